@@ -1,0 +1,1 @@
+//! ha.toml: parsed, checked, and explained where it is wrong.

@@ -1,0 +1,234 @@
+//! The heartbeat: what a node tells its peer, on every path, every interval and at every change.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// One heartbeat, decoded and authenticated, not yet judged: freshness, compatibility and meaning
+/// are the core's business (`core::peer`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Heartbeat {
+    /// Wire versions the sender speaks, lowest and highest.
+    pub versions: Versions,
+    /// Hash of the cluster's name ([`hash`]).
+    pub cluster: u64,
+    /// Hash of the ordered node list ([`hash`] of the names, joined by newlines).
+    pub nodes: u64,
+    /// The sender.
+    pub node: Side,
+    /// Drawn at random when the sender's daemon started; never zero.
+    pub incarnation: u64,
+    /// Counts the sender's heartbeats of this incarnation, from 1. The same number goes out on every path.
+    pub sequence: u64,
+    /// The newest heartbeat the sender accepted from the receiver.
+    pub echo: Echo,
+    /// Incarnations heard from the receiver but not believed yet, so that they can prove themselves
+    /// by echoing this heartbeat. At most [`MAX_CHALLENGES`].
+    pub challenges: Vec<Echo>,
+    /// How often the sender sends, at most `u32::MAX` µs.
+    pub interval: Duration,
+    /// The sender waits for an answer that echoes this heartbeat: reply at once.
+    pub solicit: bool,
+    /// The sender is leaving: it has stopped everything and will be silent. Clearance until heard again.
+    pub goodbye: bool,
+    /// Per group, by hash of its name. At most [`MAX_GROUPS`].
+    pub groups: Vec<GroupReport>,
+    /// What the sender last learnt about its gateways.
+    pub gateway: GatewayReport,
+    /// The operator's lasting wishes, merged by both nodes.
+    pub wishes: Vec<Wish>,
+    /// The sender's VIP interfaces, in the order of ha.toml. At most [`MAX_VIFS`].
+    pub vifs: Vec<VifReport>,
+    /// A one-shot command for the receiver, repeated until it is answered.
+    pub request: Option<Request>,
+    /// The answer to the receiver's latest request.
+    pub answer: Option<Answer>,
+    /// Hash of the sender's configuration file, to notice drift.
+    pub digest: u64,
+    /// The sender's program version, for people ("0.1.0"). At most 32 bytes.
+    pub software: String,
+}
+
+/// Wire versions a node speaks, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Versions {
+    /// The oldest.
+    pub lowest: u8,
+    /// The newest.
+    pub highest: u8,
+}
+
+/// One of the two nodes, by its place in ha.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The node named first.
+    First,
+    /// The node named second.
+    Second,
+}
+
+impl Side {
+    /// The peer's side.
+    pub fn other(self) -> Side {
+        match self {
+            Side::First => Side::Second,
+            Side::Second => Side::First,
+        }
+    }
+}
+
+/// A heartbeat named by its sender's incarnation and sequence. All zero: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Echo {
+    /// The incarnation heard.
+    pub incarnation: u64,
+    /// Its highest sequence heard.
+    pub sequence: u64,
+}
+
+/// The right to run a group. Equal epochs mean the same token; the higher epoch wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// Counts the token's moves. The first node mints even epochs, the second odd ones.
+    pub epoch: u64,
+    /// Who may run the group.
+    pub holder: Side,
+}
+
+/// Where a group stands on one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Nothing of it runs here, or it has not been looked at yet.
+    Stopped = 0,
+    /// On its way up.
+    Starting = 1,
+    /// All of it runs here.
+    Active = 2,
+    /// On its way down.
+    Stopping = 3,
+    /// A stop failed: what runs here is not known.
+    Failed = 4,
+}
+
+/// How well a node could run a group now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Readiness {
+    /// A hard fact forbids it: standby, leaving, stopped by the operator.
+    Barred = 0,
+    /// A soft fact speaks against it: gateway, carrier, a failed resource, an unwritable state directory.
+    Impaired = 1,
+    /// Nothing speaks against it.
+    Able = 2,
+}
+
+/// What a node says about one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupReport {
+    /// Hash of the group's name ([`hash`]).
+    pub name: u64,
+    /// The token as the sender knows it, persisted.
+    pub token: Token,
+    /// The sender is working on clearance against the receiver.
+    pub contested: bool,
+    /// The sender's present incarnation looked at every exclusive resource and found it stopped.
+    pub proven_stopped: bool,
+    /// Where the group stands on the sender.
+    pub role: Role,
+    /// How well the sender could run it.
+    pub readiness: Readiness,
+    /// Failures counted on the sender and not yet expired or cleared.
+    pub fail_count: u16,
+}
+
+/// What a node says about its gateways, and about the peer's question "do *you* reach yours?".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GatewayReport {
+    /// The sender's latest question, counted from 1; 0 is none.
+    pub asked: u32,
+    /// The receiver's latest question that the sender answers with "a ping sent after I read your
+    /// question was answered"; 0 is none.
+    pub answered: u32,
+}
+
+/// A lasting wish of the operator, a register both nodes keep: the higher count wins, and of equal
+/// counts the one that is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// What is wished.
+    pub subject: WishSubject,
+    /// Counts changes of this register.
+    pub count: u32,
+    /// In force or withdrawn.
+    pub on: bool,
+}
+
+/// What a [`Wish`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WishSubject {
+    /// Nobody touches anything, on both nodes.
+    Maintenance,
+    /// That node takes nothing.
+    Standby(Side),
+    /// That group (hash of its name) runs nowhere.
+    Stopped(u64),
+}
+
+/// One of the sender's VIP interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VifReport {
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// The sender's own address on it, for the path of last resort. Unspecified (`0.0.0.0`): none yet.
+    pub address: IpAddr,
+}
+
+/// A one-shot command to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// Drawn by the sender; a new number is a new request.
+    pub number: u32,
+    /// What to do.
+    pub verb: RequestVerb,
+    /// On which group (hash of its name); 0 is all.
+    pub group: u64,
+}
+
+/// What a [`Request`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RequestVerb {
+    /// Hand the group over.
+    Failover = 1,
+    /// Forget fail counts; look again at a failed stop.
+    Clear = 2,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Answer {
+    /// The request's number.
+    pub number: u32,
+    /// Done or accepted; false: refused.
+    pub accepted: bool,
+    /// Why, for people. At most [`MAX_TEXT`] bytes.
+    pub text: String,
+}
+
+/// Most groups in a heartbeat.
+pub const MAX_GROUPS: usize = 32;
+/// Most VIP interfaces in a heartbeat.
+pub const MAX_VIFS: usize = 8;
+/// Most challenges in a heartbeat.
+pub const MAX_CHALLENGES: usize = 4;
+/// Longest text in a heartbeat, in bytes.
+pub const MAX_TEXT: usize = 200;
+/// Longest datagram, in bytes: it must pass any interlink unfragmented.
+pub const MAX_DATAGRAM: usize = 1400;
+
+/// The hash by which names go over the wire: the first eight bytes, big-endian, of SHA-256.
+pub fn hash(name: &str) -> u64 {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(name.as_bytes());
+    u64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"))
+}
