@@ -1,1 +1,3 @@
-//! What changes the kernel: virtual IPs, probes, pings.
+//! What changes or observes the kernel: addresses, probes, pings.
+
+pub mod host;
