@@ -1,4 +1,6 @@
 //! Bytes to values and back: the heartbeat, and the three protocols a takeover speaks.
 #![forbid(unsafe_code)]
 
+pub mod arp;
+pub mod ethernet;
 pub mod heartbeat;
