@@ -4,3 +4,4 @@
 pub mod arp;
 pub mod ethernet;
 pub mod heartbeat;
+pub mod ndp;
