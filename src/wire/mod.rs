@@ -4,4 +4,5 @@
 pub mod arp;
 pub mod ethernet;
 pub mod heartbeat;
+pub mod icmp;
 pub mod ndp;
