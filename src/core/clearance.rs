@@ -81,9 +81,13 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Sends the next probe if it is due.
-    pub fn tick(&mut self, now: Time, interval: Duration, group: usize, out: &mut Vec<Action>) {
+    /// Sends the next probe if it is due. What went unanswered while no gateway was reached either
+    /// (`reached`: lately, on every interface) proves nothing and is forgotten.
+    pub fn tick(&mut self, now: Time, interval: Duration, reached: bool, group: usize, out: &mut Vec<Action>) {
         if self.last_sent.is_none_or(|at| now >= at + interval) {
+            if !reached {
+                self.sent = 0;
+            }
             self.sent = (self.sent + 1).min(100);
             self.last_sent = Some(now);
             out.push(Action::Probe { group });

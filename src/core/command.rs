@@ -5,7 +5,7 @@ use super::node::Node;
 use super::peer::PeerState;
 use super::reason::Reason;
 use super::time::Time;
-use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject};
+use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, WishSubject};
 use std::time::Duration;
 
 /// How long a command may take to take effect before it is answered as given up.
@@ -189,15 +189,18 @@ impl Node {
                     self.ask_peer(number, RequestVerb::Failover, self.setup.groups[group].name);
                 }
                 (Asker::Local(_), Some(_)) => {
-                    let text = format!("refused: the peer holds it and is {}", self.peer.state());
+                    let peer = &self.setup.names[me.other() as usize];
+                    let text = format!("refused: {peer} holds it and is {}", self.peer.state());
                     self.answer(asker, false, text, out);
                 }
-                _ => self.answer(asker, false, "refused: this node holds no such group".into(), out),
+                _ => {
+                    let text = "refused: this node holds no group; name the one to be moved here";
+                    self.answer(asker, false, text.into(), out);
+                }
             }
             return;
         }
-        let peer = |side: Side| if side == me { "this node".to_string() } else { "the peer".to_string() };
-        let refusal = mine.iter().find_map(|&g| self.groups[g].refusal(&self.context(g), &peer));
+        let refusal = mine.iter().find_map(|&g| self.groups[g].refusal(&self.context(g)));
         if let Some(why) = refusal {
             self.answer(asker, false, format!("refused: {why}"), out);
             return;
@@ -298,7 +301,10 @@ impl Node {
                     let report = self.peer.group(self.setup.groups[g].name);
                     self.groups[g].token().holder != me && report.is_some_and(|r| r.role == Role::Active)
                 };
-                let stuck = |&g: &usize| self.groups[g].token().holder == me && !self.groups[g].moving();
+                let stuck = |&g: &usize| {
+                    let group = &self.groups[g];
+                    group.token().holder == me && (!group.moving() || group.role() == Role::Failed)
+                };
                 if groups.iter().all(active) {
                     Some((true, format!("moved in {} ms", self.now.since(waiting.since).as_millis())))
                 } else if groups.iter().any(stuck) {

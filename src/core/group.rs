@@ -399,10 +399,13 @@ impl Group {
     }
 
     /// Why an operator's move cannot be, and what would help.
-    pub fn refusal(&self, cx: &Context, names: &dyn Fn(Side) -> String) -> Option<String> {
-        let peer = names(cx.me().other());
+    pub fn refusal(&self, cx: &Context) -> Option<String> {
+        let peer = &cx.node.names[cx.me().other() as usize];
         if self.token.holder != cx.me() {
             return Some(format!("{peer} holds it already"));
+        }
+        if self.phase == Phase::Failed {
+            return Some("a stop failed here: repair it, then `ha-appliance clear`".into());
         }
         if cx.maintenance {
             return Some("maintenance is on: end it with `ha-appliance maintenance off`".into());
@@ -598,7 +601,10 @@ impl Group {
         if !cx.missing() {
             self.probes.end();
         } else if cx.tick && !self.running() && self.phase != Phase::Failed && !cx.maintenance {
-            self.probes.tick(cx.now, cx.node.interval, cx.index, out);
+            let lately = cx.now - 2 * cx.node.interval;
+            let reached = |vif: &usize| cx.gateways.last_answer(*vif).is_some_and(|at| at > lately);
+            let reached = cx.setup.vifs.iter().all(reached);
+            self.probes.tick(cx.now, cx.node.interval, reached, cx.index, out);
         }
     }
 

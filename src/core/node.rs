@@ -53,6 +53,8 @@ pub struct Node {
     next_send: Time,
     /// When the last heartbeat was sent that answered a question out of turn.
     replied: Option<Time>,
+    /// The peer waits for an answer.
+    reply_owed: bool,
     prove_at: Time,
     software: String,
     exited: bool,
@@ -85,6 +87,7 @@ impl Node {
             said: None,
             next_send: now,
             replied: None,
+            reply_owed: false,
             prove_at: now,
             software: software.into(),
             exited: false,
@@ -130,6 +133,7 @@ impl Node {
             self.start_wait_ends(),
             self.leaving.map(|at| at + LEAVE_PATIENCE),
             self.proving().then_some(self.prove_at),
+            self.reply_at().filter(|_| self.reply_owed),
         ];
         times.into_iter().flatten().for_each(&mut due);
         for (index, group) in self.groups.iter().enumerate() {
@@ -411,6 +415,11 @@ impl Node {
         Some(self.link_up? + self.setup.start_wait)
     }
 
+    /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
+    fn reply_at(&self) -> Option<Time> {
+        Some(self.replied? + self.setup.interval / 10)
+    }
+
     /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
     fn proving(&self) -> bool {
         self.peer.state() == PeerState::Alive && self.vifs.iter().any(|v| !v.proven && v.mac != [0; 6])
@@ -429,8 +438,8 @@ impl Node {
     fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
         let heartbeat = self.heartbeat(false);
         let changed = self.said.as_ref().is_none_or(|said| differs(said, &heartbeat));
-        let rested = self.replied.is_none_or(|at| self.now.since(at) >= self.setup.interval / 10);
-        let reply = answer_at_once && rested;
+        self.reply_owed |= answer_at_once;
+        let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
         if reply {
             self.replied = Some(self.now);
         }
@@ -444,8 +453,11 @@ impl Node {
         let setup = self.setup.clone();
         let decision = self.groups.iter().any(|g| g.wants_agreement(self.sequence));
         self.peer.sent(self.now, self.sequence, decision, &setup);
-        // A fixed rhythm, unless it was lost.
-        self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
+        if self.now >= self.next_send {
+            // A fixed rhythm that what is said between leaves alone, unless it was lost.
+            self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
+        }
+        self.reply_owed = false;
         self.said = Some(heartbeat.clone());
         out.push(Action::Send(Box::new(heartbeat)));
     }

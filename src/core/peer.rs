@@ -167,15 +167,11 @@ impl Peer {
         self.interval
     }
 
-    /// The moment up to which this node and the peer surely had contact both ways; None: never.
+    /// The moment up to which this node and the peer had contact both ways; None: never. A round
+    /// takes up to two intervals, so that much older than now is its proof while all is well.
     pub fn contact(&self) -> Option<Time> {
-        match self.state {
-            PeerState::OneWay => {
-                let heard = self.last_heard?;
-                Some(heard.min(self.proof? + 2 * self.interval))
-            }
-            _ => self.last_heard,
-        }
+        let heard = self.last_heard?;
+        Some(self.proof.map_or(heard, |proof| heard.min(proof + 2 * self.interval)))
     }
 
     /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
