@@ -1,8 +1,12 @@
 //! ha.toml: parsed, checked, and explained where it is wrong.
 //!
-//! [`load`] gives a [`Config`] in which every value is usable, or an [`Error`] that tells every
-//! mistake with its place and its remedy. Nothing of the machine is asked but the key file: an
-//! interface that is missing now may be there later, a misspelt key never is.
+//! Two questions, in this order, each with its own answer:
+//!
+//! 1. *Is the file right?* [`load`] gives a [`Config`] in which every value is usable, or an
+//!    [`Error`] that tells every mistake with its place and its remedy. Nothing of the machine is
+//!    asked but the key file.
+//! 2. *Does it fit this machine now?* [`resolve`] finds links, interfaces and gateways in a look at
+//!    the host. Interfaces come and go, so what does not fit is a [`Warning`], and the daemon waits.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -18,16 +22,20 @@ pub mod keys;
 mod nearest;
 mod nodes;
 mod read;
+mod resolve;
 mod schema;
 mod vifs;
 mod vip;
+mod warning;
 
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use key::generate_key_line;
+pub use resolve::{Link, Resolved, Vif, resolve};
 pub use schema::{
     Cluster, Config, Failback, Gateway, Group, HeartbeatTimes, MAX_LINKS, NodeConfig, Require,
     Resource, VIP_LIFETIME, Vip,
 };
+pub use warning::Warning;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
