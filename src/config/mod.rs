@@ -1,12 +1,14 @@
 //! ha.toml: parsed, checked, and explained where it is wrong.
 //!
-//! Two questions, in this order, each with its own answer:
+//! Three questions, in this order, each with its own answer:
 //!
 //! 1. *Is the file right?* [`load`] gives a [`Config`] in which every value is usable, or an
 //!    [`Error`] that tells every mistake with its place and its remedy. Nothing of the machine is
 //!    asked but the key file.
 //! 2. *Does it fit this machine now?* [`resolve`] finds links, interfaces and gateways in a look at
 //!    the host. Interfaces come and go, so what does not fit is a [`Warning`], and the daemon waits.
+//! 3. *What does it imply?* [`explain`] says what the node understood and how long each kind of
+//!    failure takes at worst, term by term.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -14,6 +16,7 @@ mod build;
 mod cluster;
 mod duration;
 mod error;
+mod explain;
 mod gateway;
 mod groups;
 mod heartbeat;
@@ -29,6 +32,7 @@ mod vip;
 mod warning;
 
 pub use error::{EX_CONFIG, Error, Mistake, Place};
+pub use explain::explain;
 pub use key::generate_key_line;
 pub use resolve::{Link, Resolved, Vif, resolve};
 pub use schema::{
