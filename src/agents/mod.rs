@@ -1,5 +1,8 @@
 //! What changes or observes the kernel: addresses, probes, pings.
 
+mod frames;
 pub mod host;
+pub mod neighbour;
 pub mod netlink;
+pub mod packet;
 mod sys;
