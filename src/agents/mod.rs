@@ -5,4 +5,5 @@ pub mod host;
 pub mod neighbour;
 pub mod netlink;
 pub mod packet;
+pub mod ping;
 mod sys;
