@@ -1,5 +1,6 @@
 //! What changes or observes the kernel: addresses, probes, pings.
 
+mod announce;
 mod frames;
 pub mod host;
 pub mod neighbour;
@@ -7,3 +8,4 @@ pub mod netlink;
 pub mod packet;
 pub mod ping;
 mod sys;
+pub mod vip;
