@@ -3,11 +3,15 @@
 pub mod child;
 pub mod clock;
 pub mod daemon;
+pub mod history;
 pub mod lock;
+pub mod log;
+pub mod notify;
 pub mod options;
 pub mod orders;
 pub mod signals;
 pub mod state;
+pub mod status;
 mod sys;
 #[cfg(test)]
 mod testing;

@@ -149,6 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    #[expect(clippy::unusual_byte_groupings, reason = "grouped as the fields are")]
     fn layout() {
         let order = Order {
             verb: Verb::Failover,
