@@ -135,7 +135,7 @@ proptest! {
 fn the_longest_heartbeat_fits() {
     let longest = longest();
     let datagram = encode(&longest, &keys());
-    assert_eq!(datagram.len(), 1393);
+    assert_eq!(datagram.len(), 1397);
     assert_eq!(decode(&datagram, &keys()), Ok(longest));
 }
 
@@ -241,6 +241,7 @@ fn longest() -> Heartbeat {
         incarnation: u64::MAX,
         sequence: u64::MAX,
         echo: echo(),
+        heard_links: 0xff,
         challenges: vec![echo(); MAX_CHALLENGES],
         interval: Duration::from_secs(1),
         solicit: true,
@@ -310,7 +311,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
     let frame = (
         (any::<u8>(), any::<u8>(), any::<[u64; 2]>(), any_side()),
         (1..=u64::MAX, 1..=u64::MAX, any_echo()),
-        (1..=u32::MAX, any::<bool>(), any::<bool>()),
+        (1..=u32::MAX, any::<bool>(), any::<bool>(), any::<u8>()),
     );
     let tlvs = (
         vec(any_echo(), 0..=MAX_CHALLENGES),
@@ -326,7 +327,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
         (groups, wishes(names))
     });
     (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, wishes))| {
-        let (who, (incarnation, sequence, echo), (interval, solicit, goodbye)) = frame;
+        let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_links)) = frame;
         let (one, other, [cluster, nodes], node) = who;
         let (challenges, (asked, answered), vifs, request, answer, (digest, software)) = tlvs;
         Heartbeat {
@@ -340,6 +341,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
             incarnation,
             sequence,
             echo,
+            heard_links,
             challenges,
             interval: Duration::from_micros(interval.into()),
             solicit,

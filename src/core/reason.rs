@@ -105,6 +105,8 @@ pub enum Reason {
     Standby(Side, bool),
     /// A stop of the group was wished or withdrawn.
     Stopped(bool),
+    /// The configuration was reloaded.
+    Reloaded,
     /// Moves are limited: the next may come in so long.
     MoveLimited(Duration),
 }
@@ -219,6 +221,7 @@ impl fmt::Display for Reason {
             Reason::Standby(_, false) => write!(f, "online again"),
             Reason::Stopped(true) => write!(f, "stopped by the operator"),
             Reason::Stopped(false) => write!(f, "may run again"),
+            Reason::Reloaded => write!(f, "the configuration was reloaded"),
             Reason::MoveLimited(span) => write!(f, "moved too often: the next move waits {} s", span.as_secs().max(1)),
         }
     }

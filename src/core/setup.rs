@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Setup {
     /// This node.
     pub me: Side,
+    /// The names of both nodes, for what is said to people.
+    pub names: [String; 2],
     /// Hash of the cluster's name.
     pub cluster: u64,
     /// Hash of the node list.

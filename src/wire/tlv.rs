@@ -25,7 +25,7 @@
 //!  9 software    text                                                    empty
 //! ```
 //!
-//! **Room.** With everything at its limit a heartbeat has 1393 of its 1400 bytes: that is why the
+//! **Room.** With everything at its limit a heartbeat has 1397 of its 1400 bytes: that is why the
 //! fail count has fourteen bits (a larger one is said as 16383) and why a wish names a reported
 //! group by its place. Were it ever more, the answer's text would be cut to what is left, and wishes
 //! about groups that the sender does not report would be left out from the end.
@@ -40,6 +40,7 @@ use std::net::IpAddr;
 pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport], limit: usize) {
     put_tlv(out, STANDING, &standing(groups));
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
+    put_tlv(out, HEARD_LINKS, &heard_links(heartbeat.heard_links));
     put_tlv(out, GATEWAY, &gateway(heartbeat.gateway));
     put_tlv(out, VIFS, &vifs(&heartbeat.vifs));
     put_tlv(out, REQUEST, &request(heartbeat.request));
@@ -78,6 +79,7 @@ pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result
                     answered: value.u32("gateway answer")?,
                 }
             }
+            HEARD_LINKS => heartbeat.heard_links = value.u8("heard links")?,
             WISHES => heartbeat.wishes = take_wishes(&mut value, &heartbeat.groups)?,
             VIFS => heartbeat.vifs = take_vifs(&mut value)?,
             REQUEST => heartbeat.request = take_request(&mut value)?,
@@ -103,6 +105,7 @@ const REQUEST: u8 = 6;
 const ANSWER_TYPE: u8 = 7;
 const DIGEST: u8 = 8;
 const SOFTWARE: u8 = 9;
+const HEARD_LINKS: u8 = 10;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
@@ -343,6 +346,10 @@ fn take_answer(value: &mut Reader<'_>) -> Result<Option<Answer>, Reject> {
         accepted,
         text,
     }))
+}
+
+fn heard_links(bits: u8) -> Vec<u8> {
+    if bits == 0 { Vec::new() } else { vec![bits] }
 }
 
 fn digest(digest: u64) -> Vec<u8> {
