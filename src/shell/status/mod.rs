@@ -21,9 +21,9 @@ pub use answers::Answers;
 pub(crate) use build::role;
 pub use build::{Facts, GroupNames, Names, PathNames};
 pub use judge::{Concern, Severity, judge};
-pub use page::{Style, render};
+pub use page::{Style, render, render_absent};
 pub use publish::Publisher;
-pub use read::{Reading, read};
+pub use read::{Reading, load, read};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The page that `ha-appliance status` prints.
 
 use super::judge::{active_on, age, silence};
-use super::{Concern, Group, Path, Severity, Status, judge};
+use super::{Concern, Group, Path, Reading, Severity, Status, judge};
 use crate::core::time::Time;
 use std::fmt::Write;
 
@@ -45,6 +45,23 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     page.section("attention", concerns.iter().flat_map(concern).collect());
     page.section("noted", notices);
     (page.text, worst)
+}
+
+/// What stands in the page's place when there is nothing to show.
+pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
+    match reading {
+        Reading::NotRunning => format!(
+            "ha-appliance is not running on this node: nobody holds {}/ha-appliance.pid\n\
+             start it with `systemctl start ha-appliance`; if it does not stay, `journalctl -u ha-appliance -e` says why\n",
+            run_dir.display()
+        ),
+        Reading::NotResponding { pid, why } => format!(
+            "ha-appliance (process {pid}) is not responding: {why}\n\
+             what it last said may be untrue and is not shown; its VIPs expire by themselves within seconds if it hangs\n\
+             look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n"
+        ),
+        Reading::Fresh(..) => String::new(),
+    }
 }
 
 /// Labels in a column of their own.
