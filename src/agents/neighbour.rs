@@ -2,9 +2,10 @@
 //!
 //! Two sockets an interface: one for ARP, one for the two ICMPv6 messages of neighbour discovery.
 //! Asking claims nothing (see the probe of RFC 5227): the holder answers, and no cache changes.
-//! A Linux host answers such a probe for every address it has, on whatever interface of it the
-//! probe arrives, with that interface's hardware address, unless its `arp_ignore` says otherwise;
-//! a /32 with preferred lifetime 0 makes no difference (measured: tests/vip.rs).
+//! A Linux host answers such a probe for every address of the interface on which it arrives, with that
+//! interface's hardware address; a /32 with preferred lifetime 0 makes no difference. Measured (Linux
+//! 6.18): its `arp_ignore` 0 to 3 all answer, 8 never does; an address on another of its interfaces is
+//! answered for with `arp_ignore` 0 only.
 
 use crate::agents::frames;
 use crate::agents::packet::Listener;

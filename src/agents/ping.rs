@@ -8,7 +8,7 @@ use crate::agents::sys;
 use crate::wire::icmp::{Echo, Kind};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Pings through one interface. Its descriptors stay the same for its whole life.
@@ -24,6 +24,9 @@ pub struct Pinger {
 
 const ECHO_REPLY: u8 = 0;
 const V6_ECHO_REPLY: u8 = 129;
+
+/// An answer of ours has 16 bytes behind an IP header of 60 at most; longer ones are cut, and not ours.
+const LONGEST: usize = 256;
 
 /// How many unanswered requests are remembered; the answer to an older one is dropped.
 const REMEMBERED: usize = 256;
@@ -95,22 +98,12 @@ impl Pinger {
     /// The next answer to a request of ours: who answered, and its number. `None` when none is
     /// waiting, or after many answers to others' requests (the descriptor is still readable then).
     pub fn try_next(&mut self) -> io::Result<Option<(IpAddr, u64)>> {
-        let mut buffer = [0; 256];
         for _ in 0..PASSED_OVER {
-            let (from, echo) = if let Some((length, from)) =
-                sys::receive::<libc::sockaddr_in>(self.v4.as_fd(), &mut buffer)?
-            {
-                let from = Ipv4Addr::from(from.sin_addr.s_addr.to_ne_bytes());
-                let packet = &buffer[..length.min(buffer.len())];
-                (from.into(), Echo::parse_v4_packet(packet))
-            } else if let Some(v6) = &self.v6
-                && let Some((length, from)) =
-                    sys::receive::<libc::sockaddr_in6>(v6.as_fd(), &mut buffer)?
-            {
-                let message = &buffer[..length.min(buffer.len())];
-                let from = IpAddr::V6(from.sin6_addr.s6_addr.into());
-                (from, Echo::parse_v6(message))
-            } else {
+            let next = match self.receive_v4()? {
+                Some(next) => Some(next),
+                None => self.receive_v6()?,
+            };
+            let Some((from, echo)) = next else {
                 return Ok(None);
             };
             let Some(echo) = echo.filter(|echo| echo.kind == Kind::Reply) else {
@@ -128,6 +121,30 @@ impl Pinger {
     /// The descriptors that become readable when something may be there to take.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(&self.v4).chain(&self.v6).map(AsFd::as_fd)
+    }
+
+    /// The next packet and what it says; the kernel delivers IPv4 with its header.
+    fn receive_v4(&self) -> io::Result<Option<(IpAddr, Option<Echo>)>> {
+        let mut buffer = [0; LONGEST];
+        let received = sys::receive::<libc::sockaddr_in>(self.v4.as_fd(), &mut buffer)?;
+        Ok(received.map(|(length, from)| {
+            let from = Ipv4Addr::from(from.sin_addr.s_addr.to_ne_bytes());
+            let packet = &buffer[..length.min(LONGEST)];
+            (from.into(), Echo::parse_v4_packet(packet))
+        }))
+    }
+
+    fn receive_v6(&self) -> io::Result<Option<(IpAddr, Option<Echo>)>> {
+        let Some(v6) = &self.v6 else {
+            return Ok(None);
+        };
+        let mut buffer = [0; LONGEST];
+        let received = sys::receive::<libc::sockaddr_in6>(v6.as_fd(), &mut buffer)?;
+        Ok(received.map(|(length, from)| {
+            let from = Ipv6Addr::from(from.sin6_addr.s6_addr);
+            let message = &buffer[..length.min(LONGEST)];
+            (from.into(), Echo::parse_v6(message))
+        }))
     }
 }
 

@@ -10,8 +10,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Length of `struct nlmsghdr`.
-pub(super) const HEADER: usize = 16;
-/// IFA_PROTO is not used; these are the attributes of `struct ifaddrmsg` (linux/if_addr.h).
+const HEADER: usize = 16;
+/// The attributes behind `struct ifaddrmsg` (linux/if_addr.h).
 pub(super) const IFA_ADDRESS: u16 = 1;
 pub(super) const IFA_LOCAL: u16 = 2;
 pub(super) const IFA_CACHEINFO: u16 = 6;

@@ -89,20 +89,27 @@ pub(super) fn default_gateways(message: &Message) -> Vec<(u32, IpAddr)> {
     if let (Some((_, index)), Some(gateway)) = (interface, gateway_in(all)) {
         found.extend(u32_at(index, 0).map(|index| (index, gateway)));
     }
-    for (_, mut hops) in attributes(all).filter(|(kind, _)| *kind == RTA_MULTIPATH) {
-        // struct rtnexthop: length u16, flags u8, hops u8, interface i32; then attributes.
-        while let Some(length) = u16_at(hops, 0)
-            && let Some(inner) = hops.get(8..length as usize)
-        {
-            if let (Some(index), Some(gateway)) = (u32_at(hops, 4), gateway_in(inner)) {
-                found.push((index, gateway));
-            }
-            hops = hops
-                .get((length as usize).next_multiple_of(4)..)
-                .unwrap_or_default();
+    for (_, several) in attributes(all).filter(|(kind, _)| *kind == RTA_MULTIPATH) {
+        for (index, inner) in next_hops(several) {
+            found.extend(gateway_in(inner).map(|gateway| (index, gateway)));
         }
     }
     found
+}
+
+/// The hops of a route with several: each one's interface and attributes.
+///
+/// ```text
+/// rtnexthop: length u16 | flags u8 | hops u8 | interface u32, then attributes   (linux/rtnetlink.h)
+/// ```
+fn next_hops(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(rest, 0)?);
+        let hop = (u32_at(rest, 4)?, rest.get(8..length)?);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(hop)
+    })
 }
 
 /// The attributes of a route message, where it is a unicast default route.
@@ -136,4 +143,24 @@ pub(super) fn neighbour(message: &Message) -> Option<Neighbour> {
         address: found.0?,
         mac: found.1?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_payload_is_survived(bytes: Vec<u8>, default in any::<bool>()) {
+            let mut payload = bytes;
+            if let (true, [_, destination_bits, _, _, _, _, _, kind, ..]) = (default, &mut payload[..]) {
+                (*destination_bits, *kind) = (0, libc::RTN_UNICAST); // on into the gateways
+            }
+            let message = Message { kind: 0, flags: 0, sequence: 0, payload: &payload };
+            let _ = (installed(&message), interface(&message), neighbour(&message));
+            default_gateways(&message);
+            next_hops(&payload).for_each(drop);
+        }
+    }
 }
