@@ -6,7 +6,7 @@ mod testing;
 use ha_appliance::shell::clock;
 use ha_appliance::shell::lock::PidLock;
 use ha_appliance::shell::orders::{Order, Verb};
-use ha_appliance::shell::signals::{Signal, SignalSource};
+use ha_appliance::shell::signals::{Signal, SignalSource, order_signal};
 use ha_appliance::shell::status::Answers;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -449,7 +449,7 @@ fn status(pid: u32, stamp_us: i64) -> Value {
     };
     json!({
         "schema": 1, "cluster": "edge-lb", "node": "lb1", "boot_id": clock::boot_id(), "stamp_us": stamp_us, "stamp": "",
-        "daemon": {"pid": pid, "incarnation": "1", "software": "0.1.0", "config": "", "generation": 9, "reload_error": null,
+        "daemon": {"pid": pid, "incarnation": "1", "order_signal": order_signal(), "software": "0.1.0", "config": "", "generation": 9, "reload_error": null,
                    "started_us": stamp_us, "notices": []},
         "maintenance": false, "leaving": false, "state_unwritable": null, "protection": [],
         "nodes": [{"name": "lb1", "here": true, "standby": false}, {"name": "lb2", "here": false, "standby": false}],

@@ -7,7 +7,7 @@ use super::out::{fail, print};
 use crate::shell::lock::Holder;
 use crate::shell::options::Options;
 use crate::shell::orders::{Generation, MAX_GROUP, Order, Verb};
-use crate::shell::signals::order_signal;
+use crate::shell::signals::is_order_signal;
 use crate::shell::status::{self, Answer, Reading, Status};
 use crate::wire::heartbeat::Side;
 use std::io::{self, Read};
@@ -53,7 +53,14 @@ pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Ver
         generation: Generation::of(status.daemon.generation),
         number,
     };
-    if let Err(e) = holder.queue(order_signal(), order.encode()) {
+    let signal = status.daemon.order_signal;
+    if !is_order_signal(signal) {
+        return fail(
+            Exit::NoDaemon,
+            format!("the daemon's status names signal {signal} for orders, which cannot be"),
+        );
+    }
+    if let Err(e) = holder.queue(signal, order.encode()) {
         return cannot_signal(&holder, &e);
     }
     match answer(options, &holder, number) {

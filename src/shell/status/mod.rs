@@ -82,6 +82,8 @@ pub struct Daemon {
     pub pid: u32,
     /// Its incarnation in heartbeats, 16 hexadecimal digits.
     pub incarnation: String,
+    /// The signal that carries orders to it ([`crate::shell::signals::order_signal`]).
+    pub order_signal: i32,
     /// Its program's version.
     pub software: String,
     /// The file it was configured from.
