@@ -1,6 +1,74 @@
-//! What an operator types: one file a subcommand.
+//! What an operator types: one file a subject.
+//!
+//! Exit codes: 0 done or all well, 1 refused or degraded, 2 blocked, 3 no daemon to talk to, 64 not
+//! understood, 78 ha.toml is wrong.
+
+mod args;
+mod check;
+mod command;
+mod exit;
+mod history;
+mod keygen;
+mod out;
+mod release;
+mod status;
+
+use crate::shell::daemon;
+use crate::shell::options::Options;
+use args::{Args, Subcommand, SwitchedTo};
+use command::Target;
+use exit::Exit;
+use std::process::ExitCode;
 
 /// Parses the command line, runs the subcommand and gives its exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+pub fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(stop) => return stop.exit(),
+    };
+    let options = args.command.options();
+    match args.command {
+        Subcommand::Run(_) => daemon::run(&options),
+        other => client(other, &options).into(),
+    }
+}
+
+/// Everything but the daemon.
+fn client(subcommand: Subcommand, options: &Options) -> Exit {
+    use crate::shell::orders::Verb;
+    use Subcommand as S;
+    match subcommand {
+        S::Run(_) => unreachable!("main runs the daemon"),
+        S::Check(_) => check::run(options),
+        S::Status(a) => status::run(options, a.json, a.watch),
+        S::History(a) => history::run(options, a.lines, a.json),
+        S::Keygen(a) => keygen::run(options, a.write),
+        S::Release(_) => release::run(options),
+        S::Version(_) => out::print(&version()),
+        S::Failover(a) => command::give(options, Target::AnyGroup(a.group), |_| Verb::Failover),
+        S::Clear(a) => command::give(options, Target::AnyGroup(a.group), |_| Verb::Clear),
+        S::StopGroup(a) => command::give(options, Target::Group(a.group), |_| Verb::Stop),
+        S::Start(a) => command::give(options, Target::Group(a.group), |_| Verb::Start),
+        S::Standby(a) => command::give(options, Target::Node(a.node_name), |side| {
+            Verb::standby(side, true)
+        }),
+        S::Online(a) => command::give(options, Target::Node(a.node_name), |side| {
+            Verb::standby(side, false)
+        }),
+        S::ConfirmFenced(a) => {
+            command::give(options, Target::Peer(a.node_name), |_| Verb::ConfirmFenced)
+        }
+        S::Reload(_) => command::give(options, Target::Pair, |_| Verb::Reload),
+        S::Maintenance(a) => {
+            let verb = match a.state {
+                SwitchedTo::On => Verb::MaintenanceOn,
+                SwitchedTo::Off => Verb::MaintenanceOff,
+            };
+            command::give(options, Target::Pair, |_| verb)
+        }
+    }
+}
+
+fn version() -> String {
+    format!("ha-appliance {}\n", env!("CARGO_PKG_VERSION"))
 }

@@ -159,6 +159,8 @@ pub struct History {
 struct Shared {
     path: PathBuf,
     queue: Mutex<Queue>,
+    /// Held while writing, so that entries keep their order and [`History::flush`] can wait.
+    file: Mutex<()>,
     lost: AtomicU64,
 }
 
@@ -182,6 +184,7 @@ impl History {
         let shared = Shared {
             path: state_dir.join(FILE),
             queue: Mutex::default(),
+            file: Mutex::default(),
             lost: AtomicU64::new(0),
         };
         History {
@@ -208,7 +211,8 @@ impl History {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// Writes what waits, on the caller's thread: for the end of the program.
+    /// Writes what waits, on the caller's thread, and waits for what is being written: for the end of
+    /// the program.
     pub fn flush(&self) {
         self.shared.write_all();
     }
@@ -224,6 +228,10 @@ impl Shared {
 
     fn write_all(&self) {
         loop {
+            let _file = self
+                .file
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             let batch: Vec<Entry> = {
                 let mut queue = self.queue();
                 if queue.entries.is_empty() {

@@ -25,3 +25,9 @@ impl Default for Options {
         }
     }
 }
+
+/// This host's name, as the kernel has it.
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}

@@ -11,6 +11,7 @@
 //! belongs to: after a reload the daemon refuses an order of the generation before, instead of
 //! hitting another group. All verbs are absolute, so that an order given twice is given once.
 
+use crate::core::event::Command;
 use crate::wire::heartbeat::Side;
 use std::fmt;
 
@@ -125,6 +126,46 @@ impl Order {
     }
 }
 
+/// What an order means to this daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// For the core.
+    Core(Command),
+    /// For the shell: read ha.toml again.
+    Reload,
+}
+
+impl Order {
+    /// What it means under the configuration in force, which has so many groups; or why it is
+    /// refused, for the operator.
+    pub fn deed(self, current: Generation, groups: usize) -> Result<Deed, &'static str> {
+        let group = self.group.map(usize::from);
+        if group.is_some() && self.generation != current {
+            return Err(
+                "ha.toml was reloaded at this very moment: nothing was done, give the command again",
+            );
+        }
+        if group.is_some_and(|index| index >= groups) {
+            return Err("there is no group of that index: nothing was done");
+        }
+        let one = group.ok_or("this needs a group: nothing was done");
+        Ok(Deed::Core(match self.verb {
+            Verb::Reload => return Ok(Deed::Reload),
+            Verb::Failover => Command::Failover(group),
+            Verb::Clear => Command::Clear(group),
+            Verb::Stop => Command::Stopped(one?, true),
+            Verb::Start => Command::Stopped(one?, false),
+            Verb::StandbyFirst => Command::Standby(Side::First, true),
+            Verb::StandbySecond => Command::Standby(Side::Second, true),
+            Verb::OnlineFirst => Command::Standby(Side::First, false),
+            Verb::OnlineSecond => Command::Standby(Side::Second, false),
+            Verb::MaintenanceOn => Command::Maintenance(true),
+            Verb::MaintenanceOff => Command::Maintenance(false),
+            Verb::ConfirmFenced => Command::ConfirmFenced,
+        }))
+    }
+}
+
 /// An order of a newer (or older) program: its verb, and the number to refuse it under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownVerb(pub u8, pub u16);
@@ -180,6 +221,54 @@ mod tests {
                 assert_eq!(Order::decode(order.encode()), Ok(order));
             }
         }
+    }
+
+    #[test]
+    fn deeds() {
+        let order = |verb, group| Order {
+            verb,
+            group,
+            generation: Generation::of(1),
+            number: 0,
+        };
+        let now = Generation::of(1);
+        let core = |command| Ok(Deed::Core(command));
+        assert_eq!(
+            order(Verb::Failover, None).deed(now, 2),
+            core(Command::Failover(None))
+        );
+        assert_eq!(
+            order(Verb::Stop, Some(1)).deed(now, 2),
+            core(Command::Stopped(1, true))
+        );
+        assert_eq!(
+            order(Verb::Start, Some(1)).deed(now, 2),
+            core(Command::Stopped(1, false))
+        );
+        assert_eq!(
+            order(Verb::OnlineSecond, None).deed(now, 2),
+            core(Command::Standby(Side::Second, false))
+        );
+        assert_eq!(order(Verb::Reload, None).deed(now, 2), Ok(Deed::Reload));
+        assert!(
+            order(Verb::Stop, None).deed(now, 2).is_err(),
+            "stop needs a group"
+        );
+        assert!(
+            order(Verb::Clear, Some(2)).deed(now, 2).is_err(),
+            "no such group"
+        );
+        let later = Generation::of(2);
+        assert!(
+            order(Verb::Failover, Some(0))
+                .deed(later, 2)
+                .unwrap_err()
+                .contains("reloaded")
+        );
+        assert!(
+            order(Verb::Failover, None).deed(later, 2).is_ok(),
+            "an index cannot mislead here"
+        );
     }
 
     #[test]

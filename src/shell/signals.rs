@@ -80,11 +80,17 @@ impl SignalSource {
     }
 }
 
-/// The signal that carries orders. Computed by libc, which keeps the first real-time signals for
-/// itself, two or three of them: so both ends must be the same build of this program, which
-/// [`super::status`] lets a subcommand check.
+/// The signal that carries orders. Libraries keep the first real-time signals for themselves, glibc
+/// two and musl three: so another build of this program may have another number, and the daemon
+/// tells its own in status.json.
 pub fn order_signal() -> i32 {
     libc::SIGRTMIN()
+}
+
+/// Whether a number from status.json can be that of orders: a real-time signal of the kernel, which
+/// numbers them from 32 to 64. Any other may kill.
+pub fn is_order_signal(number: i32) -> bool {
+    (32..=64).contains(&number)
 }
 
 fn meaning(signo: i32, code: i32, value: u32) -> Option<Signal> {

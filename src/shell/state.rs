@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub struct Names {
     /// Of the groups; those without one are written with their hash alone.
     pub groups: Vec<String>,
-    /// Of the VIP interfaces, in the order of `Record::vifs`.
+    /// Of the VIP interfaces, in the order of `Record::vifs`. A name must mean the same at the next
+    /// start, also when the interface is not there yet; an empty one is not remembered.
     pub vifs: Vec<String>,
 }
 
@@ -61,6 +62,12 @@ pub fn load(dir: &Path, names: &Names) -> Loaded {
         },
         Err(why) => distrusted(dir, &why),
     }
+}
+
+/// The record, touching nothing: for those who are not the daemon. None: there is none to be trusted.
+pub fn peek(dir: &Path) -> Option<Record> {
+    let body = parse(&read(&dir.join(FILE)).ok()?).ok()?;
+    Some(body.into_record(&Names::default()))
 }
 
 /// Makes the record durable. Blocks until the disk has it: call it on the blocking pool, one call at
@@ -290,7 +297,7 @@ impl Body {
             let known = |name: &String| {
                 self.interfaces
                     .iter()
-                    .find(|v| v.interface.as_ref() == Some(name))
+                    .find(|v| !name.is_empty() && v.interface.as_ref() == Some(name))
             };
             names
                 .vifs

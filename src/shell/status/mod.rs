@@ -21,9 +21,9 @@ pub use answers::Answers;
 pub(crate) use build::role;
 pub use build::{Facts, GroupNames, Names, PathNames};
 pub use judge::{Concern, Severity, judge};
-pub use page::{Style, render};
+pub use page::{Style, render, render_absent};
 pub use publish::Publisher;
-pub use read::{Reading, read};
+pub use read::{Reading, load, read};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +82,8 @@ pub struct Daemon {
     pub pid: u32,
     /// Its incarnation in heartbeats, 16 hexadecimal digits.
     pub incarnation: String,
+    /// The signal that carries orders to it ([`crate::shell::signals::order_signal`]).
+    pub order_signal: i32,
     /// Its program's version.
     pub software: String,
     /// The file it was configured from.

@@ -1,7 +1,7 @@
 //! The page that `ha-appliance status` prints.
 
 use super::judge::{active_on, age, silence};
-use super::{Concern, Group, Path, Severity, Status, judge};
+use super::{Concern, Group, Path, Reading, Severity, Status, judge};
 use crate::core::time::Time;
 use std::fmt::Write;
 
@@ -27,24 +27,35 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     page.section("links", links);
     page.section("last resort", last_resort);
     page.section("gateways", gateways(status, now));
-    page.section("protection", vec![protection(status)]);
+    page.section("protection", protection(status));
     for group in &status.groups {
         page.gap();
         page.section(&group.name, group_lines(status, group, now));
     }
-    let notices: Vec<String> = status
-        .daemon
-        .notices
-        .iter()
-        .flat_map(|n| n.lines())
-        .map(str::to_owned)
-        .collect();
+    let notices = notices(status);
     if !concerns.is_empty() || !notices.is_empty() {
         page.gap();
     }
     page.section("attention", concerns.iter().flat_map(concern).collect());
     page.section("noted", notices);
     (page.text, worst)
+}
+
+/// What stands in the page's place when there is nothing to show.
+pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
+    match reading {
+        Reading::NotRunning => format!(
+            "ha-appliance is not running on this node: nobody holds {}/ha-appliance.pid\n\
+             start it with `systemctl start ha-appliance`; if it does not stay, `journalctl -u ha-appliance -e` says why\n",
+            run_dir.display()
+        ),
+        Reading::NotResponding { pid, why } => format!(
+            "ha-appliance (process {pid}) is not responding: {why}\n\
+             what it last said may be untrue and is not shown; its VIPs expire by themselves within seconds if it hangs\n\
+             look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n"
+        ),
+        Reading::Fresh(..) => String::new(),
+    }
 }
 
 /// Labels in a column of their own.
@@ -190,13 +201,51 @@ fn gateways(status: &Status, now: Time) -> Vec<String> {
     table(rows)
 }
 
-fn protection(status: &Status) -> String {
-    if status.protection.is_empty() {
-        "UNPROTECTED: neither fencing nor a witness; a takeover is best effort".into()
-    } else {
-        format!("PROTECTED by {}", status.protection.join(", "))
+fn protection(status: &Status) -> Vec<String> {
+    if !status.protection.is_empty() {
+        return vec![format!("PROTECTED by {}", status.protection.join(", "))];
     }
+    let mut lines =
+        vec!["UNPROTECTED: neither fencing nor a witness; a takeover is best effort".to_owned()];
+    let unproven: Vec<&str> = status
+        .interfaces
+        .iter()
+        .filter(|i| !i.probe_proven)
+        .map(|i| i.name.as_str())
+        .collect();
+    if !unproven.is_empty() {
+        let (peer, interfaces) = (status.peer_name(), unproven.join(", "));
+        lines.push(format!(
+            "{peer} never answered a probe on {interfaces}: its silence would prove nothing there"
+        ));
+    }
+    lines
 }
+
+/// What the daemon noted at its start, and what it refuses to listen to.
+fn notices(status: &Status) -> Vec<String> {
+    let mut lines: Vec<String> = status
+        .daemon
+        .notices
+        .iter()
+        .flat_map(|n| n.lines())
+        .map(str::to_owned)
+        .collect();
+    let counted = |(name, count): (&String, &u64)| (*count > 0).then(|| format!("{name} {count}"));
+    let rejected: Vec<String> = status
+        .counters
+        .iter()
+        .filter(|(name, _)| name.starts_with(REJECTED))
+        .filter_map(counted)
+        .collect();
+    if !rejected.is_empty() {
+        lines.push(format!("datagrams {}", rejected.join(", ")));
+    }
+    lines
+}
+
+/// How the counters of rejected datagrams begin ("rejected: bad key").
+const REJECTED: &str = "rejected";
 
 fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
     let since = age(now, group.since_us);
@@ -423,6 +472,7 @@ mod tests {
         group.readiness = Readiness::Impaired;
         sample.view.gateways[0].state = GatewayState::Lost;
         sample.view.gateways[0].since = ago(3100);
+        sample.view.probe_proven = vec![false];
         expect("blocked", &sample, Severity::Blocked);
     }
 
@@ -457,6 +507,9 @@ mod tests {
         sample.daemon.reload_error =
             Some("/etc/ha-appliance/ha.toml:3:1: unknown key `prot`\nhelp: port".into());
         sample.daemon.notices = vec!["eth7: no such interface yet".into()];
+        sample
+            .counters
+            .extend([("rejected: bad key", 12), ("rejected: replayed", 0)]);
         expect("maintenance", &sample, Severity::Degraded);
     }
 

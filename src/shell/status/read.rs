@@ -45,7 +45,8 @@ pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
     )
 }
 
-fn load(run_dir: &Path) -> Result<Box<Status>, String> {
+/// What the file says, fresh or not: only for those who hold its daemon by other means.
+pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
     let path = run_dir.join("status.json");
     let text = std::fs::read(&path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => "it has not written its status yet".to_owned(),

@@ -122,6 +122,7 @@ impl Default for Sample {
             daemon: Daemon {
                 pid: 4711,
                 incarnation: "00000000deadbeef".into(),
+                order_signal: 34,
                 software: "0.1.0".into(),
                 config: "/etc/ha-appliance/ha.toml".into(),
                 generation: 1,

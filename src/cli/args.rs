@@ -1,0 +1,338 @@
+//! The command line.
+//!
+//! argh knows no global options after a subcommand and no `--option=value`; the macro below gives
+//! the options that all share to each subcommand, and `--option=value` is split beforehand.
+
+use super::exit::Exit;
+use super::out;
+use crate::shell::options::Options;
+use argh::FromArgs;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+/// Keeps a group of resources (virtual IPs, services, a disk) running on exactly one of two nodes.
+#[derive(FromArgs, Debug)]
+pub(super) struct Args {
+    #[argh(subcommand)]
+    pub(super) command: Subcommand,
+}
+
+/// Why there is nothing to run: help was asked for, or the line was not understood.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// For stdout, exit code 0.
+    Told(String),
+    /// For stderr, exit code 64.
+    NotUnderstood(String),
+}
+
+impl Args {
+    /// From the words of the command line, the program's name first.
+    pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, Stop> {
+        let words: Result<Vec<String>, OsString> =
+            words.skip(1).map(OsString::into_string).collect();
+        let words = words.map_err(|word| Stop::NotUnderstood(format!("{word:?} is not UTF-8")))?;
+        let words: Vec<&str> = words.iter().flat_map(|word| split(word)).collect();
+        match words.first() {
+            Some(&("--version" | "-V")) => return Err(Stop::Told(super::version())),
+            Some(&word) if !word.starts_with('-') && word != "help" && !names().contains(&word) => {
+                return Err(Stop::NotUnderstood(unknown(word)));
+            }
+            _ => {}
+        }
+        Args::from_args(&["ha-appliance"], &words).map_err(|early| match early.status {
+            Ok(()) => Stop::Told(early.output),
+            Err(()) => Stop::NotUnderstood(format!(
+                "{}\n`ha-appliance --help` lists what there is",
+                early.output.trim_end()
+            )),
+        })
+    }
+}
+
+impl Stop {
+    /// Says so, and gives the exit code.
+    pub(super) fn exit(self) -> ExitCode {
+        match self {
+            Stop::Told(text) => out::print(&text),
+            Stop::NotUnderstood(text) => out::fail(Exit::Usage, text),
+        }
+        .into()
+    }
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SwitchedTo {
+    On,
+    Off,
+}
+
+impl FromStr for SwitchedTo {
+    type Err = &'static str;
+    fn from_str(word: &str) -> Result<SwitchedTo, &'static str> {
+        match word {
+            "on" => Ok(SwitchedTo::On),
+            "off" => Ok(SwitchedTo::Off),
+            _ => Err("say `on` or `off`"),
+        }
+    }
+}
+
+/// Declares the subcommands: their enum, and each as a struct that also has what all take. Types are
+/// taken apart, since argh looks at their tokens and a whole `ty` is opaque to it.
+macro_rules! subcommands {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident = $word:tt { $( $(#[$field_meta:meta])* $field:ident: $type:ident $(<$inner:ident>)?, )* }
+    )*) => {
+        #[derive(FromArgs, Debug)]
+        #[argh(subcommand)]
+        pub(super) enum Subcommand {
+            $( $variant($variant), )*
+        }
+
+        impl Subcommand {
+            /// What all take.
+            pub(super) fn options(&self) -> Options {
+                match self {
+                    $( Subcommand::$variant(it) => Options {
+                        config: it.config.clone(),
+                        node: it.node.clone(),
+                        run_dir: it.run_dir.clone(),
+                        state_dir: it.state_dir.clone(),
+                    }, )*
+                }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(FromArgs, Debug)]
+            #[argh(subcommand, name = $word)]
+            pub(super) struct $variant {
+                $( $(#[$field_meta])* pub(super) $field: $type $(<$inner>)?, )*
+                /// ha.toml (default /etc/ha-appliance/ha.toml)
+                #[argh(option, arg_name = "path", default = "Options::default().config")]
+                config: PathBuf,
+                /// which node this is (default: by host name)
+                #[argh(option, arg_name = "name")]
+                node: Option<String>,
+                /// pid file and status (default /run/ha-appliance)
+                #[argh(option, arg_name = "dir", default = "Options::default().run_dir")]
+                run_dir: PathBuf,
+                /// state and history (default /var/lib/ha-appliance)
+                #[argh(option, arg_name = "dir", default = "Options::default().state_dir")]
+                state_dir: PathBuf,
+            }
+        )*
+
+        /// Every subcommand's word.
+        fn names() -> &'static [&'static str] {
+            &[$( $word ),*]
+        }
+    };
+}
+
+subcommands! {
+    /// Run the daemon (systemd does).
+    Run = "run" {}
+    /// Check ha.toml: print what this node understands, warnings and worst-case times; exit 78 if it is wrong.
+    Check = "check" {}
+    /// Show who is active and why; exit 0 well, 1 degraded, 2 blocked, 3 no daemon.
+    Status = "status" {
+        /// print status.json instead of a page
+        #[argh(switch)]
+        json: bool,
+        /// draw the page again every second
+        #[argh(switch)]
+        watch: bool,
+    }
+    /// Hand a group over to the other node, or all that run on this one.
+    Failover = "failover" {
+        /// the group (default: all)
+        #[argh(positional)]
+        group: Option<String>,
+    }
+    /// Let a node take nothing; what it runs moves. It lasts over a reboot.
+    Standby = "standby" {
+        /// the node (default: this one)
+        #[argh(positional, arg_name = "node")]
+        node_name: Option<String>,
+    }
+    /// End a node's standby.
+    Online = "online" {
+        /// the node (default: this one)
+        #[argh(positional, arg_name = "node")]
+        node_name: Option<String>,
+    }
+    /// Let nobody touch anything, on both nodes; or end that. It lasts over a reboot.
+    Maintenance = "maintenance" {
+        /// on or off
+        #[argh(positional)]
+        state: SwitchedTo,
+    }
+    /// Stop a group: it runs nowhere until `start`.
+    StopGroup = "stop" {
+        /// the group
+        #[argh(positional)]
+        group: String,
+    }
+    /// Let a stopped group run again.
+    Start = "start" {
+        /// the group
+        #[argh(positional)]
+        group: String,
+    }
+    /// Forget fail counts; look again at what failed to stop.
+    Clear = "clear" {
+        /// the group (default: all)
+        #[argh(positional)]
+        group: Option<String>,
+    }
+    /// Say that you have seen with your own eyes that the silent peer is off. If it is not, both nodes will run everything.
+    ConfirmFenced = "confirm-fenced" {
+        /// the peer's name
+        #[argh(positional, arg_name = "node")]
+        node_name: String,
+    }
+    /// Let the daemon read ha.toml again, and print its verdict.
+    Reload = "reload" {}
+    /// Print a new key for key_file.
+    Keygen = "keygen" {
+        /// write it to the key_file of ha.toml, unless that exists
+        #[argh(switch)]
+        write: bool,
+    }
+    /// Remove all VIPs of ha.toml from this node. Refused while the daemon runs, and in maintenance.
+    Release = "release" {}
+    /// Print the latest transitions with their reasons.
+    History = "history" {
+        /// how many (default 50)
+        #[argh(option, arg_name = "n", default = "50")]
+        lines: usize,
+        /// print them as JSON, one a line
+        #[argh(switch)]
+        json: bool,
+    }
+    /// Print the version.
+    Version = "version" {}
+}
+
+/// `--option=value` as two words.
+fn split(word: &str) -> Vec<&str> {
+    match word.split_once('=') {
+        Some((option, value)) if option.starts_with("--") => vec![option, value],
+        _ => vec![word],
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let similar = names()
+        .iter()
+        .map(|name| (distance(word, name), name))
+        .min();
+    let hint = match similar {
+        Some((distance, name)) if distance <= 2 => format!("did you mean `{name}`?"),
+        _ => format!("there are: {}", names().join(", ")),
+    };
+    format!("`{word}` is no subcommand of ha-appliance; {hint}")
+}
+
+/// Letters to add, drop or change between two words (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, Stop> {
+        Args::parse(
+            ["ha-appliance"]
+                .into_iter()
+                .chain(line.split_whitespace())
+                .map(OsString::from),
+        )
+    }
+
+    fn refusal(line: &str) -> String {
+        match parse(line) {
+            Err(Stop::NotUnderstood(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_subcommand_takes_the_shared_options() {
+        for name in names() {
+            let more = match *name {
+                "stop" | "start" => " web",
+                "confirm-fenced" => " lb2",
+                "maintenance" => " on",
+                _ => "",
+            };
+            parse(&format!(
+                "{name}{more} --config /c --node=lb1 --run-dir /r --state-dir=/s"
+            ))
+            .expect(name);
+        }
+        let args = parse("failover --run-dir=/r web").expect("understood");
+        let run_dir = "/r".into();
+        assert_eq!(
+            args.command.options(),
+            Options {
+                run_dir,
+                ..Options::default()
+            }
+        );
+        assert!(
+            matches!(args.command, Subcommand::Failover(f) if f.group.as_deref() == Some("web"))
+        );
+    }
+
+    #[test]
+    fn refusals_say_what_would_be_right() {
+        assert_eq!(
+            refusal("statsu"),
+            "`statsu` is no subcommand of ha-appliance; did you mean `status`?"
+        );
+        assert!(refusal("frobnicate").contains("there are: run, check, status, failover"));
+        assert!(
+            refusal("maintenance maybe").contains("say `on` or `off`"),
+            "{}",
+            refusal("maintenance maybe")
+        );
+        assert!(refusal("stop").contains("group"), "{}", refusal("stop"));
+        assert!(refusal("status --jsno").contains("--jsno"));
+        assert!(refusal("").contains("--help"));
+    }
+
+    #[test]
+    fn help_and_version_are_told() {
+        for line in ["--version", "-V"] {
+            assert!(
+                matches!(parse(line), Err(Stop::Told(text)) if text.starts_with("ha-appliance 0."))
+            );
+        }
+        for line in ["--help", "help", "status --help"] {
+            assert!(
+                matches!(parse(line), Err(Stop::Told(text)) if text.contains("Usage: ha-appliance")),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Giving the daemon an order and waiting for its answer.
+//!
+//! The daemon is found by its pid lock, is told by a real-time signal, and answers in status.json.
+
+use super::exit::Exit;
+use super::out::{fail, print};
+use crate::shell::lock::Holder;
+use crate::shell::options::Options;
+use crate::shell::orders::{Generation, MAX_GROUP, Order, Verb};
+use crate::shell::signals::is_order_signal;
+use crate::shell::status::{self, Answer, Reading, Status};
+use crate::wire::heartbeat::Side;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+/// What an order is about.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    /// Both nodes.
+    Pair,
+    /// This group.
+    Group(String),
+    /// This group, or all.
+    AnyGroup(Option<String>),
+    /// This node, by name; None: the one where we are.
+    Node(Option<String>),
+    /// The other node, by name.
+    Peer(String),
+}
+
+/// Gives the order, waits for the answer, prints it.
+pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Verb) -> Exit {
+    let (holder, status) = match daemon(options) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let (side, group) = match aim(&status, &target) {
+        Ok(aim) => aim,
+        Err(why) => return fail(Exit::Refused, why),
+    };
+    let number = match fresh_number(&status) {
+        Ok(number) => number,
+        Err(e) => {
+            return fail(
+                Exit::Refused,
+                format!("no random number from the kernel: {e}"),
+            );
+        }
+    };
+    let order = Order {
+        verb: verb(side),
+        group,
+        generation: Generation::of(status.daemon.generation),
+        number,
+    };
+    let signal = status.daemon.order_signal;
+    if !is_order_signal(signal) {
+        return fail(
+            Exit::NoDaemon,
+            format!("the daemon's status names signal {signal} for orders, which cannot be"),
+        );
+    }
+    if let Err(e) = holder.queue(signal, order.encode()) {
+        return cannot_signal(&holder, &e);
+    }
+    match answer(options, &holder, number) {
+        Ok(Answer {
+            accepted: true,
+            text,
+            ..
+        }) => print(&format!("{text}\n")),
+        Ok(Answer { text, .. }) => fail(Exit::Refused, text),
+        Err(why) => fail(Exit::NoDaemon, format!("{why}\n{LOOK}")),
+    }
+}
+
+/// The daemon, if it is there and well. One that has only just started gets a moment.
+fn daemon(options: &Options) -> Result<(Holder, Box<Status>), Exit> {
+    let start = Instant::now();
+    loop {
+        match status::read(&options.run_dir) {
+            Ok(Reading::Fresh(holder, status)) => return Ok((holder, status)),
+            Ok(Reading::NotResponding { .. }) if start.elapsed() < MOMENT => {
+                std::thread::sleep(POLL)
+            }
+            Ok(absent) => {
+                return Err(fail(
+                    Exit::NoDaemon,
+                    status::render_absent(&absent, &options.run_dir).trim_end(),
+                ));
+            }
+            Err(e) => return Err(fail(Exit::NoDaemon, e)),
+        }
+    }
+}
+
+/// The side and the group's index that the target means in this status.
+fn aim(status: &Status, target: &Target) -> Result<(Side, Option<u8>), String> {
+    let (here, there) = status.here_and_there();
+    let side = |index| {
+        if index == 0 {
+            Side::First
+        } else {
+            Side::Second
+        }
+    };
+    let node = |name: &String| {
+        status
+            .nodes
+            .iter()
+            .position(|n| n.name == *name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = status.nodes.iter().map(|n| n.name.as_str()).collect();
+                format!(
+                    "there is no node `{name}`; the nodes are {}",
+                    known.join(" and ")
+                )
+            })
+    };
+    match target {
+        Target::Pair | Target::AnyGroup(None) | Target::Node(None) => Ok((side(here), None)),
+        Target::Group(name) | Target::AnyGroup(Some(name)) => match status.group(name) {
+            Some(index) if index <= usize::from(MAX_GROUP) => Ok((side(here), Some(index as u8))),
+            _ => {
+                let known: Vec<&str> = status.groups.iter().map(|g| g.name.as_str()).collect();
+                Err(format!(
+                    "the daemon runs no group `{name}`; its groups are: {} (after editing ha.toml: `ha-appliance reload`)",
+                    known.join(", ")
+                ))
+            }
+        },
+        Target::Node(Some(name)) => Ok((side(node(name)?), None)),
+        Target::Peer(name) => match node(name)? {
+            index if index == there => Ok((side(index), None)),
+            _ => Err(format!(
+                "{name} is this very node; the peer is {}",
+                status.peer_name()
+            )),
+        },
+    }
+}
+
+/// A number that no remembered request has.
+fn fresh_number(status: &Status) -> io::Result<u16> {
+    let mut random = std::fs::File::open("/dev/urandom")?;
+    loop {
+        let mut bytes = [0; 2];
+        random.read_exact(&mut bytes)?;
+        let number = u16::from_ne_bytes(bytes);
+        if status.answers.iter().all(|a| a.number != number) {
+            return Ok(number);
+        }
+    }
+}
+
+fn cannot_signal(holder: &Holder, error: &io::Error) -> Exit {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => fail(
+            Exit::Refused,
+            "the kernel does not let you signal the daemon: run this as root (sudo)",
+        ),
+        Some(libc::ESRCH) => fail(
+            Exit::NoDaemon,
+            format!("the daemon (process {}) has just ended\n{LOOK}", holder.pid),
+        ),
+        Some(libc::EAGAIN) => fail(
+            Exit::NoDaemon,
+            format!(
+                "the daemon (process {}) has too many unread signals: it does not respond\n{LOOK}",
+                holder.pid
+            ),
+        ),
+        _ => fail(
+            Exit::Refused,
+            format!(
+                "the daemon (process {}) cannot be signalled: {error}",
+                holder.pid
+            ),
+        ),
+    }
+}
+
+/// Waits until the daemon has answered this request.
+fn answer(options: &Options, holder: &Holder, number: u16) -> Result<Answer, String> {
+    let start = Instant::now();
+    let mut arrived = false;
+    loop {
+        let ended = holder.ended();
+        if let Some(answer) = status::load(&options.run_dir)
+            .ok()
+            .filter(|status| i64::from(status.daemon.pid) == i64::from(holder.pid))
+            .and_then(|status| status.answers.into_iter().find(|a| a.number == number))
+        {
+            arrived = true;
+            if answer.done {
+                return Ok(answer);
+            }
+        }
+        let pid = holder.pid;
+        match (ended, start.elapsed() > PATIENCE, arrived) {
+            (true, _, _) => {
+                return Err(format!(
+                    "the daemon (process {pid}) ended before it answered"
+                ));
+            }
+            (_, true, true) => {
+                return Err(format!(
+                    "the daemon (process {pid}) works on it, but has not answered within 30 s"
+                ));
+            }
+            (_, true, false) => return Err(format!("the daemon (process {pid}) does not respond")),
+            _ => std::thread::sleep(POLL),
+        }
+    }
+}
+
+const POLL: Duration = Duration::from_millis(5);
+const MOMENT: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: &str = "look at `ha-appliance status` and `journalctl -u ha-appliance`";

@@ -1,0 +1,497 @@
+//! The subcommands as an operator meets them: the built program, its texts and exit codes.
+
+#[path = "../src/shell/testing.rs"]
+mod testing;
+
+use ha_appliance::shell::clock;
+use ha_appliance::shell::lock::PidLock;
+use ha_appliance::shell::orders::{Order, Verb};
+use ha_appliance::shell::signals::{Signal, SignalSource, order_signal};
+use ha_appliance::shell::status::Answers;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use testing::{Helper, TestDir, child, in_child, ready};
+
+/// What the program said: exit code, stdout, stderr.
+type Said = (i32, String, String);
+
+/// Runs the program with all its directories in `dir`.
+fn run(dir: &Path, line: &str) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ha-appliance"));
+    command.args(line.split_whitespace()).env_remove("RUST_LOG");
+    command
+        .arg("--run-dir")
+        .arg(dir.join("run"))
+        .arg("--state-dir")
+        .arg(dir.join("state"));
+    command.arg("--config").arg(dir.join("ha.toml"));
+    said(command.output().unwrap())
+}
+
+fn said(output: Output) -> Said {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+const GOOD: &str = r#"
+[cluster]
+name = "edge-lb"
+key_file = "KEY"
+[node.lb1]
+links = ["10.1.1.1"]
+[node.lb2]
+links = ["10.1.1.2"]
+[[group]]
+name = "web"
+[[group.resource]]
+vip = "192.0.2.80/32"
+interface = "eth9"
+"#;
+
+fn write_config(dir: &Path, text: &str) {
+    let key = dir.join("key").display().to_string();
+    std::fs::write(dir.join("ha.toml"), text.replace("KEY", &key)).unwrap();
+    std::fs::set_permissions(dir.join("ha.toml"), PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+// --- without a daemon ---
+
+#[test]
+fn without_a_daemon_every_command_says_how_to_start_it() {
+    let dir = TestDir::new();
+    for line in [
+        "status",
+        "status --json",
+        "failover",
+        "standby",
+        "online lb2",
+        "maintenance on",
+        "stop web",
+        "reload",
+    ] {
+        let (code, out, err) = run(&dir, line);
+        assert_eq!((code, out.as_str()), (3, ""), "{line}");
+        assert!(
+            err.starts_with("ha-appliance is not running on this node"),
+            "{line}: {err}"
+        );
+        assert!(
+            err.contains("systemctl start ha-appliance") && err.contains("journalctl"),
+            "{err}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_subcommand_names_the_nearest() {
+    let dir = TestDir::new();
+    let (code, _, err) = run(&dir, "statsu");
+    assert_eq!(
+        (code, err.as_str()),
+        (
+            64,
+            "`statsu` is no subcommand of ha-appliance; did you mean `status`?\n"
+        )
+    );
+}
+
+#[test]
+fn help_and_version() {
+    let program = || Command::new(env!("CARGO_BIN_EXE_ha-appliance"));
+    let (code, out, _) = said(program().arg("--version").output().unwrap());
+    assert_eq!(
+        (code, out),
+        (0, format!("ha-appliance {}\n", env!("CARGO_PKG_VERSION")))
+    );
+    let (code, out, _) = said(program().arg("--help").output().unwrap());
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("confirm-fenced") && out.contains("maintenance"),
+        "{out}"
+    );
+    let (code, _, err) = said(program().output().unwrap());
+    assert_eq!(code, 64);
+    assert!(err.contains("--help"), "{err}");
+}
+
+#[test]
+fn check_explains_a_good_file_and_places_a_mistake() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD);
+    let (code, _, err) = run(&dir, "check --node lb1");
+    assert_eq!(code, 78, "no key yet");
+    assert!(err.contains("key"), "{err}");
+
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    let (code, out, err) = run(&dir, "check --node lb1");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.contains("edge-lb") && out.contains("UNPROTECTED"),
+        "{out}"
+    );
+
+    write_config(&dir, &GOOD.replace("interface =", "interfaec ="));
+    let (code, out, err) = run(&dir, "check --node lb1");
+    assert_eq!((code, out.as_str()), (78, ""));
+    assert!(
+        err.contains("ha.toml:13:1: unknown key `interfaec`") && err.contains("interface"),
+        "{err}"
+    );
+
+    write_config(&dir, GOOD);
+    let (code, _, err) = run(&dir, "check --node lb3");
+    assert_eq!(code, 78);
+    assert!(err.contains("lb3") && err.contains("lb1 and lb2"), "{err}");
+}
+
+#[test]
+fn keygen_prints_another_key_each_time_and_never_overwrites() {
+    let dir = TestDir::new();
+    let (code, first, _) = run(&dir, "keygen");
+    assert_eq!(code, 0);
+    assert!(
+        first.len() == 65 && first.trim().bytes().all(|b| b.is_ascii_hexdigit()),
+        "{first}"
+    );
+    assert_ne!(first, run(&dir, "keygen").1);
+
+    let (code, _, err) = run(&dir, "keygen --write");
+    assert_eq!(code, 78);
+    assert!(
+        err.contains("cannot read") && err.contains("ha.toml"),
+        "{err}"
+    );
+
+    write_config(&dir, GOOD);
+    let (code, out, _) = run(&dir, "keygen --write");
+    assert_eq!(code, 0);
+    assert!(out.contains("copy it to the other node"), "{out}");
+    let key = dir.join("key");
+    assert_eq!(
+        std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let written = std::fs::read(&key).unwrap();
+    let (code, _, err) = run(&dir, "keygen --write");
+    assert_eq!(code, 1);
+    assert!(err.contains("exists and is left as it is"), "{err}");
+    assert_eq!(std::fs::read(&key).unwrap(), written);
+}
+
+#[test]
+fn history_is_empty_at_first_and_then_tells() {
+    let dir = TestDir::new();
+    let (code, out, _) = run(&dir, "history");
+    assert_eq!((code, out.starts_with("no history yet in ")), (0, true));
+    std::fs::create_dir(dir.join("state")).unwrap();
+    let entry = |n: i64, to: &str| {
+        let entry = json!({
+            "time": "2026-11-20T07:14:29.123Z", "boottime_us": n, "cluster": "edge-lb", "node": "lb1", "group": "web",
+            "change": "role", "from": "starting", "to": to, "reason": "everything runs", "lasted_ms": 12,
+        });
+        format!("{entry}\n")
+    };
+    std::fs::write(
+        dir.join("state/history.jsonl"),
+        entry(1, "x") + "garbage\n" + &entry(2, "active"),
+    )
+    .unwrap();
+    let line =
+        "2026-11-20T07:14:29.123Z  lb1  web: starting → active after 12 ms: everything runs\n";
+    assert_eq!(
+        run(&dir, "history --lines 1"),
+        (0, line.into(), String::new())
+    );
+    let (_, json, _) = run(&dir, "history --json --lines=1");
+    assert_eq!(
+        serde_json::from_str::<Value>(&json).unwrap()["boottime_us"],
+        2
+    );
+    assert_eq!(run(&dir, "history").1.lines().count(), 2);
+}
+
+// --- release ---
+
+#[test]
+fn release_is_refused_while_the_daemon_lives() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD);
+    let lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let (code, _, err) = run(&dir, "release");
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with(&format!("the daemon runs (process {})", std::process::id())),
+        "{err}"
+    );
+    drop(lock);
+    let (code, out, err) = run(&dir, "release");
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (0, "none of the VIPs was here\n", "")
+    );
+}
+
+#[test]
+fn release_respects_maintenance_and_needs_the_file() {
+    use ha_appliance::core::record::Record;
+    use ha_appliance::shell::state;
+    use ha_appliance::wire::heartbeat::{Wish, WishSubject};
+    let dir = TestDir::new();
+    let (code, _, err) = run(&dir, "release");
+    assert_eq!(code, 78);
+    assert!(err.contains("without it the VIPs are not known"), "{err}");
+
+    write_config(&dir, GOOD);
+    let save = |on| {
+        let wishes = vec![Wish {
+            subject: WishSubject::Maintenance,
+            count: 1,
+            on,
+        }];
+        let record = Record {
+            wishes,
+            ..Record::default()
+        };
+        state::save(&dir.join("state"), &state::Names::default(), &record).unwrap();
+    };
+    save(true);
+    let (code, _, err) = run(&dir, "release");
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("maintenance is on") && err.contains("maintenance off"),
+        "{err}"
+    );
+    save(false);
+    assert_eq!(run(&dir, "release").0, 0);
+}
+
+/// In a network namespace of its own, which needs root, as the tests of the VIPs do.
+#[test]
+fn release_removes_the_vips_and_nothing_else() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD);
+    let script = format!(
+        "ip link set lo up; ip addr add 192.0.2.80/24 dev lo; ip addr add 192.0.2.81/32 dev lo
+         {} release --config {d}/ha.toml --run-dir {d}/run --state-dir {d}/state; ip -o addr show dev lo >&2",
+        env!("CARGO_BIN_EXE_ha-appliance"),
+        d = dir.display()
+    );
+    let (code, out, err) = said(
+        Command::new("unshare")
+            .args(["-n", "sh", "-c", &script])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "removed 192.0.2.80/24 from lo\n"),
+        "{err}"
+    );
+    assert!(
+        err.contains("192.0.2.81/32") && err.contains("127.0.0.1") && !err.contains("192.0.2.80"),
+        "{err}"
+    );
+}
+
+// --- with a daemon, played by a process of this test ---
+
+fn daemon(dir: &Path) -> Helper {
+    std::fs::create_dir(dir.join("run")).unwrap();
+    in_child("fake_daemon", dir)
+}
+
+#[test]
+fn orders_reach_the_daemon_and_its_answers_the_operator() {
+    let dir = TestDir::new();
+    let _daemon = daemon(&dir);
+    for (line, understood) in [
+        ("failover", "Failover None"),
+        ("failover db", "Failover Some(1)"),
+        ("start db", "Start Some(1)"),
+        ("standby", "StandbyFirst None"),
+        ("standby lb2", "StandbySecond None"),
+        ("online", "OnlineFirst None"),
+        ("online lb2", "OnlineSecond None"),
+        ("maintenance on", "MaintenanceOn None"),
+        ("maintenance off", "MaintenanceOff None"),
+        ("confirm-fenced lb2", "ConfirmFenced None"),
+        ("reload", "Reload None"),
+    ] {
+        assert_eq!(
+            run(&dir, line),
+            (0, format!("{understood}\n"), String::new()),
+            "{line}"
+        );
+    }
+    assert_eq!(
+        run(&dir, "stop web"),
+        (1, String::new(), "refused, because\n".into())
+    );
+}
+
+#[test]
+fn unknown_names_are_answered_with_the_known_ones() {
+    let dir = TestDir::new();
+    let _daemon = daemon(&dir);
+    let (code, _, err) = run(&dir, "failover wbe");
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("the daemon runs no group `wbe`; its groups are: web, db"),
+        "{err}"
+    );
+    let (code, _, err) = run(&dir, "standby lb3");
+    assert_eq!(
+        (code, err.as_str()),
+        (1, "there is no node `lb3`; the nodes are lb1 and lb2\n")
+    );
+    let (code, _, err) = run(&dir, "confirm-fenced lb1");
+    assert_eq!(
+        (code, err.as_str()),
+        (1, "lb1 is this very node; the peer is lb2\n")
+    );
+}
+
+#[test]
+fn a_daemon_that_dies_is_noticed_at_once() {
+    let dir = TestDir::new();
+    let daemon = daemon(&dir);
+    let (code, _, err) = run(&dir, "clear");
+    assert_eq!(code, 3);
+    assert!(
+        err.starts_with(&format!("the daemon (process {})", daemon.pid())),
+        "{err}"
+    );
+    assert!(
+        err.contains("ended before it answered") && err.contains("journalctl"),
+        "{err}"
+    );
+}
+
+#[test]
+fn status_of_a_fresh_daemon() {
+    let dir = TestDir::new();
+    let _daemon = daemon(&dir);
+    let (code, out, _) = run(&dir, "status");
+    assert_eq!(code, 2, "{out}");
+    assert!(
+        out.starts_with("cluster     edge-lb as lb1 sees it: BLOCKED\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("db          NOT ACTIVE") && !out.contains('\x1b'),
+        "{out}"
+    );
+    let (code, out, _) = run(&dir, "status --json");
+    assert_eq!(code, 2);
+    assert_eq!(
+        serde_json::from_str::<Value>(&out).unwrap()["groups"][1]["name"],
+        "db"
+    );
+}
+
+#[test]
+fn an_old_truth_is_not_shown() {
+    let dir = TestDir::new();
+    let _lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let pid = std::process::id();
+    let start = format!("ha-appliance (process {pid}) is not responding: ");
+    let old = clock::now().0 - 7_000_000;
+    let other_schema = {
+        let mut s = status(pid, clock::now().0);
+        s["schema"] = json!(2);
+        s
+    };
+    let other_boot = {
+        let mut s = status(pid, clock::now().0);
+        s["boot_id"] = json!("x");
+        s
+    };
+    for (text, why) in [
+        (String::new(), "it has not written its status yet"),
+        ("{".into(), "is not understood"),
+        (status(pid, old).to_string(), "its status is 7."),
+        (
+            status(1, clock::now().0).to_string(),
+            "its status is of an earlier daemon (process 1)",
+        ),
+        (other_boot.to_string(), "its status is of an earlier boot"),
+        (
+            other_schema.to_string(),
+            "its status has schema 2, and this program knows 1",
+        ),
+    ] {
+        let file = dir.join("run/status.json");
+        if !text.is_empty() {
+            // else: no file yet
+            std::fs::write(&file, text).unwrap();
+        }
+        let (code, out, err) = run(&dir, "status");
+        assert_eq!((code, out.as_str()), (3, ""));
+        assert!(err.starts_with(&start) && err.contains(why), "{why}: {err}");
+        assert!(err.contains("systemctl restart ha-appliance"), "{err}");
+    }
+}
+
+/// A healthy standby's view of "web", and "db" that runs nowhere.
+fn status(pid: u32, stamp_us: i64) -> Value {
+    let group = |name: &str, peer_role: &str| {
+        json!({
+            "name": name, "vips": ["192.0.2.80/32"], "role": "stopped", "since_us": stamp_us, "reason": "looked at everything: nothing runs",
+            "epoch": 1, "holder": "lb2", "readiness": "able", "facts": [], "peer": {"role": peer_role, "readiness": "able"},
+            "waiting": null, "fail_count": 0, "peer_fail_count": 0, "stopped": false, "failback_held": false,
+        })
+    };
+    json!({
+        "schema": 1, "cluster": "edge-lb", "node": "lb1", "boot_id": clock::boot_id(), "stamp_us": stamp_us, "stamp": "",
+        "daemon": {"pid": pid, "incarnation": "1", "order_signal": order_signal(), "software": "0.1.0", "config": "", "generation": 9, "reload_error": null,
+                   "started_us": stamp_us, "notices": []},
+        "maintenance": false, "leaving": false, "state_unwritable": null, "protection": [],
+        "nodes": [{"name": "lb1", "here": true, "standby": false}, {"name": "lb2", "here": false, "standby": false}],
+        "peer": {"state": "alive", "since_us": stamp_us, "reason": "heard", "heard_us": stamp_us, "software": "0.1.0", "drift": false},
+        "paths": [], "interfaces": [], "gateways": [],
+        "groups": [group("web", "active"), group("db", "stopped")],
+        "counters": {}, "answers": [],
+    })
+}
+
+/// Not a test: the process that plays the daemon. It answers with what it understood, refuses to
+/// stop anything, and dies of `clear`.
+#[test]
+#[ignore = "plays the daemon for the other tests"]
+fn fake_daemon() {
+    child(|dir| {
+        let signals = SignalSource::block().unwrap();
+        let run_dir = dir.join("run");
+        let _lock = PidLock::acquire(&run_dir).unwrap();
+        let mut answers = Answers::default();
+        loop {
+            let mut status = status(std::process::id(), clock::now().0);
+            status["answers"] = serde_json::to_value(answers.to_vec()).unwrap();
+            std::fs::write(run_dir.join("status.tmp"), status.to_string()).unwrap();
+            std::fs::rename(run_dir.join("status.tmp"), run_dir.join("status.json")).unwrap();
+            ready(dir);
+            smol::block_on(signals.ready()).unwrap();
+            let Some(Signal::Order(Ok(order))) = signals.try_next() else {
+                continue;
+            };
+            let Order {
+                verb,
+                group,
+                generation,
+                number,
+            } = order;
+            assert_eq!(generation, ha_appliance::shell::orders::Generation::of(9));
+            match verb {
+                Verb::Clear => return,
+                Verb::Stop => answers.finish(number, false, "refused, because"),
+                _ => answers.finish(number, true, format!("{verb:?} {group:?}")),
+            }
+        }
+    });
+}
