@@ -94,7 +94,8 @@ fn bench(
     no_idle: bool,
 ) -> Outcome {
     let mut lab = Lab::new(record.clone())?;
-    println!("client outage, UDP probe every 0.5 ms, median (longest) of {runs}");
+    println!("client outage, UDP probe every 0.5 ms, median (longest) of {runs};");
+    println!("\"both!\": both nodes held the VIP for a while");
     row("", contenders.iter().map(|c| c.name()));
     for (name, measure) in FAULTS.iter().filter(|(name, _)| wanted(name)) {
         let mut cells = Vec::new();
@@ -139,6 +140,7 @@ fn measure_all(
     measure: fn(&mut Trial) -> Outcome<Option<Duration>>,
 ) -> Outcome<String> {
     let mut found = Vec::new();
+    let overlaps = lab.watch.overlaps().len();
     for _ in 0..runs {
         let mut trial = Trial {
             lab,
@@ -154,8 +156,13 @@ fn measure_all(
     }
     let values: Vec<Duration> = found.into_iter().flatten().collect();
     let longest = values.iter().max().copied().unwrap_or_default();
+    let both = if lab.watch.overlaps().len() > overlaps {
+        " both!"
+    } else {
+        ""
+    };
     Ok(format!(
-        "{} ({})",
+        "{} ({}){both}",
         seconds(median(&values)),
         seconds(longest)
     ))

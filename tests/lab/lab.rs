@@ -120,7 +120,9 @@ impl Lab {
         for host in NODES {
             self.start(host)?;
         }
-        let holder = self.settled(Duration::from_secs(10))?;
+        let holder = self
+            .settled(Duration::from_secs(10))
+            .map_err(|e| self.complain(e))?;
         let client = self.client(VIP)?;
         client.answered(Some(holder), Duration::from_secs(2))?;
         self.both_alive()?;
@@ -129,6 +131,16 @@ impl Lab {
             holder.node_name()
         ));
         Ok((holder, client))
+    }
+
+    /// Adds to a complaint what explains it best: a daemon that has ended.
+    fn complain(&mut self, e: Box<dyn Error>) -> Box<dyn Error> {
+        let ended = NODES.into_iter().filter(|&host| !self.node(host).runs());
+        let names: Vec<&str> = ended.map(Host::node_name).collect();
+        if names.is_empty() {
+            return e;
+        }
+        format!("{e}; the daemon has ended on {}", names.join(" and ")).into()
     }
 
     /// A client that probes an address from now on.

@@ -3,6 +3,7 @@
 //! ```text
 //! lab                 every scenario once        lab --long      with full counts
 //! lab NAME...         these scenarios            lab --list      what there is
+//! lab --jobs=2        two scenarios at a time
 //! lab bench           figures beside keepalived  lab demo        a tour for newcomers
 //! ```
 //!
@@ -63,11 +64,13 @@ fn main() -> ExitCode {
         ["demo", ..] => demo::main(),
         ["bench", ref rest @ ..] => bench::main(rest),
         _ => {
-            let names: Vec<String> = arguments
-                .into_iter()
-                .filter(|word| !word.starts_with("--"))
-                .collect();
-            scenario::run_all(&names, long)
+            let jobs = words
+                .iter()
+                .find_map(|word| word.strip_prefix("--jobs=")?.parse().ok());
+            let jobs: usize = jobs.unwrap_or(1).max(1);
+            let names = words.iter().filter(|word| !word.starts_with("--"));
+            let names: Vec<String> = names.map(|name| name.to_string()).collect();
+            scenario::run_all(&names, long, jobs)
         }
     }
 }

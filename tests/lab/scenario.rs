@@ -5,9 +5,11 @@ use crate::lab::{Lab, Outcome};
 use crate::record::Record;
 use crate::scenarios;
 use crate::sweep;
-use crate::sys::{self, now};
-use std::process::{Command, ExitCode};
-use std::sync::Arc;
+use crate::sys;
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 /// One scenario.
@@ -34,20 +36,33 @@ pub fn list() {
     }
 }
 
-/// Runs scenarios by name, or all, and sums up.
-pub fn run_all(names: &[String], long: bool) -> ExitCode {
+/// Runs scenarios by name, or all, `jobs` at a time, and sums up.
+pub fn run_all(names: &[String], long: bool, jobs: usize) -> ExitCode {
     if let Some(unknown) = names.iter().find(|name| all().all(|s| s.name != **name)) {
         eprintln!("lab: no scenario is called {unknown}; see `--list`");
         return ExitCode::FAILURE;
     }
-    let (mut passed, mut failed) = (0, 0);
-    for scenario in all().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name)) {
-        if run_apart(scenario, long) {
-            passed += 1
+    let wanted = all().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name));
+    let (alone, together): (Vec<_>, Vec<_>) =
+        wanted.partition(|s| jobs == 1 || ALONE.contains(&s.name));
+    let (passed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let run = |scenario: &Scenario| {
+        let count = if run_apart(scenario, long) {
+            &passed
         } else {
-            failed += 1
+            &failed
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    alone.into_iter().for_each(run);
+    let queue = Mutex::new(together.into_iter());
+    let next = || queue.lock().expect("no panic while held").next();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| std::iter::from_fn(next).for_each(run));
         }
-    }
+    });
+    let (passed, failed) = (passed.into_inner(), failed.into_inner());
     println!("lab: {passed} passed, {failed} failed");
     if failed == 0 {
         ExitCode::SUCCESS
@@ -55,6 +70,9 @@ pub fn run_all(names: &[String], long: bool) -> ExitCode {
         ExitCode::FAILURE
     }
 }
+
+/// Scenarios that load the machine, or that a loaded machine would spoil.
+const ALONE: &[&str] = &["the-tricks-work", "power-loss-fast", "many-vips", "flood"];
 
 /// Runs one scenario in this process; the program behind `lab __one NAME`.
 pub fn run_one(name: &str, long: bool) -> ExitCode {
@@ -80,32 +98,40 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     }
 }
 
+/// Runs a scenario in a process of its own, prints its report in one piece, and sweeps up.
 fn run_apart(scenario: &Scenario, long: bool) -> bool {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
-    command.args(["__one", scenario.name]);
+    command
+        .args(["__one", scenario.name])
+        .stdout(Stdio::piped());
     if long {
         command.arg("--long");
     }
-    let Ok(mut child) = command.spawn() else {
-        return false;
-    };
+    sys::die_with_parent(&mut command);
+    let mut child = command.spawn().expect("this program can be started again");
+    let lab = child.id();
+    let mut output = child.stdout.take().expect("piped");
     let limit = Duration::from_secs(limit(scenario, long) + 15);
-    let started = now();
-    let passed = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status.success(),
-            Ok(None) if sys::since(started) < limit => {
-                std::thread::sleep(Duration::from_millis(20));
+    let (done, finished) = mpsc::channel::<()>();
+    let hung = std::thread::scope(|scope| {
+        let killer = scope.spawn(move || {
+            let hung = finished.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if hung {
+                sys::kill(lab, libc::SIGKILL);
             }
-            _ => {
-                println!("{:<28}FAILED: hung beyond its own limit", scenario.name);
-                let _ = child.kill();
-                let _ = child.wait();
-                break false;
-            }
-        }
-    };
-    sweep::sweep(child.id());
+            hung
+        });
+        let mut report = Vec::new();
+        let _ = output.read_to_end(&mut report);
+        let _ = std::io::stdout().write_all(&report);
+        drop(done);
+        killer.join().expect("it only waits")
+    });
+    if hung {
+        println!("{:<28}FAILED: hung beyond its own limit", scenario.name);
+    }
+    let passed = child.wait().is_ok_and(|status| status.success());
+    sweep::sweep(lab);
     passed
 }
 

@@ -82,6 +82,17 @@ pub fn place(
     Ok(())
 }
 
+/// Makes a spawned command die with the thread that spawns it.
+pub fn die_with_parent(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let tie = || {
+        // SAFETY: a plain system call.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+    };
+    // SAFETY: it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(tie) };
+}
+
 /// Gives this thread real-time priority: what the lab observes must not be late because the
 /// machine is busy. Without the right to do so the lab goes on, with coarser stamps.
 pub fn realtime() {

@@ -31,6 +31,7 @@ pub const ALL: &[Scenario] = &[
 
 fn start_together(lab: &mut Lab) -> Outcome {
     let preferences = [None, Some("lb1"), Some("lb2")];
+    let mut wiped = true;
     for round in 0..lab.times(50, 200) {
         let prefer = preferences[round % 3].map(String::from);
         lab.configure(&Settings {
@@ -50,22 +51,24 @@ fn start_together(lab: &mut Lab) -> Outcome {
         let holder = lab.settled(Duration::from_secs(5))?;
         lab.record
             .figure("start until answered", Duration::from_micros(sent - from));
-        let wiped = round < 3;
-        if let Some(prefer) = prefer.filter(|_| wiped) {
+        if wiped {
+            // Epoch 0 belongs to the preferred node, else to the first in the file.
+            let due = prefer.as_deref().unwrap_or("lb1");
             ensure!(
-                holder.node_name() == prefer,
-                "{} started instead of {prefer}",
+                holder.node_name() == due,
+                "{} started instead of {due}",
                 holder.node_name()
             );
         }
         lab.both_alive()?;
         drop(client);
-        if sys::random(2) == 0 {
-            lab.note("state is kept");
-            lab.reset_keeping_state()?;
-        } else {
+        wiped = sys::random(2) == 0;
+        if wiped {
             lab.note("state is wiped");
             lab.reset()?;
+        } else {
+            lab.note("state is kept");
+            lab.reset_keeping_state()?;
         }
     }
     Ok(())
