@@ -1,1 +1,78 @@
 //! ha.toml: parsed, checked, and explained where it is wrong.
+//!
+//! Three questions, in this order, each with its own answer:
+//!
+//! 1. *Is the file right?* [`load`] gives a [`Config`] in which every value is usable, or an
+//!    [`Error`] that tells every mistake with its place and its remedy. Nothing of the machine is
+//!    asked but the key file.
+//! 2. *Does it fit this machine now?* [`resolve`] finds links, interfaces and gateways in a look at
+//!    the host. Interfaces come and go, so what does not fit is a [`Warning`], and the daemon waits.
+//! 3. *What does it imply?* [`explain`] says what the node understood and how long each kind of
+//!    failure takes at worst, term by term.
+#![forbid(unsafe_code)]
+
+mod address;
+mod build;
+mod cluster;
+mod duration;
+mod error;
+mod explain;
+mod gateway;
+mod groups;
+mod heartbeat;
+pub mod key;
+pub mod keys;
+mod nearest;
+mod nodes;
+mod read;
+mod resolve;
+mod schema;
+mod vifs;
+mod vip;
+mod warning;
+
+pub use error::{EX_CONFIG, Error, Mistake, Place};
+pub use explain::explain;
+pub use key::generate_key_line;
+pub use resolve::{Link, Resolved, Vif, resolve};
+pub use schema::{
+    Cluster, Config, Failback, Gateway, Group, HeartbeatTimes, MAX_LINKS, NodeConfig, Require,
+    Resource, VIP_LIFETIME, Vip,
+};
+pub use warning::Warning;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Reads and checks a file, and the key file it names.
+pub fn load(path: &Path) -> Result<Config, Error> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "`ha-appliance init` writes a first one; --config PATH names another"
+            }
+            std::io::ErrorKind::PermissionDenied => "run as root",
+            std::io::ErrorKind::InvalidData => "save it as UTF-8",
+            _ => "--config PATH names another",
+        };
+        Error::unplaced(format!("{shown} cannot be read: {error}"), help)
+    })?;
+    build::build(&text, path, &key::read_file, &|| {
+        let facts = std::fs::metadata(path).map_err(|error| {
+            let what = format!("{shown} cannot be examined: {error}");
+            (what, "run as root".to_owned())
+        })?;
+        key::private(path, "file with a `key`", facts.mode(), facts.uid())
+    })
+}
+
+/// Checks a text as if it stood in the file `path`, and reads the key file it names.
+pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
+    build::build(text, path, &key::read_file, &|| Ok(()))
+}
+
+/// Checks a text without touching the file system: whatever key file it names holds `key_file`.
+pub fn parse_with_key_file(text: &str, path: &Path, key_file: &str) -> Result<Config, Error> {
+    build::build(text, path, &|_| Ok(key_file.to_owned()), &|| Ok(()))
+}

@@ -1,5 +1,6 @@
 //! The heartbeat: what a node tells its peer, on every path, every interval and at every change.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Heartbeat {
     pub sequence: u64,
     /// The newest heartbeat the sender accepted from the receiver.
     pub echo: Echo,
+    /// The links, by bit, on which the sender heard the receiver within its detection time.
+    pub heard_links: u8,
     /// Incarnations heard from the receiver but not believed yet, so that they can prove themselves
     /// by echoing this heartbeat. At most [`MAX_CHALLENGES`].
     pub challenges: Vec<Echo>,
@@ -92,6 +95,16 @@ pub struct Token {
     pub epoch: u64,
     /// Who may run the group.
     pub holder: Side,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holder = match self.holder {
+            Side::First => "first",
+            Side::Second => "second",
+        };
+        write!(f, "{} ({holder} node)", self.epoch)
+    }
 }
 
 /// Where a group stands on one node.

@@ -1,0 +1,65 @@
+//! What went wrong with one address, and what an operator can do about it.
+
+use std::net::IpAddr;
+use std::{fmt, io};
+
+/// Why one address could not be brought into the state asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VipError {
+    /// The interface's name; empty where none is known.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// What was tried.
+    pub doing: Doing,
+    /// The kernel's answer (errno(3)); EEXIST for an address that is still there after its removal.
+    pub errno: i32,
+}
+
+/// What was tried with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// To add it, or to renew it.
+    Add,
+    /// To remove it.
+    Remove,
+    /// To see whether it is there.
+    Look,
+    /// To announce it.
+    Announce,
+}
+
+impl VipError {
+    /// What an operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match (self.doing, self.errno) {
+            (_, libc::EPERM) => "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW",
+            (_, libc::ENODEV | libc::ENXIO) => "there is no such interface at the moment",
+            (_, libc::ENETDOWN) => "the interface is down",
+            (_, libc::EACCES) => "IPv6 is disabled there: see net.ipv6.conf.*.disable_ipv6",
+            (_, libc::EAFNOSUPPORT | libc::EOPNOTSUPP) => "this kernel has no IPv6",
+            (_, libc::ENOMEM | libc::ENOBUFS) => "the kernel is short of memory",
+            (Doing::Add, libc::EINVAL) => "no address a machine can have, or a lifetime of 0",
+            (Doing::Remove, libc::EEXIST) => {
+                "it comes back as soon as it is removed: some other program manages it"
+            }
+            _ => "see the kernel log",
+        }
+    }
+}
+
+impl fmt::Display for VipError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let address = self.address;
+        match self.doing {
+            Doing::Add => write!(f, "cannot add {address} to {}", self.interface)?,
+            Doing::Remove => write!(f, "cannot remove {address} from {}", self.interface)?,
+            Doing::Look => write!(f, "cannot see whether {address} is there")?,
+            Doing::Announce => write!(f, "cannot announce {address} on {}", self.interface)?,
+        }
+        let answer = io::Error::from_raw_os_error(self.errno);
+        write!(f, ": {answer}: {}", self.hint())
+    }
+}
+
+impl std::error::Error for VipError {}

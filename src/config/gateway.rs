@@ -1,0 +1,96 @@
+//! Reads `[gateway]`.
+
+use super::address;
+use super::duration::show;
+use super::error::{At, Report};
+use super::keys::GATEWAY;
+use super::nodes::{NamedNode, link_owner};
+use super::read::Section;
+use super::schema::{Gateway, Require};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The shortest interval.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Reads `[gateway]`.
+pub(super) fn gateway(top: &Section, nodes: &[NamedNode], report: &mut Report) -> Gateway {
+    let mut gateway = Gateway::default();
+    let Some(section) = top.table("gateway", &GATEWAY, report) else {
+        return gateway;
+    };
+    if let Some(texts) = section.texts("addresses", report) {
+        gateway.addresses = Some(gateway_addresses(&texts.value, nodes, report));
+    }
+    if let Some(require) = section.text("require", report) {
+        match require.value {
+            "any" => gateway.require = Require::Any,
+            "all" => gateway.require = Require::All,
+            other => report.add(
+                &require.span,
+                format!("`require` is `{other}`"),
+                "write \"any\" (one answer is enough) or \"all\"",
+            ),
+        }
+    }
+    let why = "choose between these: more pings are a load on the router, fewer are no watch";
+    let interval = section.duration("interval", SHORTEST_INTERVAL..=MINUTE, why, report);
+    let why = "choose between these: a router on the LAN answers in a millisecond, a busy one in some hundred";
+    let timeout = section.duration("timeout", MS..=MINUTE, why, report);
+    let blame = timeout
+        .as_ref()
+        .or(interval.as_ref())
+        .map(|at| at.span.clone());
+    let broken = |name, read: bool| section.value(name).is_some() && !read;
+    let unread = broken("interval", interval.is_some()) || broken("timeout", timeout.is_some());
+    gateway.interval = interval.map_or(gateway.interval, |at| at.value);
+    gateway.timeout = timeout.map_or(gateway.timeout, |at| at.value);
+    let too_long = !unread && gateway.timeout > gateway.interval;
+    if let Some(blame) = blame.filter(|_| too_long) {
+        let (timeout, interval) = (show(gateway.timeout), show(gateway.interval));
+        report.add(
+            &blame,
+            format!("the gateway's `timeout` of {timeout} outlasts its `interval` of {interval}"),
+            "lower `timeout` or raise `interval`: one answer is judged before the next ping leaves",
+        );
+    }
+    let why = "choose between these: 3 tells a lost ping from a lost gateway";
+    if let Some(misses) = section.number("misses", 1..=100, why, report) {
+        gateway.misses = misses.value;
+    }
+    let why =
+        "choose between these: much longer, and a gateway that is back counts as lost all day";
+    if let Some(dampening) = section.duration("dampening", Duration::ZERO..=HOUR, why, report) {
+        gateway.dampening = dampening.value;
+    }
+    gateway
+}
+
+fn gateway_addresses(texts: &[At<&str>], nodes: &[NamedNode], report: &mut Report) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for text in texts {
+        match address::gateway(text.value) {
+            Ok(address) if addresses.contains(&address) => report.add(
+                &text.span,
+                format!("{address} is named twice"),
+                "delete one of the two",
+            ),
+            Ok(address) => {
+                if let Some((node, there)) = link_owner(address, nodes, report) {
+                    report.add(
+                        &text.span,
+                        format!("{address} is a link of {node} (line {there}), not a gateway"),
+                        "name something that answers when a node is dead: the router, or the switch",
+                    );
+                }
+                addresses.push(address);
+            }
+            Err((what, help)) => report.add(&text.span, what, help),
+        }
+    }
+    addresses
+}

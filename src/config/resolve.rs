@@ -1,0 +1,411 @@
+//! Finds links, VIP interfaces and gateways in a look at the machine.
+//!
+//! Pure: the same file and the same look give the same answer. Called again whenever the machine's
+//! network changes, so nothing found missing is more than a warning.
+
+use super::address::is_link_local_v6;
+use super::schema::{Config, Resource, Vip};
+use super::vifs::{self, Spec};
+use super::warning::Warning;
+use crate::agents::host::{Host, Interface};
+use crate::wire::heartbeat::Side;
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// ha.toml as it applies to this machine now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Every link of this node, in the file's order.
+    pub links: Vec<Link>,
+    /// The VIP interfaces, in order of first mention; both nodes count them alike. The same interface stands
+    /// here twice only when `interface` tables say that it is two on the peer.
+    pub vifs: Vec<Vif>,
+    /// Per group, per resource: its place in `vifs`.
+    pub vip_vifs: Vec<Vec<usize>>,
+}
+
+/// A path for heartbeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its place in both nodes' `links`.
+    pub index: usize,
+    /// This node's end.
+    pub local: IpAddr,
+    /// The peer's end.
+    pub peer: IpAddr,
+    /// The index of the interface that has `local`; none yet.
+    pub interface: Option<u32>,
+    /// That interface's name.
+    pub interface_name: Option<String>,
+}
+
+/// A VIP interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vif {
+    /// Its name; none while the file does not say it and no network of this machine tells.
+    pub name: Option<String>,
+    /// The kernel's index; none while it does not exist.
+    pub index: Option<u32>,
+    /// What is pinged through it; may be empty.
+    pub gateways: Vec<IpAddr>,
+}
+
+/// Applies a file to the machine.
+pub fn resolve(config: &Config, side: Side, host: &Host) -> (Resolved, Vec<Warning>) {
+    let mut warnings = vec![Warning::Unprotected];
+    let links = links(config, side, host, &mut warnings);
+    let places = places(config, side, host, &mut warnings);
+    for place in &places.list {
+        check_place(place, config, host, &mut warnings);
+    }
+    no_interlink(&links, &places.list, &mut warnings);
+    let gateways = gateways(config, host, &places.list, &mut warnings);
+    let vifs = places
+        .list
+        .iter()
+        .zip(gateways)
+        .map(|(place, gateways)| Vif {
+            name: place.name.clone(),
+            index: place.interface.map(|interface| interface.index),
+            gateways,
+        });
+    let resolved = Resolved {
+        links,
+        vifs: vifs.collect(),
+        vip_vifs: places.of_vips,
+    };
+    (resolved, warnings)
+}
+
+fn links(config: &Config, side: Side, host: &Host, warnings: &mut Vec<Warning>) -> Vec<Link> {
+    let peer = config.node(side.other());
+    let pairs = config.node(side).links.iter().zip(&peer.links);
+    let mut links: Vec<Link> = Vec::new();
+    for (index, (&local, &remote)) in pairs.enumerate() {
+        let interface = having(host, local);
+        match interface {
+            None => warnings.push(Warning::LinkAbsent { local }),
+            Some(interface) if !live(interface) => warnings.push(Warning::LinkDown {
+                local,
+                interface: interface.name.clone(),
+            }),
+            Some(_) => {}
+        }
+        if let Some(interface) = interface {
+            let twin = links
+                .iter()
+                .find(|link| link.interface == Some(interface.index));
+            if let Some(twin) = twin {
+                warnings.push(Warning::LinksShareInterface {
+                    locals: [twin.local, local],
+                    interface: interface.name.clone(),
+                });
+            }
+        }
+        if having(host, remote).is_some() {
+            warnings.push(Warning::PeersAddressHere {
+                address: remote,
+                peer: peer.name.clone(),
+            });
+        }
+        links.push(Link {
+            index,
+            local,
+            peer: remote,
+            interface: interface.map(|interface| interface.index),
+            interface_name: interface.map(|interface| interface.name.clone()),
+        });
+    }
+    if links.len() == 1 {
+        warnings.push(Warning::OnlyOneLink);
+    }
+    links
+}
+
+/// A VIP interface, its interface on this machine, and the VIPs that live there.
+struct Place<'a> {
+    named: bool,
+    name: Option<String>,
+    interface: Option<&'a Interface>,
+    vips: Vec<IpNet>,
+}
+
+struct Places<'a> {
+    list: Vec<Place<'a>>,
+    of_vips: Vec<Vec<usize>>,
+}
+
+/// Finds the interfaces that the file counts, and counts those together that turn out to be one.
+fn places<'a>(
+    config: &Config,
+    side: Side,
+    host: &'a Host,
+    warnings: &mut Vec<Warning>,
+) -> Places<'a> {
+    let (specs, mut of_vips) = vifs::count(&config.groups);
+    let mut list: Vec<Place> = Vec::new();
+    let mut now_at = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let vips = vips_at(config, &of_vips, index);
+        let (named, interface, name) = match spec {
+            Spec::Named(names) => {
+                let name = names[side as usize].clone();
+                let interface = host
+                    .interfaces
+                    .iter()
+                    .find(|i| Some(&i.name) == name.as_ref());
+                (true, interface, name)
+            }
+            Spec::Holding(_) => {
+                let interface = holding(config, host, vips[0], warnings);
+                let name = interface.map(|interface| interface.name.clone());
+                (false, interface, name)
+            }
+        };
+        let twin = list.iter_mut().enumerate().find(|(_, place)| {
+            let same = name.is_some() && place.name == name;
+            // What the file names apart stays apart, on the other node it is.
+            same && !(named && place.named)
+        });
+        match twin {
+            Some((at, place)) => {
+                warnings.push(Warning::CountedTogether {
+                    vip: vips[0],
+                    interface: name.unwrap_or_default(),
+                });
+                place.named |= named;
+                place.vips.extend(vips);
+                now_at.push(at);
+            }
+            None => {
+                now_at.push(list.len());
+                list.push(Place {
+                    named,
+                    name,
+                    interface,
+                    vips,
+                });
+            }
+        }
+    }
+    for index in of_vips.iter_mut().flatten() {
+        *index = now_at[*index];
+    }
+    Places { list, of_vips }
+}
+
+fn vips_at(config: &Config, of_vips: &[Vec<usize>], index: usize) -> Vec<IpNet> {
+    let placed = config
+        .groups
+        .iter()
+        .zip(of_vips)
+        .flat_map(|(group, places)| {
+            let vips = group.resources.iter().map(|Resource::Vip(vip)| vip);
+            vips.zip(places)
+        });
+    let here = placed.filter(|(_, place)| **place == index);
+    here.map(|(vip, _): (&Vip, _)| vip.address).collect()
+}
+
+/// The interface with the narrowest network that holds a VIP.
+fn holding<'a>(
+    config: &Config,
+    host: &'a Host,
+    vip: IpNet,
+    warnings: &mut Vec<Warning>,
+) -> Option<&'a Interface> {
+    let mut taken: Option<(&Interface, u8)> = None;
+    let mut rival = None;
+    for interface in &host.interfaces {
+        let networks = networks(config, interface);
+        let holding = networks.filter(|net| net.contains(&vip.addr()));
+        let Some(length) = holding.map(|net| net.prefix_len()).max() else {
+            continue;
+        };
+        match taken {
+            Some((_, best)) if length < best => {}
+            Some((_, best)) if length == best => rival = Some(interface),
+            _ => {
+                taken = Some((interface, length));
+                rival = None;
+            }
+        }
+    }
+    let (taken, _) = taken?;
+    if let Some(rival) = rival {
+        warnings.push(Warning::SeveralInterfacesHold {
+            vip,
+            taken: taken.name.clone(),
+            other: rival.name.clone(),
+        });
+    }
+    Some(taken)
+}
+
+/// The networks an interface has of its own: neither single addresses, as VIPs are installed, nor
+/// what a VIP brought along that somebody configured.
+fn networks<'a>(config: &'a Config, interface: &'a Interface) -> impl Iterator<Item = IpNet> + 'a {
+    let own = |net: &&IpNet| net.prefix_len() < net.max_prefix_len() && !is_vip(config, net.addr());
+    interface.addresses.iter().filter(own).map(IpNet::trunc)
+}
+
+fn is_vip(config: &Config, address: IpAddr) -> bool {
+    let mut resources = config.groups.iter().flat_map(|group| &group.resources);
+    resources.any(|Resource::Vip(vip)| vip.address.addr() == address)
+}
+
+fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<Warning>) {
+    for vip in &place.vips {
+        for interface in &host.interfaces {
+            // As we install it, it is a single address.
+            let by_hand =
+                |net: &&IpNet| net.addr() == vip.addr() && net.prefix_len() < net.max_prefix_len();
+            if let Some(address) = interface.addresses.iter().find(by_hand) {
+                warnings.push(Warning::VipIsStatic {
+                    address: *address,
+                    interface: interface.name.clone(),
+                });
+            }
+        }
+    }
+    let Some(interface) = place.interface else {
+        match &place.name {
+            Some(name) => warnings.push(Warning::InterfaceAbsent {
+                interface: name.clone(),
+            }),
+            None => warnings.push(Warning::NoInterfaceHolds { vip: place.vips[0] }),
+        }
+        return;
+    };
+    let name = interface.name.clone();
+    if !live(interface) {
+        warnings.push(Warning::InterfaceDown {
+            interface: name.clone(),
+        });
+    }
+    for &vip in &place.vips {
+        let comparable = |net: &IpNet| {
+            let local = is_link_local_v6(net.addr()) == is_link_local_v6(vip.addr());
+            local && net.addr().is_ipv4() == vip.addr().is_ipv4()
+        };
+        let networks: Vec<IpNet> = networks(config, interface).filter(comparable).collect();
+        let holding = networks.iter().filter(|net| net.contains(&vip.addr()));
+        let Some(network) = holding.max_by_key(|net| net.prefix_len()) else {
+            warnings.push(Warning::VipOutside {
+                vip,
+                interface: name.clone(),
+                networks,
+            });
+            continue;
+        };
+        let single = vip.prefix_len() == vip.max_prefix_len();
+        if !single && vip.prefix_len() != network.prefix_len() {
+            warnings.push(Warning::PrefixDiffers {
+                vip,
+                interface: name.clone(),
+                network: *network,
+            });
+        }
+    }
+}
+
+/// Whether the first link is one of the VIPs' own networks, by interface or, before there is one, by address.
+fn no_interlink(links: &[Link], places: &[Place], warnings: &mut Vec<Warning>) {
+    let Some(first) = links.first() else { return };
+    let shared = places
+        .iter()
+        .any(|place| match (first.interface, place.interface) {
+            (Some(link), Some(interface)) => link == interface.index,
+            _ => place.vips.iter().any(|vip| vip.contains(&first.local)),
+        });
+    if shared {
+        warnings.push(Warning::NoInterlink { local: first.local });
+    }
+}
+
+/// What is pinged through each VIP interface.
+fn gateways(
+    config: &Config,
+    host: &Host,
+    places: &[Place],
+    warnings: &mut Vec<Warning>,
+) -> Vec<Vec<IpAddr>> {
+    let gateways: Vec<Vec<IpAddr>> = match &config.gateway.addresses {
+        None => places
+            .iter()
+            .map(|place| default_gateways(place, host))
+            .collect(),
+        Some(list) => {
+            let on_link = |place: &Place| {
+                let here = list
+                    .iter()
+                    .filter(|gateway| reaches(config, place, **gateway));
+                here.copied().collect()
+            };
+            places.iter().map(on_link).collect()
+        }
+    };
+    let listed = config.gateway.addresses.iter().flatten();
+    for &gateway in listed {
+        if !gateways.iter().flatten().any(|used| *used == gateway) {
+            warnings.push(Warning::GatewayOffLink { gateway });
+        }
+    }
+    if config.gateway.addresses.as_ref().is_some_and(Vec::is_empty) {
+        warnings.push(Warning::GatewaysOff);
+        return gateways;
+    }
+    for (place, gateways) in places.iter().zip(&gateways) {
+        // What an interface that does not exist yet will have is not known.
+        if gateways.is_empty() && place.interface.is_some() {
+            warnings.push(Warning::NoGateway {
+                interface: place.name.clone().unwrap_or_default(),
+            });
+        }
+    }
+    gateways
+}
+
+/// The interface's default gateways, of its VIPs' families when there are any.
+fn default_gateways(place: &Place, host: &Host) -> Vec<IpAddr> {
+    let Some(interface) = place.interface else {
+        return Vec::new();
+    };
+    let routes = host.default_gateways.iter();
+    let here = routes.filter(|(index, _)| *index == interface.index);
+    let mut all: Vec<IpAddr> = Vec::new();
+    for (_, gateway) in here {
+        if !all.contains(gateway) {
+            all.push(*gateway);
+        }
+    }
+    let of_family = |gateway: &&IpAddr| {
+        let mut vips = place.vips.iter();
+        vips.any(|vip| vip.addr().is_ipv4() == gateway.is_ipv4())
+    };
+    let fitting: Vec<IpAddr> = all.iter().filter(of_family).copied().collect();
+    if fitting.is_empty() { all } else { fitting }
+}
+
+/// Whether a gateway is a neighbour on a VIP interface; before that has an address, by the VIPs' networks.
+fn reaches(config: &Config, place: &Place, gateway: IpAddr) -> bool {
+    let networks: Vec<IpNet> = match place.interface {
+        Some(interface) => networks(config, interface).collect(),
+        None => Vec::new(),
+    };
+    if networks.is_empty() {
+        return place.vips.iter().any(|vip| vip.contains(&gateway));
+    }
+    networks.iter().any(|net| net.contains(&gateway))
+}
+
+fn having(host: &Host, address: IpAddr) -> Option<&Interface> {
+    let has = |net: &IpNet| net.addr() == address;
+    host.interfaces
+        .iter()
+        .find(|interface| interface.addresses.iter().any(has))
+}
+
+fn live(interface: &Interface) -> bool {
+    interface.up && interface.carrier
+}

@@ -1,0 +1,226 @@
+//! What may be right later: noted by `check`, waited for by the daemon.
+
+use ipnet::IpNet;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Something about this machine, or about a risk the file takes, that is no mistake. Displays as
+/// one line for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// No fencing and no witness.
+    Unprotected,
+    /// A link's own address is on no interface yet.
+    LinkAbsent {
+        /// The address.
+        local: IpAddr,
+    },
+    /// A link's interface is down, or its cable is dead.
+    LinkDown {
+        /// The address.
+        local: IpAddr,
+        /// Its interface.
+        interface: String,
+    },
+    /// This machine has an address that the file gives to the peer.
+    PeersAddressHere {
+        /// The address.
+        address: IpAddr,
+        /// The peer's name.
+        peer: String,
+    },
+    /// One link only.
+    OnlyOneLink,
+    /// Two links end in the same interface.
+    LinksShareInterface {
+        /// Their own addresses.
+        locals: [IpAddr; 2],
+        /// The interface.
+        interface: String,
+    },
+    /// The first link runs on the network of a VIP: there is no interlink.
+    NoInterlink {
+        /// The link's own address.
+        local: IpAddr,
+    },
+    /// A VIP interface does not exist yet.
+    InterfaceAbsent {
+        /// Its name.
+        interface: String,
+    },
+    /// No interface's network holds a VIP without `interface`, yet.
+    NoInterfaceHolds {
+        /// The VIP.
+        vip: IpNet,
+    },
+    /// Several interfaces' networks hold a VIP without `interface`.
+    SeveralInterfacesHold {
+        /// The VIP.
+        vip: IpNet,
+        /// The first one, which is taken.
+        taken: String,
+        /// Another one.
+        other: String,
+    },
+    /// VIP interfaces that the file counts apart are one on this machine.
+    CountedTogether {
+        /// A VIP of the interface that the file counts apart.
+        vip: IpNet,
+        /// The interface.
+        interface: String,
+    },
+    /// A VIP interface is down, or its cable is dead.
+    InterfaceDown {
+        /// Its name.
+        interface: String,
+    },
+    /// A VIP lies in none of its interface's networks.
+    VipOutside {
+        /// The VIP.
+        vip: IpNet,
+        /// Its interface.
+        interface: String,
+        /// The interface's networks of the VIP's family.
+        networks: Vec<IpNet>,
+    },
+    /// A VIP's prefix is not that of its interface's network.
+    PrefixDiffers {
+        /// The VIP.
+        vip: IpNet,
+        /// Its interface.
+        interface: String,
+        /// The interface's network.
+        network: IpNet,
+    },
+    /// A VIP is configured on this machine by somebody else.
+    VipIsStatic {
+        /// The address as configured.
+        address: IpNet,
+        /// Where.
+        interface: String,
+    },
+    /// `addresses = []`: nothing is pinged.
+    GatewaysOff,
+    /// A VIP interface has no gateway to ping.
+    NoGateway {
+        /// Its name, or its VIP's network when that is not known.
+        interface: String,
+    },
+    /// A gateway is in the network of no VIP interface.
+    GatewayOffLink {
+        /// The gateway.
+        gateway: IpAddr,
+    },
+}
+
+/// What goes without an answer from the LAN.
+const WITHOUT_GATEWAY: &str = "no takeover without fencing from a silent peer, and a node cut off from the LAN does not notice";
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Warning::*;
+        match self {
+            Unprotected => write!(
+                f,
+                "UNPROTECTED: neither fencing nor a witness; when the nodes lose sight of each other, two alone \
+                 cannot be both safe and automatic, and takeover is best effort"
+            ),
+            LinkAbsent { local } => write!(
+                f,
+                "link address {local} is on no interface yet; no heartbeat uses this link until it is"
+            ),
+            LinkDown { local, interface } => write!(
+                f,
+                "link address {local} is on {interface}, which is down or has no carrier"
+            ),
+            PeersAddressHere { address, peer } => write!(
+                f,
+                "this host has {address}, which the file gives to {peer}; is this really not {peer}?"
+            ),
+            OnlyOneLink => write!(
+                f,
+                "only one link: one cable or one switch port makes the nodes lose sight of each other"
+            ),
+            LinksShareInterface {
+                locals: [a, b],
+                interface,
+            } => write!(
+                f,
+                "links {a} and {b} are both on {interface}: they fail together"
+            ),
+            NoInterlink { local } => write!(
+                f,
+                "the first link, {local}, is on a VIP's network: load on the service LAN may look like \
+                 death; a cable between the nodes as first link prevents it"
+            ),
+            InterfaceAbsent { interface } => {
+                write!(
+                    f,
+                    "interface {interface} does not exist yet; its VIPs wait for it"
+                )
+            }
+            NoInterfaceHolds { vip } => write!(
+                f,
+                "no interface's network holds VIP {vip} yet; it waits for one, or for `interface`"
+            ),
+            SeveralInterfacesHold { vip, taken, other } => write!(
+                f,
+                "VIP {vip} is in the networks of both {taken} and {other}; {taken} is taken, `interface` would decide"
+            ),
+            CountedTogether { vip, interface } => write!(
+                f,
+                "VIP {vip} turns out to share {interface} with VIPs of another network; write `interface`, \
+                 so that both nodes count their interfaces alike at any time"
+            ),
+            InterfaceDown { interface } => write!(
+                f,
+                "interface {interface} is down or has no carrier; its VIPs do not run here until it is up"
+            ),
+            VipOutside {
+                vip,
+                interface,
+                networks,
+            } if networks.is_empty() => write!(
+                f,
+                "{interface} has no address of its own yet in the network of VIP {vip}"
+            ),
+            VipOutside {
+                vip,
+                interface,
+                networks,
+            } => {
+                let networks: Vec<_> = networks.iter().map(IpNet::to_string).collect();
+                write!(
+                    f,
+                    "VIP {vip} is outside the networks of {interface} ({}); only hosts with a route to it \
+                     will reach it",
+                    networks.join(", ")
+                )
+            }
+            PrefixDiffers {
+                vip,
+                interface,
+                network,
+            } => write!(
+                f,
+                "VIP {vip} has another prefix length than the network of {interface}, {network}; the interface's counts"
+            ),
+            VipIsStatic { address, interface } => write!(
+                f,
+                "VIP {address} is configured on {interface} by somebody else; take it out of this host's \
+                 network configuration, or both nodes may hold it"
+            ),
+            GatewaysOff => write!(
+                f,
+                "no gateway is pinged (`addresses = []`): {WITHOUT_GATEWAY}"
+            ),
+            NoGateway { interface } => {
+                write!(f, "no gateway is known on {interface}: {WITHOUT_GATEWAY}")
+            }
+            GatewayOffLink { gateway } => write!(
+                f,
+                "gateway {gateway} is in the network of no VIP interface; it is not pinged"
+            ),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Clearance: the proof that lets a node run a group whose other owner fell silent.
+//!
+//! A peer that said goodbye or was verified off is clearance by itself. Otherwise the outside
+//! sources (fencing, a witness) are asked in order ([`Sources`]). Where there are none, it is best
+//! effort ([`best_effort`]): this node reaches a gateway on every VIP interface, and the peer answers
+//! for none of the VIPs, by a probe that is known to work. That is UNPROTECTED: a peer that neither
+//! talks nor answers ARP may still run.
+
+use super::event::{Action, OpId};
+use super::group::Context;
+use super::peer::PeerState;
+use super::reason::Reason;
+use super::time::Time;
+use std::time::Duration;
+
+/// What there is to say about taking a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The peer is heard: agreement decides, not clearance.
+    PeerHeard,
+    /// Not yet, and why; the peer must not agree meanwhile.
+    Waiting(Reason),
+    /// Take it.
+    Given(Reason),
+}
+
+/// Whether the silent peer's group may be taken.
+pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
+    match cx.peer.state() {
+        PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
+        PeerState::Left => Verdict::Given(Reason::PeerLeft),
+        PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
+        PeerState::Unknown if cx.node.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
+        PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => Verdict::Waiting(Reason::StartWait),
+        PeerState::Unknown | PeerState::Silent if cx.node.sources > 0 => Verdict::Waiting(cx.sources.waiting()),
+        PeerState::Unknown | PeerState::Silent => best_effort(cx, probes),
+    }
+}
+
+/// The evidence there is without fencing and without a witness.
+fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
+    if cx.setup.holds_data() {
+        return Verdict::Waiting(Reason::BestEffortHoldsData);
+    }
+    if cx.setup.vifs.is_empty() {
+        return Verdict::Waiting(Reason::BestEffortWithoutVip);
+    }
+    for &vif in &cx.setup.vifs {
+        if !cx.gateways.exist_on(vif) {
+            return Verdict::Waiting(Reason::NoGatewayKnown(vif));
+        }
+        if !cx.vifs.get(vif).is_some_and(|v| v.proven) {
+            return Verdict::Waiting(Reason::ProbeUnproven(vif));
+        }
+        let since = cx.silence_began().max(cx.now - cx.node.detection_time(cx.node.interval));
+        if cx.gateways.last_answer(vif).is_none_or(|at| at <= since) {
+            return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
+        }
+    }
+    // Once the peer answered during its silence, its address and not its heartbeat is the sign of
+    // life, and gets as many chances.
+    let seen = probes.answered_at.is_some_and(|at| at > cx.silence_began());
+    let enough = if seen { cx.node.misses } else { cx.node.misses - 1 };
+    let unanswered = probes.unanswered(cx.now, cx.node.interval);
+    if unanswered < enough && seen {
+        return Verdict::Waiting(Reason::VipAnswered);
+    }
+    if unanswered < enough {
+        return Verdict::Waiting(Reason::Probing(unanswered, enough));
+    }
+    Verdict::Given(Reason::BestEffort)
+}
+
+/// The probes of a group's VIPs during one silence of the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Probes {
+    /// Sent since the last answer.
+    sent: u32,
+    last_sent: Option<Time>,
+    answered_at: Option<Time>,
+}
+
+impl Probes {
+    /// Sends the next probe if it is due. What went unanswered while no gateway was reached either
+    /// (`reached`: lately, on every interface) proves nothing and is forgotten.
+    pub fn tick(&mut self, now: Time, interval: Duration, reached: bool, group: usize, out: &mut Vec<Action>) {
+        if self.last_sent.is_none_or(|at| now >= at + interval) {
+            if !reached {
+                self.sent = 0;
+            }
+            self.sent = (self.sent + 1).min(100);
+            self.last_sent = Some(now);
+            out.push(Action::Probe { group });
+        }
+    }
+
+    /// The peer answered for a VIP: whatever was unanswered before proves nothing.
+    pub fn answered(&mut self, now: Time) {
+        self.sent = 0;
+        self.answered_at = Some(now);
+    }
+
+    /// The peer is heard again.
+    pub fn end(&mut self) {
+        *self = Probes::default();
+    }
+
+    /// When the next probe is due, or the last may be judged.
+    pub fn deadlines(&self, interval: Duration) -> impl Iterator<Item = Time> {
+        let last = self.last_sent;
+        last.into_iter().flat_map(move |at| [at + interval / 2, at + interval])
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.last_sent.iter_mut().for_each(&mut *f);
+        self.answered_at.iter_mut().for_each(f);
+    }
+
+    /// Unanswered in a row; the last one only once it had half an interval to be answered in.
+    fn unanswered(&self, now: Time, interval: Duration) -> u32 {
+        let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 2);
+        if last_counts { self.sent } else { self.sent.saturating_sub(1) }
+    }
+}
+
+/// The outside sources of clearance: asked one after the other, all again after a pause, until one
+/// makes sure that the peer is off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sources {
+    asking: Option<usize>,
+    next: usize,
+    refused: Option<String>,
+    retry_at: Option<Time>,
+}
+
+/// The pause after every source refused.
+const RETRY: Duration = Duration::from_secs(5);
+/// The operation of asking source 0.
+const FIRST_OP: u64 = 1_000_001;
+
+impl Sources {
+    /// A source is being asked: the peer may be dying, so nothing is agreed with it.
+    pub fn in_flight(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// A group needs clearance: asks the next source, if its time has come.
+    pub fn ask(&mut self, now: Time, count: usize, out: &mut Vec<Action>) {
+        if count == 0 || self.asking.is_some() || self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let source = self.next % count;
+        self.asking = Some(source);
+        self.retry_at = None;
+        let op = OpId(FIRST_OP + source as u64);
+        out.push(Action::Clear { op, source });
+    }
+
+    /// Whether the operation is a question to a source.
+    pub fn owns(op: OpId) -> bool {
+        op.0 >= FIRST_OP
+    }
+
+    /// A source answered: None is clearance, otherwise why not.
+    pub fn answered(&mut self, now: Time, count: usize, refusal: Option<String>) {
+        self.asking = None;
+        self.next = if refusal.is_none() { 0 } else { self.next + 1 };
+        if self.next >= count {
+            self.next = 0;
+            self.retry_at = refusal.is_some().then_some(now + RETRY);
+        }
+        self.refused = refusal;
+    }
+
+    /// When the next question is due.
+    pub fn deadline(&self) -> Option<Time> {
+        self.retry_at
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.retry_at.iter_mut().for_each(f);
+    }
+
+    fn waiting(&self) -> Reason {
+        match &self.refused {
+            Some(why) => Reason::ClearanceRefused(why.clone()),
+            None => Reason::ClearancePending,
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The operator's commands: checked at once, answered when they took effect.
+
+use super::event::{Action, Change, Command, Report};
+use super::node::Node;
+use super::peer::PeerState;
+use super::reason::Reason;
+use super::time::Time;
+use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, WishSubject};
+use std::time::Duration;
+
+/// How long a command may take to take effect before it is answered as given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the peer may take to answer a request.
+const PEER_PATIENCE: Duration = Duration::from_secs(25);
+
+/// The commands under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Commands {
+    waiting: Vec<Waiting>,
+    /// The request to the peer, and whose command it serves.
+    request: Option<(Request, u32, Time)>,
+    requests: u32,
+    /// The latest request of the peer, to answer each once.
+    served: u32,
+    answer: Option<Answer>,
+}
+
+/// Who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Asker {
+    /// An operator at this node, with the command's number.
+    Local(u32),
+    /// The peer, with the request's number.
+    Peer(u32),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiting {
+    asker: Asker,
+    what: What,
+    since: Time,
+}
+
+/// What a command waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// The wishes to be on disk here and, if the peer is heard, there. With what to say then.
+    Wish(WishSubject, String),
+    /// The groups to be active on the peer.
+    Move(Vec<usize>),
+}
+
+impl Commands {
+    /// The request the heartbeat carries.
+    pub fn request(&self) -> Option<Request> {
+        self.request.map(|(request, _, _)| request)
+    }
+
+    /// The answer the heartbeat carries.
+    pub fn answer(&self) -> Option<Answer> {
+        self.answer.clone()
+    }
+
+    /// The peer's daemon restarted: its requests count from the beginning.
+    pub fn peer_restarted(&mut self) {
+        self.served = 0;
+        self.answer = None;
+    }
+
+    /// When a command is given up.
+    pub fn deadline(&self) -> Option<Time> {
+        let waiting = self.waiting.iter().map(|w| w.since + PATIENCE);
+        waiting.chain(self.request.map(|(_, _, at)| at + PEER_PATIENCE)).min()
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.waiting.iter_mut().for_each(|w| f(&mut w.since));
+        if let Some((_, _, at)) = &mut self.request {
+            f(at);
+        }
+    }
+}
+
+impl Node {
+    /// An operator's command arrives.
+    pub(super) fn command(&mut self, number: u32, command: Command, out: &mut Vec<Action>) {
+        let asker = Asker::Local(number);
+        match command {
+            Command::Failover(group) => self.failover(asker, group, out),
+            Command::Clear(group) => {
+                self.clear(group, out);
+                let name = group.map_or(0, |g| self.setup.groups[g].name);
+                if self.peer.state() == PeerState::Alive {
+                    self.ask_peer(number, RequestVerb::Clear, name);
+                } else {
+                    self.answer(asker, true, "fail counts cleared here; the peer is not heard".into(), out);
+                }
+            }
+            Command::Standby(side, on) => self.wish(asker, WishSubject::Standby(side), on, out),
+            Command::Maintenance(on) => self.wish(asker, WishSubject::Maintenance, on, out),
+            Command::Stopped(group, on) => {
+                let name = self.setup.groups[group].name;
+                self.wish(asker, WishSubject::Stopped(name), on, out);
+            }
+            Command::ConfirmFenced => match self.peer.state() {
+                PeerState::Unknown | PeerState::Silent | PeerState::Fenced => {
+                    self.peer.fenced(self.now, Reason::Confirmed);
+                    self.answer(asker, true, "taken as off, until it is heard again".into(), out);
+                }
+                PeerState::Left => self.answer(asker, true, "it left cleanly: nothing to confirm".into(), out),
+                state => {
+                    let text = format!("refused: the peer is heard ({state}), so it is not off");
+                    self.answer(asker, false, text, out);
+                }
+            },
+            Command::Leave => self.leave(out),
+        }
+    }
+
+    /// The peer's heartbeat may carry a request, and the answer to ours.
+    pub(super) fn hear_commands(&mut self, request: Option<Request>, answer: Option<Answer>, out: &mut Vec<Action>) {
+        if let Some(request) = request
+            && request.number != self.commands.served
+        {
+            self.commands.served = request.number;
+            self.commands.answer = None;
+            let group = self.setup.groups.iter().position(|g| g.name == request.group);
+            let asker = Asker::Peer(request.number);
+            match request.verb {
+                RequestVerb::Failover => self.failover(asker, group, out),
+                RequestVerb::Clear => {
+                    self.clear(group, out);
+                    self.answer(asker, true, "fail counts cleared on both nodes".into(), out);
+                }
+            }
+        }
+        if let (Some(answer), Some((request, number, _))) = (answer, self.commands.request)
+            && answer.number == request.number
+        {
+            self.commands.request = None;
+            self.answer(Asker::Local(number), answer.accepted, answer.text, out);
+        }
+    }
+
+    /// Answers what took effect, gives up what took too long.
+    pub(super) fn settle_commands(&mut self, out: &mut Vec<Action>) {
+        let mut index = 0;
+        while index < self.commands.waiting.len() {
+            let verdict = self.verdict(&self.commands.waiting[index]);
+            match verdict {
+                Some((accepted, text)) => {
+                    let waiting = self.commands.waiting.remove(index);
+                    if let (What::Move(groups), false) = (&waiting.what, accepted) {
+                        groups.iter().for_each(|&g| self.groups[g].abandon_move());
+                    }
+                    self.answer(waiting.asker, accepted, text, out);
+                }
+                None => index += 1,
+            }
+        }
+        if let Some((_, number, since)) = self.commands.request
+            && self.now.since(since) >= PEER_PATIENCE
+        {
+            self.commands.request = None;
+            self.answer(Asker::Local(number), false, "the peer did not answer".into(), out);
+        }
+    }
+
+    /// A new configuration: group indices have changed, so what waits for groups is given up.
+    pub(super) fn drop_moves(&mut self, out: &mut Vec<Action>) {
+        let (moves, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.commands.waiting).into_iter().partition(|w| matches!(w.what, What::Move(_)));
+        self.commands.waiting = rest;
+        for waiting in moves {
+            self.answer(waiting.asker, false, "given up: the configuration was reloaded".into(), out);
+        }
+    }
+
+    fn failover(&mut self, asker: Asker, group: Option<usize>, out: &mut Vec<Action>) {
+        let me = self.setup.me;
+        let mine: Vec<usize> = (0..self.groups.len())
+            .filter(|&g| group.is_none_or(|wanted| wanted == g))
+            .filter(|&g| self.groups[g].token().holder == me)
+            .collect();
+        if mine.is_empty() {
+            match (asker, group) {
+                (Asker::Local(number), Some(group)) if self.peer.state() == PeerState::Alive => {
+                    self.ask_peer(number, RequestVerb::Failover, self.setup.groups[group].name);
+                }
+                (Asker::Local(_), Some(_)) => {
+                    let peer = &self.setup.names[me.other() as usize];
+                    let text = format!("refused: {peer} holds it and is {}", self.peer.state());
+                    self.answer(asker, false, text, out);
+                }
+                _ => {
+                    let text = "refused: this node holds no group; name the one to be moved here";
+                    self.answer(asker, false, text.into(), out);
+                }
+            }
+            return;
+        }
+        let refusal = mine.iter().find_map(|&g| self.groups[g].refusal(&self.context(g)));
+        if let Some(why) = refusal {
+            self.answer(asker, false, format!("refused: {why}"), out);
+            return;
+        }
+        for &group in &mine {
+            self.groups[group].move_by_operator();
+        }
+        self.await_effect(asker, What::Move(mine));
+    }
+
+    fn wish(&mut self, asker: Asker, subject: WishSubject, on: bool, out: &mut Vec<Action>) {
+        let was = self.wishes.is_on(subject);
+        self.wishes.set(subject, on);
+        if was != on {
+            self.wish_changed(subject, on, out);
+        }
+        let heard = self.peer.state() == PeerState::Alive;
+        let text = match (subject, on) {
+            (WishSubject::Maintenance, true) => "maintenance is on: nothing is started, stopped or moved",
+            (WishSubject::Maintenance, false) => "maintenance is over",
+            (WishSubject::Standby(_), true) => "in standby",
+            (WishSubject::Standby(_), false) => "online again",
+            (WishSubject::Stopped(_), true) => "stopped on both nodes",
+            (WishSubject::Stopped(_), false) => "may run again",
+        };
+        let text = match heard {
+            true => text.to_string(),
+            false => format!("{text}; the peer is not heard and learns it when it returns"),
+        };
+        self.await_effect(asker, What::Wish(subject, text));
+    }
+
+    /// A wish came into force or was withdrawn, here or by the peer.
+    pub(super) fn wish_changed(&mut self, subject: WishSubject, on: bool, out: &mut Vec<Action>) {
+        let (group, reason) = match subject {
+            WishSubject::Maintenance => (None, Reason::Maintenance(on)),
+            WishSubject::Standby(side) => (None, Reason::Standby(side, on)),
+            WishSubject::Stopped(name) => {
+                let group = self.setup.groups.iter().position(|g| g.name == name);
+                (group, Reason::Stopped(on))
+            }
+        };
+        out.push(Action::Report(Report {
+            group,
+            change: Change::Wish,
+            reason,
+        }));
+        if subject == WishSubject::Maintenance && !on {
+            self.each_group(out, |group, cx, out| group.maintenance_ended(cx, out));
+        }
+    }
+
+    fn clear(&mut self, group: Option<usize>, out: &mut Vec<Action>) {
+        self.each_group(out, |g, cx, out| {
+            if group.is_none_or(|wanted| wanted == cx.index) {
+                g.clear(cx, out);
+            }
+        });
+    }
+
+    fn ask_peer(&mut self, number: u32, verb: RequestVerb, group: u64) {
+        self.commands.requests += 1;
+        let request = Request {
+            number: self.commands.requests,
+            verb,
+            group,
+        };
+        self.commands.request = Some((request, number, self.now));
+    }
+
+    fn await_effect(&mut self, asker: Asker, what: What) {
+        let since = self.now;
+        self.commands.waiting.push(Waiting { asker, what, since });
+    }
+
+    fn verdict(&self, waiting: &Waiting) -> Option<(bool, String)> {
+        let late = self.now.since(waiting.since) >= PATIENCE;
+        match &waiting.what {
+            What::Wish(subject, text) => {
+                let mine = self.wishes.all().iter().find(|w| w.subject == *subject);
+                let saved = self.memory.saved().wishes.iter().find(|w| w.subject == *subject);
+                let heard = self.peer.state() == PeerState::Alive;
+                let theirs = self.peer.latest().map(|h| h.wishes.iter().find(|w| w.subject == *subject));
+                let there = !heard || theirs.flatten() == mine;
+                if saved == mine && there {
+                    Some((true, text.clone()))
+                } else if let Some(why) = self.memory.failure() {
+                    Some((false, format!("in force, but not kept over a restart: {why}")))
+                } else if late {
+                    Some((true, format!("{text}; the peer has not confirmed it")))
+                } else {
+                    None
+                }
+            }
+            What::Move(groups) => {
+                let me = self.setup.me;
+                let active = |&g: &usize| {
+                    let report = self.peer.group(self.setup.groups[g].name);
+                    self.groups[g].token().holder != me && report.is_some_and(|r| r.role == Role::Active)
+                };
+                let stuck = |&g: &usize| {
+                    let group = &self.groups[g];
+                    group.token().holder == me && (!group.moving() || group.role() == Role::Failed)
+                };
+                if groups.iter().all(active) {
+                    Some((true, format!("moved in {} ms", self.now.since(waiting.since).as_millis())))
+                } else if groups.iter().any(stuck) {
+                    Some((false, "given up: this node keeps it; see `ha-appliance status`".into()))
+                } else if late {
+                    Some((
+                        false,
+                        format!(
+                            "given up after {} s; see `ha-appliance status`",
+                            PATIENCE.as_secs()
+                        ),
+                    ))
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, asker: Asker, accepted: bool, text: String, out: &mut Vec<Action>) {
+        match asker {
+            Asker::Local(number) => out.push(Action::Answer { number, accepted, text }),
+            Asker::Peer(number) => {
+                let end = (0..=MAX_TEXT.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+                let text = text[..end.unwrap_or(0)].to_string();
+                self.commands.answer = Some(Answer { number, accepted, text });
+            }
+        }
+    }
+}

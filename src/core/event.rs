@@ -1,0 +1,253 @@
+//! What the core is told, and what it asks for.
+
+use super::reason::Reason;
+use super::record::Record;
+use super::setup::Setup;
+use super::time::Time;
+use crate::wire::heartbeat::{Heartbeat, Side};
+
+/// Something the shell saw.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Nothing but time passed. Sent only after every socket was drained, so that a heartbeat
+    /// waiting in a queue is not taken for silence.
+    Tick,
+    /// An authenticated heartbeat arrived on a path.
+    Heartbeat {
+        /// The path's index.
+        path: usize,
+        /// What it says.
+        heartbeat: Box<Heartbeat>,
+    },
+    /// An operation ended. Every operation ends exactly once, a cancelled one too.
+    Finished {
+        /// Which.
+        op: OpId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// One of the links came up for the first time.
+    LinkUp,
+    /// The carrier of a VIP interface, at the start and at every change.
+    Carrier {
+        /// The interface's index.
+        vif: usize,
+        /// Carrier is there.
+        up: bool,
+    },
+    /// The gateways, at the start and at every change: the VIP interface of each.
+    Gateways(Vec<usize>),
+    /// A gateway answered a ping.
+    Pong {
+        /// The gateway's index.
+        gateway: usize,
+        /// The `stamp` of the ping it answers.
+        stamp: Time,
+    },
+    /// Somebody other than this node says by ARP or ND that an address is at its hardware address.
+    Claim {
+        /// Where it was heard.
+        vif: usize,
+        /// Which address.
+        subject: Claimed,
+        /// Whose hardware address.
+        mac: [u8; 6],
+    },
+    /// A resource that was running is gone: an address was deleted, a process died.
+    Lost {
+        /// Its group's index.
+        group: usize,
+        /// Its index in the group.
+        resource: usize,
+    },
+    /// A resource that was stopped runs: somebody started it by hand.
+    Appeared {
+        /// Its group's index.
+        group: usize,
+        /// Its index in the group.
+        resource: usize,
+    },
+    /// An operator's command.
+    Command {
+        /// Names the command in its [`Action::Answer`].
+        number: u32,
+        /// What to do.
+        command: Command,
+    },
+    /// A new configuration, already checked. The groups keep their state by name.
+    Setup(Box<Setup>),
+}
+
+/// Which address a claim is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claimed {
+    /// A VIP of this group.
+    Vip(usize),
+    /// The peer's own address on the VIP interface.
+    PeerAddress,
+}
+
+/// What an operator may command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Hand the group over (None: every group this pair runs on this node).
+    Failover(Option<usize>),
+    /// That node takes nothing; false: takes part again.
+    Standby(Side, bool),
+    /// Nobody touches anything.
+    Maintenance(bool),
+    /// The group runs nowhere; false: runs again.
+    Stopped(usize, bool),
+    /// Forget fail counts, look again at what failed to stop.
+    Clear(Option<usize>),
+    /// The operator saw with own eyes that the peer is off.
+    ConfirmFenced,
+    /// Hand everything over, say goodbye, and end.
+    Leave,
+}
+
+/// Names an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpId(pub u64);
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It did what it should.
+    Done,
+    /// A look found this.
+    Found(Presence),
+    /// It did not, and why.
+    Failed(String),
+}
+
+/// What a look at a resource found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// Nothing of it runs.
+    Absent,
+    /// Some of it runs.
+    Partial,
+    /// All of it runs.
+    Running,
+}
+
+/// Something the shell is to do. Those with an `op` end in an [`Event::Finished`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send this on every path.
+    Send(Box<Heartbeat>),
+    /// Make this durable.
+    Persist {
+        /// The operation.
+        op: OpId,
+        /// What to write.
+        record: Record,
+    },
+    /// Find out whether the resource runs.
+    Look {
+        /// The operation.
+        op: OpId,
+        /// The group's index.
+        group: usize,
+        /// The resource's index in it.
+        resource: usize,
+    },
+    /// Start the resource, or make sure that all of it runs; announce addresses.
+    Start {
+        /// The operation.
+        op: OpId,
+        /// The group's index.
+        group: usize,
+        /// The resource's index in it.
+        resource: usize,
+    },
+    /// Stop the resource and check that nothing of it is left.
+    Stop {
+        /// The operation.
+        op: OpId,
+        /// The group's index.
+        group: usize,
+        /// The resource's index in it.
+        resource: usize,
+    },
+    /// End the operation early; its `Finished` still comes.
+    Cancel {
+        /// The operation.
+        op: OpId,
+    },
+    /// Ask an outside source to make sure that the peer runs nothing; `Done` is clearance.
+    Clear {
+        /// The operation.
+        op: OpId,
+        /// Which source.
+        source: usize,
+    },
+    /// Renew the group's leases. The clock is read again after it, in a further step.
+    Renew {
+        /// The group's index.
+        group: usize,
+        /// Leases without an end (maintenance).
+        forever: bool,
+    },
+    /// Tell the network again where the group's addresses are.
+    Announce {
+        /// The group's index.
+        group: usize,
+    },
+    /// Ask the network who has the group's addresses, and the peer's own.
+    Probe {
+        /// The group's index.
+        group: usize,
+    },
+    /// Ping a gateway.
+    Ping {
+        /// The gateway's index.
+        gateway: usize,
+        /// Comes back in [`Event::Pong`].
+        stamp: Time,
+    },
+    /// Answer a command.
+    Answer {
+        /// The command's number.
+        number: u32,
+        /// Done; false: refused or failed.
+        accepted: bool,
+        /// For the operator.
+        text: String,
+    },
+    /// Something changed, with its reason: for the log, the history and the notify hook.
+    Report(Report),
+    /// Everything is stopped and handed over: end the program.
+    Exit,
+}
+
+/// One line of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Report {
+    /// The group's index, where it is about one.
+    pub group: Option<usize>,
+    /// What changed.
+    pub change: Change,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The peer's state, from and to.
+    Peer(super::peer::PeerState, super::peer::PeerState),
+    /// The group's role here, from and to.
+    Role(crate::wire::heartbeat::Role, crate::wire::heartbeat::Role),
+    /// The token as this node knows it.
+    Token(crate::wire::heartbeat::Token),
+    /// Clearance: begun, given, refused, ended.
+    Clearance,
+    /// A fact that speaks for or against this node.
+    Fact,
+    /// The operator's wishes.
+    Wish,
+    /// Something an operator should know.
+    Notice,
+}

@@ -1,0 +1,582 @@
+//! The node: takes an event, asks each part in turn, gives back what is to be done.
+
+use super::clearance::Sources;
+use super::command::Commands;
+use super::event::{Action, Change, Claimed, Event, OpId, Outcome, Report};
+use super::gateway::Gateways;
+use super::group::{Context, Group, op_group};
+use super::memory::{self, Memory};
+use super::peer::{Heard, Own, Peer, PeerState, VERSIONS};
+use super::reason::Reason;
+use super::record::{Record, VifRecord};
+use super::setup::Setup;
+use super::time::Time;
+use super::wishes::Wishes;
+use crate::wire::heartbeat::{Heartbeat, Side, VifReport, WishSubject};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a leaving node waits for its groups to be stopped and taken over.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long it waits for the peer to show that it has the tokens.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a probe of the peer is tried until one was answered.
+const PROVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Goodbyes said: enough to survive the loss of some.
+const GOODBYES: usize = 3;
+
+/// One node's mind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node {
+    pub(super) setup: Arc<Setup>,
+    /// The time of the step under way.
+    pub(super) now: Time,
+    started: Time,
+    incarnation: u64,
+    /// The sequence of the heartbeat sent last.
+    sequence: u64,
+    pub(super) peer: Peer,
+    gateways: Gateways,
+    carriers: Vec<bool>,
+    /// What this node tells of its VIP interfaces; only passed on.
+    vif_reports: Vec<VifReport>,
+    vifs: Vec<VifRecord>,
+    sources: Sources,
+    pub(super) groups: Vec<Group>,
+    pub(super) wishes: Wishes,
+    pub(super) memory: Memory,
+    pub(super) commands: Commands,
+    link_up: Option<Time>,
+    leaving: Option<Time>,
+    /// The heartbeat sent last, and when the next is due.
+    said: Option<Heartbeat>,
+    next_send: Time,
+    /// When the last heartbeat was sent that answered a question out of turn.
+    replied: Option<Time>,
+    /// The peer waits for an answer.
+    reply_owed: bool,
+    prove_at: Time,
+    software: String,
+    exited: bool,
+}
+
+impl Node {
+    /// A node whose daemon has just started. `incarnation` is drawn at random and not zero;
+    /// `record` is what the disk remembers.
+    pub fn new(now: Time, setup: Setup, incarnation: u64, record: Record, software: &str) -> Node {
+        let groups = setup.groups.iter().map(|g| Group::new(now, g, record.group(g.name))).collect();
+        let mut vifs = record.vifs.clone();
+        vifs.resize(setup.vifs, VifRecord::default());
+        Node {
+            now,
+            started: now,
+            incarnation,
+            sequence: 0,
+            peer: Peer::new(now, &setup),
+            gateways: Gateways::default(),
+            carriers: vec![false; setup.vifs],
+            vif_reports: Vec::new(),
+            vifs,
+            sources: Sources::default(),
+            groups,
+            wishes: Wishes::new(&record.wishes),
+            memory: Memory::new(record),
+            commands: Commands::default(),
+            link_up: None,
+            leaving: None,
+            said: None,
+            next_send: now,
+            replied: None,
+            reply_owed: false,
+            prove_at: now,
+            software: software.into(),
+            exited: false,
+            setup: Arc::new(setup),
+        }
+    }
+
+    /// Takes one event and gives everything that is to be done about it, in order. `now` never
+    /// goes back; a step that is late judges its own lateness first.
+    pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.now = self.now.max(now);
+        let mut out = Vec::new();
+        if self.exited {
+            return out;
+        }
+        let before = self.peer.state();
+        let tick = event == Event::Tick;
+        let (news, answer_at_once) = self.take(event, &mut out);
+        self.report_peer(before, &mut out);
+        self.drive(news, tick, &mut out);
+        self.settle_commands(&mut out);
+        self.memory.keep(self.now, self.record(), &mut out);
+        self.speak(answer_at_once, &mut out);
+        self.finish_leaving(&mut out);
+        out
+    }
+
+    /// When the next [`Event::Tick`] is due; an earlier one is harmless.
+    pub fn deadline(&self) -> Time {
+        let mut next = self.next_send;
+        let mut due = |at: Time| {
+            if at > self.now && at < next {
+                next = at;
+            }
+        };
+        let times = [
+            self.peer.deadline(&self.setup),
+            self.gateways.deadline(),
+            self.gateways.urgent_deadline(self.setup.interval),
+            self.sources.deadline(),
+            self.memory.deadline(),
+            self.commands.deadline(),
+            self.start_wait_ends(),
+            self.leaving.map(|at| at + LEAVE_PATIENCE),
+            self.proving().then_some(self.prove_at),
+            self.reply_at().filter(|_| self.reply_owed),
+        ];
+        times.into_iter().flatten().for_each(&mut due);
+        for (index, group) in self.groups.iter().enumerate() {
+            group.deadlines(&self.context(index), &mut due);
+        }
+        next
+    }
+
+    /// What this node tells of its VIP interfaces: their hardware addresses and its own addresses.
+    pub fn describe_vifs(&mut self, reports: Vec<VifReport>) {
+        self.vif_reports = reports;
+    }
+
+    /// The peer's latest heartbeat, for what the core only passes on.
+    pub fn peer_heartbeat(&self) -> Option<&Heartbeat> {
+        self.peer.latest()
+    }
+
+    /// The peer's state.
+    pub fn peer_state(&self) -> PeerState {
+        self.peer.state()
+    }
+
+    /// Whether it is in the middle of leaving, or maintenance, or holds a group: for the shell's
+    /// choice of priorities, and for tests.
+    pub fn holds_a_group(&self) -> bool {
+        self.groups.iter().any(|g| g.role() != crate::wire::heartbeat::Role::Stopped)
+    }
+
+    /// What a person wants to see.
+    pub fn view(&self) -> super::view::View {
+        let (reason, since) = self.peer.why();
+        let heard = matches!(self.peer.state(), PeerState::Alive | PeerState::OneWay | PeerState::Refused);
+        let latest = self.peer.latest();
+        let in_time = self.peer.detection_time(&self.setup);
+        let paths = 0..self.setup.links.max(8);
+        super::view::View {
+            me: self.setup.me,
+            peer: super::view::PeerView {
+                state: self.peer.state(),
+                since,
+                reason: reason.clone(),
+                last_heard: self.peer.last_heard(),
+                paths: paths
+                    .map(|path| super::view::PathView {
+                        heard: self.peer.heard_on(path),
+                        in_ok: self.peer.heard_on(path).is_some_and(|at| self.now.since(at) <= in_time),
+                        out_ok: latest
+                            .filter(|_| heard && path < self.setup.links)
+                            .map(|h| h.heard_links & (1 << path) != 0),
+                    })
+                    .collect(),
+                software: latest.map_or_else(String::new, |h| h.software.clone()),
+                drift: latest.is_some_and(|h| h.digest != self.setup.digest),
+            },
+            maintenance: self.wishes.is_on(WishSubject::Maintenance),
+            standby: [Side::First, Side::Second].map(|side| self.wishes.is_on(WishSubject::Standby(side))),
+            leaving: self.leaving.is_some(),
+            state_unwritable: self.memory.failure().map(String::from),
+            gateways: self
+                .gateways
+                .view()
+                .map(|(vif, state, since)| super::view::GatewayView { vif, state, since })
+                .collect(),
+            carriers: self.carriers.clone(),
+            probe_proven: self.vifs.iter().map(|v| v.proven).collect(),
+            groups: (0..self.groups.len()).map(|g| self.groups[g].view(&self.context(g))).collect(),
+        }
+    }
+
+    /// Calls `f` with every point in time stored here, so that a search can shift them and forget
+    /// what is only shown.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        for time in [&mut self.now, &mut self.started, &mut self.next_send, &mut self.prove_at] {
+            f(time);
+        }
+        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied].into_iter().flatten() {
+            f(time);
+        }
+        self.peer.times(f);
+        self.gateways.times(f);
+        self.sources.times(f);
+        self.memory.times(f);
+        self.commands.times(f);
+        self.groups.iter_mut().for_each(|g| g.times(f));
+    }
+
+    /// One look at the rest of the node, as a group sees it.
+    pub(super) fn context(&self, index: usize) -> Context<'_> {
+        self.context_of(index, false, false)
+    }
+
+    /// Does something with every group and its context.
+    pub(super) fn each_group(&mut self, out: &mut Vec<Action>, mut f: impl FnMut(&mut Group, &Context, &mut Vec<Action>)) {
+        let mut groups = std::mem::take(&mut self.groups);
+        for (index, group) in groups.iter_mut().enumerate() {
+            f(group, &self.context(index), out);
+        }
+        self.groups = groups;
+    }
+
+    /// Begins to leave: a hard fact on every group.
+    pub(super) fn leave(&mut self, out: &mut Vec<Action>) {
+        if self.leaving.is_none() {
+            self.leaving = Some(self.now);
+            out.push(notice(Reason::Fact(super::reason::Fact::Leaving)));
+        }
+    }
+
+    /// Lets the event change what is known. Gives whether it is a heartbeat with news, and whether
+    /// the peer waits for an answer.
+    fn take(&mut self, event: Event, out: &mut Vec<Action>) -> (bool, bool) {
+        match event {
+            Event::Tick => self.tick(out),
+            Event::Heartbeat { path, heartbeat } => return self.hear(path, *heartbeat, out),
+            Event::Finished { op, outcome } => self.finished(op, outcome, out),
+            Event::LinkUp => self.link_up = self.link_up.or(Some(self.now)),
+            Event::Carrier { vif, up } => {
+                if let Some(carrier) = self.carriers.get_mut(vif) {
+                    *carrier = up;
+                }
+            }
+            Event::Gateways(vifs) => self.gateways.replace(self.now, &vifs),
+            Event::Pong { gateway, stamp } => {
+                let setup = self.setup.clone();
+                self.gateways.pong(self.now, gateway, stamp, &setup.gateway);
+            }
+            Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
+            Event::Lost { group, resource } => self.at_group(group, |g, cx| g.lost(cx, resource)),
+            Event::Appeared { group, resource } => self.at_group(group, |g, cx| g.appeared(cx, resource, out)),
+            Event::Command { number, command } => self.command(number, command, out),
+            Event::Setup(setup) => self.reconfigure(*setup, out),
+        }
+        (false, false)
+    }
+
+    fn tick(&mut self, out: &mut Vec<Action>) {
+        let setup = self.setup.clone();
+        self.peer.tick(self.now, &setup);
+        self.gateways.tick(self.now, &setup.gateway, out);
+        if (0..self.groups.len()).any(|g| self.context(g).missing()) {
+            self.gateways.urgent(self.now, setup.interval, out);
+        } else {
+            self.gateways.calm();
+        }
+        if self.proving() && self.now >= self.prove_at {
+            self.prove_at = self.now + PROVE_INTERVAL;
+            out.extend((0..self.groups.len()).map(|group| Action::Probe { group }));
+        }
+    }
+
+    fn hear(&mut self, path: usize, heartbeat: Heartbeat, out: &mut Vec<Action>) -> (bool, bool) {
+        let own = Own {
+            incarnation: self.incarnation,
+        };
+        let setup = self.setup.clone();
+        let known = self.peer.latest().is_some();
+        match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
+            Heard::Nothing => return (false, false),
+            Heard::Candidate => return (false, true),
+            Heard::News { restarted } => {
+                if restarted {
+                    self.gateways.peer_restarted();
+                    self.commands.peer_restarted();
+                    if known {
+                        out.push(notice(Reason::PeerRestarted));
+                    }
+                }
+            }
+        }
+        if self.peer.state() == PeerState::Refused {
+            return (false, false);
+        }
+        self.gateways.hear(self.now, heartbeat.gateway, out);
+        for wish in &heartbeat.wishes {
+            let was = self.wishes.is_on(wish.subject);
+            if self.wishes.merge(*wish) && was != wish.on {
+                self.wish_changed(wish.subject, wish.on, out);
+            }
+        }
+        for (vif, report) in self.vifs.iter_mut().zip(&heartbeat.vifs) {
+            if vif.mac != report.mac && report.mac != [0; 6] {
+                *vif = VifRecord {
+                    mac: report.mac,
+                    proven: false,
+                };
+            }
+        }
+        self.hear_commands(heartbeat.request, heartbeat.answer, out);
+        (true, heartbeat.solicit)
+    }
+
+    fn finished(&mut self, op: OpId, outcome: Outcome, out: &mut Vec<Action>) {
+        if op == memory::OP {
+            let failed = self.memory.failure().is_some();
+            self.memory.finished(self.now, outcome);
+            if let (Some(why), false) = (self.memory.failure(), failed) {
+                out.push(notice(Reason::PersistFailed(why.into())));
+            }
+        } else if Sources::owns(op) {
+            let refusal = match outcome {
+                Outcome::Done | Outcome::Found(_) => None,
+                Outcome::Failed(why) => Some(why),
+            };
+            if refusal.is_none() {
+                self.peer.fenced(self.now, Reason::Fenced);
+            }
+            self.sources.answered(self.now, self.setup.sources, refusal);
+        } else {
+            self.at_group(op_group(op), |g, cx| g.finished(cx, outcome, out));
+        }
+    }
+
+    /// Somebody says that an address is his: the peer, or a stranger.
+    fn claim(&mut self, vif: usize, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
+        let Some(record) = self.vifs.get_mut(vif) else { return };
+        let of_peer = record.mac == mac && mac != [0; 6];
+        if of_peer {
+            record.proven = true;
+        }
+        let Claimed::Vip(index) = subject else { return };
+        let now = self.now;
+        self.at_group(index, |group, cx| {
+            if of_peer {
+                group.vip_answered(now);
+            }
+            group.rival(cx, mac, of_peer, out);
+        });
+    }
+
+    fn at_group(&mut self, index: usize, f: impl FnOnce(&mut Group, &Context)) {
+        if index < self.groups.len() {
+            let mut groups = std::mem::take(&mut self.groups);
+            f(&mut groups[index], &self.context(index));
+            self.groups = groups;
+        }
+    }
+
+    fn drive(&mut self, heartbeat: bool, tick: bool, out: &mut Vec<Action>) {
+        let mut groups = std::mem::take(&mut self.groups);
+        for (index, group) in groups.iter_mut().enumerate() {
+            group.drive(&self.context_of(index, heartbeat, tick), out);
+        }
+        self.groups = groups;
+        let silent = matches!(self.peer.state(), PeerState::Silent | PeerState::Unknown);
+        if silent && self.groups.iter().any(Group::wants_clearance) {
+            self.sources.ask(self.now, self.setup.sources, out);
+        }
+    }
+
+    fn context_of(&self, index: usize, heartbeat: bool, tick: bool) -> Context<'_> {
+        let setup = &self.setup.groups[index];
+        Context {
+            now: self.now,
+            index,
+            node: &self.setup,
+            setup,
+            peer: &self.peer,
+            gateways: &self.gateways,
+            sources: &self.sources,
+            carriers: &self.carriers,
+            vifs: &self.vifs,
+            maintenance: self.wishes.is_on(WishSubject::Maintenance),
+            standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
+            leaving: self.leaving.is_some(),
+            stopped: self.wishes.is_on(WishSubject::Stopped(setup.name)),
+            unwritable: self.memory.failure().is_some(),
+            saved: self.memory.saved().group(setup.name),
+            next_sequence: self.sequence + 1,
+            heartbeat,
+            tick,
+            started: self.started,
+            start_wait_ends: self.start_wait_ends(),
+        }
+    }
+
+    /// The wait for an unheard peer counts from the first link that is up.
+    fn start_wait_ends(&self) -> Option<Time> {
+        Some(self.link_up? + self.setup.start_wait)
+    }
+
+    /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
+    fn reply_at(&self) -> Option<Time> {
+        Some(self.replied? + self.setup.interval / 10)
+    }
+
+    /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
+    fn proving(&self) -> bool {
+        self.peer.state() == PeerState::Alive && self.vifs.iter().any(|v| !v.proven && v.mac != [0; 6])
+    }
+
+    fn record(&self) -> Record {
+        let groups = self.groups.iter().zip(&self.setup.groups);
+        Record {
+            groups: groups.map(|(group, setup)| group.record(setup.name)).collect(),
+            wishes: self.wishes.all().to_vec(),
+            vifs: self.vifs.clone(),
+        }
+    }
+
+    /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
+    fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
+        let heartbeat = self.heartbeat(false);
+        let changed = self.said.as_ref().is_none_or(|said| differs(said, &heartbeat));
+        self.reply_owed |= answer_at_once;
+        let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
+        if reply {
+            self.replied = Some(self.now);
+        }
+        if changed || reply || self.now >= self.next_send {
+            self.send(heartbeat, out);
+        }
+    }
+
+    fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
+        self.sequence = heartbeat.sequence;
+        let setup = self.setup.clone();
+        let decision = self.groups.iter().any(|g| g.wants_agreement(self.sequence));
+        self.peer.sent(self.now, self.sequence, decision, &setup);
+        if self.now >= self.next_send {
+            // A fixed rhythm that what is said between leaves alone, unless it was lost.
+            self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
+        }
+        self.reply_owed = false;
+        self.said = Some(heartbeat.clone());
+        out.push(Action::Send(Box::new(heartbeat)));
+    }
+
+    fn heartbeat(&self, goodbye: bool) -> Heartbeat {
+        let (echo, challenges) = self.peer.echoes();
+        let groups = 0..self.groups.len();
+        Heartbeat {
+            versions: VERSIONS,
+            cluster: self.setup.cluster,
+            nodes: self.setup.nodes,
+            node: self.setup.me,
+            incarnation: self.incarnation,
+            sequence: self.sequence + 1,
+            echo,
+            heard_links: self.peer.heard_links(self.now, &self.setup),
+            challenges,
+            interval: self.setup.interval,
+            solicit: self.peer.state() == PeerState::Unknown || self.groups.iter().any(Group::undecided),
+            goodbye,
+            groups: groups.map(|g| self.groups[g].heartbeat(&self.context(g))).collect(),
+            gateway: self.gateways.report(),
+            wishes: self.wishes.all().to_vec(),
+            vifs: self.vif_reports.clone(),
+            request: self.commands.request(),
+            answer: self.commands.answer(),
+            digest: self.setup.digest,
+            software: self.software.clone(),
+        }
+    }
+
+    fn report_peer(&self, before: PeerState, out: &mut Vec<Action>) {
+        let after = self.peer.state();
+        if before != after {
+            out.push(Action::Report(Report {
+                group: None,
+                change: Change::Peer(before, after),
+                reason: self.peer.why().0.clone(),
+            }));
+        }
+    }
+
+    /// Ends the program once everything is stopped, handed over, and known to the peer.
+    fn finish_leaving(&mut self, out: &mut Vec<Action>) {
+        let Some(since) = self.leaving else { return };
+        if self.wishes.is_on(WishSubject::Maintenance) {
+            self.exit(out);
+            return;
+        }
+        let waited = self.now.since(since);
+        let at_rest = self.groups.iter().all(Group::at_rest);
+        let known = self.groups.iter().zip(&self.setup.groups).all(|(group, setup)| {
+            let theirs = self.peer.group(setup.name).map(|r| r.token);
+            theirs == Some(group.token())
+        });
+        let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
+        if at_rest && peer_knows {
+            if self.groups.iter().all(Group::proven_stopped) {
+                for _ in 0..GOODBYES {
+                    let goodbye = self.heartbeat(true);
+                    self.send(goodbye, out);
+                }
+            }
+            self.exit(out);
+        } else if waited >= LEAVE_PATIENCE {
+            self.exit(out);
+        }
+    }
+
+    fn exit(&mut self, out: &mut Vec<Action>) {
+        self.exited = true;
+        out.push(Action::Exit);
+    }
+
+    /// A new configuration: groups keep their state by name, with their resources' number; what is
+    /// new is looked at first. The shell refuses a configuration that drops what runs.
+    fn reconfigure(&mut self, setup: Setup, out: &mut Vec<Action>) {
+        self.drop_moves(out);
+        let mut old: Vec<(u64, Group)> = (self.setup.groups.iter().map(|g| g.name))
+            .zip(std::mem::take(&mut self.groups))
+            .collect();
+        let saved = self.memory.saved().clone();
+        self.groups = (setup.groups.iter())
+            .map(|g| match old.iter().position(|(name, _)| *name == g.name) {
+                Some(at) => old.swap_remove(at).1,
+                None => Group::new(self.now, g, saved.group(g.name)),
+            })
+            .collect();
+        self.vifs.resize(setup.vifs, VifRecord::default());
+        self.carriers.resize(setup.vifs, false);
+        self.setup = Arc::new(setup);
+        let names: Vec<u64> = self.setup.groups.iter().map(|g| g.name).collect();
+        self.wishes.retain_groups(&names);
+        self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
+    }
+}
+
+/// A change worth saying before the next heartbeat is due.
+fn differs(said: &Heartbeat, now: &Heartbeat) -> bool {
+    let essence = |h: &Heartbeat| {
+        (
+            h.solicit,
+            h.goodbye,
+            h.groups.clone(),
+            h.gateway,
+            h.wishes.clone(),
+            h.vifs.clone(),
+            h.request,
+            h.answer.clone(),
+            h.interval,
+        )
+    };
+    essence(said) != essence(now) || said.echo.incarnation != now.echo.incarnation
+}
+
+fn notice(reason: Reason) -> Action {
+    Action::Report(Report {
+        group: None,
+        change: Change::Notice,
+        reason,
+    })
+}

@@ -1,0 +1,408 @@
+//! Hears the peer: which heartbeats count, and what state they put the peer in.
+//!
+//! **Freshness without a clock in common.** Each heartbeat echoes the newest one accepted from the
+//! other side. This node remembers one *round*: a sequence it sent and when. A heartbeat that
+//! echoes the round's sequence or a later one was made after that moment, so its content is no
+//! older than the round. That one fact carries three rules:
+//! - a new incarnation (a restarted daemon, or a replay) is believed only by such an echo;
+//! - the peer is *alive* while its echoes keep up, and *one-way* when they stop;
+//! - agreement needs an echo of a round begun after the decision to start, and recent
+//!   ([`Peer::proves`]).
+//!
+//! **Silence** is judged on [`tick`](Peer::tick) only, which comes after every queued datagram was
+//! read: a node that was late itself must not take its own delay for the peer's death. Only a
+//! sequence above all before it counts as life, so that nobody keeps a dead peer alive by replay.
+
+use super::reason::Reason;
+use super::setup::Setup;
+use super::time::Time;
+use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions};
+use std::fmt;
+use std::time::Duration;
+
+/// Wire versions this program speaks.
+pub const VERSIONS: Versions = Versions {
+    lowest: 1,
+    highest: 1,
+};
+
+/// The peer as this node knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    state: PeerState,
+    since: Time,
+    reason: Reason,
+    /// The incarnation believed; 0: none.
+    incarnation: u64,
+    /// Its highest sequence accepted.
+    highest: u64,
+    /// When a new sequence of it was last accepted.
+    last_heard: Option<Time>,
+    /// The interval it announces.
+    interval: Duration,
+    round: Round,
+    /// The latest heartbeat is no older than this.
+    proof: Option<Time>,
+    /// Incarnations heard but not believed, to be challenged.
+    candidates: Vec<Echo>,
+    /// Incarnations once believed and replaced.
+    retired: Vec<u64>,
+    /// The latest heartbeat accepted and compatible.
+    latest: Option<Heartbeat>,
+    /// Per path, when the believed incarnation was last heard there.
+    paths: Vec<Option<Time>>,
+}
+
+/// What this node makes of its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeerState {
+    /// Not heard since this daemon started.
+    Unknown,
+    /// Heard, and it echoes recent heartbeats of this node.
+    Alive,
+    /// Heard, but it does not hear this node.
+    OneWay,
+    /// Authentic, but incompatible: other cluster name, node list or wire version.
+    Refused,
+    /// Said goodbye: everything stopped and handed over. Clearance until it is heard again.
+    Left,
+    /// Was heard, and is not any more, on no path.
+    Silent,
+    /// Verified off, by an outside source or by the operator. Clearance until it is heard again.
+    Fenced,
+}
+
+/// What a heartbeat was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Old, replayed, or of an incarnation that has yet to prove itself.
+    Nothing,
+    /// A stranger that asks to be believed: answer it.
+    Candidate,
+    /// News.
+    News {
+        /// From an incarnation not known before.
+        restarted: bool,
+    },
+}
+
+/// A sequence this node sent, and when: what echoes it is no older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Round {
+    sequence: u64,
+    sent_at: Time,
+    answered: bool,
+}
+
+/// Who is asking: this node's own side of the conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// This node's incarnation.
+    pub incarnation: u64,
+}
+
+const RETIRED: usize = 8;
+
+impl Peer {
+    /// A peer not heard yet, at the start of this daemon.
+    pub fn new(now: Time, setup: &Setup) -> Peer {
+        Peer {
+            state: PeerState::Unknown,
+            since: now,
+            reason: Reason::PeerUnknown,
+            incarnation: 0,
+            highest: 0,
+            last_heard: None,
+            interval: setup.interval,
+            round: Round {
+                sequence: 0,
+                sent_at: now,
+                answered: true,
+            },
+            proof: None,
+            candidates: Vec::new(),
+            retired: Vec::new(),
+            latest: None,
+            paths: Vec::new(),
+        }
+    }
+
+    /// Its state.
+    pub fn state(&self) -> PeerState {
+        self.state
+    }
+
+    /// Why it is in that state, and since when.
+    pub fn why(&self) -> (&Reason, Time) {
+        (&self.reason, self.since)
+    }
+
+    /// Its latest heartbeat, however old.
+    pub fn latest(&self) -> Option<&Heartbeat> {
+        self.latest.as_ref()
+    }
+
+    /// What its latest heartbeat says about a group.
+    pub fn group(&self, name: u64) -> Option<&GroupReport> {
+        self.latest.as_ref()?.groups.iter().find(|g| g.name == name)
+    }
+
+    /// When it was last heard.
+    pub fn last_heard(&self) -> Option<Time> {
+        self.last_heard
+    }
+
+    /// When it was last heard on a path.
+    pub fn heard_on(&self, path: usize) -> Option<Time> {
+        self.paths.get(path).copied().flatten()
+    }
+
+    /// Silence longer than this is death.
+    pub fn detection_time(&self, setup: &Setup) -> Duration {
+        setup.detection_time(self.interval)
+    }
+
+    /// The interval it announces.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// The moment up to which this node and the peer had contact both ways; None: never. A round
+    /// takes up to two intervals, so that much older than now is its proof while all is well.
+    pub fn contact(&self) -> Option<Time> {
+        let heard = self.last_heard?;
+        Some(self.proof.map_or(heard, |proof| heard.min(proof + 2 * self.interval)))
+    }
+
+    /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
+    pub fn echoes(&self) -> (Echo, Vec<Echo>) {
+        let believed = Echo {
+            incarnation: self.incarnation,
+            sequence: self.highest,
+        };
+        (believed, self.candidates.clone())
+    }
+
+    /// The links, by bit, on which the peer was heard within its detection time.
+    pub fn heard_links(&self, now: Time, setup: &Setup) -> u8 {
+        let span = self.detection_time(setup);
+        (0..setup.links.min(8))
+            .filter(|&path| self.heard_on(path).is_some_and(|at| now.since(at) <= span))
+            .fold(0, |bits, path| bits | 1 << path)
+    }
+
+    /// This node sends a heartbeat; with `decision`, one that agreement is to echo. Begins a new
+    /// round when the last is answered or too old to prove anything.
+    pub fn sent(&mut self, now: Time, sequence: u64, decision: bool, setup: &Setup) {
+        let expired = now.since(self.round.sent_at) > self.fresh(setup);
+        if self.round.answered || expired || decision {
+            self.round = Round {
+                sequence,
+                sent_at: now,
+                answered: false,
+            };
+        }
+    }
+
+    /// Judges a heartbeat.
+    pub fn hear(&mut self, now: Time, path: usize, heartbeat: &Heartbeat, own: Own, setup: &Setup) -> Heard {
+        let echo = echo_of(own.incarnation, heartbeat);
+        let in_round = echo >= self.round.sequence
+            && self.round.sequence > 0
+            && now.since(self.round.sent_at) <= self.detection_time(setup);
+        let restarted = heartbeat.incarnation != self.incarnation;
+        if restarted {
+            if self.retired.contains(&heartbeat.incarnation) || heartbeat.incarnation == own.incarnation {
+                return Heard::Nothing;
+            }
+            if !in_round {
+                self.challenge(heartbeat);
+                return Heard::Candidate;
+            }
+            self.believe(heartbeat.incarnation);
+        } else if heartbeat.sequence <= self.highest {
+            if self.highest - heartbeat.sequence < 64 {
+                self.note_path(now, path);
+            }
+            return Heard::Nothing;
+        }
+        self.note_path(now, path);
+        self.highest = heartbeat.sequence;
+        self.last_heard = Some(now);
+        self.interval = heartbeat
+            .interval
+            .clamp(Duration::from_millis(10), Duration::from_secs(2));
+        if in_round {
+            self.round.answered = true;
+            self.proof = Some(self.round.sent_at);
+        }
+        self.judge(now, heartbeat, setup);
+        if self.state != PeerState::Refused {
+            self.latest = Some(heartbeat.clone());
+        }
+        Heard::News { restarted }
+    }
+
+    /// Time passed and every queue is empty: is the peer still there?
+    pub fn tick(&mut self, now: Time, setup: &Setup) {
+        let Some(heard) = self.last_heard else { return };
+        let heard_state = matches!(
+            self.state,
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        );
+        if heard_state && now.since(heard) >= self.detection_time(setup) {
+            self.become_state(now, PeerState::Silent, Reason::PeerSilent(now.since(heard)));
+        } else if self.state == PeerState::Alive && !self.keeps_up(now, setup) {
+            self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);
+        }
+    }
+
+    /// When the next judgement is due.
+    pub fn deadline(&self, setup: &Setup) -> Option<Time> {
+        let silent = self.last_heard? + self.detection_time(setup);
+        match self.state {
+            PeerState::Alive => Some(silent.min(self.proof? + self.deaf_after(setup) + Duration::from_micros(1))),
+            PeerState::OneWay | PeerState::Refused => Some(silent),
+            _ => None,
+        }
+    }
+
+    /// Whether the latest heartbeat was made after this node sent `decided`, and recently.
+    pub fn proves(&self, now: Time, decided: u64, setup: &Setup) -> bool {
+        self.round.answered
+            && self.round.sequence >= decided
+            && self.proof == Some(self.round.sent_at)
+            && now.since(self.round.sent_at) <= self.fresh(setup)
+    }
+
+    /// The peer is off: verified, or by the operator's word. Only an echo of a later round, so no
+    /// datagram that was still under way, brings it back.
+    pub fn fenced(&mut self, now: Time, reason: Reason) {
+        self.incarnation = 0;
+        self.round.answered = true;
+        self.round.sequence = u64::MAX;
+        self.become_state(now, PeerState::Fenced, reason);
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        f(&mut self.since);
+        f(&mut self.round.sent_at);
+        self.last_heard.iter_mut().for_each(&mut *f);
+        self.proof.iter_mut().for_each(&mut *f);
+        self.paths.iter_mut().flatten().for_each(&mut *f);
+    }
+
+    fn judge(&mut self, now: Time, heartbeat: &Heartbeat, setup: &Setup) {
+        let (state, reason) = if let Some(reason) = incompatible(heartbeat, setup) {
+            (PeerState::Refused, reason)
+        } else if heartbeat.goodbye {
+            (PeerState::Left, Reason::PeerLeft)
+        } else if self.keeps_up(now, setup) {
+            (PeerState::Alive, Reason::PeerHeard)
+        } else {
+            (PeerState::OneWay, Reason::PeerDeaf)
+        };
+        self.become_state(now, state, reason);
+    }
+
+    fn become_state(&mut self, now: Time, state: PeerState, reason: Reason) {
+        if self.state != state {
+            self.state = state;
+            self.since = now;
+            self.reason = reason;
+        }
+    }
+
+    fn believe(&mut self, incarnation: u64) {
+        if self.incarnation != 0 {
+            self.retired.push(self.incarnation);
+            if self.retired.len() > RETIRED {
+                self.retired.remove(0);
+            }
+        }
+        self.candidates.retain(|c| c.incarnation != incarnation);
+        self.incarnation = incarnation;
+    }
+
+    /// Remembers a stranger, the newest last; the longest unheard gives way.
+    fn challenge(&mut self, heartbeat: &Heartbeat) {
+        let known = self
+            .candidates
+            .iter()
+            .find(|c| c.incarnation == heartbeat.incarnation)
+            .map_or(0, |c| c.sequence);
+        self.candidates
+            .retain(|c| c.incarnation != heartbeat.incarnation);
+        if self.candidates.len() >= MAX_CHALLENGES {
+            self.candidates.remove(0);
+        }
+        self.candidates.push(Echo {
+            incarnation: heartbeat.incarnation,
+            sequence: known.max(heartbeat.sequence),
+        });
+    }
+
+    fn note_path(&mut self, now: Time, path: usize) {
+        if self.paths.len() <= path {
+            self.paths.resize(path + 1, None);
+        }
+        self.paths[path] = Some(now);
+    }
+
+    /// A round older than this proves no agreement. Half the detection time: what is started by it
+    /// answers probes before the peer, silent the moment after it agreed, could judge them.
+    fn fresh(&self, setup: &Setup) -> Duration {
+        setup.detection_time(setup.interval.min(self.interval)) / 2
+    }
+
+    /// Its echoes lag behind by at most this, or it does not hear this node: a round ends two
+    /// intervals after it began, and the losses allowed are those of the other direction.
+    fn deaf_after(&self, setup: &Setup) -> Duration {
+        self.detection_time(setup) + 2 * setup.interval.max(self.interval)
+    }
+
+    fn keeps_up(&self, now: Time, setup: &Setup) -> bool {
+        self.proof
+            .is_some_and(|proof| now.since(proof) <= self.deaf_after(setup))
+    }
+}
+
+/// The highest sequence of this node that the heartbeat echoes; 0: none.
+fn echo_of(own: u64, heartbeat: &Heartbeat) -> u64 {
+    std::iter::once(&heartbeat.echo)
+        .chain(&heartbeat.challenges)
+        .filter(|echo| echo.incarnation == own)
+        .map(|echo| echo.sequence)
+        .max()
+        .unwrap_or(0)
+}
+
+fn incompatible(heartbeat: &Heartbeat, setup: &Setup) -> Option<Reason> {
+    let Versions { lowest, highest } = heartbeat.versions;
+    if heartbeat.cluster != setup.cluster {
+        Some(Reason::OtherCluster)
+    } else if highest < VERSIONS.lowest || lowest > VERSIONS.highest {
+        Some(Reason::OtherVersion(lowest, highest))
+    } else if heartbeat.nodes != setup.nodes {
+        Some(Reason::OtherNodes)
+    } else if heartbeat.node == setup.me {
+        Some(Reason::SameNode)
+    } else {
+        None
+    }
+}
+
+impl fmt::Display for PeerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PeerState::Unknown => "unknown",
+            PeerState::Alive => "alive",
+            PeerState::OneWay => "one-way",
+            PeerState::Refused => "refused",
+            PeerState::Left => "left",
+            PeerState::Silent => "silent",
+            PeerState::Fenced => "fenced",
+        })
+    }
+}

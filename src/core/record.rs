@@ -1,0 +1,49 @@
+//! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
+
+use crate::wire::heartbeat::{Side, Token, Wish};
+
+/// The durable state of a node, written as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// Per group.
+    pub groups: Vec<GroupRecord>,
+    /// The operator's lasting wishes.
+    pub wishes: Vec<Wish>,
+    /// Per VIP interface: what a probe of the peer is judged by.
+    pub vifs: Vec<VifRecord>,
+}
+
+/// What a node must not forget of one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupRecord {
+    /// Hash of its name.
+    pub name: u64,
+    /// The token.
+    pub token: Token,
+    /// The highest epoch seen or minted, so that none is minted twice.
+    pub highest: u64,
+}
+
+/// What a node remembers of the peer on one VIP interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VifRecord {
+    /// The peer's hardware address there, from its heartbeats. Zero: not known yet.
+    pub mac: [u8; 6],
+    /// A probe was answered from that address: silence of a later probe means something.
+    pub proven: bool,
+}
+
+impl Record {
+    /// The group's entry.
+    pub fn group(&self, name: u64) -> Option<GroupRecord> {
+        self.groups.iter().copied().find(|g| g.name == name)
+    }
+}
+
+/// Where a group's token lies before anything was ever decided: epoch 0, with the preferred node.
+pub fn first_token(prefer: Option<Side>) -> Token {
+    Token {
+        epoch: 0,
+        holder: prefer.unwrap_or(Side::First),
+    }
+}

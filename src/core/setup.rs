@@ -1,0 +1,122 @@
+//! What the core knows of ha.toml: which node it is, its times, its groups. Everything else about
+//! a resource or an interface belongs to the shell.
+
+use crate::wire::heartbeat::Side;
+use std::time::Duration;
+
+/// The configuration as the core sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// This node.
+    pub me: Side,
+    /// The names of both nodes, for what is said to people.
+    pub names: [String; 2],
+    /// Hash of the cluster's name.
+    pub cluster: u64,
+    /// Hash of the node list.
+    pub nodes: u64,
+    /// Hash of the configuration file.
+    pub digest: u64,
+    /// How many links, and so how many paths with an index below this one, are links; the others
+    /// are paths of last resort.
+    pub links: usize,
+    /// How often a heartbeat is sent.
+    pub interval: Duration,
+    /// Heartbeats missed until the peer counts as silent.
+    pub misses: u32,
+    /// How long an unheard peer is waited for after the first link came up.
+    pub start_wait: Duration,
+    /// Never start without having heard the peer.
+    pub wait_for_peer: bool,
+    /// The gateway checks.
+    pub gateway: GatewaySetup,
+    /// How many VIP interfaces there are.
+    pub vifs: usize,
+    /// The groups, in the order of the file.
+    pub groups: Vec<GroupSetup>,
+    /// How many outside sources of clearance (fencing, a witness) there are, tried in order. None:
+    /// best effort.
+    pub sources: usize,
+}
+
+impl Setup {
+    /// Silence longer than this is a peer that is gone, at the interval the peer announces.
+    pub fn detection_time(&self, peer_interval: Duration) -> Duration {
+        peer_interval * self.misses
+    }
+}
+
+/// The gateway checks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GatewaySetup {
+    /// All of an interface's gateways must answer, not just one.
+    pub require_all: bool,
+    /// How often each is asked.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Unanswered pings in a row until a gateway counts as lost.
+    pub misses: u32,
+    /// How long a lost gateway must answer before it counts again.
+    pub dampening: Duration,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GroupSetup {
+    /// Hash of its name.
+    pub name: u64,
+    /// Who holds it at the very first start, and whom it fails back to.
+    pub prefer: Option<Side>,
+    /// Whether it returns to the preferred node.
+    pub failback: Failback,
+    /// Its resources, started in this order and stopped in reverse.
+    pub resources: Vec<ResourceSetup>,
+    /// The VIP interfaces its VIPs stand on, by index.
+    pub vifs: Vec<usize>,
+}
+
+impl GroupSetup {
+    /// Whether a resource of it may write data that both nodes share.
+    pub fn holds_data(&self) -> bool {
+        self.resources.iter().any(|r| r.data)
+    }
+
+    /// Whether the kernel ends a resource of it that is not renewed.
+    pub fn leased(&self) -> bool {
+        self.resources.iter().any(|r| r.leased)
+    }
+}
+
+/// When a group returns to its preferred node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failback {
+    /// When an operator says so.
+    Manual,
+    /// When the preferred node has been able to run it for so long.
+    After(Duration),
+}
+
+/// One resource, opaque: the core knows how to order it, not what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ResourceSetup {
+    /// Must never run on both nodes.
+    pub exclusive: bool,
+    /// Writes data that both nodes share.
+    pub data: bool,
+    /// Ends by itself [`LIFETIME`] after it was last renewed (a VIP).
+    pub leased: bool,
+    /// How long a start may take.
+    pub start_timeout: Duration,
+    /// How long a stop may take.
+    pub stop_timeout: Duration,
+}
+
+/// How long the kernel keeps a VIP that is not renewed: `valid_lft`, which ages in whole seconds.
+pub const LIFETIME: Duration = Duration::from_secs(3);
+/// How often a VIP is renewed.
+pub const RENEWAL: Duration = Duration::from_secs(1);
+/// A VIP not renewed for so long counts as lost: the kernel's expiry may come 0.25 s early
+/// (ADDRCONF_TIMER_FUZZ in include/net/addrconf.h), and a renewal of an expired address would
+/// bring it back to life.
+pub const LATE: Duration = Duration::from_millis(2500);

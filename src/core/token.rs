@@ -1,0 +1,45 @@
+//! The token's arithmetic: who mints which epochs, and which of two tokens wins.
+
+use crate::wire::heartbeat::{Side, Token};
+
+/// The next epoch that `me` may mint: of its own parity (first node even, second odd) and above all
+/// it has seen, so that equal epochs mean the same token.
+pub fn mint(me: Side, highest: u64) -> u64 {
+    let own_parity = match me {
+        Side::First => 0,
+        Side::Second => 1,
+    };
+    let next = highest + 1;
+    if next % 2 == own_parity { next } else { next + 1 }
+}
+
+/// Whether the peer's token wins over `mine`. The higher epoch does. Equal epochs with different
+/// holders come only from lost state or drifted files; then the first node's view wins, whichever
+/// node this is.
+pub fn outranks(theirs: Token, mine: Token, me: Side) -> bool {
+    theirs.epoch > mine.epoch || (theirs.epoch == mine.epoch && theirs.holder != mine.holder && me == Side::Second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_node_mints_its_own_parity_above_all_seen() {
+        let minted = [0, 1, 2, 7].map(|seen| (mint(Side::First, seen), mint(Side::Second, seen)));
+        assert_eq!(minted, [(2, 1), (2, 3), (4, 3), (8, 9)]);
+    }
+
+    #[test]
+    fn of_two_tokens_exactly_one_node_yields() {
+        let token = |epoch, holder| Token { epoch, holder };
+        let all = [0, 1, 2].map(|e| [token(e, Side::First), token(e, Side::Second)]);
+        for a in all.as_flattened() {
+            for b in all.as_flattened() {
+                let first_yields = outranks(*b, *a, Side::First);
+                let second_yields = outranks(*a, *b, Side::Second);
+                assert_eq!(first_yields as u8 + second_yields as u8, (a != b) as u8, "{a:?} {b:?}");
+            }
+        }
+    }
+}

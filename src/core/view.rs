@@ -1,0 +1,101 @@
+//! What a person wants to see of the core: taken for `status`, never used to decide.
+
+use super::peer::PeerState;
+use super::reason::{Fact, Reason};
+use super::time::Time;
+use crate::wire::heartbeat::{Readiness, Role, Side, Token};
+
+/// The core at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// This node.
+    pub me: Side,
+    /// The peer.
+    pub peer: PeerView,
+    /// Maintenance is on.
+    pub maintenance: bool,
+    /// Standby, per side.
+    pub standby: [bool; 2],
+    /// This node is on its way out.
+    pub leaving: bool,
+    /// The last write of the state failed.
+    pub state_unwritable: Option<String>,
+    /// Per gateway, in the shell's order.
+    pub gateways: Vec<GatewayView>,
+    /// Carrier per VIP interface.
+    pub carriers: Vec<bool>,
+    /// Per VIP interface: a probe of the peer was answered once, so that silence means something.
+    pub probe_proven: Vec<bool>,
+    /// Per group, in the order of the file.
+    pub groups: Vec<GroupView>,
+}
+
+/// What is known of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its state.
+    pub state: PeerState,
+    /// Since when.
+    pub since: Time,
+    /// Why.
+    pub reason: Reason,
+    /// When its latest heartbeat came.
+    pub last_heard: Option<Time>,
+    /// Per path: when the peer was last heard there, and whether the peer hears this node there.
+    pub paths: Vec<PathView>,
+    /// Its program version.
+    pub software: String,
+    /// Its configuration differs from this node's.
+    pub drift: bool,
+}
+
+/// One path to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathView {
+    /// When the peer was last heard on it.
+    pub heard: Option<Time>,
+    /// The peer is heard on it now.
+    pub in_ok: bool,
+    /// The peer says that it hears this node on it; None while the peer is not heard at all.
+    pub out_ok: Option<bool>,
+}
+
+/// One gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayView {
+    /// The VIP interface it is asked on.
+    pub vif: usize,
+    /// Its state.
+    pub state: super::gateway::GatewayState,
+    /// Since when.
+    pub since: Time,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupView {
+    /// Where it stands here.
+    pub role: Role,
+    /// Since when.
+    pub since: Time,
+    /// Why it stands there.
+    pub reason: Reason,
+    /// The token.
+    pub token: Token,
+    /// What speaks against running it here.
+    pub facts: Vec<Fact>,
+    /// How well this node could run it.
+    pub readiness: Readiness,
+    /// What the peer says: its role and readiness; None while it is not heard.
+    pub peer: Option<(Role, Readiness)>,
+    /// What it is waiting for, if it runs nowhere or clearance is under way.
+    pub waiting: Option<Reason>,
+    /// Failures counted here, and by the peer.
+    pub fail_count: u16,
+    /// The same of the peer.
+    pub peer_fail_count: u16,
+    /// The operator stopped it.
+    pub stopped: bool,
+    /// Failback waits, because an operator moved the group.
+    pub failback_held: bool,
+}

@@ -1,0 +1,475 @@
+//! Every transition of this node with its reason, on disk: `history.jsonl` in the state directory.
+//!
+//! One JSON object a line. At [`MAX_SIZE`] the file is renamed to `history.jsonl.1`, over the one
+//! before: so there are always one to two MiB of the latest history, some ten thousand transitions.
+//! Writing never holds up the loop: entries wait in a bounded queue for a thread of the blocking
+//! pool. What does not fit, or cannot be written, is counted, and the trouble is said once.
+
+use super::clock;
+use super::status::{Names, role};
+use crate::core::event::{Change, Report};
+use crate::core::time::Time;
+use crate::wire::heartbeat::Role;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// One transition: a line of the history, and the notify hook's input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, for people (UTC).
+    pub time: String,
+    /// When, µs of CLOCK_BOOTTIME.
+    pub boottime_us: i64,
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node's name.
+    pub node: String,
+    /// The group's name, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// peer, role, token, clearance, fact, wish or notice.
+    pub change: String,
+    /// The state before, of a peer or a role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The state after, of a peer or a role; the token ("5 lb2").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// How long the role that ends here lasted, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasted_ms: Option<u64>,
+}
+
+/// Makes entries of the core's reports: puts names in, and measures how long each role lasted.
+#[derive(Debug, Default)]
+pub struct Chronicle {
+    /// Per group's name: since when it has its present role.
+    since: Vec<(String, Time)>,
+}
+
+impl Chronicle {
+    /// The entry of a report at this moment.
+    pub fn entry(&mut self, report: &Report, names: &Names, node: &str, now: Time) -> Entry {
+        let group = report.group.map(|g| {
+            names
+                .groups
+                .get(g)
+                .map_or_else(|| format!("group {}", g + 1), |g| g.name.clone())
+        });
+        let (change, from, to) = match report.change {
+            Change::Peer(from, to) => ("peer", Some(from.to_string()), Some(to.to_string())),
+            Change::Role(from, to) => (
+                "role",
+                Some(role(from).to_owned()),
+                Some(role(to).to_owned()),
+            ),
+            Change::Token(token) => (
+                "token",
+                None,
+                Some(format!("{} {}", token.epoch, names.node(token.holder))),
+            ),
+            Change::Clearance => ("clearance", None, None),
+            Change::Fact => ("fact", None, None),
+            Change::Wish => ("wish", None, None),
+            Change::Notice => ("notice", None, None),
+        };
+        let lasted = match (&report.change, &group) {
+            (Change::Role(..), Some(group)) => self.role_left(group, now),
+            _ => None,
+        };
+        Entry {
+            time: clock::wall(),
+            boottime_us: now.0,
+            cluster: names.cluster.clone(),
+            node: node.to_owned(),
+            group,
+            change: change.to_owned(),
+            from,
+            to,
+            reason: names.reason(&report.reason, report.group),
+            lasted_ms: lasted,
+        }
+    }
+
+    /// How long the role lasted that the group leaves now, ms; None: it had it before the daemon started.
+    fn role_left(&mut self, group: &str, now: Time) -> Option<u64> {
+        match self.since.iter_mut().find(|(name, _)| name == group) {
+            Some((_, since)) => {
+                let lasted = now.since(*since).as_millis() as u64;
+                *since = now;
+                Some(lasted)
+            }
+            None => {
+                self.since.push((group.to_owned(), now));
+                None
+            }
+        }
+    }
+}
+
+/// How loudly a report is to be logged: a role or the peer is news, a fact is detail.
+pub fn level(report: &Report) -> log::Level {
+    use crate::core::peer::PeerState;
+    match report.change {
+        Change::Role(_, Role::Failed) => log::Level::Error,
+        Change::Peer(_, PeerState::Silent | PeerState::OneWay | PeerState::Refused)
+        | Change::Notice => log::Level::Warn,
+        _ => log::Level::Info,
+    }
+}
+
+impl std::fmt::Display for Entry {
+    /// Without the time, for the log: "web: starting → active after 12 ms: everything runs".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(group) = &self.group {
+            write!(f, "{group}: ")?;
+        }
+        match (self.change.as_str(), &self.from, &self.to) {
+            ("role", Some(from), Some(to)) => write!(f, "{from} → {to}")?,
+            (change, Some(from), Some(to)) => write!(f, "{change} {from} → {to}")?,
+            (change, _, Some(to)) => write!(f, "{change} {to}")?,
+            (change, ..) => write!(f, "{change}")?,
+        }
+        if let Some(ms) = self.lasted_ms {
+            write!(
+                f,
+                " after {}",
+                clock::span(std::time::Duration::from_millis(ms))
+            )?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// The writer.
+#[derive(Debug)]
+pub struct History {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    queue: Mutex<Queue>,
+    lost: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    /// A thread is at work; it takes what is pushed meanwhile too.
+    writing: bool,
+    /// The trouble was said; until a write succeeds, it is only counted.
+    said: bool,
+}
+
+/// So many entries wait at most.
+pub const MAX_QUEUE: usize = 256;
+/// So long a file grows, in bytes, before it becomes the one before.
+pub const MAX_SIZE: u64 = 1 << 20;
+
+impl History {
+    /// In this state directory, which need not exist yet.
+    pub fn new(state_dir: &Path) -> History {
+        let shared = Shared {
+            path: state_dir.join(FILE),
+            queue: Mutex::default(),
+            lost: AtomicU64::new(0),
+        };
+        History {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Takes the entry and returns at once.
+    pub fn push(&self, entry: Entry) {
+        let mut queue = self.shared.queue();
+        if queue.entries.len() == MAX_QUEUE {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        queue.entries.push_back(entry);
+        if !std::mem::replace(&mut queue.writing, true) {
+            let shared = Arc::clone(&self.shared);
+            smol::unblock(move || shared.write_all()).detach();
+        }
+    }
+
+    /// How many entries were lost, for the counters.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    /// Writes what waits, on the caller's thread: for the end of the program.
+    pub fn flush(&self) {
+        self.shared.write_all();
+    }
+}
+
+impl Shared {
+    /// The lock is held for moments only, never while writing. A thread that panicked leaves a whole queue.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn write_all(&self) {
+        loop {
+            let batch: Vec<Entry> = {
+                let mut queue = self.queue();
+                if queue.entries.is_empty() {
+                    queue.writing = false;
+                    return;
+                }
+                queue.entries.drain(..).collect()
+            };
+            let result = append(&self.path, &batch);
+            let mut queue = self.queue();
+            match result {
+                Ok(()) => queue.said = false,
+                Err(e) => {
+                    self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    if !std::mem::replace(&mut queue.said, true) {
+                        log::warn!(
+                            "the history cannot be written to {}: {e}; entries are lost until it can",
+                            self.path.display()
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The last `lines` entries, oldest first. No history is an empty one; damaged lines are left out.
+pub fn read(state_dir: &Path, lines: usize) -> io::Result<Vec<Entry>> {
+    let path = state_dir.join(FILE);
+    let mut entries = VecDeque::new();
+    for path in [before(&path), path] {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => {
+                return Err(io::Error::new(
+                    e.kind(),
+                    format!("cannot read {}: {e}", path.display()),
+                ));
+            }
+        };
+        for line in BufReader::new(file).split(b'\n') {
+            if let Ok(entry) = serde_json::from_slice(&line?) {
+                entries.push_back(entry);
+                if entries.len() > lines {
+                    entries.pop_front();
+                }
+            }
+        }
+    }
+    Ok(entries.into())
+}
+
+fn append(path: &Path, entries: &[Entry]) -> io::Result<()> {
+    let mut text = String::new();
+    for entry in entries {
+        text += &serde_json::to_string(entry)?;
+        text.push('\n');
+    }
+    let mut file = open(path)?;
+    let mut size = file.metadata()?.len();
+    if size > 0 && size + text.len() as u64 > MAX_SIZE {
+        std::fs::rename(path, before(path))?;
+        file = open(path)?;
+        size = 0;
+    }
+    // A full disk or a power cut may have left half a line: that one is lost, the next shall not be.
+    if size > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            text.insert(0, '\n');
+        }
+    }
+    file.write_all(text.as_bytes())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
+}
+
+fn before(path: &Path) -> PathBuf {
+    path.with_extension("jsonl.1")
+}
+
+const FILE: &str = "history.jsonl";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::peer::PeerState;
+    use crate::core::reason::{Fact, Reason};
+    use crate::shell::status::sample::Sample;
+    use crate::shell::testing::{TestDir, wait_until};
+    use crate::wire::heartbeat::{Side, Token};
+    use std::time::Duration;
+
+    fn entry(n: usize) -> Entry {
+        Entry {
+            time: "2026-11-20T07:14:29.123Z".into(),
+            boottime_us: n as i64,
+            cluster: "edge-lb".into(),
+            node: "lb1".into(),
+            group: Some("web".into()),
+            change: "role".into(),
+            from: Some("stopped".into()),
+            to: Some("starting".into()),
+            reason: "x".repeat(800),
+            lasted_ms: Some(3200),
+        }
+    }
+
+    fn report(group: Option<usize>, change: Change, reason: Reason) -> Report {
+        Report {
+            group,
+            change,
+            reason,
+        }
+    }
+
+    #[test]
+    fn entries_name_things_and_measure_roles() {
+        let names = Sample::default().names;
+        let mut chronicle = Chronicle::default();
+        let mut line = |ms: i64, report: Report| {
+            chronicle
+                .entry(&report, &names, "lb1", Time(ms * 1000))
+                .to_string()
+        };
+        let role = |from, to, reason| report(Some(0), Change::Role(from, to), reason);
+        let silent = Reason::PeerSilent(Duration::from_millis(500));
+        assert_eq!(
+            line(
+                0,
+                report(
+                    None,
+                    Change::Peer(PeerState::Alive, PeerState::Silent),
+                    silent
+                )
+            ),
+            "peer alive → silent: no heartbeat for 500 ms"
+        );
+        assert_eq!(
+            line(1, role(Role::Stopped, Role::Starting, Reason::BestEffort)),
+            "web: stopped → starting: best effort: the gateway answers and the peer answers for no VIP"
+        );
+        assert_eq!(
+            line(13, role(Role::Starting, Role::Active, Reason::Complete)),
+            "web: starting → active after 12 ms: everything runs"
+        );
+        let token = Token {
+            epoch: 5,
+            holder: Side::Second,
+        };
+        assert_eq!(
+            line(
+                14,
+                report(Some(0), Change::Token(token), Reason::HandedOver)
+            ),
+            "web: token 5 lb2: handed over to the peer"
+        );
+        assert_eq!(
+            line(
+                15,
+                report(Some(0), Change::Fact, Reason::Fact(Fact::NoCarrier(0)))
+            ),
+            "web: fact: eth0: no carrier on the VIP interface"
+        );
+    }
+
+    #[test]
+    fn what_is_pushed_is_read_in_order() {
+        let dir = TestDir::new();
+        let history = History::new(&dir);
+        for n in 0..100 {
+            history.push(entry(n));
+        }
+        wait_until(|| read(&dir, 1000).unwrap().len() == 100);
+        let stamps: Vec<i64> = read(&dir, 3)
+            .unwrap()
+            .iter()
+            .map(|e| e.boottime_us)
+            .collect();
+        assert_eq!(stamps, [97, 98, 99]);
+        assert_eq!(read(&dir, 1).unwrap(), [entry(99)]);
+        assert_eq!(history.lost(), 0);
+    }
+
+    #[test]
+    fn bounded_on_disk() {
+        let dir = TestDir::new();
+        for n in 0..40 {
+            append(&dir.join(FILE), &vec![entry(n); 100]).unwrap();
+        }
+        let size = |name: &str| std::fs::metadata(dir.join(name)).unwrap().len();
+        assert!(size("history.jsonl") <= MAX_SIZE && size("history.jsonl.1") <= MAX_SIZE);
+        assert_eq!(std::fs::read_dir(&*dir).unwrap().count(), 2);
+        let entries = read(&dir, usize::MAX).unwrap();
+        assert!(entries.len() > 1000);
+        assert!(entries.is_sorted_by_key(|e| e.boottime_us));
+        assert_eq!(entries.last(), Some(&entry(39)));
+    }
+
+    #[test]
+    fn half_a_line_costs_one_entry() {
+        let dir = TestDir::new();
+        append(&dir.join(FILE), &[entry(1)]).unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(dir.join(FILE))
+            .unwrap()
+            .write_all(b"{\"time\":\xff")
+            .unwrap();
+        append(&dir.join(FILE), &[entry(2)]).unwrap();
+        assert_eq!(read(&dir, 9).unwrap(), [entry(1), entry(2)]);
+    }
+
+    #[test]
+    fn trouble_is_counted_and_over_when_it_is_over() {
+        let dir = TestDir::new();
+        let history = History::new(&dir.join("later"));
+        history.push(entry(1));
+        history.flush();
+        wait_until(|| history.lost() == 1);
+        std::fs::create_dir(dir.join("later")).unwrap();
+        history.push(entry(2));
+        wait_until(|| read(&dir.join("later"), 9).unwrap() == [entry(2)]);
+        assert_eq!(history.lost(), 1);
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let dir = TestDir::new();
+        let history = History::new(&dir);
+        history.shared.queue().writing = true; // a thread that hangs in a write
+        for n in 0..MAX_QUEUE + 5 {
+            history.push(entry(n));
+        }
+        assert_eq!(history.lost(), 5);
+        history.flush();
+        assert_eq!(read(&dir, usize::MAX).unwrap().len(), MAX_QUEUE);
+    }
+}

@@ -1,0 +1,267 @@
+//! From the core's view to `status.json`: indices become names.
+
+use super::{
+    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, SCHEMA, Status,
+};
+use crate::core::gateway::GatewayState;
+use crate::core::reason::{Fact, Reason};
+use crate::core::time::Time;
+use crate::core::view::{GroupView, View};
+use crate::wire::heartbeat::{Readiness, Role, Side};
+use std::collections::BTreeMap;
+
+/// What the core's indices are called. It changes with the configuration and the host, not with
+/// every event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The cluster.
+    pub cluster: String,
+    /// The nodes, first and second.
+    pub nodes: [String; 2],
+    /// The paths to the peer: the links first.
+    pub paths: Vec<PathNames>,
+    /// The VIP interfaces.
+    pub vifs: Vec<String>,
+    /// The gateways' addresses.
+    pub gateways: Vec<String>,
+    /// The groups.
+    pub groups: Vec<GroupNames>,
+    /// The outside sources of clearance; none: UNPROTECTED.
+    pub sources: Vec<String>,
+}
+
+/// A path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathNames {
+    /// This node's address.
+    pub own: String,
+    /// The peer's address.
+    pub peer: String,
+    /// Of last resort, not a link.
+    pub last_resort: bool,
+}
+
+/// A group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupNames {
+    /// Its name.
+    pub name: String,
+    /// Its VIPs as in ha.toml.
+    pub vips: Vec<String>,
+    /// Its resources, as a person would call them ("vip 192.168.10.80/24").
+    pub resources: Vec<String>,
+}
+
+/// All that a status is made of, but for the time.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What the core knows.
+    pub view: &'a View,
+    /// What its indices are called.
+    pub names: &'a Names,
+    /// The daemon itself.
+    pub daemon: &'a Daemon,
+    /// What was counted, by what it is called in `status.json` ("received", "rejected: bad key").
+    pub counters: &'a BTreeMap<&'static str, u64>,
+    /// The latest requests.
+    pub answers: &'a Answers,
+}
+
+impl Names {
+    /// A node's name.
+    pub fn node(&self, side: Side) -> &str {
+        match side {
+            Side::First => &self.nodes[0],
+            Side::Second => &self.nodes[1],
+        }
+    }
+
+    /// A reason, with the names of what it is about.
+    pub fn reason(&self, reason: &Reason, group: Option<usize>) -> String {
+        let resource = |i: &usize| {
+            let names = group.and_then(|g| self.groups.get(g));
+            names
+                .and_then(|g| g.resources.get(*i))
+                .map_or_else(|| format!("resource {}", i + 1), Clone::clone)
+        };
+        match reason {
+            Reason::NoGatewayKnown(vif)
+            | Reason::NoGatewayAnswer(vif)
+            | Reason::ProbeUnproven(vif) => {
+                format!("{}: {reason}", self.vif(*vif))
+            }
+            Reason::Fact(fact) => self.fact(*fact),
+            Reason::HigherToken(token) => {
+                format!(
+                    "the peer has token {} ({})",
+                    token.epoch,
+                    self.node(token.holder)
+                )
+            }
+            Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
+            Reason::PutBack(i) | Reason::StartedByHand(i) => format!("{} {reason}", resource(i)),
+            Reason::Standby(side, _) => format!("{} {reason}", self.node(*side)),
+            _ => reason.to_string(),
+        }
+    }
+
+    /// A fact, with the name of the interface it is about.
+    pub fn fact(&self, fact: Fact) -> String {
+        match fact {
+            Fact::GatewayLost(vif)
+            | Fact::GatewayDampened(vif)
+            | Fact::GatewayPending(vif)
+            | Fact::NoCarrier(vif) => {
+                format!("{}: {fact}", self.vif(vif))
+            }
+            _ => fact.to_string(),
+        }
+    }
+
+    fn vif(&self, index: usize) -> &str {
+        self.vifs.get(index).map_or("?", |name| name)
+    }
+}
+
+/// A status as of now.
+pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> Status {
+    let Facts {
+        view,
+        names,
+        daemon,
+        counters,
+        answers,
+    } = facts;
+    let sides = [Side::First, Side::Second];
+    Status {
+        schema: SCHEMA,
+        cluster: names.cluster.clone(),
+        node: names.node(view.me).to_owned(),
+        boot_id,
+        stamp_us: now.0,
+        stamp: wall,
+        daemon: (*daemon).clone(),
+        maintenance: view.maintenance,
+        leaving: view.leaving,
+        state_unwritable: view.state_unwritable.clone(),
+        protection: names.sources.clone(),
+        nodes: sides
+            .into_iter()
+            .zip(view.standby)
+            .map(|(side, standby)| Node {
+                name: names.node(side).to_owned(),
+                here: side == view.me,
+                standby,
+            })
+            .collect(),
+        peer: Peer {
+            state: view.peer.state.to_string(),
+            since_us: view.peer.since.0,
+            reason: names.reason(&view.peer.reason, None),
+            heard_us: view.peer.last_heard.map(|t| t.0),
+            software: view.peer.software.clone(),
+            drift: view.peer.drift,
+        },
+        paths: names
+            .paths
+            .iter()
+            .zip(&view.peer.paths)
+            .map(|(names, path)| Path {
+                own: names.own.clone(),
+                peer: names.peer.clone(),
+                last_resort: names.last_resort,
+                heard_us: path.heard.map(|t| t.0),
+                in_ok: path.in_ok,
+                out_ok: path.out_ok,
+            })
+            .collect(),
+        interfaces: names
+            .vifs
+            .iter()
+            .zip(&view.carriers)
+            .zip(&view.probe_proven)
+            .map(|((name, &carrier), &probe_proven)| Interface {
+                name: name.clone(),
+                carrier,
+                probe_proven,
+            })
+            .collect(),
+        gateways: names
+            .gateways
+            .iter()
+            .zip(&view.gateways)
+            .map(|(address, gateway)| Gateway {
+                address: address.clone(),
+                interface: names.vif(gateway.vif).to_owned(),
+                state: gateway_state(gateway.state).into(),
+                since_us: gateway.since.0,
+            })
+            .collect(),
+        groups: view
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(i, group)| build_group(names, i, group))
+            .collect(),
+        counters: counters
+            .iter()
+            .map(|(&name, &count)| (name.to_owned(), count))
+            .collect(),
+        answers: answers.to_vec(),
+    }
+}
+
+fn build_group(names: &Names, index: usize, group: &GroupView) -> Group {
+    let known = names.groups.get(index);
+    Group {
+        name: known.map_or_else(|| format!("group {}", index + 1), |g| g.name.clone()),
+        vips: known.map(|g| g.vips.clone()).unwrap_or_default(),
+        role: role(group.role).into(),
+        since_us: group.since.0,
+        reason: names.reason(&group.reason, Some(index)),
+        epoch: group.token.epoch,
+        holder: names.node(group.token.holder).to_owned(),
+        readiness: readiness(group.readiness).into(),
+        facts: group.facts.iter().map(|&fact| names.fact(fact)).collect(),
+        peer: group.peer.map(|(r, ready)| GroupAtPeer {
+            role: role(r).into(),
+            readiness: readiness(ready).into(),
+        }),
+        waiting: group
+            .waiting
+            .as_ref()
+            .map(|reason| names.reason(reason, Some(index))),
+        fail_count: group.fail_count,
+        peer_fail_count: group.peer_fail_count,
+        stopped: group.stopped,
+        failback_held: group.failback_held,
+    }
+}
+
+/// A role's word in status, history and the hook's input.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Stopped => "stopped",
+        Role::Starting => "starting",
+        Role::Active => "active",
+        Role::Stopping => "stopping",
+        Role::Failed => "failed",
+    }
+}
+
+fn readiness(readiness: Readiness) -> &'static str {
+    match readiness {
+        Readiness::Barred => "barred",
+        Readiness::Impaired => "impaired",
+        Readiness::Able => "able",
+    }
+}
+
+fn gateway_state(state: GatewayState) -> &'static str {
+    match state {
+        GatewayState::Pending => "pending",
+        GatewayState::Good => "good",
+        GatewayState::Dampened => "dampened",
+        GatewayState::Lost => "lost",
+    }
+}

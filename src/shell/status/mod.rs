@@ -1,0 +1,246 @@
+//! `status.json`: the daemon's only mouth. It is rewritten at every change, and a reader who finds
+//! its stamp old says "not responding" instead of showing an old truth.
+//!
+//! - this file: the schema, which monitoring may rely on;
+//! - `build`: from the core's view to the schema, with names put in;
+//! - `publish`: the daemon's side, writing;
+//! - `read`: everybody else's side, reading and judging freshness;
+//! - `judge`: what is not as it should be, how bad that is, and what would help;
+//! - `page`: a page for a person.
+//!
+//! All stamps are microseconds of CLOCK_BOOTTIME of the boot named in the file; readers compute ages.
+
+mod answers;
+mod build;
+mod judge;
+mod page;
+mod publish;
+mod read;
+
+pub use answers::Answers;
+pub(crate) use build::role;
+pub use build::{Facts, GroupNames, Names, PathNames};
+pub use judge::{Concern, Severity, judge};
+pub use page::{Style, render};
+pub use publish::Publisher;
+pub use read::{Reading, read};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of this schema. It grows when a field changes its meaning or goes away, not when one
+/// is added.
+pub const SCHEMA: u32 = 1;
+
+/// Everything about this node and what it knows of its peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The cluster's name.
+    pub cluster: String,
+    /// This node's name.
+    pub node: String,
+    /// The boot in which the stamps count.
+    pub boot_id: String,
+    /// When this was written, µs.
+    pub stamp_us: i64,
+    /// The same for people (UTC).
+    pub stamp: String,
+    /// The daemon.
+    pub daemon: Daemon,
+    /// Nobody touches anything, on both nodes.
+    pub maintenance: bool,
+    /// This node is on its way out.
+    pub leaving: bool,
+    /// Why the state cannot be written, if so.
+    pub state_unwritable: Option<String>,
+    /// Outside sources of clearance (fencing, a witness). None: UNPROTECTED, takeovers are best effort.
+    pub protection: Vec<String>,
+    /// Both nodes, in the order of ha.toml.
+    pub nodes: Vec<Node>,
+    /// What this node makes of its peer.
+    pub peer: Peer,
+    /// The paths to it.
+    pub paths: Vec<Path>,
+    /// The interfaces that VIPs stand on.
+    pub interfaces: Vec<Interface>,
+    /// The gateways.
+    pub gateways: Vec<Gateway>,
+    /// The groups, in the order of ha.toml.
+    pub groups: Vec<Group>,
+    /// What was counted since the daemon started.
+    pub counters: BTreeMap<String, u64>,
+    /// The latest requests and their answers, oldest first.
+    pub answers: Vec<Answer>,
+}
+
+/// The daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Its process.
+    pub pid: u32,
+    /// Its incarnation in heartbeats, 16 hexadecimal digits.
+    pub incarnation: String,
+    /// Its program's version.
+    pub software: String,
+    /// The file it was configured from.
+    pub config: String,
+    /// Which configuration is in force: counts from 1, by one a reload that succeeded.
+    pub generation: u64,
+    /// The last reload's error, if it failed and the configuration before is still in force.
+    pub reload_error: Option<String>,
+    /// When it started, µs.
+    pub started_us: i64,
+    /// What an operator should know since the start: warnings of `check`, a state that was damaged.
+    pub notices: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// It is this one.
+    pub here: bool,
+    /// It takes nothing.
+    pub standby: bool,
+}
+
+/// What this node makes of its peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// unknown, alive, one-way, refused, left, silent or fenced.
+    pub state: String,
+    /// Since when, µs.
+    pub since_us: i64,
+    /// Why.
+    pub reason: String,
+    /// When it was last heard on any path, µs.
+    pub heard_us: Option<i64>,
+    /// Its program's version; empty while it was never heard.
+    pub software: String,
+    /// Its configuration differs from this node's.
+    pub drift: bool,
+}
+
+/// A path to the peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Path {
+    /// This node's end.
+    pub own: String,
+    /// The peer's end.
+    pub peer: String,
+    /// A path of last resort, between the nodes' own addresses on a VIP interface; false: a link.
+    pub last_resort: bool,
+    /// When the peer was last heard on it, µs.
+    pub heard_us: Option<i64>,
+    /// The peer is heard on it.
+    pub in_ok: bool,
+    /// The peer says that it hears this node on it; null: it does not say.
+    pub out_ok: Option<bool>,
+}
+
+/// An interface that VIPs stand on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its cable is live.
+    pub carrier: bool,
+    /// A probe of the peer was answered there once, so that the silence of a later one means something.
+    pub probe_proven: bool,
+}
+
+/// A gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Its address.
+    pub address: String,
+    /// The interface it is asked on.
+    pub interface: String,
+    /// pending, good, dampened or lost.
+    pub state: String,
+    /// Since when, µs.
+    pub since_us: i64,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name; its place in the list is its index in orders.
+    pub name: String,
+    /// Its VIPs.
+    pub vips: Vec<String>,
+    /// Where it stands here: stopped, starting, active, stopping or failed.
+    pub role: String,
+    /// Since when, µs.
+    pub since_us: i64,
+    /// Why.
+    pub reason: String,
+    /// The token's epoch.
+    pub epoch: u64,
+    /// The node that holds the token.
+    pub holder: String,
+    /// How well this node could run it: able, impaired or barred.
+    pub readiness: String,
+    /// What speaks against running it here.
+    pub facts: Vec<String>,
+    /// What the peer says of it; null while it is not heard.
+    pub peer: Option<GroupAtPeer>,
+    /// What it waits for.
+    pub waiting: Option<String>,
+    /// Failures counted here.
+    pub fail_count: u16,
+    /// Failures counted by the peer.
+    pub peer_fail_count: u16,
+    /// The operator stopped it.
+    pub stopped: bool,
+    /// Failback waits, because an operator moved the group.
+    pub failback_held: bool,
+}
+
+/// What the peer says of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupAtPeer {
+    /// As [`Group::role`].
+    pub role: String,
+    /// As [`Group::readiness`].
+    pub readiness: String,
+}
+
+/// A request and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The request's number.
+    pub number: u16,
+    /// It was answered; false: it arrived and is being worked on.
+    pub done: bool,
+    /// Accepted; false: refused or failed.
+    pub accepted: bool,
+    /// For the operator.
+    pub text: String,
+}
+
+impl Status {
+    /// The group's index.
+    pub fn group(&self, name: &str) -> Option<usize> {
+        self.groups.iter().position(|g| g.name == name)
+    }
+
+    /// This node and its peer, by index of [`Self::nodes`].
+    pub fn here_and_there(&self) -> (usize, usize) {
+        let here = self.nodes.iter().position(|n| n.here).unwrap_or(0);
+        (here, 1 - here.min(1))
+    }
+
+    /// The peer's name.
+    pub fn peer_name(&self) -> &str {
+        self.nodes
+            .get(self.here_and_there().1)
+            .map_or("the peer", |n| &n.name)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -1,0 +1,219 @@
+//! The daemon's side of `status.json`.
+//!
+//! Every step may call [`Publisher::publish`]: it compares the core's view with the one written last,
+//! which costs no allocation, and writes at once what changed in a way that people care about. What
+//! changes all the time (when the peer was last heard, counters, the stamp itself) is written once a
+//! second: one small file on a tmpfs, some 50 µs.
+
+use super::build::{Facts, build};
+use super::{Answers, Daemon};
+use crate::core::time::Time;
+use crate::core::view::View;
+use crate::shell::clock;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Writes `status.json`.
+#[derive(Debug)]
+pub struct Publisher {
+    path: PathBuf,
+    temporary: PathBuf,
+    boot_id: String,
+    written: Option<Written>,
+}
+
+/// What stands in the file.
+#[derive(Debug)]
+struct Written {
+    at: Time,
+    view: View,
+    daemon: Daemon,
+    answers: Answers,
+}
+
+impl Publisher {
+    /// For this run directory. Only the holder of its pid lock may have one.
+    pub fn new(run_dir: &Path) -> Publisher {
+        Publisher {
+            path: run_dir.join("status.json"),
+            temporary: run_dir.join("status.json.tmp"),
+            boot_id: clock::boot_id(),
+            written: None,
+        }
+    }
+
+    /// Writes if anything changed, or if the last write is a second old; says whether it did. After
+    /// an error the next call tries again, but not before that second is over.
+    pub fn publish(&mut self, now: Time, facts: &Facts) -> io::Result<bool> {
+        if self
+            .written
+            .as_ref()
+            .is_some_and(|w| now.since(w.at) < REFRESH && w.same(facts))
+        {
+            return Ok(false);
+        }
+        let status = build(facts, now, clock::wall(), self.boot_id.clone());
+        self.written = Some(Written {
+            at: now,
+            view: facts.view.clone(),
+            daemon: facts.daemon.clone(),
+            answers: facts.answers.clone(),
+        });
+        let text = serde_json::to_vec(&status)?;
+        self.write(&text)?;
+        Ok(true)
+    }
+
+    /// When [`Self::publish`] wants to be called again at the latest.
+    pub fn deadline(&self) -> Option<Time> {
+        self.written.as_ref().map(|w| w.at + REFRESH)
+    }
+
+    fn write(&self, text: &[u8]) -> io::Result<()> {
+        let mut file: File = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o644)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&self.temporary)?;
+        file.write_all(text)?;
+        file.write_all(b"\n")?;
+        // No fsync: after a power cut nobody wants to know this.
+        std::fs::rename(&self.temporary, &self.path)
+    }
+}
+
+const REFRESH: Duration = Duration::from_secs(1);
+
+impl Written {
+    /// Nothing differs but what differs all the time.
+    fn same(&self, facts: &Facts) -> bool {
+        same_view(&self.view, facts.view)
+            && self.daemon == *facts.daemon
+            && self.answers == *facts.answers
+    }
+}
+
+/// Equal but for the stamps that every heartbeat moves.
+fn same_view(a: &View, b: &View) -> bool {
+    let View {
+        me,
+        peer,
+        maintenance,
+        standby,
+        leaving,
+        state_unwritable,
+        gateways,
+        carriers,
+        probe_proven,
+        groups,
+    } = a;
+    // Destructured, so that a new field cannot be forgotten here.
+    *me == b.me
+        && same_peer(peer, &b.peer)
+        && *maintenance == b.maintenance
+        && *standby == b.standby
+        && *leaving == b.leaving
+        && *state_unwritable == b.state_unwritable
+        && *gateways == b.gateways
+        && *carriers == b.carriers
+        && *probe_proven == b.probe_proven
+        && *groups == b.groups
+}
+
+fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -> bool {
+    let crate::core::view::PeerView {
+        state,
+        since,
+        reason,
+        last_heard: _,
+        paths,
+        software,
+        drift,
+    } = a;
+    *state == b.state
+        && *since == b.since
+        && *reason == b.reason
+        && paths.len() == b.paths.len()
+        && paths
+            .iter()
+            .zip(&b.paths)
+            .all(|(p, q)| (p.in_ok, p.out_ok) == (q.in_ok, q.out_ok))
+        && *software == b.software
+        && *drift == b.drift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::super::{Answers, Status};
+    use super::*;
+    use crate::shell::testing::TestDir;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn writes_changes_at_once_and_the_rest_once_a_second() {
+        let dir = TestDir::new();
+        let mut publisher = Publisher::new(&dir);
+        let mut sample = sample::Sample::default();
+        let at = |ms: i64| Time(sample::NOW.0 + ms * 1000);
+        assert!(publisher.publish(at(0), &sample.facts()).unwrap());
+        assert!(
+            !publisher.publish(at(10), &sample.facts()).unwrap(),
+            "nothing new"
+        );
+
+        sample.view.peer.last_heard = Some(at(11));
+        sample.view.peer.paths[0].heard = Some(at(11));
+        *sample.counters.entry("received").or_default() += 1;
+        assert!(
+            !publisher.publish(at(12), &sample.facts()).unwrap(),
+            "a heartbeat is no news"
+        );
+        assert!(
+            publisher.publish(at(1000), &sample.facts()).unwrap(),
+            "but the stamp must not grow old"
+        );
+        assert_eq!(publisher.deadline(), Some(at(2000)));
+
+        sample.view.peer.paths[0].in_ok = false;
+        assert!(publisher.publish(at(1001), &sample.facts()).unwrap());
+        sample.answers.begin(7);
+        assert!(publisher.publish(at(1002), &sample.facts()).unwrap());
+        sample.daemon.generation += 1;
+        assert!(publisher.publish(at(1003), &sample.facts()).unwrap());
+
+        let path = dir.join("status.json");
+        let status: Status = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(status.stamp_us, at(1003).0);
+        assert_eq!(status.answers.len(), 1);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o644
+        );
+        assert_eq!(std::fs::read_dir(&*dir).unwrap().count(), 1);
+        assert_eq!(sample.answers, {
+            let mut a = Answers::default();
+            a.begin(7);
+            a
+        });
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_not_tried_at_every_step() {
+        let dir = TestDir::new();
+        let mut publisher = Publisher::new(&dir.join("absent"));
+        let sample = sample::Sample::default();
+        assert!(publisher.publish(sample::NOW, &sample.facts()).is_err());
+        assert!(!publisher.publish(sample::NOW, &sample.facts()).unwrap());
+        assert!(
+            publisher
+                .publish(sample::NOW + REFRESH, &sample.facts())
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! Everybody else's side of `status.json`: is there a daemon, and is what it says fresh?
+
+use super::{SCHEMA, Status};
+use crate::core::time::Time;
+use crate::shell::clock;
+use crate::shell::lock::{Holder, LockError};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a look into the run directory found.
+#[derive(Debug)]
+pub enum Reading {
+    /// Nobody holds the pid lock.
+    NotRunning,
+    /// Somebody does, but does not refresh the file.
+    NotResponding {
+        /// Its process.
+        pid: i32,
+        /// Why its word is not taken.
+        why: String,
+    },
+    /// The daemon, and what it says.
+    Fresh(Holder, Box<Status>),
+}
+
+/// Older than this, and the daemon is not responding: it refreshes its stamp every second.
+pub const STALE: Duration = Duration::from_secs(5);
+
+/// Looks once.
+pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
+    let Some(holder) = Holder::find(run_dir)? else {
+        return Ok(Reading::NotRunning);
+    };
+    Ok(
+        match load(run_dir)
+            .and_then(|status| judge(status, &holder, &clock::boot_id(), clock::now()))
+        {
+            Ok(status) => Reading::Fresh(holder, status),
+            Err(why) => Reading::NotResponding {
+                pid: holder.pid,
+                why,
+            },
+        },
+    )
+}
+
+fn load(run_dir: &Path) -> Result<Box<Status>, String> {
+    let path = run_dir.join("status.json");
+    let text = std::fs::read(&path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => "it has not written its status yet".to_owned(),
+        _ => format!("{} cannot be read: {e}", path.display()),
+    })?;
+    /// Whatever else may have changed.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema: u32,
+    }
+    let not_understood = |e| format!("{} is not understood: {e}", path.display());
+    let Version { schema } = serde_json::from_slice(&text).map_err(not_understood)?;
+    if schema != SCHEMA {
+        return Err(format!(
+            "its status has schema {schema}, and this program knows {SCHEMA}: both must be of one version"
+        ));
+    }
+    serde_json::from_slice(&text).map_err(not_understood)
+}
+
+fn judge(
+    status: Box<Status>,
+    holder: &Holder,
+    boot_id: &str,
+    now: Time,
+) -> Result<Box<Status>, String> {
+    if status.boot_id != boot_id {
+        return Err("its status is of an earlier boot".into());
+    }
+    if i64::from(status.daemon.pid) != i64::from(holder.pid) {
+        return Err(format!(
+            "its status is of an earlier daemon (process {})",
+            status.daemon.pid
+        ));
+    }
+    let age = now.since(Time(status.stamp_us));
+    if age > STALE {
+        return Err(format!("its status is {} old", clock::span(age)));
+    }
+    Ok(status)
+}

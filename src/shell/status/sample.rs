@@ -1,0 +1,136 @@
+//! A healthy pair, for the tests of this room.
+
+use super::build::build;
+use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Status};
+use crate::core::gateway::GatewayState;
+use crate::core::peer::PeerState;
+use crate::core::reason::Reason;
+use crate::core::time::Time;
+use crate::core::view::{GatewayView, GroupView, PathView, PeerView, View};
+use crate::wire::heartbeat::{Readiness, Role, Side, Token};
+use std::collections::BTreeMap;
+
+/// The moment in which the samples are taken.
+pub(crate) const NOW: Time = Time(1_000_000_000_000);
+
+/// So many milliseconds before [`NOW`].
+pub(crate) fn ago(ms: i64) -> Time {
+    Time(NOW.0 - ms * 1000)
+}
+
+/// What a status is made of.
+pub(crate) struct Sample {
+    pub(crate) view: View,
+    pub(crate) names: Names,
+    pub(crate) daemon: Daemon,
+    pub(crate) counters: BTreeMap<&'static str, u64>,
+    pub(crate) answers: Answers,
+}
+
+impl Sample {
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            view: &self.view,
+            names: &self.names,
+            daemon: &self.daemon,
+            counters: &self.counters,
+            answers: &self.answers,
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        build(
+            &self.facts(),
+            NOW,
+            "2026-11-20T07:14:29.123Z".into(),
+            "boot".into(),
+        )
+    }
+}
+
+impl Default for Sample {
+    fn default() -> Sample {
+        let hours = |h: i64| ago(h * 3_600_000);
+        let path = PathView {
+            heard: Some(ago(40)),
+            in_ok: true,
+            out_ok: Some(true),
+        };
+        let path_names = |own: &str, peer: &str, last_resort| PathNames {
+            own: own.into(),
+            peer: peer.into(),
+            last_resort,
+        };
+        Sample {
+            view: View {
+                me: Side::First,
+                peer: PeerView {
+                    state: PeerState::Alive,
+                    since: hours(3),
+                    reason: Reason::PeerHeard,
+                    last_heard: Some(ago(40)),
+                    paths: vec![path; 3],
+                    software: "0.1.0".into(),
+                    drift: false,
+                },
+                maintenance: false,
+                standby: [false; 2],
+                leaving: false,
+                state_unwritable: None,
+                gateways: vec![GatewayView {
+                    vif: 0,
+                    state: GatewayState::Good,
+                    since: hours(3),
+                }],
+                carriers: vec![true],
+                probe_proven: vec![true],
+                groups: vec![GroupView {
+                    role: Role::Active,
+                    since: hours(2),
+                    reason: Reason::Complete,
+                    token: Token {
+                        epoch: 4,
+                        holder: Side::First,
+                    },
+                    facts: Vec::new(),
+                    readiness: Readiness::Able,
+                    peer: Some((Role::Stopped, Readiness::Able)),
+                    waiting: None,
+                    fail_count: 0,
+                    peer_fail_count: 0,
+                    stopped: false,
+                    failback_held: false,
+                }],
+            },
+            names: Names {
+                cluster: "edge-lb".into(),
+                nodes: ["lb1".into(), "lb2".into()],
+                paths: vec![
+                    path_names("10.1.1.1", "10.1.1.2", false),
+                    path_names("192.168.10.81", "192.168.10.82", false),
+                    path_names("192.168.10.81 on eth0", "192.168.10.82", true),
+                ],
+                vifs: vec!["eth0".into()],
+                gateways: vec!["192.168.10.1".into()],
+                groups: vec![GroupNames {
+                    name: "web".into(),
+                    vips: vec!["192.168.10.80/24".into(), "192.168.10.83/24".into()],
+                    resources: vec!["vip 192.168.10.80/24".into(), "vip 192.168.10.83/24".into()],
+                }],
+                sources: Vec::new(),
+            },
+            daemon: Daemon {
+                pid: 4711,
+                incarnation: "00000000deadbeef".into(),
+                software: "0.1.0".into(),
+                config: "/etc/ha-appliance/ha.toml".into(),
+                generation: 1,
+                reload_error: None,
+                started_us: hours(3).0,
+                notices: Vec::new(),
+            },
+            counters: BTreeMap::from([("received", 216_000), ("sent", 216_002)]),
+            answers: Answers::default(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The system calls that the standard library does not offer, each in the smallest safe wrapper.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Microseconds of CLOCK_BOOTTIME.
+pub(super) fn boottime_us() -> i64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is a valid timespec for the call to fill; the clock exists since Linux 2.6.39.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
+    assert_eq!(result, 0, "CLOCK_BOOTTIME is missing");
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+}
+
+/// Renames without ever replacing: EEXIST if `to` is there.
+pub(super) fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+    let from = CString::new(from.as_os_str().as_bytes())?;
+    let to = CString::new(to.as_os_str().as_bytes())?;
+    // SAFETY: both are NUL-terminated and outlive the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    })
+    .map(drop)
+}
+
+/// Takes a write lock on the whole file, or fails with EAGAIN or EACCES.
+pub(super) fn lock_whole(file: &File) -> io::Result<()> {
+    let lock = whole_file();
+    // SAFETY: `lock` is a valid flock that the call only reads.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }).map(drop)
+}
+
+/// The process that holds [`lock_whole`] on the file; None: nobody. 0: one that this pid namespace
+/// does not see. The caller's own lock does not count.
+pub(super) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
+    let mut lock = whole_file();
+    // SAFETY: `lock` is a valid flock for the call to overwrite.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut lock) })?;
+    Ok((lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid))
+}
+
+/// A file descriptor that means this process and never a later one with the same number.
+pub(super) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: plain numbers in, a descriptor or -1 out.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the kernel just made this descriptor for us; it is close-on-exec from birth.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Queues a signal with a number as its value (si_code SI_QUEUE, as sigqueue(3) does, but through a
+/// pidfd).
+pub(super) fn pidfd_queue(pidfd: &OwnedFd, signal: i32, value: u32) -> io::Result<()> {
+    /// The head of siginfo_t as the kernel lays it out for SI_QUEUE; libc does not let one set it.
+    #[repr(C)]
+    struct Queued {
+        signo: i32,
+        errno: i32,
+        code: i32,
+        /// On 64-bit machines the union is aligned to 8 bytes.
+        #[cfg(target_pointer_width = "64")]
+        align: i32,
+        pid: i32,
+        uid: u32,
+        /// The union sigval: its int is its first four bytes on every byte order.
+        value: u32,
+    }
+    // SAFETY: siginfo_t is plain data, for which all zeroes is valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: getpid and getuid cannot fail and touch no memory.
+    let (pid, uid) = unsafe { (libc::getpid(), libc::getuid()) };
+    let queued = Queued {
+        signo: signal,
+        errno: 0,
+        code: libc::SI_QUEUE,
+        #[cfg(target_pointer_width = "64")]
+        align: 0,
+        pid,
+        uid,
+        value,
+    };
+    const { assert!(size_of::<Queued>() <= size_of::<libc::siginfo_t>()) };
+    // SAFETY: `Queued` fits into siginfo_t (asserted above), whose alignment is at least its own.
+    unsafe { (&raw mut info).cast::<Queued>().write(queued) };
+    // SAFETY: the descriptor is open and `info` is valid for the call to read.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            &raw const info,
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// Whether the process behind the pidfd has ended.
+pub(super) fn pidfd_ended(pidfd: &OwnedFd) -> bool {
+    let mut poll = libc::pollfd {
+        fd: pidfd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one valid pollfd, and a timeout of zero: it does not wait.
+    unsafe { libc::poll(&mut poll, 1, 0) == 1 }
+}
+
+/// Blocks the signals in this thread (and those it starts) and gives a descriptor to read them from.
+pub(super) fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
+    // SAFETY: sigset_t is plain data; sigemptyset initialises it, sigaddset gets valid numbers.
+    let set = unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for &signal in signals {
+            libc::sigaddset(&mut set, signal);
+        }
+        set
+    };
+    // SAFETY: `set` is initialised; the old mask is not asked for.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    // SAFETY: `set` is initialised; -1 asks for a new descriptor.
+    let fd = check(unsafe { libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// One signal from a signalfd: its number, si_code and si_int.
+pub(super) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
+    // SAFETY: signalfd_siginfo is plain data, for which all zeroes is valid.
+    let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+    // SAFETY: the buffer is `info`, as long as told.
+    let read = check(unsafe {
+        libc::read(
+            fd.as_raw_fd(),
+            (&raw mut info).cast(),
+            size_of::<libc::signalfd_siginfo>(),
+        )
+    })?;
+    // The kernel gives whole structures only.
+    assert_eq!(read as usize, size_of::<libc::signalfd_siginfo>());
+    Ok((info.ssi_signo as i32, info.ssi_code, info.ssi_int as u32))
+}
+
+/// A pipe: its reading and its writing end.
+pub(super) fn pipe() -> io::Result<(File, File)> {
+    let mut ends = [-1; 2];
+    // SAFETY: room for the two descriptors the call writes.
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    // SAFETY: the kernel just made both descriptors for us.
+    Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
+}
+
+/// Ignores SIGPIPE: writing to whoever hung up is an error, not death.
+pub(super) fn ignore_sigpipe() {
+    // SAFETY: SIG_IGN runs no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Between fork and exec: the signals, their mask and the scheduling that a program expects to be
+/// born with.
+pub(super) fn newborn() -> io::Result<()> {
+    // SAFETY: all of these are async-signal-safe and touch only this thread and local memory.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        let normal: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, libc::SCHED_OTHER, &normal);
+        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+    }
+    Ok(())
+}
+
+/// Kills a process group. One that is gone already is no error.
+pub(super) fn kill_group(leader: u32) {
+    let leader = leader as i32;
+    assert!(
+        leader > 1,
+        "0, 1 and negative numbers mean other processes than ours"
+    );
+    // SAFETY: plain numbers; the group is that of a child which we have not reaped.
+    unsafe { libc::kill(-leader, libc::SIGKILL) };
+}
+
+fn whole_file() -> libc::flock {
+    // SAFETY: flock is plain data, for which all zeroes is valid: from the start, of any length.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock
+}
+
+/// The kernel's convention: negative is an error, told by errno.
+fn check<T: Default + PartialOrd>(result: T) -> io::Result<T> {
+    if result < T::default() {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}

@@ -1,0 +1,582 @@
+//! A heartbeat as a datagram: one frame that is fixed for ever, then parts that may grow.
+//!
+//! Two nodes of any two versions must understand each other's tokens, or an upgrade would look like
+//! death. So the frame never changes, whatever versions it announces, and a newer node says new
+//! things in TLVs that an older one skips (`tlv`). Whether the versions, the cluster and the nodes
+//! fit is for the core to judge: here a stranger with our key is a readable stranger.
+//!
+//! All numbers are big-endian.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +---------------------------------------------------------------+   0
+//! |                     magic: "HAhb"                             |
+//! +---------------------------------------------------------------+   4
+//! |                                                               |
+//! +      MAC: HMAC-SHA-256 of everything but itself,              +
+//! |           its first 16 bytes                                  |
+//! +                                                               +
+//! |                                                               |
+//! +                                                               +
+//! |                                                               |
+//! +---------------+---------------+---------------+---------------+  20
+//! |lowest version |highest version|. . . . . G S N| groups, n ≤ 32|
+//! +---------------+---------------+---------------+---------------+  24
+//! |                     interval, µs, not zero                    |
+//! +---------------------------------------------------------------+  28
+//! |                     hash of the cluster's name            u64 |
+//! +---------------------------------------------------------------+  36
+//! |                     hash of the node list                 u64 |
+//! +---------------------------------------------------------------+  44
+//! |                     incarnation, not zero                 u64 |
+//! +---------------------------------------------------------------+  52
+//! |                     sequence, not zero                    u64 |
+//! +---------------------------------------------------------------+  60
+//! |                     echo: incarnation                     u64 |
+//! +---------------------------------------------------------------+  68
+//! |                     echo: sequence                        u64 |
+//! +---------------------------------------------------------------+  76
+//! |    n times, 17 bytes each, no name twice:                     |
+//! |                     hash of the group's name              u64 |
+//! |                     epoch                                 u64 |
+//! |   +---------------+                                           |
+//! |   |. . P C H role |                                       u8  |
+//! |   +---------------+                                           |
+//! +---------------------------------------------------------------+  76 + 17 n
+//! |    TLVs, each type at most once, to the end of the datagram:  |
+//! |    type u8, length u16, as many bytes                         |
+//! +---------------------------------------------------------------+  at most 1400
+//!
+//! N  the sender is the second node        H     the second node holds the token
+//! S  solicit: answer at once              C     contested
+//! G  goodbye                              P     proven stopped
+//! .  sent as 0, ignored when received     role  three bits: Stopped 0, Starting 1, Active 2,
+//!                                               Stopping 3, Failed 4; others are malformed
+//! ```
+
+use super::heartbeat::*;
+use super::key::{Keyring, MAC_LEN};
+use super::reader::Reader;
+use super::tlv;
+use std::fmt;
+use std::time::Duration;
+
+/// A signed datagram of at most [`MAX_DATAGRAM`] bytes.
+///
+/// What is beyond a limit is cut, not sent: groups after [`MAX_GROUPS`] and the like, an interval
+/// above `u32::MAX` µs, and what `tlv` says of texts and of wishes about groups that the sender
+/// does not report.
+pub fn encode(heartbeat: &Heartbeat, keys: &Keyring) -> Vec<u8> {
+    let mut body = Vec::with_capacity(MAX_DATAGRAM);
+    let groups = heartbeat.groups.get(..MAX_GROUPS);
+    let groups = groups.unwrap_or(&heartbeat.groups);
+    put_frame(&mut body, heartbeat, groups);
+    tlv::put(&mut body, heartbeat, groups, MAX_DATAGRAM - HEAD);
+
+    let mac = keys.sign(&[&MAGIC, &body]);
+    [&MAGIC, &mac[..], &body].concat()
+}
+
+/// The heartbeat in a datagram, if someone with one of our keys sent it.
+///
+/// The cheap questions come first: garbage of the wrong length or magic costs no hash.
+pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Heartbeat, Reject> {
+    if datagram.len() > MAX_DATAGRAM {
+        return Err(Reject::TooLong);
+    }
+    if datagram.len() < FRAME {
+        return Err(Reject::TooShort);
+    }
+    let mut reader = Reader::new(datagram);
+    if reader.array("magic")? != MAGIC {
+        return Err(Reject::NotOurs);
+    }
+    let mac = reader.array("MAC")?;
+    if !keys.verifies(&[&MAGIC, reader.rest()], &mac) {
+        return Err(Reject::BadMac);
+    }
+    let mut heartbeat = take_frame(&mut reader)?;
+    tlv::take(&mut reader, &mut heartbeat)?;
+    Ok(heartbeat)
+}
+
+/// Why a datagram was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reject {
+    /// Shorter than the frame without any group.
+    TooShort,
+    /// Longer than [`MAX_DATAGRAM`]; to notice it, receive into a buffer one byte larger.
+    TooLong,
+    /// Not this protocol: another magic.
+    NotOurs,
+    /// No key of ours made its MAC: another key, another's datagram, or a damaged one.
+    BadMac,
+    /// Signed by our key and yet not readable: a fault of the sender's program.
+    Malformed {
+        /// Where in the datagram reading failed.
+        offset: usize,
+        /// What should have stood there.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reject::TooShort => write!(f, "too short to be a heartbeat"),
+            Reject::TooLong => write!(f, "longer than {MAX_DATAGRAM} bytes"),
+            Reject::NotOurs => write!(f, "not a heartbeat"),
+            Reject::BadMac => write!(f, "signed with none of our keys"),
+            Reject::Malformed { offset, what } => {
+                write!(
+                    f,
+                    "signed with our key but malformed: {what} at byte {offset}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Reject {}
+
+const MAGIC: [u8; 4] = *b"HAhb";
+/// Magic and MAC.
+const HEAD: usize = MAGIC.len() + MAC_LEN;
+/// The fixed frame without any group.
+const FRAME: usize = 76;
+
+const SENDER_IS_SECOND: u8 = 1 << 0;
+const SOLICIT: u8 = 1 << 1;
+const GOODBYE: u8 = 1 << 2;
+
+const ROLE: u8 = 0b111;
+const HOLDER_IS_SECOND: u8 = 1 << 3;
+const CONTESTED: u8 = 1 << 4;
+const PROVEN_STOPPED: u8 = 1 << 5;
+
+fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
+    let flags = bit(heartbeat.node == Side::Second, SENDER_IS_SECOND)
+        | bit(heartbeat.solicit, SOLICIT)
+        | bit(heartbeat.goodbye, GOODBYE);
+    let interval = heartbeat.interval.as_micros().max(1);
+    let interval = u32::try_from(interval).unwrap_or(u32::MAX);
+    let count = u8::try_from(groups.len()).unwrap_or(u8::MAX);
+    let Versions { lowest, highest } = heartbeat.versions;
+    out.extend([lowest, highest, flags, count]);
+    out.extend(interval.to_be_bytes());
+    out.extend(heartbeat.cluster.to_be_bytes());
+    out.extend(heartbeat.nodes.to_be_bytes());
+    out.extend(heartbeat.incarnation.to_be_bytes());
+    out.extend(heartbeat.sequence.to_be_bytes());
+    out.extend(heartbeat.echo.incarnation.to_be_bytes());
+    out.extend(heartbeat.echo.sequence.to_be_bytes());
+    for group in groups {
+        out.extend(group.name.to_be_bytes());
+        out.extend(group.token.epoch.to_be_bytes());
+        out.push(
+            group.role as u8
+                | bit(group.token.holder == Side::Second, HOLDER_IS_SECOND)
+                | bit(group.contested, CONTESTED)
+                | bit(group.proven_stopped, PROVEN_STOPPED),
+        );
+    }
+}
+
+/// The frame after the MAC; what stands in TLVs has its default.
+fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
+    let at_versions = reader.clone();
+    let versions = Versions {
+        lowest: reader.u8("lowest version")?,
+        highest: reader.u8("highest version")?,
+    };
+    if versions.lowest > versions.highest {
+        return Err(at_versions.malformed("a version range with its lowest end first"));
+    }
+    let flags = reader.u8("flags")?;
+    let at_count = reader.clone();
+    let count = usize::from(reader.u8("number of groups")?);
+    if count > MAX_GROUPS {
+        return Err(at_count.malformed("a number of groups up to 32"));
+    }
+    let at_interval = reader.clone();
+    let interval = Duration::from_micros(reader.u32("interval")?.into());
+    if interval.is_zero() {
+        return Err(at_interval.malformed("an interval above zero"));
+    }
+    let cluster = reader.u64("cluster")?;
+    let nodes = reader.u64("nodes")?;
+    let incarnation = not_zero(reader, "an incarnation above zero")?;
+    let sequence = not_zero(reader, "a sequence above zero")?;
+    let echo = Echo {
+        incarnation: reader.u64("echoed incarnation")?,
+        sequence: reader.u64("echoed sequence")?,
+    };
+    let mut groups: Vec<GroupReport> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let at_group = reader.clone();
+        let group = take_group(reader)?;
+        if groups.iter().any(|other| other.name == group.name) {
+            return Err(at_group.malformed("a group not named before"));
+        }
+        groups.push(group);
+    }
+    Ok(Heartbeat {
+        versions,
+        cluster,
+        nodes,
+        node: side(flags & SENDER_IS_SECOND != 0),
+        incarnation,
+        sequence,
+        echo,
+        heard_links: 0,
+        challenges: Vec::new(),
+        interval,
+        solicit: flags & SOLICIT != 0,
+        goodbye: flags & GOODBYE != 0,
+        groups,
+        gateway: GatewayReport::default(),
+        wishes: Vec::new(),
+        vifs: Vec::new(),
+        request: None,
+        answer: None,
+        digest: 0,
+        software: String::new(),
+    })
+}
+
+fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
+    let name = reader.u64("group name")?;
+    let epoch = reader.u64("epoch")?;
+    let at_state = reader.clone();
+    let state = reader.u8("group state")?;
+    let role = match state & ROLE {
+        0 => Role::Stopped,
+        1 => Role::Starting,
+        2 => Role::Active,
+        3 => Role::Stopping,
+        4 => Role::Failed,
+        _ => return Err(at_state.malformed("a known role")),
+    };
+    Ok(GroupReport {
+        name,
+        token: Token {
+            epoch,
+            holder: side(state & HOLDER_IS_SECOND != 0),
+        },
+        contested: state & CONTESTED != 0,
+        proven_stopped: state & PROVEN_STOPPED != 0,
+        role,
+        readiness: tlv::DEFAULT_READINESS,
+        fail_count: 0,
+    })
+}
+
+fn not_zero(reader: &mut Reader<'_>, what: &'static str) -> Result<u64, Reject> {
+    let at = reader.clone();
+    match reader.u64(what)? {
+        0 => Err(at.malformed(what)),
+        number => Ok(number),
+    }
+}
+
+fn side(second: bool) -> Side {
+    if second { Side::Second } else { Side::First }
+}
+
+fn bit(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ethernet::hex;
+    use super::*;
+
+    /// Computed from the diagram alone, by another program with another HMAC.
+    const FIXTURE: &str = "
+        4841 6862 6472 c839 f056 cf86 a2a2 cb81 3844 e0a7
+        0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
+        1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
+        4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 02
+        3a 6eb0 790f 39ac 87 00 0000 0000 0000 05 28
+        01 0004 8000 4003
+        02 0010 0000 0000 0000 00aa 0000 0000 0000 00bb
+        03 0008 0000 000c 0000 000b
+        05 0021 02
+            0200 0000 000a c000 0201
+            0200 0000 000c 2001 0db8 0000 0000 0000 0000 0000 0001
+        06 000d 0000 004d 01 4b5e 57f6 eb2f 42b9
+        08 0008 0000 0000 00d1 6e57
+        09 0005 302e 312e 30
+        04 001c 80 0000 0002 02 0000 0001 a1 0000 0003 c0 0000 0001 283b b9de ef02 e684
+        07 000a 0000 004c 01 6d6f 7665 64";
+
+    fn fixture() -> Heartbeat {
+        let web = GroupReport {
+            name: hash("web"),
+            token: Token {
+                epoch: 4,
+                holder: Side::First,
+            },
+            contested: false,
+            proven_stopped: false,
+            role: Role::Active,
+            readiness: Readiness::Able,
+            fail_count: 0,
+        };
+        let data = GroupReport {
+            name: hash("data"),
+            token: Token {
+                epoch: 5,
+                holder: Side::Second,
+            },
+            contested: false,
+            proven_stopped: true,
+            role: Role::Stopped,
+            readiness: Readiness::Impaired,
+            fail_count: 3,
+        };
+        let wish = |subject, count, on| Wish { subject, count, on };
+        Heartbeat {
+            versions: Versions {
+                lowest: 1,
+                highest: 3,
+            },
+            cluster: hash("edge-lb"),
+            nodes: hash("lb1\nlb2"),
+            node: Side::Second,
+            incarnation: 0x1111_2222_3333_4444,
+            sequence: 7,
+            echo: Echo {
+                incarnation: 0x5555_6666_7777_8888,
+                sequence: 9,
+            },
+            heard_links: 0,
+            challenges: vec![Echo {
+                incarnation: 0xaa,
+                sequence: 0xbb,
+            }],
+            interval: Duration::from_millis(100),
+            solicit: true,
+            goodbye: false,
+            groups: vec![web, data],
+            gateway: GatewayReport {
+                asked: 12,
+                answered: 11,
+            },
+            wishes: vec![
+                wish(WishSubject::Maintenance, 2, true),
+                wish(WishSubject::Standby(Side::Second), 1, false),
+                wish(WishSubject::Stopped(hash("data")), 3, true),
+                wish(WishSubject::Stopped(hash("gone")), 1, true),
+            ],
+            vifs: vec![
+                VifReport {
+                    mac: [2, 0, 0, 0, 0, 0x0a],
+                    address: [192, 0, 2, 1].into(),
+                },
+                VifReport {
+                    mac: [2, 0, 0, 0, 0, 0x0c],
+                    address: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
+                },
+            ],
+            request: Some(Request {
+                number: 77,
+                verb: RequestVerb::Failover,
+                group: hash("web"),
+            }),
+            answer: Some(Answer {
+                number: 76,
+                accepted: true,
+                text: "moved".into(),
+            }),
+            digest: 0xd1_6e57,
+            software: "0.1.0".into(),
+        }
+    }
+
+    fn keys() -> Keyring {
+        Keyring::new(vec![b"sixteen bytes ok".to_vec()]).unwrap()
+    }
+
+    /// The fixture, changed and signed again.
+    fn changed(change: impl FnOnce(&mut Vec<u8>)) -> Result<Heartbeat, Reject> {
+        let mut datagram = hex(FIXTURE);
+        change(&mut datagram);
+        let mac = keys().sign(&[&MAGIC, &datagram[HEAD..]]);
+        datagram[MAGIC.len()..HEAD].copy_from_slice(&mac);
+        decode(&datagram, &keys())
+    }
+
+    fn malformed(offset: usize, what: &'static str) -> Result<Heartbeat, Reject> {
+        Err(Reject::Malformed { offset, what })
+    }
+
+    #[test]
+    fn the_frame_has_not_drifted() {
+        assert_eq!(encode(&fixture(), &keys()), hex(FIXTURE));
+        assert_eq!(decode(&hex(FIXTURE), &keys()), Ok(fixture()));
+    }
+
+    #[test]
+    fn cheap_questions_come_first() {
+        let whole = hex(FIXTURE);
+        assert_eq!(decode(&[], &keys()), Err(Reject::TooShort));
+        assert_eq!(decode(&whole[..FRAME - 1], &keys()), Err(Reject::TooShort));
+        assert_eq!(decode(&[0; MAX_DATAGRAM], &keys()), Err(Reject::NotOurs));
+        assert_eq!(
+            decode(&[0; MAX_DATAGRAM + 1], &keys()),
+            Err(Reject::TooLong)
+        );
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_is_refused() {
+        let whole = hex(FIXTURE);
+        for bit in 0..whole.len() * 8 {
+            let mut other = whole.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            let expected = if bit < 32 {
+                Reject::NotOurs
+            } else {
+                Reject::BadMac
+            };
+            assert_eq!(decode(&other, &keys()), Err(expected), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn keys_rotate_without_a_gap() {
+        let ring =
+            |keys: &[u8]| Keyring::new(keys.iter().map(|&key| vec![key; 16]).collect()).unwrap();
+        let heard = |sender: &[u8], receiver: &[u8]| {
+            decode(&encode(&fixture(), &ring(sender)), &ring(receiver)).is_ok()
+        };
+        let steps: [&[u8]; 4] = [b"o", b"on", b"no", b"n"];
+        for (before, after) in steps.iter().zip(&steps[1..]) {
+            assert!(
+                heard(before, after) && heard(after, before),
+                "{before:?} {after:?}"
+            );
+        }
+        assert!(!heard(b"o", b"n"));
+    }
+
+    #[test]
+    fn future_flags_and_versions_are_readable() {
+        let heartbeat = changed(|bytes| {
+            bytes[20..22].copy_from_slice(&[8, 9]);
+            bytes[22] |= 0b1111_1000;
+            bytes[92] |= 0b1100_0000;
+        });
+        let expected = Heartbeat {
+            versions: Versions {
+                lowest: 8,
+                highest: 9,
+            },
+            ..fixture()
+        };
+        assert_eq!(heartbeat, Ok(expected));
+    }
+
+    #[test]
+    fn nonsense_in_the_frame_is_malformed() {
+        let range = "a version range with its lowest end first";
+        assert_eq!(changed(|bytes| bytes[20] = 4), malformed(20, range));
+        assert_eq!(
+            changed(|bytes| bytes[23] = 33),
+            malformed(23, "a number of groups up to 32")
+        );
+        assert_eq!(
+            changed(|bytes| bytes[24..28].fill(0)),
+            malformed(24, "an interval above zero")
+        );
+        assert_eq!(
+            changed(|bytes| bytes[44..52].fill(0)),
+            malformed(44, "an incarnation above zero")
+        );
+        assert_eq!(
+            changed(|bytes| bytes[52..60].fill(0)),
+            malformed(52, "a sequence above zero")
+        );
+        assert_eq!(
+            changed(|bytes| bytes[92] = 5),
+            malformed(92, "a known role")
+        );
+        assert_eq!(
+            changed(|bytes| bytes.copy_within(76..84, 93)),
+            malformed(93, "a group not named before")
+        );
+        assert_eq!(
+            changed(|bytes| bytes.truncate(100)),
+            malformed(93, "group name")
+        );
+    }
+
+    #[test]
+    fn a_frame_without_tlvs_has_the_defaults() {
+        let heartbeat = changed(|bytes| bytes.truncate(110)).unwrap();
+        let mut expected = fixture();
+        for group in &mut expected.groups {
+            group.readiness = Readiness::Barred;
+            group.fail_count = 0;
+        }
+        let expected = Heartbeat {
+            challenges: vec![],
+            gateway: GatewayReport::default(),
+            wishes: vec![],
+            vifs: vec![],
+            request: None,
+            answer: None,
+            digest: 0,
+            software: String::new(),
+            ..expected
+        };
+        assert_eq!(heartbeat, expected);
+    }
+
+    #[test]
+    fn unknown_tlvs_are_skipped_wherever_they_stand() {
+        let unknown = [200, 0, 3, 1, 2, 3];
+        let first = changed(|bytes| {
+            bytes.splice(110..110, unknown);
+        });
+        assert_eq!(first, Ok(fixture()));
+        assert_eq!(changed(|bytes| bytes.extend(unknown)), Ok(fixture()));
+    }
+
+    #[test]
+    fn twice_the_same_tlv_is_malformed() {
+        let twice = "a TLV type not seen before";
+        assert_eq!(
+            changed(|bytes| bytes.extend([8, 0, 0])),
+            malformed(262, twice)
+        );
+        let unknown = [200, 0, 0, 200, 0, 0];
+        assert_eq!(
+            changed(|bytes| bytes.extend(unknown)),
+            malformed(265, twice)
+        );
+    }
+
+    #[test]
+    fn truncated_tlvs_are_malformed() {
+        let whole = "as many bytes as the TLV's length says";
+        assert_eq!(changed(|bytes| bytes.truncate(261)), malformed(252, whole));
+        assert_eq!(
+            changed(|bytes| bytes.push(200)),
+            malformed(263, "TLV length")
+        );
+    }
+
+    #[test]
+    fn people_can_read_why() {
+        let why = Reject::Malformed {
+            offset: 20,
+            what: "a known role",
+        };
+        let text = "signed with our key but malformed: a known role at byte 20";
+        assert_eq!(why.to_string(), text);
+    }
+}

@@ -1,0 +1,484 @@
+//! The part of a heartbeat that may grow: TLVs (type u8, length u16 big-endian, as many bytes).
+//!
+//! A type that a node does not know is skipped, and one that is missing has a default, so each may
+//! come and go between versions. A type stands at most once. What has a fixed size may grow at its
+//! end: bytes after the known ones are ignored. A value that is not known, in an entry of known
+//! size, drops that entry only: a newer node sent it.
+//!
+//! ```text
+//! type           value                                                   default
+//!  1 standing    per group, in the frame's order: u16,                   Barred, 0
+//!                bits 15-14 readiness, 13-0 fail count
+//!  2 challenges  up to 4 times: incarnation u64, sequence u64            none
+//!  3 gateway     asked u32, answered u32                                 0, 0
+//!  4 wishes      up to 35 times: head u8, count u32, [name u64]          none
+//!                head: bit 7 on, bit 6 a name follows, bits 5-0 subject:
+//!                without a name  0 maintenance, 1 standby first node,
+//!                                2 standby second node,
+//!                                32-63 the frame's group 0-31 stopped
+//!                with a name     0 the group so named stopped
+//!  5 vifs        families u8: bit i is 1 if entry i is IPv6;             none
+//!                up to 8 times: MAC 6 bytes, address 4 or 16 bytes
+//!  6 request     number u32, verb u8, group u64                          none
+//!  7 answer      number u32, accepted u8 (0 or 1), text                  none
+//!  8 digest      u64                                                     0
+//!  9 software    text                                                    empty
+//! ```
+//!
+//! **Room.** With everything at its limit a heartbeat has 1397 of its 1400 bytes: that is why the
+//! fail count has fourteen bits (a larger one is said as 16383) and why a wish names a reported
+//! group by its place. Were it ever more, the answer's text would be cut to what is left, and wishes
+//! about groups that the sender does not report would be left out from the end.
+
+use super::codec::Reject;
+use super::heartbeat::*;
+use super::reader::Reader;
+use std::mem;
+use std::net::IpAddr;
+
+/// Appends what differs from its default; `limit` is how long `out` may become.
+pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport], limit: usize) {
+    put_tlv(out, STANDING, &standing(groups));
+    put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
+    put_tlv(out, HEARD_LINKS, &heard_links(heartbeat.heard_links));
+    put_tlv(out, GATEWAY, &gateway(heartbeat.gateway));
+    put_tlv(out, VIFS, &vifs(&heartbeat.vifs));
+    put_tlv(out, REQUEST, &request(heartbeat.request));
+    put_tlv(out, DIGEST, &digest(heartbeat.digest));
+    put_tlv(
+        out,
+        SOFTWARE,
+        clip(&heartbeat.software, MAX_SOFTWARE).as_bytes(),
+    );
+
+    // Last what can give way: first the text, then the wishes of unreported groups.
+    let answer_least = heartbeat.answer.as_ref().map_or(0, |_| HEADER + ANSWER);
+    let room = limit.saturating_sub(out.len() + HEADER + answer_least);
+    put_tlv(out, WISHES, &wishes(&heartbeat.wishes, groups, room));
+    let room = limit.saturating_sub(out.len() + answer_least);
+    put_tlv(out, ANSWER_TYPE, &answer(heartbeat.answer.as_ref(), room));
+}
+
+/// Fills in what the TLVs say, to the end of the datagram.
+pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result<(), Reject> {
+    let mut seen = [false; 256];
+    while !reader.is_empty() {
+        let at_tlv = reader.clone();
+        let kind = reader.u8("TLV type")?;
+        let length = reader.u16("TLV length")?;
+        let mut value = reader.part(length.into(), "as many bytes as the TLV's length says")?;
+        if mem::replace(&mut seen[usize::from(kind)], true) {
+            return Err(at_tlv.malformed("a TLV type not seen before"));
+        }
+        match kind {
+            STANDING => take_standing(&mut value, &mut heartbeat.groups)?,
+            CHALLENGES => heartbeat.challenges = take_challenges(&mut value)?,
+            GATEWAY => {
+                heartbeat.gateway = GatewayReport {
+                    asked: value.u32("gateway question")?,
+                    answered: value.u32("gateway answer")?,
+                }
+            }
+            HEARD_LINKS => heartbeat.heard_links = value.u8("heard links")?,
+            WISHES => heartbeat.wishes = take_wishes(&mut value, &heartbeat.groups)?,
+            VIFS => heartbeat.vifs = take_vifs(&mut value)?,
+            REQUEST => heartbeat.request = take_request(&mut value)?,
+            ANSWER_TYPE => heartbeat.answer = take_answer(&mut value)?,
+            DIGEST => heartbeat.digest = value.u64("digest")?,
+            SOFTWARE => heartbeat.software = take_text(&value, MAX_SOFTWARE)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a group's readiness is if its sender does not say: nothing is moved to where nobody said
+/// that it could run.
+pub(super) const DEFAULT_READINESS: Readiness = Readiness::Barred;
+
+const STANDING: u8 = 1;
+const CHALLENGES: u8 = 2;
+const GATEWAY: u8 = 3;
+const WISHES: u8 = 4;
+const VIFS: u8 = 5;
+const REQUEST: u8 = 6;
+const ANSWER_TYPE: u8 = 7;
+const DIGEST: u8 = 8;
+const SOFTWARE: u8 = 9;
+const HEARD_LINKS: u8 = 10;
+
+/// Bytes of a TLV before its value.
+const HEADER: usize = 3;
+/// Bytes of an answer before its text.
+const ANSWER: usize = 5;
+/// Bytes of a wish without and with a name.
+const WISH: usize = 5;
+const NAMED_WISH: usize = WISH + 8;
+/// Maintenance, standby of either node, and each group stopped.
+const MAX_WISHES: usize = 3 + MAX_GROUPS;
+/// Longest program version, in bytes.
+const MAX_SOFTWARE: usize = 32;
+const MAX_FAIL_COUNT: u16 = (1 << 14) - 1;
+
+const ON: u8 = 1 << 7;
+const NAMED: u8 = 1 << 6;
+const MAINTENANCE: u8 = 0;
+const STANDBY_FIRST: u8 = 1;
+const STANDBY_SECOND: u8 = 2;
+const STOPPED_AT: u8 = 32;
+
+/// An empty value is the default of every type, and is not sent.
+fn put_tlv(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
+    if let (false, Ok(length)) = (value.is_empty(), u16::try_from(value.len())) {
+        out.push(kind);
+        out.extend(length.to_be_bytes());
+        out.extend(value);
+    }
+}
+
+fn standing(groups: &[GroupReport]) -> Vec<u8> {
+    let one = |group: &GroupReport| {
+        let standing = (group.readiness as u16) << 14 | group.fail_count.min(MAX_FAIL_COUNT);
+        standing.to_be_bytes()
+    };
+    groups.iter().flat_map(one).collect()
+}
+
+fn take_standing(value: &mut Reader<'_>, groups: &mut [GroupReport]) -> Result<(), Reject> {
+    for group in groups {
+        let standing = value.u16("standing of every group")?;
+        group.readiness = match standing >> 14 {
+            0 => Readiness::Barred,
+            1 => Readiness::Impaired,
+            2 => Readiness::Able,
+            _ => continue,
+        };
+        group.fail_count = standing & MAX_FAIL_COUNT;
+    }
+    Ok(())
+}
+
+fn challenges(challenges: &[Echo]) -> Vec<u8> {
+    let one = |echo: &Echo| [echo.incarnation.to_be_bytes(), echo.sequence.to_be_bytes()];
+    let challenges = challenges.iter().take(MAX_CHALLENGES);
+    challenges.flat_map(one).flatten().collect()
+}
+
+fn take_challenges(value: &mut Reader<'_>) -> Result<Vec<Echo>, Reject> {
+    let mut challenges = Vec::new();
+    while !value.is_empty() {
+        let challenge = Echo {
+            incarnation: value.u64("challenged incarnation")?,
+            sequence: value.u64("challenged sequence")?,
+        };
+        if challenges.len() < MAX_CHALLENGES {
+            challenges.push(challenge);
+        }
+    }
+    Ok(challenges)
+}
+
+fn gateway(gateway: GatewayReport) -> Vec<u8> {
+    match gateway {
+        GatewayReport {
+            asked: 0,
+            answered: 0,
+        } => Vec::new(),
+        GatewayReport { asked, answered } => [asked.to_be_bytes(), answered.to_be_bytes()].concat(),
+    }
+}
+
+fn wishes(wishes: &[Wish], groups: &[GroupReport], room: usize) -> Vec<u8> {
+    let wishes = wishes.get(..MAX_WISHES).unwrap_or(wishes);
+    let subjects = wishes.iter().map(|wish| wish_subject(wish.subject, groups));
+    let short = subjects.clone().filter(|(_, name)| name.is_none()).count();
+    let mut named_left = room.saturating_sub(short * WISH) / NAMED_WISH;
+
+    let mut value = Vec::new();
+    for (wish, (subject, name)) in wishes.iter().zip(subjects) {
+        if name.is_some() {
+            match named_left.checked_sub(1) {
+                Some(left) => named_left = left,
+                None => continue,
+            }
+        }
+        value.push(subject | if wish.on { ON } else { 0 });
+        value.extend(wish.count.to_be_bytes());
+        value.extend(name.into_iter().flat_map(u64::to_be_bytes));
+    }
+    value
+}
+
+/// The head of a wish without its bit 7, and the name that follows, if the group is not reported.
+fn wish_subject(subject: WishSubject, groups: &[GroupReport]) -> (u8, Option<u64>) {
+    match subject {
+        WishSubject::Maintenance => (MAINTENANCE, None),
+        WishSubject::Standby(Side::First) => (STANDBY_FIRST, None),
+        WishSubject::Standby(Side::Second) => (STANDBY_SECOND, None),
+        WishSubject::Stopped(name) => {
+            let mut places = (STOPPED_AT..).zip(groups);
+            match places.find(|(_, group)| group.name == name) {
+                Some((place, _)) => (place, None),
+                None => (NAMED, Some(name)),
+            }
+        }
+    }
+}
+
+fn take_wishes(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Wish>, Reject> {
+    let mut wishes = Vec::new();
+    while !value.is_empty() {
+        let head = value.u8("wish")?;
+        let count = value.u32("count of a wish")?;
+        let name = match head & NAMED {
+            0 => None,
+            _ => Some(value.u64("name in a wish")?),
+        };
+        let subject = match (head & !(ON | NAMED), name) {
+            (MAINTENANCE, None) => WishSubject::Maintenance,
+            (STANDBY_FIRST, None) => WishSubject::Standby(Side::First),
+            (STANDBY_SECOND, None) => WishSubject::Standby(Side::Second),
+            (0, Some(name)) => WishSubject::Stopped(name),
+            (place @ STOPPED_AT.., None) => match groups.get(usize::from(place - STOPPED_AT)) {
+                Some(group) => WishSubject::Stopped(group.name),
+                None => continue,
+            },
+            _ => continue,
+        };
+        if wishes.len() < MAX_WISHES {
+            wishes.push(Wish {
+                subject,
+                count,
+                on: head & ON != 0,
+            });
+        }
+    }
+    Ok(wishes)
+}
+
+fn vifs(vifs: &[VifReport]) -> Vec<u8> {
+    let vifs = vifs.get(..MAX_VIFS).unwrap_or(vifs);
+    if vifs.is_empty() {
+        return Vec::new();
+    }
+    let places = vifs.iter().zip(0..);
+    let families = places.fold(0, |families, (vif, place)| {
+        families | u8::from(vif.address.is_ipv6()) << place
+    });
+    let mut value = vec![families];
+    for vif in vifs {
+        value.extend(vif.mac);
+        match vif.address {
+            IpAddr::V4(address) => value.extend(address.octets()),
+            IpAddr::V6(address) => value.extend(address.octets()),
+        }
+    }
+    value
+}
+
+fn take_vifs(value: &mut Reader<'_>) -> Result<Vec<VifReport>, Reject> {
+    if value.is_empty() {
+        return Ok(Vec::new());
+    }
+    let families = value.u8("families of the VIP interfaces")?;
+    let mut vifs = Vec::new();
+    // Where the bits end, the entries of a newer node would begin.
+    for place in 0..MAX_VIFS {
+        if value.is_empty() {
+            break;
+        }
+        let mac = value.array("MAC of a VIP interface")?;
+        let address = match families >> place & 1 {
+            0 => IpAddr::from(value.array::<4>("IPv4 address of a VIP interface")?),
+            _ => IpAddr::from(value.array::<16>("IPv6 address of a VIP interface")?),
+        };
+        vifs.push(VifReport { mac, address });
+    }
+    Ok(vifs)
+}
+
+fn request(request: Option<Request>) -> Vec<u8> {
+    let Some(request) = request else {
+        return Vec::new();
+    };
+    let mut value = request.number.to_be_bytes().to_vec();
+    value.push(request.verb as u8);
+    value.extend(request.group.to_be_bytes());
+    value
+}
+
+fn take_request(value: &mut Reader<'_>) -> Result<Option<Request>, Reject> {
+    let number = value.u32("number of a request")?;
+    let verb = value.u8("verb of a request")?;
+    let group = value.u64("group of a request")?;
+    let verb = match verb {
+        1 => RequestVerb::Failover,
+        2 => RequestVerb::Clear,
+        _ => return Ok(None),
+    };
+    Ok(Some(Request {
+        number,
+        verb,
+        group,
+    }))
+}
+
+fn answer(answer: Option<&Answer>, text_room: usize) -> Vec<u8> {
+    let Some(answer) = answer else {
+        return Vec::new();
+    };
+    let mut value = answer.number.to_be_bytes().to_vec();
+    value.push(answer.accepted.into());
+    value.extend(clip(&answer.text, MAX_TEXT.min(text_room)).as_bytes());
+    value
+}
+
+fn take_answer(value: &mut Reader<'_>) -> Result<Option<Answer>, Reject> {
+    let number = value.u32("number of an answer")?;
+    let accepted = match value.u8("verdict of an answer")? {
+        0 => false,
+        1 => true,
+        _ => return Ok(None),
+    };
+    let text = take_text(value, MAX_TEXT)?;
+    Ok(Some(Answer {
+        number,
+        accepted,
+        text,
+    }))
+}
+
+fn heard_links(bits: u8) -> Vec<u8> {
+    if bits == 0 { Vec::new() } else { vec![bits] }
+}
+
+fn digest(digest: u64) -> Vec<u8> {
+    match digest {
+        0 => Vec::new(),
+        digest => digest.to_be_bytes().to_vec(),
+    }
+}
+
+fn take_text(value: &Reader<'_>, longest: usize) -> Result<String, Reject> {
+    let text = std::str::from_utf8(value.rest()).map_err(|_| value.malformed("text in UTF-8"))?;
+    Ok(clip(text, longest).to_owned())
+}
+
+/// The longest start of `text` that has at most `longest` bytes and ends with a whole character.
+fn clip(text: &str, longest: usize) -> &str {
+    (0..=longest.min(text.len()))
+        .rev()
+        .find_map(|end| text.get(..end))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: u64) -> GroupReport {
+        GroupReport {
+            name,
+            token: Token {
+                epoch: 0,
+                holder: Side::First,
+            },
+            contested: false,
+            proven_stopped: false,
+            role: Role::Stopped,
+            readiness: DEFAULT_READINESS,
+            fail_count: 0,
+        }
+    }
+
+    #[test]
+    fn an_unknown_readiness_keeps_that_groups_default_only() {
+        let mut groups = vec![group(1), group(2)];
+        take_standing(&mut Reader::new(&[0xc0, 9, 0x80, 9]), &mut groups).unwrap();
+        assert_eq!(groups[0], group(1));
+        assert_eq!(groups[1].readiness, Readiness::Able);
+        assert_eq!(groups[1].fail_count, 9);
+    }
+
+    #[test]
+    fn a_fail_count_beyond_its_bits_stays_the_highest() {
+        let many = GroupReport {
+            fail_count: u16::MAX,
+            readiness: Readiness::Impaired,
+            ..group(1)
+        };
+        assert_eq!(standing(&[many]), [0x7f, 0xff]);
+    }
+
+    #[test]
+    fn standing_covers_every_group() {
+        let mut groups = vec![group(1), group(2)];
+        assert!(take_standing(&mut Reader::new(&[0x80, 9]), &mut groups).is_err());
+    }
+
+    #[test]
+    fn unknown_wishes_are_skipped_and_known_ones_kept() {
+        let value = [
+            &[0x83, 0, 0, 0, 1][..],                     // an unknown subject
+            &[0xc1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8], // one with a name
+            &[0xa1, 0, 0, 0, 1],                         // the second group of one
+            &[0x01, 0, 0, 0, 7],
+        ]
+        .concat();
+        let expected = Wish {
+            subject: WishSubject::Standby(Side::First),
+            count: 7,
+            on: false,
+        };
+        let wishes = take_wishes(&mut Reader::new(&value), &[group(1)]);
+        assert_eq!(wishes, Ok(vec![expected]));
+    }
+
+    #[test]
+    fn wishes_of_unreported_groups_give_way() {
+        let wish = |subject| Wish {
+            subject,
+            count: 1,
+            on: true,
+        };
+        let all = [
+            wish(WishSubject::Stopped(8)),
+            wish(WishSubject::Stopped(9)),
+            wish(WishSubject::Maintenance),
+        ];
+        let left = |room| {
+            let value = wishes(&all, &[], room);
+            assert!(value.len() <= room);
+            take_wishes(&mut Reader::new(&value), &[]).unwrap()
+        };
+        assert_eq!(left(31), all);
+        assert_eq!(left(30), [all[0], all[2]]);
+        assert_eq!(left(5), [all[2]]);
+    }
+
+    #[test]
+    fn unknown_verbs_and_verdicts_drop_their_entry() {
+        let request = [0, 0, 0, 1, 99, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(take_request(&mut Reader::new(&request)), Ok(None));
+        assert_eq!(take_answer(&mut Reader::new(&[0, 0, 0, 1, 2])), Ok(None));
+    }
+
+    #[test]
+    fn what_a_newer_node_appends_is_ignored() {
+        let vif = [0, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1];
+        let nine = [&vif[..1], &vif[1..].repeat(9)].concat();
+        let vifs = take_vifs(&mut Reader::new(&nine)).unwrap();
+        assert_eq!(vifs.len(), MAX_VIFS);
+        let five = take_challenges(&mut Reader::new(&[1; 5 * 16])).unwrap();
+        assert_eq!(five.len(), MAX_CHALLENGES);
+    }
+
+    #[test]
+    fn texts_end_with_a_whole_character() {
+        assert_eq!(clip("añb", 3), "añ");
+        assert_eq!(clip("añb", 2), "a");
+        assert_eq!(clip("añb", 0), "");
+        assert_eq!(clip("añb", 9), "añb");
+        assert!(take_text(&Reader::new(&[0xff]), 9).is_err());
+    }
+}

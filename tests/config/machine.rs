@@ -1,0 +1,355 @@
+//! A file applied to a machine: what is found, and what is warned of.
+
+use crate::BASE;
+use ha_appliance::agents::host::{Host, Interface};
+use ha_appliance::config::{
+    Config, Resolved, Warning, generate_key_line, parse_with_key_file, resolve,
+};
+use ha_appliance::wire::heartbeat::Side;
+use std::path::Path;
+
+const UNPROTECTED: &str = "UNPROTECTED: neither fencing nor a witness; when the nodes lose sight of each other, two \
+                           alone cannot be both safe and automatic, and takeover is best effort";
+
+#[test]
+fn a_machine_that_is_ready_has_nothing_to_be_warned_of_but_the_missing_fence() {
+    let (resolved, warnings) = resolve(&config(BASE), Side::First, &host());
+    assert_eq!(told(&warnings), [UNPROTECTED]);
+    let [interlink, lan] = &resolved.links[..] else {
+        panic!("two links");
+    };
+    assert_eq!((interlink.index, interlink.interface), (0, Some(3)));
+    assert_eq!(interlink.local.to_string(), "10.1.1.1");
+    assert_eq!(interlink.peer.to_string(), "10.1.1.2");
+    assert_eq!((lan.index, lan.interface), (1, Some(2)));
+    assert_eq!(lan.interface_name.as_deref(), Some("eth0"));
+    assert_eq!(vifs(&resolved), ["eth0 2 192.168.10.1"]);
+    assert_eq!(resolved.vip_vifs, [[0]]);
+
+    let (resolved, warnings) = resolve(&config(BASE), Side::Second, &peer());
+    assert_eq!(told(&warnings), [UNPROTECTED]);
+    assert_eq!(resolved.links[0].local.to_string(), "10.1.1.2");
+    assert_eq!(resolved.links[0].peer.to_string(), "10.1.1.1");
+}
+
+/// The text of each warning, each from one change of the file or of the machine.
+#[test]
+fn what_may_be_right_later_is_a_warning() {
+    let nothing = Host::default();
+    type Edits<'a> = &'a [(&'a str, &'a str)];
+    let cases: Vec<(Edits, Host, &[&str])> = vec![
+        (
+            &[],
+            nothing,
+            &[
+                "link address 10.1.1.1 is on no interface yet; no heartbeat uses this link until it is",
+                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
+                "interface eth0 does not exist yet; its VIPs wait for it",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].carrier = false),
+            &[
+                "link address 192.168.10.81 is on eth0, which is down or has no carrier",
+                "interface eth0 is down or has no carrier; its VIPs do not run here until it is up",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[2].up = false),
+            &["link address 10.1.1.1 is on eth1, which is down or has no carrier"],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].addresses.push(net("192.168.10.82/24"))),
+            &["this host has 192.168.10.82, which the file gives to lb2; is this really not lb2?"],
+        ),
+        (
+            &[("\"10.1.1.1\", ", ""), ("\"10.1.1.2\", ", "")],
+            host(),
+            &[
+                "only one link: one cable or one switch port makes the nodes lose sight of each other",
+                "the first link, 192.168.10.81, is on a VIP's network: load on the service LAN may look like death; \
+                 a cable between the nodes as first link prevents it",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| {
+                host.interfaces[1].addresses.push(net("10.1.1.1/24"));
+                host.interfaces[2].addresses.clear();
+            }),
+            &[
+                "links 10.1.1.1 and 192.168.10.81 are both on eth0: they fail together",
+                "the first link, 10.1.1.1, is on a VIP's network: load on the service LAN may look like death; \
+                 a cable between the nodes as first link prevents it",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| {
+                host.interfaces[1].addresses = vec![net("192.168.10.81/32"), net("172.16.0.1/16")]
+            }),
+            &[
+                "VIP 192.168.10.80/24 is outside the networks of eth0 (172.16.0.0/16); only hosts with a route to it \
+                 will reach it",
+                "gateway 192.168.10.1 is in the network of no VIP interface; it is not pinged",
+                "no gateway is known on eth0: no takeover without fencing from a silent peer, and a node cut off from \
+                 the LAN does not notice",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].addresses.clear()),
+            &[
+                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
+                "eth0 has no address of its own yet in the network of VIP 192.168.10.80/24",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].addresses[0] = net("192.168.10.81/25")),
+            &[
+                "VIP 192.168.10.80/24 has another prefix length than the network of eth0, 192.168.10.0/25; the \
+                 interface's counts",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].addresses.push(net("192.168.10.80/24"))),
+            &[
+                "VIP 192.168.10.80/24 is configured on eth0 by somebody else; take it out of this host's network \
+                 configuration, or both nodes may hold it",
+            ],
+        ),
+        (
+            &[],
+            changed(|host| host.interfaces[1].addresses.push(net("192.168.10.80/32"))),
+            &[],
+        ),
+        (
+            &[("[\"192.168.10.1\"]", "[]")],
+            host(),
+            &[
+                "no gateway is pinged (`addresses = []`): no takeover without fencing from a silent peer, and a node \
+                 cut off from the LAN does not notice",
+            ],
+        ),
+        (
+            &[("[\"192.168.10.1\"]", "[\"192.168.10.1\", \"172.31.0.1\"]")],
+            host(),
+            &["gateway 172.31.0.1 is in the network of no VIP interface; it is not pinged"],
+        ),
+        (
+            &[("addresses = [\"192.168.10.1\"]", "")],
+            changed(|host| host.default_gateways.clear()),
+            &[
+                "no gateway is known on eth0: no takeover without fencing from a silent peer, and a node cut off from \
+                 the LAN does not notice",
+            ],
+        ),
+        (
+            &[("interface = \"eth0\"", "")],
+            changed(|host| {
+                host.interfaces.remove(1);
+            }),
+            &[
+                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
+                "no interface's network holds VIP 192.168.10.80/24 yet; it waits for one, or for `interface`",
+            ],
+        ),
+        (
+            &[("interface = \"eth0\"", "")],
+            changed(|host| host.interfaces[2].addresses.push(net("192.168.10.7/24"))),
+            &[
+                "VIP 192.168.10.80/24 is in the networks of both eth0 and eth1; eth0 is taken, `interface` would decide",
+            ],
+        ),
+        (
+            &[(
+                "interface = \"eth0\"",
+                "[[group.resource]]\nvip = \"192.168.10.90/25\"",
+            )],
+            host(),
+            &[
+                "VIP 192.168.10.90/25 turns out to share eth0 with VIPs of another network; write `interface`, so that \
+                 both nodes count their interfaces alike at any time",
+                "VIP 192.168.10.90/25 has another prefix length than the network of eth0, 192.168.10.0/24; the \
+                 interface's counts",
+            ],
+        ),
+    ];
+    for (edits, host, expected) in cases {
+        let edited = edits
+            .iter()
+            .fold(BASE.to_owned(), |text, (from, to)| text.replace(from, to));
+        let (_, warnings) = resolve(&config(&edited), Side::First, &host);
+        assert_eq!(told(&warnings)[0], UNPROTECTED);
+        assert_eq!(told(&warnings)[1..], *expected);
+    }
+}
+
+#[test]
+fn both_nodes_count_vip_interfaces_alike() {
+    let vips = |list: &[(&str, &str)]| {
+        let mut text = BASE.split("[[group.resource]]").next().unwrap().to_owned();
+        for (vip, interface) in list {
+            text.push_str(&format!(
+                "[[group.resource]]\nvip = \"{vip}\"\n{interface}\n"
+            ));
+        }
+        config(&text)
+    };
+    let eth0 = "interface = \"eth0\"";
+    let differs = "interface = { lb1 = \"eth0\", lb2 = \"ens3\" }";
+    for (list, places) in [
+        // By name, in order of first mention.
+        (
+            vec![
+                ("192.168.10.90/24", "interface = \"eth9\""),
+                ("192.168.10.91/24", eth0),
+                ("192.168.10.92/24", "interface = \"eth9\""),
+            ],
+            vec![0, 1, 0],
+        ),
+        // By network, also with one that is named.
+        (
+            vec![
+                ("192.168.10.90/24", ""),
+                ("10.7.0.1/16", ""),
+                ("192.168.10.91/24", eth0),
+                ("10.7.8.9/32", ""),
+                ("192.168.10.92/32", ""),
+            ],
+            vec![0, 1, 0, 1, 0],
+        ),
+        // The same name here may be two there.
+        (
+            vec![("192.168.10.90/24", eth0), ("192.168.10.91/24", differs)],
+            vec![0, 1],
+        ),
+    ] {
+        let config = vips(&list);
+        for (side, host) in [
+            (Side::First, host()),
+            (Side::First, Host::default()),
+            (Side::Second, peer()),
+            (Side::Second, Host::default()),
+        ] {
+            let (resolved, _) = resolve(&config, side, &host);
+            assert_eq!(resolved.vip_vifs[0], places, "{side:?} {list:?}");
+        }
+    }
+    // A single address alone goes by the machine's networks: counted apart only until they are known.
+    let singles = vips(&[("192.168.10.90/32", ""), ("192.168.10.91/32", "")]);
+    let (resolved, warnings) = resolve(&singles, Side::First, &host());
+    assert_eq!(resolved.vip_vifs, [[0, 0]]);
+    assert_eq!(vifs(&resolved), ["eth0 2 192.168.10.1"]);
+    assert!(matches!(warnings[1], Warning::CountedTogether { .. }));
+    let (resolved, _) = resolve(&singles, Side::First, &Host::default());
+    assert_eq!(resolved.vip_vifs, [[0, 1]]);
+    assert_eq!(vifs(&resolved), ["? ? ", "? ? "]);
+}
+
+#[test]
+fn each_vip_interface_has_its_own_gateways() {
+    let text = BASE.replace("addresses = [\"192.168.10.1\"]", "");
+    let text = text
+        + "[[group.resource]]\nvip = \"10.1.1.80/24\"\n[[group.resource]]\nvip = \"2001:db8::80/64\"\n";
+    let mut host = host();
+    host.interfaces[2].addresses.push(net("2001:db8::1/64"));
+    host.default_gateways = vec![
+        (2, ip("192.168.10.254")),
+        (2, ip("fe80::fe")),
+        (3, ip("10.1.1.254")),
+        (3, ip("10.1.1.254")),
+        (3, ip("fe80::fe")),
+    ];
+    let (resolved, _) = resolve(&config(&text), Side::First, &host);
+    assert_eq!(resolved.vip_vifs, [[0, 1, 1]]);
+    assert_eq!(
+        vifs(&resolved),
+        ["eth0 2 192.168.10.254", "eth1 3 10.1.1.254 fe80::fe"]
+    );
+
+    // Named ones belong where they are neighbours; before the interface is there, by the VIP's network.
+    let text = BASE.replace("[\"192.168.10.1\"]", "[\"192.168.10.1\", \"10.1.1.254\"]");
+    let text = text + "[[group.resource]]\nvip = \"10.1.1.80/24\"\n";
+    let (resolved, _) = resolve(&config(&text), Side::First, &host);
+    assert_eq!(
+        vifs(&resolved),
+        ["eth0 2 192.168.10.1", "eth1 3 10.1.1.254"]
+    );
+    let (resolved, _) = resolve(&config(&text), Side::First, &Host::default());
+    assert_eq!(vifs(&resolved), ["eth0 ? 192.168.10.1", "? ? 10.1.1.254"]);
+}
+
+pub fn config(text: &str) -> Config {
+    let path = Path::new("/etc/ha-appliance/ha.toml");
+    parse_with_key_file(text, path, &generate_key_line([7; 32]))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// lb1: eth0 to the LAN, eth1 to the peer.
+pub fn host() -> Host {
+    machine("10.1.1.1/24", "192.168.10.81/24")
+}
+
+fn peer() -> Host {
+    machine("10.1.1.2/24", "192.168.10.82/24")
+}
+
+fn changed(change: impl Fn(&mut Host)) -> Host {
+    let mut host = host();
+    change(&mut host);
+    host
+}
+
+fn machine(interlink: &str, lan: &str) -> Host {
+    Host {
+        interfaces: vec![
+            interface(1, "lo", "127.0.0.1/8"),
+            interface(2, "eth0", lan),
+            interface(3, "eth1", interlink),
+        ],
+        default_gateways: vec![(2, ip("192.168.10.1"))],
+    }
+}
+
+fn interface(index: u32, name: &str, address: &str) -> Interface {
+    Interface {
+        index,
+        name: name.to_owned(),
+        mac: [2, 0, 0, 0, 0, index as u8],
+        up: true,
+        carrier: true,
+        addresses: vec![net(address)],
+    }
+}
+
+fn told(warnings: &[Warning]) -> Vec<String> {
+    warnings.iter().map(ToString::to_string).collect()
+}
+
+/// "name index gateways", `?` for what is not known.
+fn vifs(resolved: &Resolved) -> Vec<String> {
+    let show = |vif: &ha_appliance::config::Vif| {
+        let index = vif.index.map_or("?".to_owned(), |index| index.to_string());
+        let gateways: Vec<_> = vif.gateways.iter().map(ToString::to_string).collect();
+        format!(
+            "{} {index} {}",
+            vif.name.as_deref().unwrap_or("?"),
+            gateways.join(" ")
+        )
+    };
+    resolved.vifs.iter().map(show).collect()
+}
+
+fn net(text: &str) -> ipnet::IpNet {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> std::net::IpAddr {
+    text.parse().unwrap()
+}

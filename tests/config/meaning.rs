@@ -1,0 +1,267 @@
+//! What a good file means.
+
+use crate::BASE;
+use ha_appliance::config::keys::TABLES;
+use ha_appliance::config::{
+    Config, Failback, Gateway, HeartbeatTimes, Require, Resource, generate_key_line,
+    parse_with_key_file,
+};
+use ha_appliance::wire::heartbeat::{Side, hash};
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let config = parse(BASE);
+    assert_eq!(config.cluster.name, "edge-lb");
+    assert_eq!(config.cluster.keys, [vec![7; 32]]);
+    assert_eq!(config.cluster.start_wait, Duration::from_secs(10));
+    assert!(!config.cluster.wait_for_peer);
+    assert_eq!(config.cluster.notify, None);
+    assert_eq!(config.heartbeat, HeartbeatTimes::default());
+    assert_eq!(config.heartbeat.port, 5405);
+    assert_eq!(
+        config.heartbeat.detection_time(),
+        Duration::from_millis(500)
+    );
+    assert_eq!(config.nodes[0].name, "lb1");
+    assert_eq!(config.nodes[1].links[0], ip("10.1.1.2"));
+    let addresses = Some(vec![ip("192.168.10.1")]);
+    let gateway = Gateway {
+        addresses,
+        ..Gateway::default()
+    };
+    assert_eq!(config.gateway, gateway);
+    assert_eq!(config.groups[0].prefer, Some(Side::First));
+    assert_eq!(config.groups[0].failback, Failback::Manual);
+    assert_eq!(config.digest, hash(BASE));
+    assert_eq!(config.path, Path::new("/etc/ha-appliance/ha.toml"));
+
+    let without = BASE.replace("[gateway]\naddresses = [\"192.168.10.1\"]\n", "");
+    let without = without.replace("[heartbeat]\ninterval = \"100ms\"\nmisses = 5\n", "");
+    assert_eq!(parse(&without).gateway, Gateway::default());
+    assert_eq!(parse(&without).heartbeat, HeartbeatTimes::default());
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let text = r#"
+        [cluster]
+        name = "c.1"
+        key = "00112233445566778899AABBCCDDEEFF"
+        start_wait = "1m"
+        wait_for_peer = true
+        notify = "/bin/true"
+        [heartbeat]
+        port = 1
+        interval = "10ms"
+        misses = 3
+        # The order of the file, not of the alphabet, says who is first.
+        [node.zeta]
+        links = ["fd00::1"]
+        [node.alpha]
+        links = ["fd00::2"]
+        [gateway]
+        addresses = []
+        require = "all"
+        interval = "10s"
+        timeout = "10s"
+        misses = 1
+        dampening = "0s"
+        [[group]]
+        name = "a"
+        prefer = "alpha"
+        failback = "auto"
+        resource = [{ vip = "2001:db8::80/64", interface = { alpha = "eth0", zeta = "ens3" } }]
+        [[group]]
+        name = "b"
+        prefer = "zeta"
+        failback = { after = "5m" }
+        [[group.resource]]
+        vip = "10.0.0.0/31"
+        [[group.resource]]
+        vip = "10.0.0.255/32"
+    "#;
+    let config = parse(text);
+    assert_eq!(config.cluster.keys[0][..3], [0x00, 0x11, 0x22]);
+    assert_eq!(config.cluster.keys[0].len(), 16);
+    assert_eq!(config.cluster.start_wait, Duration::from_secs(60));
+    assert!(config.cluster.wait_for_peer);
+    assert_eq!(config.cluster.notify, Some(PathBuf::from("/bin/true")));
+    let beat = &config.heartbeat;
+    assert_eq!((beat.port, beat.misses), (1, 3));
+    assert_eq!(beat.detection_time(), Duration::from_millis(30));
+    assert_eq!(config.node(Side::First).name, "zeta");
+    assert_eq!(config.gateway.addresses, Some(vec![]));
+    assert_eq!(config.gateway.require, Require::All);
+    assert_eq!(config.gateway.timeout, config.gateway.interval);
+    assert_eq!(config.gateway.dampening, Duration::ZERO);
+    let [a, b] = &config.groups[..] else {
+        panic!("two groups");
+    };
+    assert_eq!((a.prefer, a.failback), (Some(Side::Second), Failback::Auto));
+    assert_eq!(
+        (b.prefer, b.failback),
+        (Some(Side::First), Failback::After(Duration::from_secs(300)))
+    );
+    let Resource::Vip(vip) = &a.resources[0];
+    assert_eq!(vip.address.to_string(), "2001:db8::80/64");
+    assert_eq!(
+        vip.interface,
+        [Some("ens3".to_owned()), Some("eth0".to_owned())]
+    );
+    let Resource::Vip(vip) = &b.resources[0];
+    assert_eq!(vip.interface, [None, None]);
+}
+
+#[test]
+fn a_node_finds_itself() {
+    let long = BASE.replace("node.lb2", "node.\"lb2.example.com\"");
+    let alike = BASE
+        .replace("node.lb1", "node.\"lb.a\"")
+        .replace("node.lb2", "node.\"lb.b\"");
+    let alike = alike.replace("prefer = \"lb1\"", "");
+    for (text, node, host, side) in [
+        (BASE, None, "lb1", Some(Side::First)),
+        (BASE, None, "lb2", Some(Side::Second)),
+        (BASE, None, "LB2", Some(Side::Second)),
+        (BASE, None, "lb2.example.com", Some(Side::Second)),
+        (BASE, None, "lb22", None),
+        (BASE, None, "lb", None),
+        (BASE, None, "", None),
+        (BASE, Some("lb2"), "lb1", Some(Side::Second)),
+        (BASE, Some("lb3"), "lb1", None),
+        (BASE, Some("LB2"), "lb1", None),
+        (&long, None, "lb2", Some(Side::Second)),
+        (&long, None, "lb2.example.com", Some(Side::Second)),
+        // Two full names that differ are two hosts.
+        (&long, None, "lb2.example.org", None),
+        (&alike, None, "lb.b", Some(Side::Second)),
+        (&alike, None, "lb", None),
+    ] {
+        let found = parse(text).side(node, host);
+        assert_eq!(found.ok(), side, "{node:?} {host}");
+    }
+    let config = parse(BASE);
+    assert_eq!(
+        config.side(Some("lb3"), "lb1").unwrap_err().to_string(),
+        "--node lb3: no such node in /etc/ha-appliance/ha.toml\n    its nodes are lb1 and lb2"
+    );
+    assert_eq!(
+        config.side(None, "web7").unwrap_err().to_string(),
+        "this host is called web7, and /etc/ha-appliance/ha.toml does not say which node that is\n    \
+         its nodes are lb1 and lb2: say --node NAME, or name a node after the host"
+    );
+}
+
+#[test]
+fn keys_are_not_printed() {
+    let text = format!("{:?}", parse(BASE));
+    assert!(text.contains("keys: 1 hidden"), "{text}");
+    assert!(!text.contains("7, 7"), "{text}");
+}
+
+#[test]
+fn every_shipped_file_is_good() {
+    let mut count = 0;
+    for entry in fs::read_dir(shipped()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let key = generate_key_line([7; 32]);
+        if let Err(error) = parse_with_key_file(&text, &path, &key) {
+            panic!("{error}");
+        }
+        count += 1;
+    }
+    assert!(count >= 2);
+}
+
+/// The commented file is the one that people start from: it must hold every key, its commented lines must be
+/// good too, and where it says "default" it must be right.
+#[test]
+fn the_commented_file_is_complete() {
+    let text = fs::read_to_string(shipped().join("ha.toml")).unwrap();
+    for table in TABLES {
+        for key in table.keys {
+            let name = key.name;
+            let written = text.lines().any(|line| {
+                let line = line.trim_start_matches("# ");
+                let headers = [
+                    format!("[{name}"),
+                    format!("[[{name}"),
+                    format!("[[group.{name}"),
+                ];
+                line.starts_with(&format!("{name} = "))
+                    || headers.iter().any(|header| line.starts_with(header))
+                    || line.contains(&format!("{{ {name} = "))
+            });
+            assert!(
+                written,
+                "`{name}` of {} is not in config/ha.toml",
+                table.table
+            );
+        }
+    }
+    let as_shipped = parse(&text);
+    let all = text.replace("\n# ", "\n");
+    let mut lines: Vec<&str> = all.lines().collect();
+    lines.retain(|line| {
+        !line.starts_with("key = ") && (line.is_empty() || line.contains(['=', '[']))
+    });
+    let head = lines.iter().position(|line| *line == "[cluster]").unwrap();
+    let all_written = parse(&lines[head..].join("\n"));
+    assert_eq!(all_written.heartbeat, as_shipped.heartbeat);
+    assert_eq!(
+        Gateway {
+            addresses: None,
+            ..all_written.gateway
+        },
+        as_shipped.gateway
+    );
+    assert_eq!(
+        all_written.cluster.start_wait,
+        as_shipped.cluster.start_wait
+    );
+    assert_eq!(
+        all_written.cluster.wait_for_peer,
+        as_shipped.cluster.wait_for_peer
+    );
+    assert_eq!(
+        all_written.groups[0].failback,
+        as_shipped.groups[0].failback
+    );
+    assert_eq!(all_written.groups[0].prefer, Some(Side::First));
+}
+
+proptest! {
+    /// Whatever an editor leaves behind, an operator is told a place in the file, and nothing panics.
+    #[test]
+    fn no_text_panics(at in 0..BASE.len(), cut in 0..40usize, put in "[\\[\\]\"'=.,#{}a-z0-9/:\\n\\t é\u{0}]{0,12}") {
+        let mut text = BASE.to_owned();
+        text.replace_range(at..(at + cut).min(BASE.len()), &put);
+        if let Err(error) = parse_with_key_file(&text, Path::new("ha.toml"), &generate_key_line([7; 32])) {
+            prop_assert!(!error.mistakes.is_empty());
+            for mistake in &error.mistakes {
+                let place = mistake.place.as_ref().expect("a place");
+                prop_assert!(place.line <= text.lines().count() + 1);
+                prop_assert!(!mistake.help.is_empty());
+            }
+        }
+    }
+}
+
+fn parse(text: &str) -> Config {
+    let path = Path::new("/etc/ha-appliance/ha.toml");
+    parse_with_key_file(text, path, &generate_key_line([7; 32]))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+}
+
+fn ip(text: &str) -> std::net::IpAddr {
+    text.parse().unwrap()
+}

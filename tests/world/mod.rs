@@ -1,0 +1,357 @@
+//! A pair of real nodes in a made-up world: virtual time, a network that can be cut, a kernel that
+//! expires addresses, disks and gateways that can fail. Nothing here decides anything.
+#![allow(dead_code)] // each test binary uses its part
+
+use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
+use ha_appliance::core::record::Record;
+use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup};
+use ha_appliance::core::time::Time;
+use ha_appliance::core::Node;
+use ha_appliance::wire::heartbeat::{Heartbeat, Side, VifReport, hash};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub const SIDES: [Side; 2] = [Side::First, Side::Second];
+
+pub fn index(side: Side) -> usize {
+    side as usize
+}
+
+/// The hardware address of a node's VIP interface.
+pub fn mac(side: Side) -> [u8; 6] {
+    [2, 0, 0, 0, 0, 1 + side as u8]
+}
+
+/// A configuration as the defaults of ha.toml make it: one VIP per group, one gateway.
+pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
+    Setup {
+        me,
+        names: ["first".into(), "second".into()],
+        cluster: hash("test"),
+        nodes: hash("first\nsecond"),
+        digest: 1,
+        links: 1,
+        interval: Duration::from_millis(100),
+        misses: 5,
+        start_wait: Duration::from_secs(10),
+        wait_for_peer: false,
+        gateway: GatewaySetup {
+            require_all: false,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
+            misses: 3,
+            dampening: Duration::from_secs(5),
+        },
+        vifs: 1,
+        groups: groups
+            .iter()
+            .map(|(name, prefer, failback)| GroupSetup {
+                name: hash(name),
+                prefer: *prefer,
+                failback: *failback,
+                resources: vec![vip()],
+                vifs: vec![0],
+            })
+            .collect(),
+        sources: 0,
+    }
+}
+
+pub fn vip() -> ResourceSetup {
+    ResourceSetup {
+        exclusive: true,
+        data: false,
+        leased: true,
+        start_timeout: Duration::from_secs(5),
+        stop_timeout: Duration::from_secs(5),
+    }
+}
+
+/// What one machine is, apart from its node's mind.
+pub struct Machine {
+    pub setup: Setup,
+    pub node: Option<Node>,
+    pub disk: Record,
+    pub disk_works: bool,
+    /// Per group and resource: until when it runs.
+    pub running: Vec<Vec<Option<Time>>>,
+    pub gateway: bool,
+    pub carrier: bool,
+    /// Stops and starts fail.
+    pub stop_works: bool,
+    pub start_works: bool,
+    /// What the shell would do next: events queued behind the one being handled.
+    queue: VecDeque<Event>,
+    pub frozen: bool,
+    boots: u64,
+}
+
+/// Both machines and what is between them.
+pub struct World {
+    pub now: Time,
+    pub machines: [Machine; 2],
+    /// Heartbeats from that side arrive.
+    pub link: [bool; 2],
+    /// ARP between the nodes passes.
+    pub arp: bool,
+    /// Heartbeats and answers under way: when, to whom, what.
+    wire: Vec<(Time, Side, Event)>,
+    pub latency: Duration,
+    /// Everything that was said: when, who, what.
+    pub said: Vec<(Time, Side, Action)>,
+    /// Sources of clearance tell the truth by looking at the peer.
+    pub overlap: Vec<String>,
+}
+
+impl World {
+    pub fn new(groups: &[(&str, Option<Side>, Failback)]) -> World {
+        let machine = |side| {
+            let setup = setup(side, groups);
+            Machine {
+                running: setup.groups.iter().map(|g| vec![None; g.resources.len()]).collect(),
+                setup,
+                node: None,
+                disk: Record::default(),
+                disk_works: true,
+                gateway: true,
+                carrier: true,
+                stop_works: true,
+                start_works: true,
+                queue: VecDeque::new(),
+                frozen: false,
+                boots: 0,
+            }
+        };
+        World {
+            now: Time(0),
+            machines: SIDES.map(machine),
+            link: [true; 2],
+            arp: true,
+            wire: Vec::new(),
+            latency: Duration::from_micros(200),
+            said: Vec::new(),
+            overlap: Vec::new(),
+        }
+    }
+
+    /// Starts a node's daemon.
+    pub fn start(&mut self, side: Side) {
+        let now = self.now;
+        let machine = &mut self.machines[index(side)];
+        machine.boots += 1;
+        let incarnation = machine.boots * 2 + side as u64 + 1;
+        let mut node = Node::new(now, machine.setup.clone(), incarnation, machine.disk.clone(), "test");
+        node.describe_vifs(vec![VifReport {
+            mac: mac(side),
+            address: [192, 0, 2, 1 + side as u8].into(),
+        }]);
+        machine.node = Some(node);
+        let up = machine.carrier;
+        for event in [Event::LinkUp, Event::Carrier { vif: 0, up }, Event::Gateways(vec![0]), Event::Tick] {
+            self.step(side, event);
+        }
+    }
+
+    /// The daemon dies; what it started stays until the kernel ends it.
+    pub fn kill(&mut self, side: Side) {
+        self.machines[index(side)].node = None;
+        self.machines[index(side)].queue.clear();
+    }
+
+    /// The machine dies, with all that runs on it.
+    pub fn power_cut(&mut self, side: Side) {
+        self.kill(side);
+        let machine = &mut self.machines[index(side)];
+        machine.running.iter_mut().flatten().for_each(|r| *r = None);
+    }
+
+    pub fn command(&mut self, side: Side, number: u32, command: Command) {
+        self.step(side, Event::Command { number, command });
+    }
+
+    pub fn set_carrier(&mut self, side: Side, up: bool) {
+        self.machines[index(side)].carrier = up;
+        self.step(side, Event::Carrier { vif: 0, up });
+    }
+
+    /// Runs the world until then.
+    pub fn run_until(&mut self, end: Time) {
+        while let Some(at) = self.next().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.expire();
+            self.turn();
+        }
+        self.now = end;
+        self.expire();
+    }
+
+    pub fn run(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Whether all of a group's resources run on a machine.
+    pub fn runs(&self, side: Side, group: usize) -> bool {
+        self.machines[index(side)].running[group].iter().all(Option::is_some)
+    }
+
+    fn next(&self) -> Option<Time> {
+        let deadlines = self.machines.iter().filter(|m| !m.frozen).filter_map(|m| Some(m.node.as_ref()?.deadline()));
+        let leases = self.machines.iter().flat_map(|m| m.running.iter().flatten().flatten().copied());
+        let wire = self.wire.iter().filter(|w| !self.machines[index(w.1)].frozen).map(|w| w.0);
+        deadlines.chain(leases).chain(wire).min()
+    }
+
+    fn expire(&mut self) {
+        let now = self.now;
+        for side in SIDES {
+            for group in 0..self.machines[index(side)].running.len() {
+                for resource in 0..self.machines[index(side)].running[group].len() {
+                    let lease = &mut self.machines[index(side)].running[group][resource];
+                    if lease.is_some_and(|until| until <= now) {
+                        *lease = None;
+                        self.machines[index(side)].queue.push_back(Event::Lost { group, resource });
+                    }
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = self.now;
+        for side in SIDES {
+            if self.machines[index(side)].frozen {
+                continue;
+            }
+            let (due, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.wire).into_iter().partition(|w| w.0 <= now && w.1 == side);
+            self.wire = rest;
+            for (_, _, event) in due {
+                self.step(side, event);
+            }
+            while let Some(event) = self.machines[index(side)].queue.pop_front() {
+                self.step(side, event);
+            }
+            let node = &self.machines[index(side)].node;
+            if node.as_ref().is_some_and(|n| n.deadline() <= now) {
+                self.step(side, Event::Tick);
+            }
+        }
+    }
+
+    fn step(&mut self, side: Side, event: Event) {
+        let now = self.now;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let Some(node) = &mut self.machines[index(side)].node else { return };
+            for action in node.step(now, event) {
+                events.extend(self.act(side, &action));
+                self.said.push((now, side, action));
+            }
+            self.check();
+        }
+    }
+
+    fn act(&mut self, side: Side, action: &Action) -> Option<Event> {
+        let now = self.now;
+        let peer = side.other();
+        let machine = &mut self.machines[index(side)];
+        let done = |op: &OpId, ok: bool, why: &str| {
+            let outcome = if ok { Outcome::Done } else { Outcome::Failed(why.into()) };
+            Some(Event::Finished { op: *op, outcome })
+        };
+        match action {
+            Action::Send(heartbeat) => {
+                if self.link[index(side)] {
+                    self.send(peer, 1, Event::Heartbeat { path: 0, heartbeat: heartbeat.clone() });
+                }
+                None
+            }
+            Action::Persist { op, record } => {
+                if machine.disk_works {
+                    machine.disk = record.clone();
+                }
+                let outcome = match machine.disk_works {
+                    true => Outcome::Done,
+                    false => Outcome::Failed("no space left on device".into()),
+                };
+                self.send(side, 2, Event::Finished { op: *op, outcome });
+                None
+            }
+            Action::Look { op, group, resource } => {
+                let presence = match machine.running[*group][*resource] {
+                    Some(_) => Presence::Running,
+                    None => Presence::Absent,
+                };
+                Some(Event::Finished { op: *op, outcome: Outcome::Found(presence) })
+            }
+            Action::Start { op, group, resource } => {
+                if machine.start_works {
+                    machine.running[*group][*resource] = Some(now + LIFETIME);
+                }
+                done(op, machine.start_works, "no such interface")
+            }
+            Action::Stop { op, group, resource } => {
+                if machine.stop_works {
+                    machine.running[*group][*resource] = None;
+                }
+                done(op, machine.stop_works, "operation not permitted")
+            }
+            Action::Renew { group, forever } => {
+                let lease = if *forever { Time(i64::MAX) } else { now + LIFETIME };
+                machine.running[*group].iter_mut().flatten().for_each(|until| *until = lease);
+                None
+            }
+            Action::Probe { group } => {
+                let passes = self.arp && self.machines.iter().all(|m| m.carrier);
+                let there = &self.machines[index(peer)];
+                let mut subjects = vec![];
+                if passes && there.running[*group].iter().any(Option::is_some) {
+                    subjects.push(Claimed::Vip(*group));
+                }
+                if passes && there.node.is_some() {
+                    subjects.push(Claimed::PeerAddress);
+                }
+                for subject in subjects {
+                    self.send(side, 2, Event::Claim { vif: 0, subject, mac: mac(peer) });
+                }
+                None
+            }
+            Action::Ping { gateway, stamp } => {
+                if machine.gateway && machine.carrier {
+                    self.send(side, 2, Event::Pong { gateway: *gateway, stamp: *stamp });
+                }
+                None
+            }
+            Action::Exit => {
+                machine.node = None;
+                None
+            }
+            Action::Cancel { .. } | Action::Clear { .. } | Action::Announce { .. } => None,
+            Action::Answer { .. } | Action::Report(_) => None,
+        }
+    }
+
+    fn send(&mut self, to: Side, latencies: u32, event: Event) {
+        self.wire.push((self.now + self.latency * latencies, to, event));
+    }
+
+    /// No group may run on both machines.
+    fn check(&mut self) {
+        for group in 0..self.machines[0].running.len() {
+            let any = |m: &Machine| m.running[group].iter().any(Option::is_some);
+            if self.machines.iter().all(any) {
+                self.overlap.push(format!("group {group} runs on both at {:?}", self.now));
+            }
+        }
+    }
+}
+
+/// The heartbeats a side sent, for tests that replay them.
+pub fn heartbeats(world: &World, side: Side) -> Vec<Heartbeat> {
+    let sent = world.said.iter().filter(|(_, s, _)| *s == side);
+    sent.filter_map(|(_, _, action)| match action {
+        Action::Send(heartbeat) => Some((**heartbeat).clone()),
+        _ => None,
+    })
+    .collect()
+}
