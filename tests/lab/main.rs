@@ -15,6 +15,7 @@ mod bench;
 mod client;
 mod contender;
 mod demo;
+mod fake;
 mod lab;
 mod net;
 mod node;

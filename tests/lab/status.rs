@@ -27,12 +27,29 @@ pub fn peer_state(status: &Value) -> String {
     word(&status["peer"]["state"])
 }
 
-/// Whether a text appears anywhere in it: for what an operator must be told.
-pub fn mentions(status: &Value, text: &str) -> bool {
-    status
-        .to_string()
-        .to_lowercase()
-        .contains(&text.to_lowercase())
+/// What is known of the path from one of this node's addresses: whether the peer is heard on it, and
+/// whether the peer says that it hears this node.
+pub fn path(status: &Value, own: &str) -> (Option<bool>, Option<bool>) {
+    let paths = status["paths"].as_array().map_or(&[][..], Vec::as_slice);
+    let found = paths
+        .iter()
+        .find(|path| path["own"].as_str().is_some_and(|o| same_host(o, own)));
+    found.map_or((None, None), |path| {
+        (path["in_ok"].as_bool(), path["out_ok"].as_bool())
+    })
+}
+
+/// Whether this node is in standby.
+pub fn standby(status: &Value) -> bool {
+    let nodes = status["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    nodes
+        .iter()
+        .any(|node| node["here"] == true && node["standby"] == true)
+}
+
+/// Whether this node says that it cannot write its state.
+pub fn state_unwritable(status: &Value) -> bool {
+    !status["state_unwritable"].is_null()
 }
 
 /// The sum of all counters whose name contains a word, wherever they are.
@@ -48,6 +65,13 @@ pub fn counter(status: &Value, name: &str) -> u64 {
         Value::Array(list) => list.iter().map(|value| counter(value, name)).sum(),
         _ => 0,
     }
+}
+
+/// An address may be shown with its port.
+fn same_host(shown: &str, address: &str) -> bool {
+    shown
+        .strip_prefix(address)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Waits until a node's status fulfils a condition; `what` names it if it never does.
@@ -74,15 +98,6 @@ pub fn wait_until(
     .into())
 }
 
-/// A tagged value's word, however it is written: `"Alive"`, `{"state": …}` or `{"Silent": {…}}`.
 fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.to_lowercase(),
-        Value::Object(fields) => fields
-            .keys()
-            .next()
-            .map(|k| k.to_lowercase())
-            .unwrap_or_default(),
-        _ => String::new(),
-    }
+    value.as_str().unwrap_or_default().to_lowercase()
 }

@@ -22,10 +22,13 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
+/// Gateway timers that let twenty deaths pass in half a minute.
+pub const GATEWAY_FAST: &str =
+    "interval = \"200ms\"\ntimeout = \"100ms\"\nmisses = 3\ndampening = \"500ms\"";
+
 fn gateway_dead(lab: &mut Lab) -> Outcome {
-    let gateway = "interval = \"200ms\"\ntimeout = \"100ms\"\nmisses = 3\ndampening = \"500ms\"";
     let settings = Settings {
-        gateway_more: gateway.into(),
+        gateway_more: GATEWAY_FAST.into(),
         ..Settings::default()
     };
     dies(

@@ -1,6 +1,7 @@
 //! Peers that disagree, and datagrams that are no heartbeats.
 
 use crate::ensure;
+use crate::fake::FakePeer;
 use crate::lab::{Lab, Outcome};
 use crate::net::Host;
 use crate::record::seconds;
@@ -9,6 +10,7 @@ use crate::status;
 use crate::sys;
 use crate::toml::{KEY, OTHER_KEY, Settings};
 use crate::tricks::{self, Stranger};
+use ha_appliance::wire::heartbeat::Versions;
 use std::time::Duration;
 
 pub const ALL: &[Scenario] = &[
@@ -28,6 +30,12 @@ pub const ALL: &[Scenario] = &[
         name: "key-rotation",
         shows: "the key is changed while the pair runs, without a gap",
         run: key_rotation,
+        limit: (40, 40),
+    },
+    Scenario {
+        name: "other-wire-version",
+        shows: "a peer with the right key that speaks another wire version is refused, which is not silence: nothing moves",
+        run: other_wire_version,
         limit: (40, 40),
     },
     Scenario {
@@ -130,6 +138,28 @@ fn key_rotation(lab: &mut Lab) -> Outcome {
     Ok(())
 }
 
+fn other_wire_version(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    lab.node(holder.peer()).stop(Duration::from_secs(5))?;
+    lab.note("a peer from the future speaks in its place");
+    let fake = FakePeer::start(
+        lab,
+        holder.peer(),
+        Versions {
+            lowest: 200,
+            highest: 201,
+        },
+    )?;
+    status::wait_until(lab.node(holder), "refused", Duration::from_secs(5), |s| {
+        status::peer_state(s) == "refused"
+    })?;
+    lab.nothing_moves(holder, Duration::from_secs(5))?;
+    drop(fake);
+    lab.start(holder.peer())?;
+    lab.both_alive()?;
+    lab.nothing_moves(holder, Duration::from_secs(1))
+}
+
 fn other_cluster_name(lab: &mut Lab) -> Outcome {
     refused(
         lab,
@@ -165,7 +195,7 @@ fn refused(lab: &mut Lab, other: Settings) -> Outcome {
     restart(lab, idle, &other)?;
     for host in [holder, idle] {
         status::wait_until(lab.node(host), "refused", Duration::from_secs(5), |s| {
-            status::peer_state(s).contains("refused")
+            status::peer_state(s) == "refused"
         })?;
     }
     lab.nothing_moves(holder, Duration::from_secs(5))?;

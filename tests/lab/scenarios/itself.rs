@@ -3,9 +3,11 @@
 use crate::client::{Client, PERIOD};
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{Cut, HEARTBEAT_PORT, Host, NODES, Port, VIP, Wire, batch, mac_text};
+use crate::net::{Cut, HEARTBEAT_PORT, Host, NODES, Port, VIP, VIP6, Wire, batch, mac_text};
 use crate::scenario::Scenario;
+use crate::scenarios::gateway::GATEWAY_FAST;
 use crate::sys::{now, within};
+use crate::toml::{KEY, OTHER_KEY, Settings};
 use crate::tricks::{self, Stranger};
 use std::net::UdpSocket;
 use std::process::Command;
@@ -29,6 +31,12 @@ pub const ALL: &[Scenario] = &[
         shows: "the lab itself: freezing freezes, floods arrive under the peer's address, claims and proxies are believed",
         run: the_tricks_work,
         limit: (20, 20),
+    },
+    Scenario {
+        name: "the-files-are-good",
+        shows: "the lab itself: the files it writes are understood",
+        run: the_files_are_good,
+        limit: (10, 10),
     },
 ];
 
@@ -186,6 +194,36 @@ fn the_tricks_work(lab: &mut Lab) -> Outcome {
         client_knows(lab, proxied)?.contains(&stranger_mac),
         "the proxy does not answer"
     );
+    Ok(())
+}
+
+fn the_files_are_good(lab: &mut Lab) -> Outcome {
+    let usual = Settings::default;
+    for settings in [
+        usual(),
+        Settings {
+            prefer: Some("lb2".into()),
+            failback: "auto".into(),
+            ..usual()
+        },
+        Settings {
+            interval: "10ms".into(),
+            misses: 3,
+            keys: vec![KEY.into(), OTHER_KEY.into()],
+            ..usual()
+        },
+        Settings {
+            vips: vec![format!("{VIP}/24"), format!("{VIP6}/64")],
+            ..usual()
+        },
+        Settings {
+            gateway_more: GATEWAY_FAST.into(),
+            ..usual()
+        },
+    ] {
+        lab.configure(&settings)?;
+        ha_appliance::config::load(&lab.node(Host::A).config()).map_err(|e| e.to_string())?;
+    }
     Ok(())
 }
 

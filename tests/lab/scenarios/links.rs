@@ -113,13 +113,7 @@ fn interlink_cut(lab: &mut Lab) -> Outcome {
     lab.net.cut(Port(holder, Wire::Interlink), Cut::Both)?;
     lab.nothing_moves(holder, Duration::from_secs(5))?;
     for host in NODES {
-        let own = format!("10.88.0.{}", host.number(Wire::Interlink));
-        status::wait_until(
-            lab.node(host),
-            "names the link",
-            Duration::from_secs(1),
-            |s| status::mentions(s, &own),
-        )?;
+        says(lab, host, Some(false), Some(false))?;
     }
     taken_over(lab, holder, &client, Duration::from_secs(2))
 }
@@ -157,6 +151,11 @@ fn one_way(lab: &mut Lab) -> Outcome {
                 lab.net.cut(Port(sender, wire), Cut::HeartbeatsSent)?;
             }
             lab.nothing_moves(holder, Duration::from_secs(3))?;
+            if wires.len() == 1 {
+                // The other way to talk is left, so each can say which direction is lost.
+                says(lab, sender, Some(true), Some(false))?;
+                says(lab, sender.peer(), Some(false), Some(true))?;
+            }
             mend(lab, &client)?;
             lab.both_alive()?;
             lab.nothing_moves(holder, Duration::from_secs(1))?;
@@ -223,6 +222,15 @@ fn heals(lab: &mut Lab) -> Outcome {
         );
     }
     Ok(())
+}
+
+/// A node's status names the interlink with the direction that fails.
+fn says(lab: &mut Lab, host: Host, incoming: Option<bool>, outgoing: Option<bool>) -> Outcome {
+    let own = format!("10.88.0.{}", host.number(Wire::Interlink));
+    let what = format!("interlink heard {incoming:?}, heard there {outgoing:?}");
+    status::wait_until(lab.node(host), &what, Duration::from_secs(1), |s| {
+        status::path(s, &own) == (incoming, outgoing)
+    })
 }
 
 /// Ends every cut; the client must reach the VIP at once.

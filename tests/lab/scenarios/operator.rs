@@ -99,9 +99,12 @@ fn standby_online(lab: &mut Lab) -> Outcome {
     lab.node(holder).kill();
     lab.start(holder)?;
     lab.both_alive()?;
-    status::wait_until(lab.node(holder), "standby", Duration::from_secs(2), |s| {
-        status::mentions(s, "standby")
-    })?;
+    status::wait_until(
+        lab.node(holder),
+        "standby",
+        Duration::from_secs(2),
+        status::standby,
+    )?;
     lab.note("the last node is lost: standby means never");
     lab.power_cut(holder.peer())?;
     std::thread::sleep(Duration::from_secs(3));

@@ -81,7 +81,7 @@ fn unwritable(lab: &mut Lab, spoil: fn(&Path) -> Outcome) -> Outcome {
         lab.node(holder),
         "says that it cannot write",
         Duration::from_secs(5),
-        |s| status::mentions(s, "state"),
+        status::state_unwritable,
     )
 }
 
