@@ -120,9 +120,7 @@ impl Lab {
         for host in NODES {
             self.start(host)?;
         }
-        let holder = self
-            .settled(Duration::from_secs(10))
-            .map_err(|e| self.complain(e))?;
+        let holder = self.first_holder(Duration::from_secs(10))?;
         let client = self.client(VIP)?;
         client.answered(Some(holder), Duration::from_secs(2))?;
         self.both_alive()?;
@@ -133,14 +131,19 @@ impl Lab {
         Ok((holder, client))
     }
 
-    /// Adds to a complaint what explains it best: a daemon that has ended.
-    fn complain(&mut self, e: Box<dyn Error>) -> Box<dyn Error> {
-        let ended = NODES.into_iter().filter(|&host| !self.node(host).runs());
-        let names: Vec<&str> = ended.map(Host::node_name).collect();
-        if names.is_empty() {
-            return e;
+    /// As [`Lab::settled`], but does not wait for daemons that have ended.
+    fn first_holder(&mut self, limit: Duration) -> Outcome<Host> {
+        let asked = now();
+        loop {
+            let found = self.settled(Duration::from_millis(300));
+            let ended = NODES.into_iter().find(|&host| !self.node(host).runs());
+            if let Some(host) = ended {
+                return Err(format!("the daemon of {} has ended", host.node_name()).into());
+            }
+            if found.is_ok() || sys::since(asked) > limit {
+                return found;
+            }
         }
-        format!("{e}; the daemon has ended on {}", names.join(" and ")).into()
     }
 
     /// A client that probes an address from now on.

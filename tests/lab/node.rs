@@ -148,6 +148,8 @@ impl Node {
         children
             .iter()
             .for_each(|child| kill(child.id(), libc::SIGKILL));
+        // A frozen process dies of it only when thawed, and does nothing else then.
+        self.set_frozen(false);
         sweep::kill_in(&self.netns);
         for mut child in children {
             let _ = child.wait();
@@ -253,7 +255,6 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.set_frozen(false);
         self.die();
         if let Some(group) = sweep::cgroup(std::process::id(), self.host.tag()) {
             sweep::remove_cgroup(&group);

@@ -82,7 +82,7 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     let record = Record::new(long);
     watchdog(scenario, record.clone());
     let outcome = Lab::new(record.clone()).and_then(|mut lab| {
-        let outcome = (scenario.run)(&mut lab).and_then(|()| lab.judge());
+        let outcome = caught(|| (scenario.run)(&mut lab)).and_then(|()| lab.judge());
         // What the logs say belongs to the diagnosis, so it is made before they are swept away.
         outcome.map_err(|e| format!("{e}\n{}", record.diagnosis()).into())
     });
@@ -96,6 +96,12 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A broken expectation within the lab is a failure like any other, and wants the same diagnosis.
+fn caught(run: impl FnOnce() -> Outcome) -> Outcome {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    caught.unwrap_or_else(|_| Err("the scenario panicked, see above".into()))
 }
 
 /// Runs a scenario in a process of its own, prints its report in one piece, and sweeps up.
