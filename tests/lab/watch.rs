@@ -136,6 +136,15 @@ impl Watch {
             .collect()
     }
 
+    /// How many VIPs a node holds now.
+    pub fn held_by(&self, host: Host) -> usize {
+        self.state()
+            .holding
+            .iter()
+            .filter(|(h, _)| *h == host)
+            .count()
+    }
+
     /// Everything that happened so far.
     pub fn events(&self) -> Vec<Event> {
         self.state().events.clone()

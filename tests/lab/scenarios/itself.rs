@@ -217,6 +217,10 @@ fn the_files_are_good(lab: &mut Lab) -> Outcome {
             ..usual()
         },
         Settings {
+            vips: crate::scenarios::power::vips(1000),
+            ..usual()
+        },
+        Settings {
             gateway_more: GATEWAY_FAST.into(),
             ..usual()
         },

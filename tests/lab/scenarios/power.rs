@@ -144,40 +144,39 @@ fn failback_auto(lab: &mut Lab) -> Outcome {
     lab.nothing_moves(Host::A, Duration::from_secs(2))
 }
 
+/// The usual VIP and others, so many in all.
+pub fn vips(count: usize) -> Vec<String> {
+    let extra = (1..count).map(|i| format!("10.77.{}.{}/32", 1 + i / 250, 1 + i % 250));
+    [format!("{VIP}/24")].into_iter().chain(extra).collect()
+}
+
 fn many_vips(lab: &mut Lab) -> Outcome {
     let count = lab.times(200, 1000);
-    let extra = (1..count).map(|i| format!("10.77.{}.{}/16", 1 + i / 250, 1 + i % 250));
-    let vips: Vec<String> = [format!("{VIP}/24")].into_iter().chain(extra).collect();
     let (holder, client) = lab.pair(&Settings {
-        vips: vips.clone(),
+        vips: vips(count),
         ..Settings::default()
     })?;
-    let all_at = |lab: &Lab, host: Host| {
-        vips.iter().all(|vip| {
-            lab.watch
-                .holders(vip.split('/').next().expect("an address"))
-                == [host]
-        })
-    };
-    let started = now();
-    while !all_at(lab, holder) {
-        ensure!(
-            sys::since(started) < Duration::from_secs(5),
-            "not all {count} VIPs came up"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    all_held(lab, holder, count, now())?;
     let cut = lab.power_cut(holder)?;
     client.answered(Some(holder.peer()), Duration::from_secs(5))?;
-    lab.record
-        .figure("client outage", client.outage(cut).length());
-    while !all_at(lab, holder.peer()) {
+    let outage = client.outage(cut).length();
+    lab.record.figure("client outage", outage);
+    all_held(lab, holder.peer(), count, cut)?;
+    lab.record.figure("all moved after", sys::since(cut));
+    Ok(())
+}
+
+fn all_held(lab: &Lab, host: Host, count: usize, since: sys::Micros) -> Outcome {
+    loop {
+        let held = lab.watch.held_by(host);
+        if held == count {
+            return Ok(());
+        }
         ensure!(
-            sys::since(cut) < Duration::from_secs(5),
-            "not all {count} VIPs moved"
+            sys::since(since) < Duration::from_secs(5),
+            "{} holds {held} of {count} VIPs",
+            host.node_name()
         );
         std::thread::sleep(Duration::from_millis(1));
     }
-    lab.record.figure("all moved after", sys::since(cut));
-    Ok(())
 }
