@@ -129,6 +129,7 @@ impl Daemon {
             pid: std::process::id(),
             incarnation: format!("{incarnation:016x}"),
             software: software.into(),
+            order_signal: super::signals::order_signal(),
             config: options.config.display().to_string(),
             generation: 1,
             reload_error: None,
