@@ -185,18 +185,16 @@ impl Node {
             .collect();
         if mine.is_empty() {
             match (asker, group) {
-                (Asker::Local(number), Some(group)) if self.peer.state() == PeerState::Alive => {
-                    self.ask_peer(number, RequestVerb::Failover, self.setup.groups[group].name);
+                (Asker::Local(number), _) if self.peer.state() == PeerState::Alive => {
+                    let name = group.map_or(0, |g| self.setup.groups[g].name);
+                    self.ask_peer(number, RequestVerb::Failover, name);
                 }
-                (Asker::Local(_), Some(_)) => {
+                (Asker::Local(_), _) => {
                     let peer = &self.setup.names[me.other() as usize];
                     let text = format!("refused: {peer} holds it and is {}", self.peer.state());
                     self.answer(asker, false, text, out);
                 }
-                _ => {
-                    let text = "refused: this node holds no group; name the one to be moved here";
-                    self.answer(asker, false, text.into(), out);
-                }
+                (Asker::Peer(_), _) => self.answer(asker, false, "refused: no such group here".into(), out),
             }
             return;
         }

@@ -90,7 +90,8 @@ pub enum Claimed {
 /// What an operator may command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
-    /// Hand the group over (None: every group this pair runs on this node).
+    /// Hand the group over to the other node. None: every group of this node, or, if it holds none,
+    /// of the peer.
     Failover(Option<usize>),
     /// That node takes nothing; false: takes part again.
     Standby(Side, bool),

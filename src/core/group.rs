@@ -35,7 +35,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// A resource that vanishes again this soon after it was put back waits a moment first, so that a
 /// fight with another program does not take the whole processor.
 const REPAIR_QUIET: Duration = Duration::from_secs(1);
-const REPAIR_PAUSE: Duration = Duration::from_millis(50);
+const REPAIR_PAUSE: Duration = Duration::from_millis(10);
 /// A rival is answered at most this often: two hosts that defend the same address must not flood
 /// the network (RFC 5227 §2.4 asks for 10 s; a client's outage is worth more here).
 const RIVAL_QUIET: Duration = Duration::from_secs(1);
