@@ -1,11 +1,12 @@
 //! What changes or observes the kernel: addresses, probes, pings.
 
 mod announce;
+pub mod carrier;
 mod frames;
 pub mod host;
 pub mod neighbour;
 pub mod netlink;
 pub mod packet;
 pub mod ping;
-mod sys;
+pub(crate) mod sys;
 pub mod vip;

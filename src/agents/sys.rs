@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 ///
 /// # Safety
 /// Implement it only for integers and `repr(C)` structures made of integers.
-pub(super) unsafe trait Plain: Copy {}
+pub(crate) unsafe trait Plain: Copy {}
 
 // SAFETY: integers, and kernel structures made of nothing but integers.
 unsafe impl Plain for c_int {}
@@ -65,7 +65,7 @@ pub(super) fn bind<A: Plain>(fd: BorrowedFd, address: &A) -> io::Result<()> {
 }
 
 /// setsockopt(2) with a structure or an integer.
-pub(super) fn set_option<T: Plain>(
+pub(crate) fn set_option<T: Plain>(
     fd: BorrowedFd,
     level: c_int,
     name: c_int,
@@ -84,7 +84,7 @@ pub(super) fn set_option<T: Plain>(
 }
 
 /// Binds a socket to the interface of that name (SO_BINDTODEVICE); ENODEV where there is none.
-pub(super) fn bind_to_device(fd: BorrowedFd, name: &str) -> io::Result<()> {
+pub(crate) fn bind_to_device(fd: BorrowedFd, name: &str) -> io::Result<()> {
     // SAFETY: the pointer and the length describe the live string; the kernel only reads it.
     unsafe {
         set_option_raw(
@@ -200,7 +200,7 @@ pub(super) fn receive<A: Plain>(
 }
 
 /// Eight bytes that nobody can guess, from the kernel.
-pub(super) fn random() -> io::Result<[u8; 8]> {
+pub(crate) fn random() -> io::Result<[u8; 8]> {
     let mut bytes = [0; 8];
     // SAFETY: the pointer and the length describe the live array.
     let read = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
@@ -229,4 +229,30 @@ fn checked(result: c_int) -> io::Result<c_int> {
         return Err(io::Error::last_os_error());
     }
     Ok(result)
+}
+
+/// SIOCETHTOOL with ETHTOOL_GLINK: the carrier, as the driver knows it.
+pub(super) fn ethtool_link(fd: BorrowedFd, interface: &str) -> io::Result<bool> {
+    const ETHTOOL_GLINK: u32 = 0x0a; // linux/ethtool.h
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+    let mut value = Value {
+        command: ETHTOOL_GLINK,
+        data: 0,
+    };
+    // SAFETY: zero bytes are a valid ifreq.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    if interface.len() >= request.ifr_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: the request names a live, correctly sized value that the kernel fills.
+    checked(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCETHTOOL as _, &mut request) })?;
+    Ok(value.data != 0)
 }

@@ -1,10 +1,670 @@
-//! The daemon's loop. Placeholder.
+//! The daemon: reads everything that is here, lets the core decide, does what it says, and sleeps
+//! until something is here again or due.
+//!
+//! One turn of the loop drains every queue before it tells the core that time has passed
+//! ([`Event::Tick`]), because absence may be judged only when nothing is waiting to be read. Each
+//! step reads the clock first, so a process that was paused is late in its very first step, and the
+//! core drops what may have expired before it renews anything. After a renewal the clock is read
+//! again: what is due then is done before the loop sleeps.
 
+use super::assembly;
+use super::clock;
+use super::history::{self, Chronicle, History};
+use super::lock::PidLock;
+use super::network::{Network, News};
+use super::notify::Notifier;
 use super::options::Options;
+use super::orders::{Generation, Order, Verb};
+use super::paths::BUFFER;
+use super::ready::Ready;
+use super::realtime;
+use super::resources::Resources;
+use super::signals::{Signal, SignalSource};
+use super::state;
+use super::status::{Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
+use crate::config::{self, Config, EX_CONFIG};
+use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Report};
+use crate::core::peer::PeerState;
+use crate::core::time::Time;
+use crate::core::{Node, record::Record};
+use crate::wire::heartbeat::{Heartbeat, Side};
+use crate::wire::{Keyring, Reject, decode, encode};
+use smol::LocalExecutor;
+use smol::channel::{Receiver, Sender, unbounded};
+use smol::future;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// Runs the daemon until it is told to leave.
-pub fn run(_options: &Options) -> ExitCode {
-    eprintln!("ha-appliance: the daemon is not built yet");
+pub fn run(options: &Options) -> ExitCode {
+    super::log::init();
+    let signals = match SignalSource::block() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("signals: {error}")),
+    };
+    let lock = match PidLock::acquire(&options.run_dir) {
+        Ok(lock) => lock,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let config = match config::load(&options.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let me = match config.side(options.node.as_deref(), &host_name()) {
+        Ok(me) => me,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    realtime::enter();
+    let executor = Rc::new(LocalExecutor::new());
+    let ended = smol::block_on(executor.run(async {
+        let mut daemon = Daemon::new(options, config, me, executor.clone())?;
+        daemon.serve(&signals).await
+    }));
+    drop(lock);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// A batch of datagrams from one path a turn: a flood on one must not keep the others waiting.
+const DATAGRAMS: usize = 512;
+/// The same for everything else.
+const BATCH: usize = 256;
+
+struct Daemon {
+    options: Options,
+    config: Config,
+    me: Side,
+    keys: Keyring,
+    node: Node,
+    network: Network,
+    resources: Resources,
+    /// Events that follow from what was just done.
+    pending: VecDeque<Event>,
+    finished: (Sender<Event>, Receiver<Event>),
+    names: Names,
+    state_names: state::Names,
+    publisher: Publisher,
+    status: DaemonStatus,
+    counters: BTreeMap<&'static str, u64>,
+    answers: Answers,
+    chronicle: Chronicle,
+    history: History,
+    notifier: Option<Notifier>,
+    executor: Rc<LocalExecutor<'static>>,
+    carriers: Vec<Option<bool>>,
+    link_up: bool,
+    changed: bool,
+    dirty: bool,
+    exit: bool,
+}
+
+impl Daemon {
+    fn new(options: &Options, config: Config, me: Side, executor: Rc<LocalExecutor<'static>>) -> io::Result<Daemon> {
+        let network = Network::open(&config, me, Ready::new()?)?;
+        let setup = assembly::setup(&config, me, &network.resolved);
+        let state_names = assembly::state_names(&config, &network.resolved);
+        let loaded = state::load(&options.state_dir, &state_names);
+        let now = clock::now();
+        let incarnation = incarnation()?;
+        let notices = loaded.notice.into_iter();
+        let notices: Vec<String> = notices.chain(network.warnings.iter().map(|w| w.to_string())).collect();
+        for notice in &notices {
+            log::warn!("{notice}");
+        }
+        let software = env!("CARGO_PKG_VERSION");
+        let status = DaemonStatus {
+            pid: std::process::id(),
+            incarnation: format!("{incarnation:016x}"),
+            software: software.into(),
+            order_signal: super::signals::order_signal(),
+            config: options.config.display().to_string(),
+            generation: 1,
+            reload_error: None,
+            started_us: now.0,
+            notices,
+        };
+        let notifier = config.cluster.notify.clone().map(|hook| start_notifier(hook, &executor));
+        let groups = vips(&config, &network);
+        Ok(Daemon {
+            keys: keyring(&config)?,
+            node: Node::new(now, setup, incarnation, loaded.record, software),
+            resources: Resources::new(&groups)?,
+            pending: VecDeque::new(),
+            finished: unbounded(),
+            names: assembly::status_names(&config, &network.resolved),
+            state_names,
+            publisher: Publisher::new(&options.run_dir),
+            status,
+            counters: BTreeMap::new(),
+            answers: Answers::default(),
+            chronicle: Chronicle::default(),
+            history: History::new(&options.state_dir),
+            notifier,
+            executor,
+            carriers: vec![],
+            link_up: false,
+            changed: true,
+            dirty: true,
+            exit: false,
+            options: options.clone(),
+            config,
+            me,
+            network,
+        })
+    }
+
+    /// The loop.
+    async fn serve(&mut self, signals: &SignalSource) -> io::Result<()> {
+        log::info!(
+            "{} {} as {} of {}",
+            env!("CARGO_PKG_NAME"),
+            self.status.software,
+            self.config.node(self.me).name,
+            self.config.cluster.name
+        );
+        self.reconnect()?;
+        loop {
+            self.turn(signals)?;
+            if self.exit {
+                break;
+            }
+            if let Some(event) = self.sleep(signals).await? {
+                self.step(event);
+            }
+        }
+        self.publish(clock::now());
+        self.history.flush();
+        log::info!("ended");
+        Ok(())
+    }
+
+    /// Waits until something is here or due; gives the end of slow work, if that is what came.
+    async fn sleep(&self, signals: &SignalSource) -> io::Result<Option<Event>> {
+        let now = clock::now();
+        let due = [Some(self.node.deadline()), self.resources.deadline(), self.publisher.deadline()];
+        let due = due.into_iter().flatten().min().unwrap_or(now);
+        if due <= now {
+            return Ok(None);
+        }
+        let timer = async {
+            smol::Timer::after(due.since(now)).await;
+            Ok(None)
+        };
+        let finished = async { self.finished.1.recv().await.map(Some).map_err(io::Error::other) };
+        let heard = async {
+            future::or(self.network.any(), signals.ready()).await?;
+            Ok(None)
+        };
+        future::or(finished, future::or(heard, timer)).await
+    }
+
+    /// Everything that is here and due, once.
+    fn turn(&mut self, signals: &SignalSource) -> io::Result<()> {
+        self.follow_network()?;
+        self.ask_carriers();
+        while let Ok(event) = self.finished.1.try_recv() {
+            self.step(event);
+        }
+        self.hear_heartbeats();
+        self.hear_neighbours();
+        for _ in 0..BATCH {
+            let Some(signal) = signals.try_next() else { break };
+            self.obey(signal);
+        }
+        while !self.exit && self.node.deadline() <= clock::now() {
+            self.step(Event::Tick);
+        }
+        let now = clock::now();
+        self.resources.announce_due(&self.network.vifs, now);
+        self.publish(now);
+        Ok(())
+    }
+
+    /// One step of the core, and of whatever follows from it at once.
+    fn step(&mut self, event: Event) {
+        self.pending.push_back(event);
+        while let Some(event) = self.pending.pop_front() {
+            if self.exit {
+                return;
+            }
+            for action in self.node.step(clock::now(), event) {
+                self.act(action);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send(heartbeat) => self.send(&heartbeat),
+            Action::Persist { op, record } => self.persist(op, record),
+            Action::Look { op, group, .. } => {
+                let outcome = self.resources.look(group, &self.network.vifs);
+                self.done(op, outcome);
+            }
+            Action::Start { op, group, .. } => {
+                let forever = self.node.view().maintenance;
+                let outcome = self.resources.start(group, &self.network.vifs, forever, clock::now());
+                self.done(op, outcome);
+            }
+            Action::Stop { op, group, .. } => {
+                let outcome = self.resources.stop(group);
+                self.done(op, outcome);
+            }
+            // Every operation of a VIP ends within its step: there is none to cancel.
+            Action::Cancel { .. } => {}
+            Action::Clear { op, .. } => self.done(op, Outcome::Failed("no source of clearance is built in".into())),
+            Action::Renew { group, forever } => self.resources.renew(group, &self.network.vifs, forever),
+            Action::Announce { group } => self.resources.announce(group, &self.network.vifs, clock::now()),
+            Action::Probe { group } => self.probe(group),
+            Action::Ping { gateway, stamp } => self.network.ping(gateway, stamp),
+            Action::Answer { number, accepted, text } => {
+                self.answers.finish(number as u16, accepted, text);
+                self.dirty = true;
+            }
+            Action::Report(report) => self.report(&report),
+            Action::Exit => self.exit = true,
+        }
+    }
+
+    fn done(&mut self, op: OpId, outcome: Outcome) {
+        self.pending.push_back(Event::Finished { op, outcome });
+    }
+
+    fn send(&mut self, heartbeat: &Heartbeat) {
+        let datagram = encode(heartbeat, &self.keys);
+        for path in &self.network.paths {
+            if path.is_open() {
+                let counter = if path.send(&datagram) { "sent" } else { "not sent" };
+                *self.counters.entry(counter).or_default() += 1;
+            }
+        }
+    }
+
+    /// Writes on the blocking pool: a disk that hangs must not keep a heartbeat waiting.
+    fn persist(&mut self, op: OpId, record: Record) {
+        let (dir, names) = (self.options.state_dir.clone(), self.state_names.clone());
+        let finished = self.finished.0.clone();
+        smol::unblock(move || {
+            let outcome = match state::save(&dir, &names, &record) {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Failed(error.to_string()),
+            };
+            let _ = finished.try_send(Event::Finished { op, outcome });
+        })
+        .detach();
+    }
+
+    /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for
+    /// the peer's own address while that may prove that probes work.
+    fn probe(&self, group: usize) {
+        let mut asked = BTreeMap::new();
+        for &(address, vif) in self.resources.of_group(group) {
+            let count: &mut usize = asked.entry(vif).or_default();
+            *count += 1;
+            if *count <= PROBED {
+                self.network.probe(vif, address);
+            }
+        }
+        if self.node.peer_state() == PeerState::Alive {
+            for vif in asked.into_keys() {
+                if let Some(peer) = self.network.peer_on(vif) {
+                    self.network.probe(vif, peer);
+                }
+            }
+        }
+    }
+
+    fn hear_heartbeats(&mut self) {
+        let mut buffer = [0; BUFFER];
+        for path in 0..self.network.paths.len() {
+            for _ in 0..DATAGRAMS {
+                let Some(length) = self.network.paths[path].receive(&mut buffer) else { break };
+                match decode(&buffer[..length], &self.keys) {
+                    Ok(heartbeat) => {
+                        *self.counters.entry("received").or_default() += 1;
+                        let heartbeat = Box::new(heartbeat);
+                        self.step(Event::Heartbeat { path, heartbeat });
+                        self.learn_peer();
+                    }
+                    Err(reject) => *self.counters.entry(counter(reject)).or_default() += 1,
+                }
+            }
+        }
+    }
+
+    fn learn_peer(&mut self) {
+        let Some(heartbeat) = self.node.peer_heartbeat() else { return };
+        match self.network.learn_peer(&heartbeat.vifs) {
+            Ok(false) => {}
+            Ok(true) => self.listen(),
+            Err(error) => log::warn!("paths: {error}"),
+        }
+    }
+
+    fn hear_neighbours(&mut self) {
+        for vif in 0..self.network.vifs.len() {
+            for _ in 0..BATCH {
+                let Some(claim) = self.network.claim(vif) else { break };
+                self.network.learn_gateway(&claim);
+                let subject = if self.network.peer_on(vif) == Some(claim.address) {
+                    Claimed::PeerAddress
+                } else if let Some(group) = self.resources.group_of(claim.address) {
+                    Claimed::Vip(group)
+                } else {
+                    continue;
+                };
+                let mac = claim.mac;
+                self.step(Event::Claim { vif, subject, mac });
+            }
+            for _ in 0..BATCH {
+                let Some((gateway, stamp)) = self.network.pong(vif) else { break };
+                self.step(Event::Pong { gateway, stamp });
+            }
+        }
+    }
+
+    /// What changed in the machine's network, before anything else: an address that somebody
+    /// deleted is put back in this very turn.
+    fn follow_network(&mut self) -> io::Result<()> {
+        for _ in 0..8 * BATCH {
+            let resources = &self.resources;
+            let Some(news) = self.network.news(|address| resources.group_of(address).is_some()) else { break };
+            match news {
+                News::Changed => self.changed = true,
+                News::Removed(vif, address) => {
+                    if let Some(group) = self.home(vif, address) {
+                        self.step(Event::Lost { group, resource: 0 });
+                    }
+                }
+                News::Added(vif, address) => {
+                    if let Some(group) = self.home(vif, address) {
+                        self.step(Event::Appeared { group, resource: 0 });
+                    }
+                }
+            }
+        }
+        if std::mem::take(&mut self.changed) {
+            self.reconnect()?;
+        }
+        Ok(())
+    }
+
+    /// The group whose VIP belongs on that interface.
+    fn home(&self, vif: usize, address: IpAddr) -> Option<usize> {
+        let group = self.resources.group_of(address)?;
+        self.resources.of_group(group).contains(&(address, vif)).then_some(group)
+    }
+
+    /// Resolves ha.toml against the machine again and tells the core what that changed.
+    fn reconnect(&mut self) -> io::Result<()> {
+        let host = self.resources.host()?;
+        let counted = self.network.follow(&self.config, self.me, host)?;
+        if counted {
+            self.reassemble();
+        }
+        self.node.describe_vifs(self.network.vif_reports());
+        self.listen();
+        self.name_paths();
+        if !self.link_up && self.network.a_link_is_up() {
+            self.link_up = true;
+            self.step(Event::LinkUp);
+        }
+        let gateways = self.network.gateways().iter().map(|(vif, _)| *vif).collect();
+        self.step(Event::Gateways(gateways));
+        self.carriers = vec![None; self.network.vifs.len()];
+        self.ask_carriers_now();
+        Ok(())
+    }
+
+    /// The VIP interfaces are counted anew: everything that has their indices follows.
+    fn reassemble(&mut self) {
+        let resolved = &self.network.resolved;
+        self.names = assembly::status_names(&self.config, resolved);
+        self.state_names = assembly::state_names(&self.config, resolved);
+        for error in self.resources.replace(&vips(&self.config, &self.network)) {
+            log::warn!("{error}");
+        }
+        let setup = assembly::setup(&self.config, self.me, resolved);
+        self.step(Event::Setup(Box::new(setup)));
+        self.dirty = true;
+    }
+
+    fn listen(&mut self) {
+        let vips: Vec<_> = self.resources.all().collect();
+        self.network.listen_for(&vips);
+        self.name_paths();
+    }
+
+    fn name_paths(&mut self) {
+        let links = self.network.resolved.links.len();
+        self.names.paths.truncate(links);
+        for vif in 0..self.network.vifs.len() {
+            if let (Some(own), Some(peer), true) = (
+                self.network.own_address(vif),
+                self.network.peer_on(vif),
+                self.network.paths[links + vif].is_open(),
+            ) {
+                self.names.paths.push(PathNames {
+                    own: own.to_string(),
+                    peer: peer.to_string(),
+                    last_resort: true,
+                });
+            }
+        }
+    }
+
+    fn ask_carriers(&mut self) {
+        if let Some(carriers) = self.network.carriers(clock::now(), self.config.heartbeat.interval / 2) {
+            self.tell_carriers(carriers);
+        }
+    }
+
+    fn ask_carriers_now(&mut self) {
+        if let Some(carriers) = self.network.carriers(clock::now(), Duration::ZERO) {
+            self.tell_carriers(carriers);
+        }
+    }
+
+    fn tell_carriers(&mut self, carriers: Vec<bool>) {
+        for (vif, up) in carriers.into_iter().enumerate() {
+            if self.carriers.get(vif) != Some(&Some(up)) {
+                self.carriers[vif] = Some(up);
+                self.step(Event::Carrier { vif, up });
+            }
+        }
+    }
+
+    fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::Order(Ok(order)) => self.order(order),
+            Signal::Order(Err(unknown)) => {
+                let text = "refused: the running daemon is of another version and does not know this command";
+                self.answers.finish(unknown.1, false, text);
+                self.dirty = true;
+            }
+            Signal::Reload => {
+                let _ = self.reload();
+            }
+            Signal::Leave => self.command(0, Command::Leave),
+            Signal::HandOver => self.command(0, Command::Failover(None)),
+            Signal::StandbyHere => self.command(0, Command::Standby(self.me, true)),
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        self.answers.begin(order.number);
+        self.dirty = true;
+        if order.generation != Generation::of(self.status.generation) {
+            let text = "refused: the configuration was reloaded a moment ago; say it again";
+            self.answers.finish(order.number, false, text);
+            return;
+        }
+        let group = order.group.map(usize::from);
+        let known = group.is_none_or(|g| g < self.config.groups.len());
+        let command = match (order.verb, group) {
+            _ if !known => None,
+            (Verb::Failover, group) => Some(Command::Failover(group)),
+            (Verb::Clear, group) => Some(Command::Clear(group)),
+            (Verb::StandbyFirst, _) => Some(Command::Standby(Side::First, true)),
+            (Verb::StandbySecond, _) => Some(Command::Standby(Side::Second, true)),
+            (Verb::OnlineFirst, _) => Some(Command::Standby(Side::First, false)),
+            (Verb::OnlineSecond, _) => Some(Command::Standby(Side::Second, false)),
+            (Verb::MaintenanceOn, _) => Some(Command::Maintenance(true)),
+            (Verb::MaintenanceOff, _) => Some(Command::Maintenance(false)),
+            (Verb::Stop, Some(group)) => Some(Command::Stopped(group, true)),
+            (Verb::Start, Some(group)) => Some(Command::Stopped(group, false)),
+            (Verb::Stop | Verb::Start, None) => None,
+            (Verb::ConfirmFenced, _) => Some(Command::ConfirmFenced),
+            (Verb::Reload, _) => {
+                match self.reload() {
+                    Ok(text) => self.answers.finish(order.number, true, text),
+                    Err(text) => self.answers.finish(order.number, false, text),
+                }
+                return;
+            }
+        };
+        match command {
+            Some(command) => self.command(order.number.into(), command),
+            None => self.answers.finish(order.number, false, "refused: no such group"),
+        }
+    }
+
+    fn command(&mut self, number: u32, command: Command) {
+        log::info!("command: {command:?}");
+        self.step(Event::Command { number, command });
+    }
+
+    /// Builds the whole new configuration first; keeps the old one if anything is wrong.
+    fn reload(&mut self) -> Result<String, String> {
+        let verdict = self.try_reload();
+        match &verdict {
+            Ok(text) => log::info!("reload: {text}"),
+            Err(text) => log::error!("reload refused, the configuration before stays in force: {text}"),
+        }
+        self.status.reload_error = verdict.clone().err();
+        self.dirty = true;
+        verdict
+    }
+
+    fn try_reload(&mut self) -> Result<String, String> {
+        let config = config::load(&self.options.config).map_err(|e| e.to_string())?;
+        if config.cluster.name != self.config.cluster.name {
+            return Err("cluster.name cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let names = |c: &Config| c.nodes.each_ref().map(|n| n.name.clone());
+        if names(&config) != names(&self.config) {
+            return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let view = self.node.view();
+        let dropped = self.config.groups.iter().zip(&view.groups).find(|(group, view)| {
+            view.role != crate::wire::heartbeat::Role::Stopped && !config.groups.iter().any(|g| g.name == group.name)
+        });
+        if let Some((group, _)) = dropped {
+            let name = &group.name;
+            return Err(format!("group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"));
+        }
+        let keys = keyring(&config).map_err(|e| e.to_string())?;
+        let host = self.resources.host().map_err(|e| e.to_string())?;
+        self.network.follow(&config, self.me, host).map_err(|e| e.to_string())?;
+        if config.cluster.notify != self.config.cluster.notify {
+            self.notifier = config.cluster.notify.clone().map(|hook| start_notifier(hook, &self.executor));
+        }
+        self.keys = keys;
+        self.config = config;
+        self.status.generation += 1;
+        self.status.notices = self.network.warnings.iter().map(|w| w.to_string()).collect();
+        self.reassemble();
+        self.reconnect().map_err(|e| e.to_string())?;
+        Ok(format!(
+            "{} is in force ({} groups)",
+            self.options.config.display(),
+            self.config.groups.len()
+        ))
+    }
+
+    fn report(&mut self, report: &Report) {
+        let node = &self.config.node(self.me).name;
+        let entry = self.chronicle.entry(report, &self.names, node, clock::now());
+        log::log!(history::level(report), "{entry}");
+        if let Some(notifier) = &self.notifier {
+            notifier.push(entry.clone());
+        }
+        self.history.push(entry);
+        self.dirty = true;
+    }
+
+    fn publish(&mut self, now: Time) {
+        let due = self.publisher.deadline().is_none_or(|at| at <= now);
+        if !due && !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        self.counters.insert("history lost", self.history.lost());
+        let view = self.node.view();
+        let facts = Facts {
+            view: &view,
+            names: &self.names,
+            daemon: &self.status,
+            counters: &self.counters,
+            answers: &self.answers,
+        };
+        if let Err(error) = self.publisher.publish(now, &facts) {
+            log::debug!("status.json: {error}");
+        }
+    }
+}
+
+/// VIPs of a group asked for on each interface in one probe.
+const PROBED: usize = 4;
+
+fn start_notifier(hook: PathBuf, executor: &LocalExecutor<'static>) -> Notifier {
+    let (notifier, task) = Notifier::new(hook);
+    executor.spawn(task).detach();
+    notifier
+}
+
+fn vips(config: &Config, network: &Network) -> Vec<Vec<(IpAddr, usize)>> {
+    let groups = 0..config.groups.len();
+    groups.map(|group| assembly::vips(config, &network.resolved, group)).collect()
+}
+
+fn keyring(config: &Config) -> io::Result<Keyring> {
+    let keys = config.cluster.keys.clone();
+    Keyring::new(keys).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no usable key"))
+}
+
+/// What a refused datagram counts as.
+fn counter(reject: Reject) -> &'static str {
+    match reject {
+        Reject::TooShort | Reject::TooLong => "rejected: length",
+        Reject::NotOurs => "rejected: not a heartbeat",
+        Reject::BadMac => "rejected: bad key",
+        Reject::Malformed { .. } => "rejected: malformed",
+    }
+}
+
+fn incarnation() -> io::Result<u64> {
+    crate::agents::sys::random().map(|bytes| u64::from_ne_bytes(bytes).max(1))
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().into()
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("ha-appliance: {text}");
     ExitCode::FAILURE
 }

@@ -1,14 +1,20 @@
 //! The thin shell around the core: clock, sockets, signals, files, and the loop that feeds the core.
 
+pub mod assembly;
 pub mod child;
 pub mod clock;
 pub mod daemon;
 pub mod history;
 pub mod lock;
 pub mod log;
+pub mod network;
 pub mod notify;
 pub mod options;
 pub mod orders;
+pub mod paths;
+pub mod ready;
+pub mod realtime;
+pub mod resources;
 pub mod signals;
 pub mod state;
 pub mod status;

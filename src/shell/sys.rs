@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -17,6 +17,47 @@ pub(super) fn boottime_us() -> i64 {
     let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
     assert_eq!(result, 0, "CLOCK_BOOTTIME is missing");
     now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+}
+
+/// An empty epoll set.
+pub(super) fn epoll() -> io::Result<OwnedFd> {
+    // SAFETY: a number in, a descriptor or -1 out.
+    let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Adds a descriptor to an epoll set, for reading; it leaves when it is closed.
+pub(super) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
+    let fd = descriptor.as_raw_fd();
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN as u32,
+        u64: fd as u64,
+    };
+    // SAFETY: `event` is valid and only read.
+    check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
+}
+
+/// Makes all threads share one malloc arena.
+pub(super) fn single_arena() {
+    // SAFETY: two numbers; documented to be safe before or after threads start.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Locks every page of the process, now and later, from when it is first touched.
+pub(super) fn lock_memory() -> io::Result<()> {
+    // SAFETY: a number.
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) }).map(drop)
+}
+
+/// Puts this thread before all that have no real-time priority; what it starts is normal again.
+pub(super) fn real_time() -> io::Result<()> {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: `priority` is valid and only read; 0 is the calling thread.
+    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &priority) }).map(drop)
 }
 
 /// Renames without ever replacing: EEXIST if `to` is there.

@@ -1,0 +1,19 @@
+//! Keeps the daemon from being late: memory that is not paged out, and a turn before everybody else.
+//!
+//! A heartbeat 500 ms late costs a takeover; at an interval of 10 ms, 30 ms do. Neither helps
+//! against a hypervisor that stops the whole machine: that is what lease lifetimes are for.
+
+use super::sys;
+
+/// Locks what memory is used, and takes a low real-time priority. What fails (no privilege) is a
+/// warning: everything works without, only later under load.
+pub fn enter() {
+    // One arena: with several, glibc maps 64 MB for each thread, and MCL_FUTURE would lock it.
+    sys::single_arena();
+    if let Err(error) = sys::lock_memory() {
+        log::warn!("memory cannot be locked ({error}): give the unit CAP_IPC_LOCK");
+    }
+    if let Err(error) = sys::real_time() {
+        log::warn!("no real-time priority ({error}): heartbeats may be late under load; give the unit CAP_SYS_NICE");
+    }
+}

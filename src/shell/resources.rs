@@ -1,0 +1,159 @@
+//! Does what the core asks of resources. A group's VIPs are one resource: one batch in the kernel.
+
+use crate::agents::netlink::Route;
+use crate::agents::packet::Sender;
+use crate::agents::vip::{Presence, Vif, VipError, VipSet, VipTarget};
+use crate::core::event::{self, Outcome};
+use crate::core::setup::LIFETIME;
+use crate::core::time::Time;
+use std::io;
+use std::net::IpAddr;
+
+/// The VIPs of every group, and the means to change them.
+#[derive(Debug)]
+pub struct Resources {
+    sets: Vec<Set>,
+    route: Route,
+    sender: Sender,
+}
+
+#[derive(Clone, Debug)]
+struct Set {
+    vips: VipSet,
+    targets: Vec<(IpAddr, usize)>,
+}
+
+impl Resources {
+    /// For these VIPs, per group, each with its VIP interface.
+    pub fn new(groups: &[Vec<(IpAddr, usize)>]) -> io::Result<Resources> {
+        Ok(Resources {
+            sets: groups.iter().map(|targets| Set::new(targets)).collect(),
+            route: Route::open()?,
+            sender: Sender::open()?,
+        })
+    }
+
+    /// A new configuration. Addresses that no group has any more are removed from this machine;
+    /// gives what could not be.
+    pub fn replace(&mut self, groups: &[Vec<(IpAddr, usize)>]) -> Vec<VipError> {
+        let kept: Vec<IpAddr> = groups.iter().flatten().map(|(address, _)| *address).collect();
+        let gone = self.sets.iter().flat_map(|s| &s.targets).map(|(address, _)| *address);
+        let gone: Vec<IpAddr> = gone.filter(|address| !kept.contains(address)).collect();
+        let old = std::mem::take(&mut self.sets);
+        self.sets = (groups.iter())
+            .map(|targets| match old.iter().position(|set| set.targets == *targets) {
+                Some(same) => old[same].clone(),
+                None => Set::new(targets),
+            })
+            .collect();
+        match gone.is_empty() {
+            true => Vec::new(),
+            false => crate::agents::vip::release(&gone).err().unwrap_or_default(),
+        }
+    }
+
+    /// Whether this group has the address.
+    pub fn group_of(&self, address: IpAddr) -> Option<usize> {
+        self.sets.iter().position(|set| set.targets.iter().any(|(vip, _)| *vip == address))
+    }
+
+    /// Every VIP with its VIP interface.
+    pub fn all(&self) -> impl Iterator<Item = (IpAddr, usize)> {
+        self.sets.iter().flat_map(|set| set.targets.iter().copied())
+    }
+
+    /// A group's VIPs with their VIP interfaces.
+    pub fn of_group(&self, group: usize) -> &[(IpAddr, usize)] {
+        &self.sets[group].targets
+    }
+
+    /// What of a group's VIPs is here.
+    pub fn look(&mut self, group: usize, vifs: &[Vif]) -> Outcome {
+        match self.sets[group].vips.look(&mut self.route, vifs) {
+            Ok(Presence::All) => Outcome::Found(event::Presence::Running),
+            Ok(Presence::Some(_)) => Outcome::Found(event::Presence::Partial),
+            Ok(Presence::None) => Outcome::Found(event::Presence::Absent),
+            Err(error) => Outcome::Failed(format!("cannot see which addresses are here: {error}")),
+        }
+    }
+
+    /// Adds a group's VIPs, or makes sure that all are there, and announces them.
+    pub fn start(&mut self, group: usize, vifs: &[Vif], forever: bool, now: Time) -> Outcome {
+        let vips = &mut self.sets[group].vips;
+        let started = vips.start(&mut self.route, vifs, lifetime(forever), micros(now));
+        let outcome = outcome(started);
+        self.announce_due(vifs, now);
+        outcome
+    }
+
+    /// Removes a group's VIPs and looks whether they are gone.
+    pub fn stop(&mut self, group: usize) -> Outcome {
+        outcome(self.sets[group].vips.stop(&mut self.route))
+    }
+
+    /// Renews the lifetime of a group's VIPs; what the kernel refuses is logged.
+    pub fn renew(&mut self, group: usize, vifs: &[Vif], forever: bool) {
+        let renewed = self.sets[group].vips.renew(&mut self.route, vifs, lifetime(forever));
+        if let Outcome::Failed(why) = outcome(renewed) {
+            log::warn!("renewing: {why}");
+        }
+    }
+
+    /// Announces a group's VIPs from the beginning.
+    pub fn announce(&mut self, group: usize, vifs: &[Vif], now: Time) {
+        self.sets[group].vips.announce_now(micros(now));
+        self.announce_due(vifs, now);
+    }
+
+    /// Sends the announcements that are due.
+    pub fn announce_due(&mut self, vifs: &[Vif], now: Time) {
+        for set in &mut self.sets {
+            if set.vips.next_deadline().is_some_and(|at| at <= micros(now))
+                && let Err(error) = set.vips.fire(&self.sender, vifs, micros(now))
+            {
+                log::debug!("{error}");
+            }
+        }
+    }
+
+    /// When the next announcement is due.
+    pub fn deadline(&self) -> Option<Time> {
+        let due = self.sets.iter().filter_map(|set| set.vips.next_deadline()).min();
+        due.map(|at| Time(at as i64))
+    }
+
+    /// The kernel's interfaces, addresses and routes.
+    pub fn host(&mut self) -> io::Result<crate::agents::host::Host> {
+        self.route.host()
+    }
+}
+
+impl Set {
+    fn new(targets: &[(IpAddr, usize)]) -> Set {
+        let vips = targets.iter().map(|&(address, vif)| VipTarget { address, vif });
+        Set {
+            vips: VipSet::new(vips.collect()),
+            targets: targets.to_vec(),
+        }
+    }
+}
+
+fn lifetime(forever: bool) -> Option<u32> {
+    (!forever).then_some(LIFETIME.as_secs() as u32)
+}
+
+fn micros(now: Time) -> u64 {
+    now.0.max(0) as u64
+}
+
+/// The first error stands for all: a thousand addresses on an interface that is gone fail alike.
+fn outcome(result: Result<(), Vec<VipError>>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(errors) => match &errors[..] {
+            [] => Outcome::Done,
+            [one] => Outcome::Failed(one.to_string()),
+            [first, rest @ ..] => Outcome::Failed(format!("{first} (and {} more)", rest.len())),
+        },
+    }
+}

@@ -1,0 +1,245 @@
+//! What a user of the VIP sees: a UDP probe every half millisecond, and which node answered it.
+
+use crate::net::{Host, Net};
+use crate::sys::{self, Micros, now, within};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The port of the echo responder that runs on every node.
+pub const ECHO_PORT: u16 = 7;
+
+/// The usual probing period.
+pub const PERIOD: Duration = Duration::from_micros(500);
+
+/// A client that probes one address until it is dropped.
+pub struct Client {
+    probes: Arc<Mutex<Vec<Probe>>>,
+    over: Arc<AtomicBool>,
+    prober: Option<JoinHandle<()>>,
+}
+
+/// One probe; `answer` is when its answer came, and whose it was.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    sent: Micros,
+    answer: Option<(Micros, Host)>,
+}
+
+/// The longest time for which no probe that was sent got an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Outage {
+    /// The last answered probe before it was sent then.
+    pub from: Micros,
+    /// The first answered probe after it was sent then.
+    pub until: Micros,
+    /// Probes lost since the instant asked about, in this gap or any other.
+    pub lost: usize,
+}
+
+impl Outage {
+    /// Its length. Half a millisecond is no outage but the probing period.
+    pub fn length(self) -> Duration {
+        Duration::from_micros(self.until - self.from)
+    }
+}
+
+impl Client {
+    /// Starts probing.
+    pub fn start(net: &Net, address: &str, period: Duration) -> io::Result<Client> {
+        let address: IpAddr = address.parse().expect("an address");
+        let any = if address.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
+        let socket = within(&net.netns(Host::Client), || UdpSocket::bind(any))?;
+        socket.set_nonblocking(true)?;
+        let target = SocketAddr::new(address, ECHO_PORT);
+        let probes = Arc::new(Mutex::new(Vec::new()));
+        let over = Arc::new(AtomicBool::new(false));
+        let prober = std::thread::spawn({
+            let (probes, over) = (probes.clone(), over.clone());
+            move || probe(&socket, target, period, &probes, &over)
+        });
+        Ok(Client {
+            probes,
+            over,
+            prober: Some(prober),
+        })
+    }
+
+    /// Waits for the answer to a probe sent from now on, by a given node or any; gives when that
+    /// probe was sent, and who answered.
+    pub fn answered(&self, by: Option<Host>, limit: Duration) -> Result<(Micros, Host), String> {
+        let from = now();
+        while sys::since(from) < limit {
+            if let Some(found) = self.first_answer(from, by) {
+                return Ok(found);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let who = by.map_or("anyone", Host::node_name);
+        Err(format!("no answer to the client by {who} within {limit:?}"))
+    }
+
+    /// The first answered probe sent since `from`.
+    pub fn first_answer(&self, from: Micros, by: Option<Host>) -> Option<(Micros, Host)> {
+        let probes = self.probes();
+        let start = probes.partition_point(|probe| probe.sent < from);
+        probes[start..].iter().find_map(|probe| {
+            let (_, who) = probe.answer?;
+            by.is_none_or(|by| by == who).then_some((probe.sent, who))
+        })
+    }
+
+    /// Of the probes sent since `from`, and long enough ago, the answered part.
+    pub fn answered_share(&self, from: Micros) -> f64 {
+        let recent = now() - 20_000;
+        let probes = self.probes();
+        let counted: Vec<_> = probes
+            .iter()
+            .filter(|probe| (from..recent).contains(&probe.sent))
+            .collect();
+        let answered = counted
+            .iter()
+            .filter(|probe| probe.answer.is_some())
+            .count();
+        answered as f64 / counted.len().max(1) as f64
+    }
+
+    /// The longest outage since `from`, the gap into which `from` falls included. Call it once
+    /// answers have come back; an outage that still lasts ends now.
+    pub fn outage(&self, from: Micros) -> Outage {
+        let probes = self.probes();
+        let start = probes.partition_point(|probe| probe.sent < from);
+        let before = probes[..start]
+            .iter()
+            .rev()
+            .find(|probe| probe.answer.is_some());
+        let mut last = before.map_or(from, |probe| probe.sent);
+        let mut longest = Outage {
+            from: last,
+            until: last,
+            lost: 0,
+        };
+        let mut lost = 0;
+        // An answer takes its time: what was sent just now is not lost yet.
+        let recent = now() - 20_000;
+        for probe in &probes[start..] {
+            if probe.answer.is_none() {
+                lost += usize::from(probe.sent < recent);
+                continue;
+            }
+            if probe.sent - last > longest.until - longest.from {
+                longest = Outage {
+                    from: last,
+                    until: probe.sent,
+                    lost: 0,
+                };
+            }
+            last = probe.sent;
+        }
+        if recent > last && recent - last > longest.until - longest.from {
+            longest = Outage {
+                from: last,
+                until: now(),
+                lost: 0,
+            };
+        }
+        Outage { lost, ..longest }
+    }
+
+    fn probes(&self) -> MutexGuard<'_, Vec<Probe>> {
+        self.probes.lock().expect("no panic while held")
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(prober) = self.prober.take() {
+            let _ = prober.join();
+        }
+    }
+}
+
+/// Answers every datagram with itself and this node's tag; the program behind `lab __echo TAG`.
+pub fn echo_main(tag: &str) -> io::Result<()> {
+    sys::realtime();
+    let socket = UdpSocket::bind(("::", ECHO_PORT))?;
+    let mut bytes = [0; 64];
+    loop {
+        let Ok((length, from)) = socket.recv_from(&mut bytes) else {
+            continue;
+        };
+        let mut answer = bytes[..length.min(8)].to_vec();
+        answer.extend(tag.as_bytes());
+        let _ = socket.send_to(&answer, from);
+    }
+}
+
+fn probe(
+    socket: &UdpSocket,
+    target: SocketAddr,
+    period: Duration,
+    probes: &Mutex<Vec<Probe>>,
+    over: &AtomicBool,
+) {
+    sys::realtime();
+    let mut due = now();
+    while !over.load(Ordering::Relaxed) {
+        let number = {
+            let mut probes = probes.lock().expect("no panic while held");
+            probes.push(Probe {
+                sent: now(),
+                answer: None,
+            });
+            probes.len() as u64 - 1
+        };
+        // An unreachable VIP is what the probe is there to find.
+        let _ = socket.send_to(&number.to_be_bytes(), target);
+        due = (due + period.as_micros() as u64).max(now().saturating_sub(5_000));
+        while now() < due {
+            wait_readable(socket, due - now());
+            receive(socket, probes);
+        }
+    }
+}
+
+fn receive(socket: &UdpSocket, probes: &Mutex<Vec<Probe>>) {
+    let mut bytes = [0; 64];
+    while let Ok(length) = socket.recv(&mut bytes) {
+        let who = match &bytes[8.min(length)..length] {
+            b"a" => Host::A,
+            b"b" => Host::B,
+            _ => Host::Stranger,
+        };
+        let number = u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
+        if let Some(probe) = probes
+            .lock()
+            .expect("no panic while held")
+            .get_mut(number as usize)
+        {
+            probe.answer.get_or_insert((now(), who));
+        }
+    }
+}
+
+fn wait_readable(socket: &UdpSocket, microseconds: u64) {
+    let mut poll = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let timeout = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: (microseconds.min(999_999) * 1000) as i64,
+    };
+    // SAFETY: one valid pollfd and a valid timespec.
+    unsafe { libc::ppoll(&mut poll, 1, &timeout, std::ptr::null()) };
+}

@@ -1,0 +1,396 @@
+//! The lab's network: one switch with two bridges (service LAN, interlink), a gateway, a client
+//! and two nodes, each in a network namespace of its own.
+//!
+//! ```text
+//!   gateway 10.77.0.1 ─┐                    ┌─ client 10.77.0.50
+//!                      ├──── service LAN ───┤
+//!          lan0 .11 ── a                    b ── lan0 .12
+//!          il0  .1  ── a ──── interlink ─── b ── il0  .2       10.88.0.0/30
+//! ```
+//!
+//! Every address has an IPv6 twin (`fd77::`, `fd88::`). The switch's ports are called `a-lan`,
+//! `b-il` and so on: a fault is made there and never inside a node. All names start with
+//! `ha<pid>-`, so that several labs can run at once and a dead one can be swept away.
+
+use crate::rtnl::Rtnl;
+use crate::sys::{self, within};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// The VIP of every scenario.
+pub const VIP: &str = "10.77.0.100";
+/// Its IPv6 sibling.
+pub const VIP6: &str = "fd77::100";
+/// The gateway on the service LAN.
+pub const GATEWAY: &str = "10.77.0.1";
+/// The port of the appliance's heartbeats.
+pub const HEARTBEAT_PORT: u16 = 5405;
+
+/// A box on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// The first node, `lb1`.
+    A,
+    /// The second node, `lb2`.
+    B,
+    /// The router whose answers tell a node that its LAN works.
+    Gateway,
+    /// Who uses the VIP.
+    Client,
+    /// Somebody who means no good.
+    Stranger,
+}
+
+/// Both nodes, in order.
+pub const NODES: [Host; 2] = [Host::A, Host::B];
+
+impl Host {
+    /// Short name, used in namespaces and ports.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Host::A => "a",
+            Host::B => "b",
+            Host::Gateway => "gw",
+            Host::Client => "cl",
+            Host::Stranger => "st",
+        }
+    }
+
+    /// The node's name in ha.toml.
+    pub fn node_name(self) -> &'static str {
+        match self {
+            Host::A => "lb1",
+            Host::B => "lb2",
+            other => other.tag(),
+        }
+    }
+
+    /// The other node.
+    pub fn peer(self) -> Host {
+        if self == Host::A { Host::B } else { Host::A }
+    }
+
+    /// The last number of its addresses on a wire.
+    pub fn number(self, wire: Wire) -> u8 {
+        match (self, wire) {
+            (Host::A, Wire::Lan) => 11,
+            (Host::B, Wire::Lan) => 12,
+            (Host::A, Wire::Interlink) => 1,
+            (Host::B, Wire::Interlink) => 2,
+            (Host::Gateway, _) => 1,
+            (Host::Client, _) => 50,
+            (Host::Stranger, _) => 66,
+        }
+    }
+
+    /// Its hardware address on a wire.
+    pub fn mac(self, wire: Wire) -> [u8; 6] {
+        let net = if wire == Wire::Lan { 0x77 } else { 0x88 };
+        [0x02, net, 0, 0, 0, self.number(wire)]
+    }
+}
+
+/// One of the two networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// Where clients and the gateway are: `lan0` in a node.
+    Lan,
+    /// The cable between the nodes: `il0`.
+    Interlink,
+}
+
+impl Wire {
+    fn tag(self) -> &'static str {
+        if self == Wire::Lan { "lan" } else { "il" }
+    }
+
+    fn bridge(self) -> &'static str {
+        if self == Wire::Lan { "br-lan" } else { "br-il" }
+    }
+}
+
+/// The switch's end of a cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Port(pub Host, pub Wire);
+
+impl std::fmt::Display for Port {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}-{}", self.0.tag(), self.1.tag())
+    }
+}
+
+/// What of a port's traffic is lost, silently: the carrier stays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cut {
+    /// Everything, both ways.
+    Both,
+    /// What the host sends.
+    Sent,
+    /// What the host should receive.
+    Received,
+    /// Heartbeats only, both ways: a firewall rule.
+    Heartbeats,
+    /// Heartbeats that the host sends.
+    HeartbeatsSent,
+    /// So many of a hundred frames, both ways.
+    Percent(u8),
+}
+
+/// The running network. Dropping it removes everything.
+pub struct Net {
+    prefix: String,
+    switch: Rtnl,
+    ports: Mutex<HashMap<Port, u32>>,
+}
+
+impl Net {
+    /// Builds switch, gateway and client. Nodes are added by [`Net::attach`].
+    pub fn new() -> io::Result<Net> {
+        let prefix = format!("ha{}-", std::process::id());
+        let switch = format!("{prefix}sw");
+        batch(None, &format!("netns add {switch}\n"))?;
+        let mut lines = String::new();
+        for wire in [Wire::Lan, Wire::Interlink] {
+            let bridge = wire.bridge();
+            lines += &format!(
+                "link add {bridge} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n"
+            );
+            lines += &format!("link set {bridge} up\n");
+        }
+        quieten(&switch)?;
+        batch(Some(&switch), &lines)?;
+        let net = Net {
+            switch: Rtnl::open(&switch)?,
+            prefix,
+            ports: Mutex::default(),
+        };
+        net.nft(
+            "add table bridge lab; add chain bridge lab f { type filter hook forward priority 0; }",
+        )?;
+        net.attach(Host::Gateway, &[Wire::Lan])?;
+        net.attach(Host::Client, &[Wire::Lan])?;
+        Ok(net)
+    }
+
+    /// A host's namespace.
+    pub fn netns(&self, host: Host) -> String {
+        format!("{}{}", self.prefix, host.tag())
+    }
+
+    /// The switch's namespace, where both bridges can be listened to.
+    pub fn switch_netns(&self) -> String {
+        format!("{}sw", self.prefix)
+    }
+
+    /// Numbers a host's namespace for the address feed.
+    pub fn number(&self, host: Host, id: i32) -> io::Result<()> {
+        self.switch.number(&self.netns(host), id)
+    }
+
+    /// Creates a host's namespace, before it has any cable.
+    pub fn create(&self, host: Host) -> io::Result<()> {
+        let netns = self.netns(host);
+        batch(None, &format!("netns add {netns}\n"))?;
+        quieten(&netns)
+    }
+
+    /// Creates a host and plugs it in, with its addresses.
+    pub fn attach(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
+        self.create(host)?;
+        self.cable(host, wires)
+    }
+
+    /// Plugs a created host in and gives it its addresses.
+    pub fn cable(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
+        let (netns, switch) = (self.netns(host), self.switch_netns());
+        let mut outside = String::new();
+        let mut inside = "link set lo up\n".to_string();
+        for &wire in wires {
+            let (port, name) = (Port(host, wire), format!("{}0", wire.tag()));
+            let mac = mac_text(host.mac(wire));
+            outside += &format!(
+                "link add {port} type veth peer name {name} address {mac} netns {netns}\n"
+            );
+            outside += &format!("link set {port} master {} up\n", wire.bridge());
+            let n = host.number(wire);
+            let (v4, v6) = match wire {
+                Wire::Lan => (format!("10.77.0.{n}/24"), format!("fd77::{n}/64")),
+                Wire::Interlink => (format!("10.88.0.{n}/30"), format!("fd88::{n}/64")),
+            };
+            inside += &format!("addr add {v4} dev {name}\naddr add {v6} dev {name} nodad\n");
+            inside += &format!("link set {name} up\n");
+        }
+        if wires.contains(&Wire::Lan) && host != Host::Gateway {
+            inside += "route add default via 10.77.0.1\nroute add default via fd77::1\n";
+        }
+        batch(Some(&switch), &outside)?;
+        batch(Some(&netns), &inside)?;
+        let indices = within(&switch, || {
+            let index = |port: Port| {
+                let name = std::ffi::CString::new(port.to_string())?;
+                // SAFETY: a NUL-terminated name.
+                io::Result::Ok((port, unsafe { libc::if_nametoindex(name.as_ptr()) }))
+            };
+            wires
+                .iter()
+                .map(|&wire| index(Port(host, wire)))
+                .collect::<io::Result<Vec<_>>>()
+        })?;
+        self.ports
+            .lock()
+            .expect("no panic while held")
+            .extend(indices);
+        Ok(())
+    }
+
+    /// Removes a host: its ports, then its namespace. What still runs in it must be dead already.
+    pub fn detach(&self, host: Host) -> io::Result<()> {
+        let mut ports = self.ports.lock().expect("no panic while held");
+        let gone: Vec<Port> = ports.keys().filter(|p| p.0 == host).copied().collect();
+        let lines: String = gone.iter().map(|p| format!("link del {p}\n")).collect();
+        ports.retain(|p, _| p.0 != host);
+        batch(Some(&self.switch_netns()), &lines)?;
+        batch(None, &format!("netns del {}\n", self.netns(host)))
+    }
+
+    /// Silences a host within microseconds, as when its power fails. The host sees no change, so
+    /// nothing in it can react before it is killed.
+    pub fn silence(&self, host: Host) -> io::Result<()> {
+        let ports = self.ports.lock().expect("no panic while held");
+        for (_, &index) in ports.iter().filter(|(p, _)| p.0 == host) {
+            match self.switch.set_forwarding(index, false) {
+                // A pulled cable is silent already.
+                Err(e) if e.kind() == io::ErrorKind::NetworkDown => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Pulls a cable: the host loses its carrier.
+    pub fn pull(&self, port: Port) -> io::Result<()> {
+        self.switch.set_link(self.index(port), false)
+    }
+
+    /// Plugs a pulled cable in again.
+    pub fn plug(&self, port: Port) -> io::Result<()> {
+        self.switch.set_link(self.index(port), true)
+    }
+
+    /// Loses traffic of a port silently, until [`Net::mend`].
+    pub fn cut(&self, port: Port, cut: Cut) -> io::Result<()> {
+        let sent = format!("iifname \"{port}\"");
+        let received = format!("oifname \"{port}\"");
+        let heartbeat = format!("udp dport {HEARTBEAT_PORT}");
+        let rules = match cut {
+            Cut::Both => vec![sent, received],
+            Cut::Sent => vec![sent],
+            Cut::Received => vec![received],
+            Cut::Heartbeats => {
+                vec![
+                    format!("{sent} {heartbeat}"),
+                    format!("{received} {heartbeat}"),
+                ]
+            }
+            Cut::HeartbeatsSent => vec![format!("{sent} {heartbeat}")],
+            Cut::Percent(n) => {
+                let chance = format!("numgen random mod 100 < {n}");
+                vec![format!("{sent} {chance}"), format!("{received} {chance}")]
+            }
+        };
+        let lines: String = rules
+            .iter()
+            .map(|r| format!("add rule bridge lab f {r} drop\n"))
+            .collect();
+        self.nft(&lines)
+    }
+
+    /// Ends every silent cut, on all ports.
+    pub fn mend(&self) -> io::Result<()> {
+        self.nft("flush chain bridge lab f")
+    }
+
+    fn index(&self, port: Port) -> u32 {
+        self.ports.lock().expect("no panic while held")[&port]
+    }
+
+    fn nft(&self, lines: &str) -> io::Result<()> {
+        let mut command = Command::new("nft");
+        sys::place(command.args(["-f", "-"]), &self.switch_netns(), None)?;
+        feed(command, lines)
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        // A namespace takes its ends of all cables with it.
+        let hosts = [
+            Host::A,
+            Host::B,
+            Host::Gateway,
+            Host::Client,
+            Host::Stranger,
+        ];
+        let names = hosts
+            .map(|host| self.netns(host))
+            .into_iter()
+            .chain([self.switch_netns()]);
+        let lines: String = names
+            .filter(|name| sys::netns_path(name).exists())
+            .map(|name| format!("netns del {name}\n"))
+            .collect();
+        let _ = batch(None, &lines);
+    }
+}
+
+/// Runs `ip -batch`, in a namespace if one is named.
+pub fn batch(netns: Option<&str>, lines: &str) -> io::Result<()> {
+    let mut command = Command::new("ip");
+    if let Some(netns) = netns {
+        command.args(["-n", netns]);
+    }
+    command.args(["-batch", "-"]);
+    feed(command, lines)
+}
+
+/// A hardware address as people write it.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn feed(mut command: Command, input: &str) -> io::Result<()> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(input.as_bytes())?;
+    let output = child.wait_with_output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!(
+        "{command:?} said {} to:\n{input}",
+        complaint.trim()
+    )))
+}
+
+/// No router advertisements and no waiting for duplicate address detection: addresses work at once.
+fn quieten(netns: &str) -> io::Result<()> {
+    within(netns, || {
+        for scope in ["all", "default"] {
+            for key in ["accept_dad", "accept_ra"] {
+                // A kernel without IPv6 has nothing to quieten.
+                let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/{key}"), "0");
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,164 @@
+//! The register of scenarios, and running them: each in a process of its own, so that one that
+//! hangs or breaks takes nothing with it and the rest still run.
+
+use crate::lab::{Lab, Outcome};
+use crate::record::Record;
+use crate::scenarios;
+use crate::sweep;
+use crate::sys;
+use std::io::{Read, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+/// One scenario.
+pub struct Scenario {
+    /// How it is called on the command line.
+    pub name: &'static str,
+    /// What it shows, in one sentence.
+    pub shows: &'static str,
+    /// What it does.
+    pub run: fn(&mut Lab) -> Outcome,
+    /// The longest it may take, in seconds: in the usual run, and in the long one.
+    pub limit: (u64, u64),
+}
+
+/// Every scenario, in the order in which they run.
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    scenarios::ALL.iter().flat_map(|group| group.iter())
+}
+
+/// Prints what there is.
+pub fn list() {
+    for scenario in all() {
+        println!("{:<28}{}", scenario.name, scenario.shows);
+    }
+}
+
+/// Runs scenarios by name, or all, `jobs` at a time, and sums up.
+pub fn run_all(names: &[String], long: bool, jobs: usize) -> ExitCode {
+    if let Some(unknown) = names.iter().find(|name| all().all(|s| s.name != **name)) {
+        eprintln!("lab: no scenario is called {unknown}; see `--list`");
+        return ExitCode::FAILURE;
+    }
+    let wanted = all().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name));
+    let (alone, together): (Vec<_>, Vec<_>) =
+        wanted.partition(|s| jobs == 1 || ALONE.contains(&s.name));
+    let (passed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let run = |scenario: &Scenario| {
+        let count = if run_apart(scenario, long) {
+            &passed
+        } else {
+            &failed
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    alone.into_iter().for_each(run);
+    let queue = Mutex::new(together.into_iter());
+    let next = || queue.lock().expect("no panic while held").next();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| std::iter::from_fn(next).for_each(run));
+        }
+    });
+    let (passed, failed) = (passed.into_inner(), failed.into_inner());
+    println!("lab: {passed} passed, {failed} failed");
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Scenarios that load the machine, or that a loaded machine would spoil.
+const ALONE: &[&str] = &["the-tricks-work", "power-loss-fast", "many-vips", "flood"];
+
+/// Runs one scenario in this process; the program behind `lab __one NAME`.
+pub fn run_one(name: &str, long: bool) -> ExitCode {
+    let Some(scenario) = all().find(|s| s.name == name) else {
+        return ExitCode::FAILURE;
+    };
+    let record = Record::new(long);
+    watchdog(scenario, record.clone());
+    let outcome = Lab::new(record.clone()).and_then(|mut lab| {
+        let outcome = caught(|| (scenario.run)(&mut lab)).and_then(|()| lab.judge());
+        // What the logs say belongs to the diagnosis, so it is made before they are swept away.
+        outcome.map_err(|e| format!("{e}\n{}", record.diagnosis()).into())
+    });
+    match outcome {
+        Ok(()) => {
+            println!("{:<28}{}   ok", scenario.name, record.figures());
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            println!("{:<28}FAILED: {e}", scenario.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A broken expectation within the lab is a failure like any other, and wants the same diagnosis.
+fn caught(run: impl FnOnce() -> Outcome) -> Outcome {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    caught.unwrap_or_else(|_| Err("the scenario panicked, see above".into()))
+}
+
+/// Runs a scenario in a process of its own, prints its report in one piece, and sweeps up.
+fn run_apart(scenario: &Scenario, long: bool) -> bool {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+    command
+        .args(["__one", scenario.name])
+        .stdout(Stdio::piped());
+    if long {
+        command.arg("--long");
+    }
+    sys::die_with_parent(&mut command);
+    let mut child = command.spawn().expect("this program can be started again");
+    let lab = child.id();
+    let mut output = child.stdout.take().expect("piped");
+    let limit = Duration::from_secs(limit(scenario, long) + 15);
+    let (done, finished) = mpsc::channel::<()>();
+    let hung = std::thread::scope(|scope| {
+        let killer = scope.spawn(move || {
+            let hung = finished.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if hung {
+                sys::kill(lab, libc::SIGKILL);
+            }
+            hung
+        });
+        let mut report = Vec::new();
+        let _ = output.read_to_end(&mut report);
+        let _ = std::io::stdout().write_all(&report);
+        drop(done);
+        killer.join().expect("it only waits")
+    });
+    if hung {
+        println!("{:<28}FAILED: hung beyond its own limit", scenario.name);
+    }
+    let passed = child.wait().is_ok_and(|status| status.success());
+    sweep::sweep(lab);
+    passed
+}
+
+/// Ends this process with a diagnosis when the scenario takes too long.
+fn watchdog(scenario: &'static Scenario, record: Arc<Record>) {
+    let limit = Duration::from_secs(limit(scenario, record.long));
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        println!(
+            "{:<28}FAILED: not done after {limit:?}\n{}",
+            scenario.name,
+            record.diagnosis()
+        );
+        std::process::exit(1);
+    });
+}
+
+fn limit(scenario: &Scenario, long: bool) -> u64 {
+    if long {
+        scenario.limit.1
+    } else {
+        scenario.limit.0
+    }
+}

@@ -1,0 +1,250 @@
+//! Cables pulled, cut silently, cut in one direction, and lossy; and what holds after they heal.
+
+use crate::client::Client;
+use crate::ensure;
+use crate::lab::{Lab, Outcome};
+use crate::net::{Cut, Host, NODES, Port, Wire};
+use crate::scenario::Scenario;
+use crate::status;
+use crate::sys;
+use crate::toml::Settings;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "lan-cable-pulled",
+        shows: "the holder's LAN cable is pulled: the group moves at once, and stays when it is plugged in again",
+        run: lan_cable_pulled,
+        limit: (30, 120),
+    },
+    Scenario {
+        name: "lan-silently-dead",
+        shows: "the holder's LAN loses everything while its carrier stays: the gateway tells, and the group moves",
+        run: lan_silently_dead,
+        limit: (40, 120),
+    },
+    Scenario {
+        name: "interlink-cut",
+        shows: "the interlink is dead, the LAN alive: nobody moves and status says which link; then power loss is noticed all the same",
+        run: interlink_cut,
+        limit: (40, 40),
+    },
+    Scenario {
+        name: "interlink-pulled",
+        shows: "the interlink's carrier is lost on both nodes: nobody moves; then power loss is noticed all the same",
+        run: interlink_pulled,
+        limit: (40, 40),
+    },
+    Scenario {
+        name: "heartbeats-filtered",
+        shows: "a filter drops every heartbeat while ARP passes: the VIP stays single; after power loss it is taken over",
+        run: heartbeats_filtered,
+        limit: (40, 40),
+    },
+    Scenario {
+        name: "one-way",
+        shows: "heartbeats are lost in one direction, of either node, on the interlink or on every path: nobody moves",
+        run: one_way,
+        limit: (90, 120),
+    },
+    Scenario {
+        name: "loss-30-percent",
+        shows: "a third of everything is lost on both links: nobody moves",
+        run: loss,
+        limit: (90, 660),
+    },
+    Scenario {
+        name: "heals",
+        shows: "after each of many cuts healed the client reaches the VIP at once",
+        run: heals,
+        limit: (100, 1200),
+    },
+];
+
+fn lan_cable_pulled(lab: &mut Lab) -> Outcome {
+    let (mut holder, client) = lab.pair(&Settings::default())?;
+    for _ in 0..lab.times(1, 10) {
+        let pulled = lab.note(format!("pull the LAN cable of {}", holder.node_name()));
+        lab.net.pull(Port(holder, Wire::Lan))?;
+        client.answered(Some(holder.peer()), Duration::from_secs(3))?;
+        let outage = client.outage(pulled).length();
+        lab.record.figure("client outage", outage);
+        ensure!(
+            outage < Duration::from_millis(400),
+            "the outage was {outage:?}"
+        );
+        lab.net.plug(Port(holder, Wire::Lan))?;
+        let plugged = lab.note("plug it in again");
+        lab.nothing_moves(holder.peer(), Duration::from_secs(2))?;
+        lab.nothing_moved(holder.peer(), plugged)?;
+        if lab.record.long {
+            // Its gateway must count as good again before the other node is pulled.
+            std::thread::sleep(Duration::from_secs(6));
+        }
+        holder = holder.peer();
+    }
+    Ok(())
+}
+
+fn lan_silently_dead(lab: &mut Lab) -> Outcome {
+    for _ in 0..lab.times(1, 5) {
+        let (holder, client) = lab.pair(&Settings::default())?;
+        lab.random_phase(Duration::from_secs(1));
+        let cut = lab.note(format!(
+            "the LAN of {} loses everything",
+            holder.node_name()
+        ));
+        lab.net.cut(Port(holder, Wire::Lan), Cut::Both)?;
+        client.answered(Some(holder.peer()), Duration::from_secs(8))?;
+        let outage = client.outage(cut).length();
+        lab.record.figure("client outage", outage);
+        ensure!(outage < Duration::from_secs(5), "the outage was {outage:?}");
+        mend(lab, &client)?;
+        lab.nothing_moves(holder.peer(), Duration::from_secs(2))?;
+        drop(client);
+        lab.reset()?;
+    }
+    Ok(())
+}
+
+fn interlink_cut(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.note("the interlink loses everything");
+    lab.net.cut(Port(holder, Wire::Interlink), Cut::Both)?;
+    lab.nothing_moves(holder, Duration::from_secs(5))?;
+    for host in NODES {
+        says(lab, host, Some(false), Some(false))?;
+    }
+    taken_over(lab, holder, &client, Duration::from_secs(2))
+}
+
+fn interlink_pulled(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.note("pull the interlink on both sides");
+    for host in NODES {
+        lab.net.pull(Port(host, Wire::Interlink))?;
+    }
+    lab.nothing_moves(holder, Duration::from_secs(5))?;
+    taken_over(lab, holder, &client, Duration::from_secs(2))
+}
+
+fn heartbeats_filtered(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.note("every heartbeat is filtered, on every path");
+    for wire in [Wire::Lan, Wire::Interlink] {
+        lab.net.cut(Port(holder, wire), Cut::Heartbeats)?;
+    }
+    lab.nothing_moves(holder, Duration::from_secs(6))?;
+    taken_over(lab, holder, &client, Duration::from_secs(6))
+}
+
+fn one_way(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    let everywhere: &[Wire] = &[Wire::Lan, Wire::Interlink];
+    for sender in NODES {
+        for wires in [&[Wire::Interlink], everywhere] {
+            lab.note(format!(
+                "what {} sends over {wires:?} is lost",
+                sender.node_name()
+            ));
+            for &wire in wires {
+                lab.net.cut(Port(sender, wire), Cut::HeartbeatsSent)?;
+            }
+            lab.nothing_moves(holder, Duration::from_secs(3))?;
+            if wires.len() == 1 {
+                // The other way to talk is left, so each can say which direction is lost.
+                says(lab, sender, Some(true), Some(false))?;
+                says(lab, sender.peer(), Some(false), Some(true))?;
+            }
+            mend(lab, &client)?;
+            lab.both_alive()?;
+            lab.nothing_moves(holder, Duration::from_secs(1))?;
+        }
+    }
+    // The same where everything is lost, not only heartbeats; and seen from the receiver.
+    for cut in [Cut::Sent, Cut::Received] {
+        lab.note(format!("{cut:?} of the interlink is lost"));
+        lab.net.cut(Port(holder, Wire::Interlink), cut)?;
+        lab.nothing_moves(holder, Duration::from_secs(3))?;
+        mend(lab, &client)?;
+        lab.both_alive()?;
+    }
+    Ok(())
+}
+
+fn loss(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.note("30 % of all frames are lost on both links of the idle node");
+    for wire in [Wire::Lan, Wire::Interlink] {
+        lab.net.cut(Port(holder.peer(), wire), Cut::Percent(30))?;
+    }
+    lab.nothing_moves(holder, Duration::from_secs(lab.times(30, 300) as u64))?;
+    lab.net.mend()?;
+    lab.note("now on those of the holder");
+    for wire in [Wire::Lan, Wire::Interlink] {
+        lab.net.cut(Port(holder, wire), Cut::Percent(30))?;
+    }
+    lab.nothing_moves(holder, Duration::from_secs(lab.times(30, 300) as u64))?;
+    mend(lab, &client)?;
+    lab.nothing_moves(holder, Duration::from_secs(1))
+}
+
+fn heals(lab: &mut Lab) -> Outcome {
+    let (_, client) = lab.pair(&Settings::default())?;
+    for _ in 0..lab.times(5, 100) {
+        let holder = lab.settled(Duration::from_secs(5))?;
+        let side = if sys::random(2) == 0 {
+            holder
+        } else {
+            holder.peer()
+        };
+        let (wires, cut): (&[Wire], Cut) = match sys::random(5) {
+            0 => (&[Wire::Interlink], Cut::Both),
+            1 => (&[Wire::Lan], Cut::Both),
+            2 => (&[Wire::Lan, Wire::Interlink], Cut::Heartbeats),
+            3 => (&[Wire::Lan, Wire::Interlink], Cut::HeartbeatsSent),
+            _ => (&[Wire::Lan, Wire::Interlink], Cut::Both),
+        };
+        lab.note(format!("{cut:?} on {wires:?} of {}", side.node_name()));
+        for &wire in wires {
+            lab.net.cut(Port(side, wire), cut)?;
+        }
+        lab.random_phase(Duration::from_secs(4));
+        mend(lab, &client)?;
+        lab.both_alive()?;
+        // Reached for good, not just once.
+        let healed = lab.note("both see each other again");
+        std::thread::sleep(Duration::from_secs(1));
+        let outage = client.outage(healed).length();
+        ensure!(
+            outage < Duration::from_millis(500),
+            "{outage:?} without an answer after a heal"
+        );
+    }
+    Ok(())
+}
+
+/// A node's status names the interlink with the direction that fails.
+fn says(lab: &mut Lab, host: Host, incoming: Option<bool>, outgoing: Option<bool>) -> Outcome {
+    let own = format!("10.88.0.{}", host.number(Wire::Interlink));
+    let what = format!("interlink heard {incoming:?}, heard there {outgoing:?}");
+    status::wait_until(lab.node(host), &what, Duration::from_secs(1), |s| {
+        status::path(s, &own) == (incoming, outgoing)
+    })
+}
+
+/// Ends every cut; the client must reach the VIP at once.
+fn mend(lab: &Lab, client: &Client) -> Outcome {
+    lab.net.mend()?;
+    lab.note("healed");
+    lab.reached_at_once(client)
+}
+
+/// Power loss of the holder while something else is broken already.
+fn taken_over(lab: &mut Lab, holder: Host, client: &Client, at_most: Duration) -> Outcome {
+    let cut = lab.power_cut(holder)?;
+    client.answered(Some(holder.peer()), at_most)?;
+    lab.record
+        .figure("power loss then", client.outage(cut).length());
+    Ok(())
+}

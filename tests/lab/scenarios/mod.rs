@@ -1,0 +1,28 @@
+//! The scenarios, grouped by what goes wrong.
+
+mod gateway;
+mod hang;
+mod hostile;
+mod itself;
+mod links;
+mod operator;
+mod power;
+mod start;
+mod state;
+mod vip;
+
+use crate::scenario::Scenario;
+
+/// Every group of scenarios, in the order in which they run.
+pub const ALL: &[&[Scenario]] = &[
+    itself::ALL,
+    power::ALL,
+    operator::ALL,
+    links::ALL,
+    gateway::ALL,
+    start::ALL,
+    hang::ALL,
+    vip::ALL,
+    hostile::ALL,
+    state::ALL,
+];

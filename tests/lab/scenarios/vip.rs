@@ -1,0 +1,83 @@
+//! The VIP itself: deleted, claimed, answered for by others.
+
+use crate::ensure;
+use crate::lab::{Lab, Outcome};
+use crate::net::VIP;
+use crate::scenario::Scenario;
+use crate::toml::Settings;
+use crate::tricks::Stranger;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "vip-deleted",
+        shows: "somebody deletes the VIP by hand: it is put back at once, on the same node",
+        run: vip_deleted,
+        limit: (30, 60),
+    },
+    Scenario {
+        name: "stranger-claims",
+        shows: "a stranger claims the VIP: the holder announces it again, and the client comes back",
+        run: stranger_claims,
+        limit: (30, 60),
+    },
+    Scenario {
+        name: "proxy-arp-router",
+        shows: "a router answers ARP for the VIP: that is not taken for a living holder when the power fails",
+        run: proxy_arp,
+        limit: (30, 60),
+    },
+];
+
+fn vip_deleted(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    for _ in 0..lab.times(5, 50) {
+        let deleted = lab.note("delete the VIP");
+        crate::bench::delete_vip(lab, holder)?;
+        client.answered(Some(holder), Duration::from_secs(2))?;
+        std::thread::sleep(Duration::from_millis(300));
+        let outage = client.outage(deleted).length();
+        lab.record.figure("client outage", outage);
+        ensure!(
+            outage < Duration::from_millis(100),
+            "the outage was {outage:?}"
+        );
+        ensure!(
+            lab.settled(Duration::from_secs(1))? == holder,
+            "the VIP moved"
+        );
+    }
+    Ok(())
+}
+
+fn stranger_claims(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    let stranger = Stranger::new(lab)?;
+    let claimed = lab.note("the stranger claims the VIP");
+    stranger.claim(VIP)?;
+    client.answered(Some(holder), Duration::from_secs(3))?;
+    std::thread::sleep(Duration::from_secs(2));
+    stranger.yield_claim(VIP)?;
+    lab.note("the stranger gives it up");
+    lab.reached_at_once(&client)?;
+    lab.record
+        .figure("client outage", client.outage(claimed).length());
+    lab.nothing_moved(holder, claimed)
+}
+
+fn proxy_arp(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    let stranger = Stranger::new(lab)?;
+    stranger.proxy_arp()?;
+    lab.note("a router answers ARP for the VIP");
+    lab.nothing_moves(holder, Duration::from_secs(3))?;
+    let cut = lab.power_cut(holder)?;
+    client.answered(Some(holder.peer()), Duration::from_secs(5))?;
+    let outage = client.outage(cut).length();
+    lab.record.figure("client outage", outage);
+    ensure!(
+        outage < Duration::from_millis(1500),
+        "the outage was {outage:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Who held which VIP, from when to when: the lab's judge.
+//!
+//! Address events of both nodes arrive in one kernel queue ([`crate::rtnl::AddressFeed`]), so an
+//! overlap is decided by their order and only its length depends on when they were read. A node
+//! whose power is cut holds nothing from that instant on, whatever its kernel still believes.
+
+use crate::net::{Host, NODES, Net};
+use crate::rtnl::AddressFeed;
+use crate::sys::{self, Micros, now};
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+/// What happened to a VIP on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there before.
+    Added,
+    /// Its lifetime was set again.
+    Renewed,
+    /// It was deleted, or the kernel ended it.
+    Deleted,
+    /// The node lost its power.
+    PowerCut,
+}
+
+/// One [`Change`].
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// When it was read.
+    pub at: Micros,
+    /// On which node.
+    pub host: Host,
+    /// Which address.
+    pub address: IpAddr,
+    /// What.
+    pub change: Change,
+}
+
+/// An address that both nodes held at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlap {
+    /// Which address.
+    pub address: IpAddr,
+    /// From when both held it.
+    pub from: Micros,
+    /// Until when.
+    pub until: Micros,
+}
+
+/// Watches all nodes it is told to follow.
+pub struct Watch {
+    state: Arc<Mutex<State>>,
+    over: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    hosts: HashMap<i32, Host>,
+    holding: BTreeSet<(Host, IpAddr)>,
+    events: Vec<Event>,
+    numbers: i32,
+}
+
+impl Watch {
+    /// Starts watching from the switch's namespace.
+    pub fn start(net: &Net) -> io::Result<Watch> {
+        let feed = AddressFeed::open(&net.switch_netns())?;
+        let state = Arc::new(Mutex::new(State {
+            numbers: 100,
+            ..State::default()
+        }));
+        let over = Arc::new(AtomicBool::new(false));
+        let reader = std::thread::spawn({
+            let (state, over) = (state.clone(), over.clone());
+            move || {
+                sys::realtime();
+                while !over.load(Ordering::Relaxed) {
+                    let events = feed.next(20).expect("the address feed keeps up");
+                    let mut state = state.lock().expect("no panic while held");
+                    for event in events {
+                        state.note(event.netns, event.address, event.present);
+                    }
+                }
+            }
+        });
+        Ok(Watch {
+            state,
+            over,
+            reader: Some(reader),
+        })
+    }
+
+    /// Follows a node; it must be numbered before it has any cable.
+    pub fn follow(&self, net: &Net, host: Host) -> io::Result<()> {
+        let mut state = self.state();
+        state.numbers += 1;
+        net.number(host, state.numbers)?;
+        let number = state.numbers;
+        state.hosts.insert(number, host);
+        Ok(())
+    }
+
+    /// The node lost its power now.
+    pub fn power_cut(&self, host: Host) {
+        let mut state = self.state();
+        state.hosts.retain(|_, h| *h != host);
+        let held: Vec<_> = state
+            .holding
+            .iter()
+            .filter(|(h, _)| *h == host)
+            .copied()
+            .collect();
+        for (host, address) in held {
+            state.holding.remove(&(host, address));
+            state.events.push(Event {
+                at: now(),
+                host,
+                address,
+                change: Change::PowerCut,
+            });
+        }
+    }
+
+    /// The nodes that hold an address now.
+    pub fn holders(&self, address: &str) -> Vec<Host> {
+        let address: IpAddr = address.parse().expect("an address");
+        let state = self.state();
+        NODES
+            .into_iter()
+            .filter(|&host| state.holding.contains(&(host, address)))
+            .collect()
+    }
+
+    /// How many VIPs a node holds now.
+    pub fn held_by(&self, host: Host) -> usize {
+        self.state()
+            .holding
+            .iter()
+            .filter(|(h, _)| *h == host)
+            .count()
+    }
+
+    /// Everything that happened so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.state().events.clone()
+    }
+
+    /// Every time both nodes held the same address.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        overlaps(&self.events(), now())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while held")
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+impl State {
+    fn note(&mut self, netns: i32, address: IpAddr, present: bool) {
+        let Some(&host) = self.hosts.get(&netns) else {
+            return;
+        };
+        if !is_vip(address) {
+            return;
+        }
+        let change = match (present, self.holding.contains(&(host, address))) {
+            (true, true) => Change::Renewed,
+            (true, false) => Change::Added,
+            (false, _) => Change::Deleted,
+        };
+        if present {
+            self.holding.insert((host, address));
+        } else {
+            self.holding.remove(&(host, address));
+        }
+        self.events.push(Event {
+            at: now(),
+            host,
+            address,
+            change,
+        });
+    }
+}
+
+fn overlaps(events: &[Event], end: Micros) -> Vec<Overlap> {
+    let mut holding: HashMap<IpAddr, BTreeSet<Host>> = HashMap::new();
+    let mut both: HashMap<IpAddr, Micros> = HashMap::new();
+    let mut found = Vec::new();
+    for event in events {
+        let holders = holding.entry(event.address).or_default();
+        match event.change {
+            Change::Added | Change::Renewed => holders.insert(event.host),
+            Change::Deleted | Change::PowerCut => holders.remove(&event.host),
+        };
+        if holders.len() > 1 {
+            both.entry(event.address).or_insert(event.at);
+        } else if let Some(from) = both.remove(&event.address) {
+            found.push(Overlap {
+                address: event.address,
+                from,
+                until: event.at,
+            });
+        }
+    }
+    found.extend(both.into_iter().map(|(address, from)| Overlap {
+        address,
+        from,
+        until: end,
+    }));
+    found.sort_by_key(|overlap| overlap.from);
+    found
+}
+
+/// Every address that is not a host's own: those end below 100.
+fn is_vip(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            (a, b) == (10, 77) && (c > 0 || d >= 100)
+        }
+        IpAddr::V6(v6) => v6.segments()[0] == 0xfd77 && v6.segments()[7] >= 0x100,
+    }
+}
