@@ -140,14 +140,14 @@ fn aim(status: &Status, target: &Target) -> Result<(Side, Option<u8>), String> {
     }
 }
 
-/// A number that no remembered request has.
+/// A number that no remembered request has; not 0, under which the daemon files what plain signals ask.
 fn fresh_number(status: &Status) -> io::Result<u16> {
     let mut random = std::fs::File::open("/dev/urandom")?;
     loop {
         let mut bytes = [0; 2];
         random.read_exact(&mut bytes)?;
         let number = u16::from_ne_bytes(bytes);
-        if status.answers.iter().all(|a| a.number != number) {
+        if number != 0 && status.answers.iter().all(|a| a.number != number) {
             return Ok(number);
         }
     }

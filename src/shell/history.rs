@@ -179,8 +179,10 @@ pub const MAX_QUEUE: usize = 256;
 pub const MAX_SIZE: u64 = 1 << 20;
 
 impl History {
-    /// In this state directory, which need not exist yet.
+    /// In this state directory, which is made if it is missing.
     pub fn new(state_dir: &Path) -> History {
+        // If it cannot be, the first write says so.
+        let _ = super::state::make_dir(state_dir);
         let shared = Shared {
             path: state_dir.join(FILE),
             queue: Mutex::default(),
@@ -458,14 +460,18 @@ mod tests {
     #[test]
     fn trouble_is_counted_and_over_when_it_is_over() {
         let dir = TestDir::new();
-        let history = History::new(&dir.join("later"));
+        let state_dir = dir.join("later");
+        let history = History::new(&state_dir);
+        std::os::unix::fs::symlink("/dev/full", state_dir.join(FILE)).unwrap();
         history.push(entry(1));
-        history.flush();
         wait_until(|| history.lost() == 1);
+        std::fs::remove_dir_all(&state_dir).unwrap();
+        history.push(entry(1));
+        wait_until(|| history.lost() == 2);
         std::fs::create_dir(dir.join("later")).unwrap();
         history.push(entry(2));
         wait_until(|| read(&dir.join("later"), 9).unwrap() == [entry(2)]);
-        assert_eq!(history.lost(), 1);
+        assert_eq!(history.lost(), 2);
     }
 
     #[test]

@@ -355,7 +355,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn write(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    make(dir)?;
+    make_dir(dir)?;
     // A name of its own: should two calls overlap after all, each renames a whole file.
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -378,8 +378,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the directory, durably: a record in a directory that a power cut takes away is lost too.
-fn make(dir: &Path) -> io::Result<()> {
+/// Makes the state directory (0700) if it is missing, durably: a record in a directory that a power
+/// cut takes away is lost too.
+pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }

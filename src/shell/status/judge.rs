@@ -209,8 +209,7 @@ fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     let broken = |from: &str, to: &str, what: String| {
         degraded(
             format!("link {from} → {to}: {what}"),
-            "look for a filter or a broken cable in that direction"
-                .into(),
+            "look for a filter or a broken cable in that direction".into(),
         )
     };
     let of = |path: &Path| {
