@@ -93,7 +93,12 @@ impl Gateways {
         self.asking = lost;
     }
 
-    /// Heartbeats are missing: asks every gateway once each `interval`.
+    /// A gateway was asked and neither answered nor was given up: the group waits for it.
+    pub fn pending(&self) -> bool {
+        self.gateways.iter().any(|g| g.state == GatewayState::Pending)
+    }
+
+    /// Heartbeats are missing, or a first answer is: asks every gateway once each `interval`.
     pub fn urgent(&mut self, now: Time, interval: Duration, out: &mut Vec<Action>) {
         if self.urgent_at.is_none_or(|at| now >= at + interval) {
             self.urgent_at = Some(now);

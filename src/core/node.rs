@@ -274,7 +274,7 @@ impl Node {
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.gateways.tick(self.now, &setup.gateway, out);
-        if (0..self.groups.len()).any(|g| self.context(g).missing()) {
+        if self.gateways.pending() || (0..self.groups.len()).any(|g| self.context(g).missing()) {
             self.gateways.urgent(self.now, setup.interval, out);
         } else {
             self.gateways.calm();
@@ -437,7 +437,8 @@ impl Node {
     /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
     fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
         let heartbeat = self.heartbeat(false);
-        let changed = self.said.as_ref().is_none_or(|said| differs(said, &heartbeat));
+        let decided = self.groups.iter().any(|g| g.wants_agreement(heartbeat.sequence));
+        let changed = decided || self.said.as_ref().is_none_or(|said| differs(said, &heartbeat));
         self.reply_owed |= answer_at_once;
         let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
         if reply {

@@ -359,7 +359,7 @@ impl Peer {
     /// Its echoes lag behind by at most this, or it does not hear this node: a round ends two
     /// intervals after it began, and the losses allowed are those of the other direction.
     fn deaf_after(&self, setup: &Setup) -> Duration {
-        self.detection_time(setup) + 2 * setup.interval.max(self.interval)
+        self.detection_time(setup) + 3 * setup.interval.max(self.interval)
     }
 
     fn keeps_up(&self, now: Time, setup: &Setup) -> bool {

@@ -106,10 +106,8 @@ fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
     }
 }
 
+/// A VIP interface not known yet has no name, under which nothing is remembered: what was learnt of
+/// one interface must not be believed of another.
 fn vif_names(resolved: &Resolved) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (index, vif) in resolved.vifs.iter().enumerate() {
-        names.push(vif.name.clone().unwrap_or_else(|| format!("interface {}", index + 1)));
-    }
-    names
+    resolved.vifs.iter().map(|vif| vif.name.clone().unwrap_or_default()).collect()
 }

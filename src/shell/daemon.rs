@@ -13,8 +13,8 @@ use super::history::{self, Chronicle, History};
 use super::lock::PidLock;
 use super::network::{Network, News};
 use super::notify::Notifier;
-use super::options::Options;
-use super::orders::{Generation, Order, Verb};
+use super::options::{Options, host_name};
+use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
 use super::ready::Ready;
 use super::realtime;
@@ -491,8 +491,7 @@ impl Daemon {
         match signal {
             Signal::Order(Ok(order)) => self.order(order),
             Signal::Order(Err(unknown)) => {
-                let text = "refused: the running daemon is of another version and does not know this command";
-                self.answers.finish(unknown.1, false, text);
+                self.answers.finish(unknown.1, false, unknown.to_string());
                 self.dirty = true;
             }
             Signal::Reload => {
@@ -507,38 +506,14 @@ impl Daemon {
     fn order(&mut self, order: Order) {
         self.answers.begin(order.number);
         self.dirty = true;
-        if order.generation != Generation::of(self.status.generation) {
-            let text = "refused: the configuration was reloaded a moment ago; say it again";
-            self.answers.finish(order.number, false, text);
-            return;
-        }
-        let group = order.group.map(usize::from);
-        let known = group.is_none_or(|g| g < self.config.groups.len());
-        let command = match (order.verb, group) {
-            _ if !known => None,
-            (Verb::Failover, group) => Some(Command::Failover(group)),
-            (Verb::Clear, group) => Some(Command::Clear(group)),
-            (Verb::StandbyFirst, _) => Some(Command::Standby(Side::First, true)),
-            (Verb::StandbySecond, _) => Some(Command::Standby(Side::Second, true)),
-            (Verb::OnlineFirst, _) => Some(Command::Standby(Side::First, false)),
-            (Verb::OnlineSecond, _) => Some(Command::Standby(Side::Second, false)),
-            (Verb::MaintenanceOn, _) => Some(Command::Maintenance(true)),
-            (Verb::MaintenanceOff, _) => Some(Command::Maintenance(false)),
-            (Verb::Stop, Some(group)) => Some(Command::Stopped(group, true)),
-            (Verb::Start, Some(group)) => Some(Command::Stopped(group, false)),
-            (Verb::Stop | Verb::Start, None) => None,
-            (Verb::ConfirmFenced, _) => Some(Command::ConfirmFenced),
-            (Verb::Reload, _) => {
-                match self.reload() {
-                    Ok(text) => self.answers.finish(order.number, true, text),
-                    Err(text) => self.answers.finish(order.number, false, text),
-                }
-                return;
-            }
-        };
-        match command {
-            Some(command) => self.command(order.number.into(), command),
-            None => self.answers.finish(order.number, false, "refused: no such group"),
+        let current = Generation::of(self.status.generation);
+        match order.deed(current, self.config.groups.len()) {
+            Ok(Deed::Core(command)) => self.command(order.number.into(), command),
+            Ok(Deed::Reload) => match self.reload() {
+                Ok(text) => self.answers.finish(order.number, true, text),
+                Err(text) => self.answers.finish(order.number, false, text),
+            },
+            Err(why) => self.answers.finish(order.number, false, why),
         }
     }
 
@@ -657,11 +632,6 @@ fn counter(reject: Reject) -> &'static str {
 
 fn incarnation() -> io::Result<u64> {
     crate::agents::sys::random().map(|bytes| u64::from_ne_bytes(bytes).max(1))
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().into()
 }
 
 fn fail(text: &str) -> ExitCode {
