@@ -1,6 +1,6 @@
 //! Asks the gateways: the sign that this node still reaches its clients' network.
 //!
-//! Three questions are answered here. *Is a gateway lost?* `misses` pings in a row unanswered;
+//! Three questions are answered here. *Is a gateway lost?* `misses` attempts in a row unanswered;
 //! after that it must answer for `dampening` before it counts again. *Did anything on-link answer
 //! since a given moment?* Asked at heartbeat rate once heartbeats are missed ([`Gateways::urgent`]).
 //! *Is it the gateway or me?* A loss here counts only after the peer answers for its own gateways
@@ -51,13 +51,26 @@ struct Gateway {
     since: Time,
     /// Unanswered in a row.
     missed: u32,
-    /// The regular ping under way, and until when it may be answered.
-    waiting: Option<(Time, Time)>,
+    /// The regular attempt under way.
+    waiting: Option<Attempt>,
     /// When the next regular ping is due.
     next: Time,
     /// When the latest answered ping was sent.
     answered: Option<Time>,
 }
+
+/// One regular attempt: pings, until one is answered or its time is over. One lost ping on a
+/// crowded LAN is no sign of anything, so an attempt is not one ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Attempt {
+    began: Time,
+    /// When the next ping of it is due.
+    again: Time,
+    ends: Time,
+}
+
+/// Pings in one attempt, evenly spread.
+const PINGS: u32 = 10;
 
 impl Gateways {
     /// Replaces the gateways; `vifs` names the VIP interface of each.
@@ -82,7 +95,16 @@ impl Gateways {
             gateway.tick(now, setup);
             if now >= gateway.next {
                 gateway.next = now + setup.interval;
-                gateway.waiting = Some((now, now + setup.timeout));
+                gateway.waiting = Some(Attempt {
+                    began: now,
+                    again: now,
+                    ends: now + setup.timeout,
+                });
+            }
+            if let Some(attempt) = &mut gateway.waiting
+                && now >= attempt.again
+            {
+                attempt.again = now + setup.timeout / PINGS;
                 out.push(ping(index, now));
             }
         }
@@ -120,7 +142,7 @@ impl Gateways {
     pub fn deadline(&self) -> Option<Time> {
         let gateways = self.gateways.iter();
         gateways
-            .flat_map(|g| [Some(g.next), g.waiting.map(|(_, until)| until)])
+            .flat_map(|g| [Some(g.next), g.waiting.map(|w| w.ends.min(w.again))])
             .flatten()
             .min()
     }
@@ -190,9 +212,10 @@ impl Gateways {
             f(&mut gateway.since);
             f(&mut gateway.next);
             gateway.answered.iter_mut().for_each(&mut *f);
-            if let Some((sent, until)) = &mut gateway.waiting {
-                f(sent);
-                f(until);
+            if let Some(attempt) = &mut gateway.waiting {
+                f(&mut attempt.began);
+                f(&mut attempt.again);
+                f(&mut attempt.ends);
             }
         }
         if let Some((_, at)) = &mut self.question {
@@ -238,7 +261,7 @@ impl Gateway {
         if now.since(stamp) > setup.timeout {
             return; // on-link, but too slow to serve
         }
-        if self.waiting.is_some_and(|(sent, _)| stamp >= sent) {
+        if self.waiting.is_some_and(|attempt| stamp >= attempt.began) {
             self.waiting = None;
         }
         self.missed = 0;
@@ -251,7 +274,7 @@ impl Gateway {
     }
 
     fn tick(&mut self, now: Time, setup: &GatewaySetup) {
-        if self.waiting.is_none_or(|(_, until)| now < until) {
+        if self.waiting.is_none_or(|attempt| now < attempt.ends) {
             return;
         }
         self.waiting = None;

@@ -885,8 +885,8 @@ impl Group {
         if !self.peer_could(cx) {
             return None;
         }
-        let theirs = cx.report()?.readiness;
-        if theirs == Readiness::Barred {
+        let report = cx.report()?;
+        if report.readiness == Readiness::Barred {
             return None;
         }
         if self.operator_move {
@@ -894,8 +894,11 @@ impl Group {
         }
         let facts = self.facts_that_move(cx);
         let mine = readiness(&facts);
-        if theirs > mine {
-            return facts.first().map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
+        // Of two that are not well, the one where nothing failed may still be able to run it.
+        let theirs = (report.readiness, report.fail_count == 0);
+        if theirs > (mine, self.failures.count == 0) {
+            let worst = facts.iter().max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
+            return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
         }
         let preferred = cx.setup.prefer == Some(cx.me().other());
         let due = match (cx.setup.failback, self.peer_able_since) {

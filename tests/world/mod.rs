@@ -2,11 +2,13 @@
 //! expires addresses, disks and gateways that can fail. Nothing here decides anything.
 #![allow(dead_code)] // each test binary uses its part
 
+use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::record::Record;
-use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup};
+use ha_appliance::core::setup::{
+    Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+};
 use ha_appliance::core::time::Time;
-use ha_appliance::core::Node;
 use ha_appliance::wire::heartbeat::{Heartbeat, Side, VifReport, hash};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -108,7 +110,11 @@ impl World {
         let machine = |side| {
             let setup = setup(side, groups);
             Machine {
-                running: setup.groups.iter().map(|g| vec![None; g.resources.len()]).collect(),
+                running: setup
+                    .groups
+                    .iter()
+                    .map(|g| vec![None; g.resources.len()])
+                    .collect(),
                 setup,
                 node: None,
                 disk: Record::default(),
@@ -140,14 +146,25 @@ impl World {
         let machine = &mut self.machines[index(side)];
         machine.boots += 1;
         let incarnation = machine.boots * 2 + side as u64 + 1;
-        let mut node = Node::new(now, machine.setup.clone(), incarnation, machine.disk.clone(), "test");
+        let mut node = Node::new(
+            now,
+            machine.setup.clone(),
+            incarnation,
+            machine.disk.clone(),
+            "test",
+        );
         node.describe_vifs(vec![VifReport {
             mac: mac(side),
             address: [192, 0, 2, 1 + side as u8].into(),
         }]);
         machine.node = Some(node);
         let up = machine.carrier;
-        for event in [Event::LinkUp, Event::Carrier { vif: 0, up }, Event::Gateways(vec![0]), Event::Tick] {
+        for event in [
+            Event::LinkUp,
+            Event::Carrier { vif: 0, up },
+            Event::Gateways(vec![0]),
+            Event::Tick,
+        ] {
             self.step(side, event);
         }
     }
@@ -191,13 +208,26 @@ impl World {
 
     /// Whether all of a group's resources run on a machine.
     pub fn runs(&self, side: Side, group: usize) -> bool {
-        self.machines[index(side)].running[group].iter().all(Option::is_some)
+        self.machines[index(side)].running[group]
+            .iter()
+            .all(Option::is_some)
     }
 
     fn next(&self) -> Option<Time> {
-        let deadlines = self.machines.iter().filter(|m| !m.frozen).filter_map(|m| Some(m.node.as_ref()?.deadline()));
-        let leases = self.machines.iter().flat_map(|m| m.running.iter().flatten().flatten().copied());
-        let wire = self.wire.iter().filter(|w| !self.machines[index(w.1)].frozen).map(|w| w.0);
+        let deadlines = self
+            .machines
+            .iter()
+            .filter(|m| !m.frozen)
+            .filter_map(|m| Some(m.node.as_ref()?.deadline()));
+        let leases = self
+            .machines
+            .iter()
+            .flat_map(|m| m.running.iter().flatten().flatten().copied());
+        let wire = self
+            .wire
+            .iter()
+            .filter(|w| !self.machines[index(w.1)].frozen)
+            .map(|w| w.0);
         deadlines.chain(leases).chain(wire).min()
     }
 
@@ -209,7 +239,9 @@ impl World {
                     let lease = &mut self.machines[index(side)].running[group][resource];
                     if lease.is_some_and(|until| until <= now) {
                         *lease = None;
-                        self.machines[index(side)].queue.push_back(Event::Lost { group, resource });
+                        self.machines[index(side)]
+                            .queue
+                            .push_back(Event::Lost { group, resource });
                     }
                 }
             }
@@ -222,8 +254,9 @@ impl World {
             if self.machines[index(side)].frozen {
                 continue;
             }
-            let (due, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut self.wire).into_iter().partition(|w| w.0 <= now && w.1 == side);
+            let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.wire)
+                .into_iter()
+                .partition(|w| w.0 <= now && w.1 == side);
             self.wire = rest;
             for (_, _, event) in due {
                 self.step(side, event);
@@ -242,7 +275,9 @@ impl World {
         let now = self.now;
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            let Some(node) = &mut self.machines[index(side)].node else { return };
+            let Some(node) = &mut self.machines[index(side)].node else {
+                return;
+            };
             for action in node.step(now, event) {
                 events.extend(self.act(side, &action));
                 self.said.push((now, side, action));
@@ -256,13 +291,24 @@ impl World {
         let peer = side.other();
         let machine = &mut self.machines[index(side)];
         let done = |op: &OpId, ok: bool, why: &str| {
-            let outcome = if ok { Outcome::Done } else { Outcome::Failed(why.into()) };
+            let outcome = if ok {
+                Outcome::Done
+            } else {
+                Outcome::Failed(why.into())
+            };
             Some(Event::Finished { op: *op, outcome })
         };
         match action {
             Action::Send(heartbeat) => {
                 if self.link[index(side)] {
-                    self.send(peer, 1, Event::Heartbeat { path: 0, heartbeat: heartbeat.clone() });
+                    self.send(
+                        peer,
+                        1,
+                        Event::Heartbeat {
+                            path: 0,
+                            heartbeat: heartbeat.clone(),
+                        },
+                    );
                 }
                 None
             }
@@ -277,28 +323,50 @@ impl World {
                 self.send(side, 2, Event::Finished { op: *op, outcome });
                 None
             }
-            Action::Look { op, group, resource } => {
+            Action::Look {
+                op,
+                group,
+                resource,
+            } => {
                 let presence = match machine.running[*group][*resource] {
                     Some(_) => Presence::Running,
                     None => Presence::Absent,
                 };
-                Some(Event::Finished { op: *op, outcome: Outcome::Found(presence) })
+                Some(Event::Finished {
+                    op: *op,
+                    outcome: Outcome::Found(presence),
+                })
             }
-            Action::Start { op, group, resource } => {
+            Action::Start {
+                op,
+                group,
+                resource,
+            } => {
                 if machine.start_works {
                     machine.running[*group][*resource] = Some(now + LIFETIME);
                 }
                 done(op, machine.start_works, "no such interface")
             }
-            Action::Stop { op, group, resource } => {
+            Action::Stop {
+                op,
+                group,
+                resource,
+            } => {
                 if machine.stop_works {
                     machine.running[*group][*resource] = None;
                 }
                 done(op, machine.stop_works, "operation not permitted")
             }
             Action::Renew { group, forever } => {
-                let lease = if *forever { Time(i64::MAX) } else { now + LIFETIME };
-                machine.running[*group].iter_mut().flatten().for_each(|until| *until = lease);
+                let lease = if *forever {
+                    Time(i64::MAX)
+                } else {
+                    now + LIFETIME
+                };
+                machine.running[*group]
+                    .iter_mut()
+                    .flatten()
+                    .for_each(|until| *until = lease);
                 None
             }
             Action::Probe { group } => {
@@ -312,13 +380,28 @@ impl World {
                     subjects.push(Claimed::PeerAddress);
                 }
                 for subject in subjects {
-                    self.send(side, 2, Event::Claim { vif: 0, subject, mac: mac(peer) });
+                    self.send(
+                        side,
+                        2,
+                        Event::Claim {
+                            vif: 0,
+                            subject,
+                            mac: mac(peer),
+                        },
+                    );
                 }
                 None
             }
             Action::Ping { gateway, stamp } => {
                 if machine.gateway && machine.carrier {
-                    self.send(side, 2, Event::Pong { gateway: *gateway, stamp: *stamp });
+                    self.send(
+                        side,
+                        2,
+                        Event::Pong {
+                            gateway: *gateway,
+                            stamp: *stamp,
+                        },
+                    );
                 }
                 None
             }
@@ -332,7 +415,8 @@ impl World {
     }
 
     fn send(&mut self, to: Side, latencies: u32, event: Event) {
-        self.wire.push((self.now + self.latency * latencies, to, event));
+        self.wire
+            .push((self.now + self.latency * latencies, to, event));
     }
 
     /// No group may run on both machines.
@@ -340,7 +424,8 @@ impl World {
         for group in 0..self.machines[0].running.len() {
             let any = |m: &Machine| m.running[group].iter().any(Option::is_some);
             if self.machines.iter().all(any) {
-                self.overlap.push(format!("group {group} runs on both at {:?}", self.now));
+                self.overlap
+                    .push(format!("group {group} runs on both at {:?}", self.now));
             }
         }
     }
