@@ -139,7 +139,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<u8>, (usize, String, String)> {
         ));
     }
     let digits = text.len();
-    if digits % 2 != 0 {
+    if !digits.is_multiple_of(2) {
         return Err((
             0,
             format!("a key of {digits} hex digits: one is missing"),

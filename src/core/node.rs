@@ -12,7 +12,7 @@ use super::record::{Record, VifRecord};
 use super::setup::Setup;
 use super::time::Time;
 use super::wishes::Wishes;
-use crate::wire::heartbeat::{Heartbeat, Side, VifReport, WishSubject};
+use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +150,11 @@ impl Node {
     /// The peer's latest heartbeat, for what the core only passes on.
     pub fn peer_heartbeat(&self) -> Option<&Heartbeat> {
         self.peer.latest()
+    }
+
+    /// The newest heartbeat of the peer that was accepted.
+    pub fn heard(&self) -> Echo {
+        self.peer.echoes().0
     }
 
     /// The peer's state.

@@ -82,8 +82,12 @@ mod tests {
         b.set(standby, true);
         b.set(WishSubject::Maintenance, true);
         let (of_a, of_b) = (a.clone(), b.clone());
-        of_b.all().iter().for_each(|w| drop(a.merge(*w)));
-        of_a.all().iter().for_each(|w| drop(b.merge(*w)));
+        for wish in of_b.all() {
+            a.merge(*wish);
+        }
+        for wish in of_a.all() {
+            b.merge(*wish);
+        }
         assert_eq!(a, b);
         assert!(!a.is_on(standby) && a.is_on(WishSubject::Maintenance));
     }

@@ -335,8 +335,15 @@ impl Daemon {
                 match decode(&buffer[..length], &self.keys) {
                     Ok(heartbeat) => {
                         *self.counters.entry("received").or_default() += 1;
+                        let said = (heartbeat.incarnation, heartbeat.sequence);
+                        let heard = self.node.heard();
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
+                        if said.0 == heard.incarnation && said.1 < heard.sequence {
+                            *self.counters.entry("stale: late or replayed").or_default() += 1;
+                        } else if said.0 != self.node.heard().incarnation {
+                            *self.counters.entry("stale: unproven incarnation").or_default() += 1;
+                        }
                         self.learn_peer();
                     }
                     Err(reject) => *self.counters.entry(counter(reject)).or_default() += 1,

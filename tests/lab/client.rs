@@ -16,6 +16,10 @@ pub const ECHO_PORT: u16 = 7;
 /// The usual probing period.
 pub const PERIOD: Duration = Duration::from_micros(500);
 
+/// A gap shorter than this proves nothing on a busy machine; that nothing moved is told by the
+/// kernel's record of addresses, not by the client.
+pub const UNNOTICED: Duration = Duration::from_millis(200);
+
 /// A client that probes one address until it is dropped.
 pub struct Client {
     probes: Arc<Mutex<Vec<Probe>>>,

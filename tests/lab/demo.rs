@@ -140,11 +140,10 @@ impl Tour {
 
     /// What the box itself says about its last transition.
     fn why(&mut self, host: Host) {
-        if let Ok(history) = self.lab.node(host).order(&["history"]) {
-            if let Some(last) = history.lines().rfind(|line| !line.trim().is_empty()) {
+        if let Ok(history) = self.lab.node(host).order(&["history"])
+            && let Some(last) = history.lines().rfind(|line| !line.trim().is_empty()) {
                 self.say(&format!("{} says: {}", host.node_name(), last.trim()));
             }
-        }
     }
 
     /// Prints what a command says.

@@ -59,8 +59,8 @@ impl Drop for FakePeer {
 fn speak(socket: &UdpSocket, keys: &Keyring, mut heartbeat: Heartbeat, over: &AtomicBool) {
     let mut bytes = [0; 2048];
     while !over.load(Ordering::Relaxed) {
-        if let Ok(length) = socket.recv(&mut bytes) {
-            if let Ok(heard) = decode(&bytes[..length], keys) {
+        if let Ok(length) = socket.recv(&mut bytes)
+            && let Ok(heard) = decode(&bytes[..length], keys) {
                 heartbeat.echo = Echo {
                     incarnation: heard.incarnation,
                     sequence: heard.sequence,
@@ -74,7 +74,6 @@ fn speak(socket: &UdpSocket, keys: &Keyring, mut heartbeat: Heartbeat, over: &At
                 };
                 heartbeat.groups = heard.groups.iter().map(agrees).collect();
             }
-        }
         heartbeat.sequence += 1;
         let _ = socket.send(&encode(&heartbeat, keys));
     }

@@ -1,5 +1,6 @@
 //! The gateway: its death must move nobody.
 
+use crate::client::UNNOTICED;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, Host, Port, Wire};
@@ -71,7 +72,7 @@ fn dies(
     }
     let outage = client.outage(from).length();
     ensure!(
-        outage < Duration::from_millis(20),
+        outage < UNNOTICED,
         "the client was without answer for {outage:?}"
     );
     Ok(())

@@ -1,5 +1,6 @@
 //! Daemons that die or hang, and nodes that freeze: the layers below the daemon must hold.
 
+use crate::client::UNNOTICED;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::scenario::Scenario;
@@ -46,7 +47,7 @@ fn daemon_killed(lab: &mut Lab) -> Outcome {
         let outage = client.outage(killed).length();
         lab.record.figure("client outage", outage);
         ensure!(
-            outage < Duration::from_millis(20),
+            outage < UNNOTICED,
             "the client was without answer for {outage:?}"
         );
     }
@@ -65,7 +66,7 @@ fn idle_daemon_killed(lab: &mut Lab) -> Outcome {
         lab.nothing_moved(holder, killed)?;
         let outage = client.outage(killed).length();
         ensure!(
-            outage < Duration::from_millis(20),
+            outage < UNNOTICED,
             "the client was without answer for {outage:?}"
         );
     }

@@ -1,6 +1,6 @@
 //! What an operator does on purpose, from either node.
 
-use crate::client::Client;
+use crate::client::{Client, UNNOTICED};
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Host, VIP};
@@ -137,7 +137,7 @@ fn maintenance(lab: &mut Lab) -> Outcome {
     lab.nothing_moves(holder, Duration::from_secs(4))?;
     let outage = client.outage(from).length();
     ensure!(
-        outage < Duration::from_millis(20),
+        outage < UNNOTICED,
         "the client was without answer for {outage:?}"
     );
     Ok(())
@@ -184,7 +184,7 @@ fn reload_good(lab: &mut Lab) -> Outcome {
     lab.both_alive()?;
     let outage = client.outage(from).length();
     ensure!(
-        outage < Duration::from_millis(20),
+        outage < UNNOTICED,
         "the client was without answer for {outage:?}"
     );
     lab.node(holder).order(&["failover"])?;
