@@ -30,7 +30,7 @@ pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         PeerState::Left => Verdict::Given(Reason::PeerLeft),
         PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
-        PeerState::Unknown if cx.node.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
+        PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => Verdict::Waiting(Reason::StartWait),
         PeerState::Unknown | PeerState::Silent if cx.node.sources > 0 => Verdict::Waiting(cx.sources.waiting()),
         PeerState::Unknown | PeerState::Silent => best_effort(cx, probes),

@@ -185,8 +185,12 @@ pub struct Context<'a> {
     pub tick: bool,
     /// When this daemon started.
     pub started: Time,
+    /// When the first link came up.
+    pub link_up: Option<Time>,
     /// When the wait for an unheard peer ends; None: not before a link is up.
     pub start_wait_ends: Option<Time>,
+    /// The peer must be heard before anything starts.
+    pub wait_for_peer: bool,
 }
 
 impl Context<'_> {
@@ -197,7 +201,7 @@ impl Context<'_> {
 
     /// Heartbeats are missing: evidence is gathered from now on, so that it is ready when the
     /// detection time ends.
-    pub fn missing(&self) -> bool {
+    fn missing(&self) -> bool {
         self.missing_since().is_some_and(|at| self.now >= at)
     }
 
@@ -281,11 +285,15 @@ impl Group {
 
     /// Does everything that is to be done at this step.
     pub fn drive(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        let cx = &self.patience(cx);
         self.observe(cx, out);
         self.renew(cx, out);
         while self.follow_token(cx, out) || self.advance(cx, out) {}
-        // Looked at again now that the token may have changed, so that a start begun in this step
-        // goes out with this step's heartbeat.
+    }
+
+    /// Heartbeats are missing, so that evidence for this group is to be gathered.
+    pub fn missing(&self, cx: &Context) -> bool {
+        self.patience(cx).missing()
     }
 
     /// An operation of this group ended.
@@ -523,6 +531,7 @@ impl Group {
 
     /// When something of it is due.
     pub fn deadlines(&self, cx: &Context, due: &mut dyn FnMut(Time)) {
+        let cx = &self.patience(cx);
         if let Some(op) = &self.op
             && !op.cancelled
         {
@@ -535,6 +544,7 @@ impl Group {
         if let Some((_, at)) = self.lost {
             due(at);
         }
+        cx.start_wait_ends.into_iter().for_each(&mut *due);
         if !matches!(self.phase, Phase::Stopped | Phase::Looking(_) | Phase::Failed) {
             cx.isolation_at().into_iter().for_each(&mut *due);
         }
@@ -758,6 +768,21 @@ impl Group {
         }
         let facts = self.facts(cx);
         self.seek_right(cx, &facts, out)
+    }
+
+    /// A peer that boots as well is waited for. But what was found running was not started by this
+    /// boot, so a peer that is there will be heard within the detection time; waiting longer would
+    /// let the leases end for nothing. What runs without a peer ever heard stays on its guard.
+    fn patience<'a>(&self, cx: &Context<'a>) -> Context<'a> {
+        if matches!(self.phase, Phase::Looking(_) | Phase::Stopped) {
+            return *cx;
+        }
+        let detection_time = cx.node.detection_time(cx.node.interval);
+        Context {
+            start_wait_ends: cx.link_up.map(|at| at + detection_time),
+            wait_for_peer: false,
+            ..*cx
+        }
     }
 
     /// Agreement or clearance, whichever comes, and then the start.

@@ -279,7 +279,7 @@ impl Node {
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.gateways.tick(self.now, &setup.gateway, out);
-        if self.gateways.pending() || (0..self.groups.len()).any(|g| self.context(g).missing()) {
+        if self.gateways.pending() || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g))) {
             self.gateways.urgent(self.now, setup.interval, out);
         } else {
             self.gateways.calm();
@@ -411,7 +411,9 @@ impl Node {
             heartbeat,
             tick,
             started: self.started,
+            link_up: self.link_up,
             start_wait_ends: self.start_wait_ends(),
+            wait_for_peer: self.setup.wait_for_peer,
         }
     }
 
