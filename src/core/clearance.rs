@@ -108,7 +108,7 @@ impl Probes {
     /// When the next probe is due, or the last may be judged.
     pub fn deadlines(&self, interval: Duration) -> impl Iterator<Item = Time> {
         let last = self.last_sent;
-        last.into_iter().flat_map(move |at| [at + interval / 2, at + interval])
+        last.into_iter().flat_map(move |at| [at + interval / 4, at + interval])
     }
 
     /// Calls `f` with every point in time stored here.
@@ -117,9 +117,10 @@ impl Probes {
         self.answered_at.iter_mut().for_each(f);
     }
 
-    /// Unanswered in a row; the last one only once it had half an interval to be answered in.
+    /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
+    /// 2.5 ms, to be answered in.
     fn unanswered(&self, now: Time, interval: Duration) -> u32 {
-        let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 2);
+        let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 4);
         if last_counts { self.sent } else { self.sent.saturating_sub(1) }
     }
 }
