@@ -13,6 +13,9 @@ use std::time::Duration;
 pub const OP: OpId = OpId(1_000_000);
 /// The pause after a failed write.
 const RETRY: Duration = Duration::from_secs(1);
+/// What is on disk is written again this often, so that a disk that takes no more writes is known
+/// before a takeover needs one.
+const TRIAL: Duration = Duration::from_secs(10);
 
 /// What is on disk, and what is on its way there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +24,8 @@ pub struct Memory {
     writing: Option<Record>,
     failed: Option<String>,
     retry_at: Option<Time>,
-    /// A write succeeded or failed since the start: whether the disk takes writes is known.
-    tried: bool,
+    /// When the last write ended: up to then it is known whether the disk takes writes.
+    tried: Option<Time>,
 }
 
 impl Memory {
@@ -33,7 +36,7 @@ impl Memory {
             writing: None,
             failed: None,
             retry_at: None,
-            tried: false,
+            tried: None,
         }
     }
 
@@ -47,11 +50,12 @@ impl Memory {
         self.failed.as_deref()
     }
 
-    /// Writes `wanted`, unless it is there, a write is under way, or one has just failed. The first
-    /// time it writes in any case, to learn whether the disk takes it before that matters.
+    /// Writes `wanted`, unless it is there and the disk was tried lately, a write is under way, or one
+    /// has just failed.
     pub fn keep(&mut self, now: Time, wanted: Record, out: &mut Vec<Action>) {
         let resting = self.retry_at.is_some_and(|at| now < at);
-        if self.writing.is_some() || resting || (wanted == self.saved && self.failed.is_none() && self.tried) {
+        let known = self.tried.is_some_and(|at| now.since(at) < TRIAL) && self.failed.is_none();
+        if self.writing.is_some() || resting || (wanted == self.saved && known) {
             return;
         }
         self.writing = Some(wanted.clone());
@@ -61,7 +65,7 @@ impl Memory {
     /// The write ended.
     pub fn finished(&mut self, now: Time, outcome: Outcome) {
         let Some(written) = self.writing.take() else { return };
-        self.tried = true;
+        self.tried = Some(now);
         match outcome {
             Outcome::Done | Outcome::Found(_) => {
                 self.saved = written;
@@ -75,13 +79,13 @@ impl Memory {
         }
     }
 
-    /// When a failed write is tried again.
+    /// When the next write is due.
     pub fn deadline(&self) -> Option<Time> {
-        self.retry_at
+        self.retry_at.or(self.tried.map(|at| at + TRIAL))
     }
 
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        self.retry_at.iter_mut().for_each(f);
+        self.retry_at.iter_mut().chain(&mut self.tried).for_each(f);
     }
 }

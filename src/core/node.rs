@@ -31,6 +31,8 @@ pub struct Node {
     pub(super) setup: Arc<Setup>,
     /// The time of the step under way.
     pub(super) now: Time,
+    /// The time of the last [`Event::Tick`]: what was due by then is done.
+    ticked: Time,
     started: Time,
     incarnation: u64,
     /// The sequence of the heartbeat sent last.
@@ -69,6 +71,7 @@ impl Node {
         vifs.resize(setup.vifs, VifRecord::default());
         Node {
             now,
+            ticked: now - Duration::from_micros(1),
             started: now,
             incarnation,
             sequence: 0,
@@ -119,7 +122,7 @@ impl Node {
     pub fn deadline(&self) -> Time {
         let mut next = self.next_send;
         let mut due = |at: Time| {
-            if at > self.now && at < next {
+            if at > self.ticked && at < next {
                 next = at;
             }
         };
@@ -212,7 +215,7 @@ impl Node {
     /// Calls `f` with every point in time stored here, so that a search can shift them and forget
     /// what is only shown.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        for time in [&mut self.now, &mut self.started, &mut self.next_send, &mut self.prove_at] {
+        for time in [&mut self.now, &mut self.ticked, &mut self.started, &mut self.next_send, &mut self.prove_at] {
             f(time);
         }
         for time in [&mut self.link_up, &mut self.leaving, &mut self.replied].into_iter().flatten() {
@@ -276,6 +279,7 @@ impl Node {
     }
 
     fn tick(&mut self, out: &mut Vec<Action>) {
+        self.ticked = self.now;
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.gateways.tick(self.now, &setup.gateway, out);

@@ -209,7 +209,7 @@ fn other_interval(lab: &mut Lab) -> Outcome {
     let settings = Settings::default();
     let (holder, client) = lab.pair(&settings)?;
     let slow = Settings {
-        interval: "400ms".into(),
+        interval: "300ms".into(),
         ..settings
     };
     restart(lab, holder.peer(), &slow)?;

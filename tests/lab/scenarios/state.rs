@@ -80,7 +80,7 @@ fn unwritable(lab: &mut Lab, spoil: fn(&Path) -> Outcome) -> Outcome {
     status::wait_until(
         lab.node(holder),
         "says that it cannot write",
-        Duration::from_secs(5),
+        Duration::from_secs(15),
         status::state_unwritable,
     )
 }
