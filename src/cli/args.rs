@@ -15,7 +15,7 @@ use std::str::FromStr;
 /// Keeps virtual IPs on exactly one of two nodes.
 #[derive(FromArgs, Debug)]
 #[argh(
-    note = "`{command_name} SUBCOMMAND --help` tells more. All but `run` talk to the daemon of this node or read its files; they need root.",
+    note = "`{command_name} SUBCOMMAND --help` tells more.",
     error_code(0, "done, or all is well"),
     error_code(1, "refused or failed; `status`: degraded"),
     error_code(2, "`status`: blocked, or nobody active"),
