@@ -12,8 +12,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-/// Keeps a group of resources (virtual IPs, services, a disk) running on exactly one of two nodes.
+/// Keeps virtual IPs on exactly one of two nodes.
 #[derive(FromArgs, Debug)]
+#[argh(
+    note = "`{command_name} SUBCOMMAND --help` tells more.",
+    error_code(0, "done, or all is well"),
+    error_code(1, "refused or failed; `status`: degraded"),
+    error_code(2, "`status`: blocked, or nobody active"),
+    error_code(3, "no daemon here, or it does not respond"),
+    error_code(64, "the command line is not understood"),
+    error_code(78, "ha.toml is wrong")
+)]
 pub(super) struct Args {
     #[argh(subcommand)]
     pub(super) command: Subcommand,
@@ -137,11 +146,11 @@ macro_rules! subcommands {
 }
 
 subcommands! {
-    /// Run the daemon (systemd does).
+    /// Run the daemon, in the foreground: systemd does.
     Run = "run" {}
-    /// Check ha.toml: print what this node understands, warnings and worst-case times; exit 78 if it is wrong.
+    /// Check ha.toml: print what this node understands, worst-case times and warnings; or what is wrong, with exit code 78.
     Check = "check" {}
-    /// Show who is active and why; exit 0 well, 1 degraded, 2 blocked, 3 no daemon.
+    /// Show who is active and why. Exit code 0: well, 1: degraded, 2: blocked or nobody active, 3: no daemon.
     Status = "status" {
         /// print status.json instead of a page
         #[argh(switch)]
@@ -150,13 +159,13 @@ subcommands! {
         #[argh(switch)]
         watch: bool,
     }
-    /// Hand a group over to the other node, or all that run on this one.
+    /// Move a group to the other node, or all groups of this node; if it has none, those of the peer come here.
     Failover = "failover" {
-        /// the group (default: all)
+        /// the group (default: all of this node, else all of the peer)
         #[argh(positional)]
         group: Option<String>,
     }
-    /// Let a node take nothing; what it runs moves. It lasts over a reboot.
+    /// Put a node in standby: what it runs moves to the other, and it takes nothing. It outlasts a reboot.
     Standby = "standby" {
         /// the node (default: this one)
         #[argh(positional, arg_name = "node")]
@@ -168,13 +177,13 @@ subcommands! {
         #[argh(positional, arg_name = "node")]
         node_name: Option<String>,
     }
-    /// Let nobody touch anything, on both nodes; or end that. It lasts over a reboot.
+    /// Begin or end maintenance of the pair: nothing is started, stopped, moved or taken over. It outlasts a reboot.
     Maintenance = "maintenance" {
         /// on or off
         #[argh(positional)]
         state: SwitchedTo,
     }
-    /// Stop a group: it runs nowhere until `start`.
+    /// Stop a group on both nodes: it runs nowhere until `start`. It outlasts a reboot.
     StopGroup = "stop" {
         /// the group
         #[argh(positional)]
@@ -192,23 +201,23 @@ subcommands! {
         #[argh(positional)]
         group: Option<String>,
     }
-    /// Say that you have seen with your own eyes that the silent peer is off. If it is not, both nodes will run everything.
+    /// Say that you have seen with your own eyes that the silent peer is off, so that this node may take over. If it is not off, both nodes will run everything.
     ConfirmFenced = "confirm-fenced" {
         /// the peer's name
         #[argh(positional, arg_name = "node")]
         node_name: String,
     }
-    /// Let the daemon read ha.toml again, and print its verdict.
+    /// Let the daemon read ha.toml again, and print its verdict; if anything is wrong the old one stays in force.
     Reload = "reload" {}
-    /// Print a new key for key_file.
+    /// Make a key, which both nodes share, and print it.
     Keygen = "keygen" {
-        /// write it to the key_file of ha.toml, unless that exists
+        /// write it to the key_file of ha.toml instead, unless that exists
         #[argh(switch)]
         write: bool,
     }
     /// Remove all VIPs of ha.toml from this node. Refused while the daemon runs, and in maintenance.
     Release = "release" {}
-    /// Print the latest transitions with their reasons.
+    /// Print the latest transitions of this node, with their reasons.
     History = "history" {
         /// how many (default 50)
         #[argh(option, arg_name = "n", default = "50")]

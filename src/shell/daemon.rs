@@ -568,11 +568,9 @@ impl Daemon {
         self.status.notices = self.network.warnings.iter().map(|w| w.to_string()).collect();
         self.reassemble();
         self.reconnect().map_err(|e| e.to_string())?;
-        Ok(format!(
-            "{} is in force ({} groups)",
-            self.options.config.display(),
-            self.config.groups.len()
-        ))
+        let groups = self.config.groups.len();
+        let plural = if groups == 1 { "" } else { "s" };
+        Ok(format!("{} is in force ({groups} group{plural})", self.options.config.display()))
     }
 
     fn report(&mut self, report: &Report) {

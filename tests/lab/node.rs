@@ -48,12 +48,12 @@ impl Node {
             .map_or_else(|| env!("CARGO_BIN_EXE_ha-appliance").into(), PathBuf::from)
     }
 
-    /// Writes ha.toml and the key file.
+    /// Writes ha.toml and the key file beside it, so that both nodes' ha.toml are the same.
     pub fn configure(&self, settings: &Settings) -> io::Result<()> {
         let key = self.directory.join("key");
         fs::write(&key, settings.keys.join("\n") + "\n")?;
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
-        fs::write(self.config(), settings.text(&key.to_string_lossy()))
+        fs::write(self.config(), settings.text("key"))
     }
 
     /// Its ha.toml.

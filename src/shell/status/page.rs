@@ -229,6 +229,8 @@ fn notices(status: &Status) -> Vec<String> {
         .notices
         .iter()
         .flat_map(|n| n.lines())
+        // `protection` has said it already.
+        .filter(|line| !line.starts_with("UNPROTECTED"))
         .map(str::to_owned)
         .collect();
     let counted = |(name, count): (&String, &u64)| (*count > 0).then(|| format!("{name} {count}"));
