@@ -241,7 +241,7 @@ fn longest() -> Heartbeat {
         incarnation: u64::MAX,
         sequence: u64::MAX,
         echo: echo(),
-        heard_links: 0xff,
+        heard_paths: 0xff,
         challenges: vec![echo(); MAX_CHALLENGES],
         interval: Duration::from_secs(1),
         solicit: true,
@@ -327,7 +327,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
         (groups, wishes(names))
     });
     (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, wishes))| {
-        let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_links)) = frame;
+        let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_paths)) = frame;
         let (one, other, [cluster, nodes], node) = who;
         let (challenges, (asked, answered), vifs, request, answer, (digest, software)) = tlvs;
         Heartbeat {
@@ -341,7 +341,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
             incarnation,
             sequence,
             echo,
-            heard_links,
+            heard_paths,
             challenges,
             interval: Duration::from_micros(interval.into()),
             solicit,

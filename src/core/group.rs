@@ -63,7 +63,8 @@ pub struct Group {
     renewed_at: Time,
     /// The leases were made endless (maintenance).
     endless: bool,
-    lost: Option<(usize, Time)>,
+    /// A resource to be started again while the group runs: which, when, why.
+    repair: Option<(usize, Time, Reason)>,
     repaired_at: Option<Time>,
     rival_at: Option<Time>,
     failures: Failures,
@@ -269,7 +270,7 @@ impl Group {
             probes: Probes::default(),
             renewed_at: now,
             endless: false,
-            lost: None,
+            repair: None,
             repaired_at: None,
             rival_at: None,
             failures: Failures::default(),
@@ -311,8 +312,6 @@ impl Group {
             (Kind::Start, Outcome::Done) if !op.cancelled => {
                 if let Phase::Starting(_) = self.phase {
                     self.phase = Phase::Starting(resource + 1);
-                } else {
-                    out.push(self.report(cx, Change::Notice, Reason::PutBack(resource)));
                 }
             }
             (Kind::Start, _) if op.cancelled && self.must_stop(cx).is_some() => {}
@@ -336,10 +335,10 @@ impl Group {
     /// A running resource vanished.
     pub fn lost(&mut self, cx: &Context, resource: usize) {
         match self.phase {
-            Phase::Active if self.lost.is_none() => {
+            Phase::Active if self.repair.is_none() => {
                 let quiet = self.repaired_at.is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
                 let pause = if quiet { Duration::ZERO } else { REPAIR_PAUSE };
-                self.lost = Some((resource, cx.now + pause));
+                self.repair = Some((resource, cx.now + pause, Reason::PutBack(resource)));
             }
             Phase::Adopted => self.present[resource] = false,
             _ => {}
@@ -377,7 +376,7 @@ impl Group {
         self.present.resize(count, true);
         self.stuck.resize(count, false);
         match self.phase {
-            Phase::Active => self.lost = Some((0, cx.now)),
+            Phase::Active => self.repair = Some((0, cx.now, Reason::Reloaded)),
             Phase::Stopped | Phase::Adopted => self.look(cx, Reason::Reloaded, out),
             _ => {}
         }
@@ -541,7 +540,7 @@ impl Group {
             due(self.renewed_at + RENEWAL);
         }
         self.retry_at.into_iter().for_each(&mut *due);
-        if let Some((_, at)) = self.lost {
+        if let Some((_, at, _)) = self.repair {
             due(at);
         }
         cx.start_wait_ends.into_iter().for_each(&mut *due);
@@ -566,7 +565,7 @@ impl Group {
         if let Some(op) = &mut self.op {
             f(&mut op.deadline);
         }
-        if let Some((_, at)) = &mut self.lost {
+        if let Some((_, at, _)) = &mut self.repair {
             f(at);
         }
         let optional = [
@@ -862,11 +861,9 @@ impl Group {
         } else if self.pending.is_some_and(|p| p.why == Why::Grant) {
             self.pending = None;
         }
-        if let Some((resource, at)) = self.lost
-            && cx.now >= at
-        {
-            self.lost = None;
+        if let Some((resource, _, reason)) = self.repair.take_if(|(_, at, _)| cx.now >= *at) {
             self.repaired_at = Some(cx.now);
+            out.push(self.report(cx, Change::Notice, reason));
             return self.launch(cx, Kind::Start, resource, out);
         }
         false
@@ -968,7 +965,7 @@ impl Group {
         let given = match verdict {
             Verdict::PeerHeard => {
                 self.contested = false;
-                self.waiting = None;
+                self.waiting = self.disagreement(cx);
                 None
             }
             Verdict::Waiting(reason) => {
@@ -991,6 +988,19 @@ impl Group {
         given
     }
 
+    /// What keeps a peer that is heard from agreeing.
+    fn disagreement(&self, cx: &Context) -> Option<Reason> {
+        if !cx.peer_alive() || self.token.holder != cx.me() {
+            return None;
+        }
+        match cx.report() {
+            None => Some(Reason::PeerLacksGroup),
+            Some(report) if report.role == Role::Failed => Some(Reason::PeerStopFailed),
+            Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
+            Some(_) => None,
+        }
+    }
+
     fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
         self.right = right;
         self.decided = None;
@@ -1004,7 +1014,7 @@ impl Group {
         self.right = Right::None;
         self.decided = None;
         self.contested = false;
-        self.lost = None;
+        self.repair = None;
         self.enter(cx, Phase::Stopping, reason, out);
     }
 
@@ -1012,7 +1022,7 @@ impl Group {
         self.right = Right::None;
         self.decided = None;
         self.contested = false;
-        self.lost = None;
+        self.repair = None;
         self.present.fill(true);
         self.enter(cx, Phase::Looking(0), reason, out);
     }

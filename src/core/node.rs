@@ -190,8 +190,8 @@ impl Node {
                         heard: self.peer.heard_on(path),
                         in_ok: self.peer.heard_on(path).is_some_and(|at| self.now.since(at) <= in_time),
                         out_ok: latest
-                            .filter(|_| heard && path < self.setup.links)
-                            .map(|h| h.heard_links & (1 << path) != 0),
+                            .filter(|_| heard && path < 8)
+                            .map(|h| h.heard_paths & (1 << path) != 0),
                     })
                     .collect(),
                 software: latest.map_or_else(String::new, |h| h.software.clone()),
@@ -485,7 +485,7 @@ impl Node {
             incarnation: self.incarnation,
             sequence: self.sequence + 1,
             echo,
-            heard_links: self.peer.heard_links(self.now, &self.setup),
+            heard_paths: self.peer.heard_paths(self.now, &self.setup),
             challenges,
             interval: self.setup.interval,
             solicit: self.peer.state() == PeerState::Unknown || self.groups.iter().any(Group::undecided),

@@ -183,10 +183,10 @@ impl Peer {
         (believed, self.candidates.clone())
     }
 
-    /// The links, by bit, on which the peer was heard within its detection time.
-    pub fn heard_links(&self, now: Time, setup: &Setup) -> u8 {
+    /// The first eight paths, by bit, on which the peer was heard within its detection time.
+    pub fn heard_paths(&self, now: Time, setup: &Setup) -> u8 {
         let span = self.detection_time(setup);
-        (0..setup.links.min(8))
+        (0..self.paths.len().min(8))
             .filter(|&path| self.heard_on(path).is_some_and(|at| now.since(at) <= span))
             .fold(0, |bits, path| bits | 1 << path)
     }

@@ -107,6 +107,12 @@ pub enum Reason {
     Stopped(bool),
     /// The configuration was reloaded.
     Reloaded,
+    /// The peer's configuration has no such group.
+    PeerLacksGroup,
+    /// A stop failed on the peer: what runs there is not known.
+    PeerStopFailed,
+    /// The peer has not yet shown that it runs nothing of the group.
+    PeerNotStopped,
     /// Moves are limited: the next may come in so long.
     MoveLimited(Duration),
 }
@@ -221,6 +227,12 @@ impl fmt::Display for Reason {
             Reason::Standby(_, false) => write!(f, "online again"),
             Reason::Stopped(true) => write!(f, "stopped by the operator"),
             Reason::Stopped(false) => write!(f, "may run again"),
+            Reason::PeerLacksGroup => write!(
+                f,
+                "the peer's ha.toml has no such group: bring both in line, then `ha-appliance reload` there"
+            ),
+            Reason::PeerStopFailed => write!(f, "a stop failed on the peer: repair it there, then `ha-appliance clear`"),
+            Reason::PeerNotStopped => write!(f, "the peer has not yet shown that it runs nothing of it"),
             Reason::Reloaded => write!(f, "the configuration was reloaded"),
             Reason::MoveLimited(span) => write!(f, "moved too often: the next move waits {} s", span.as_secs().max(1)),
         }

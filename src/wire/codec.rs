@@ -229,7 +229,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
         incarnation,
         sequence,
         echo,
-        heard_links: 0,
+        heard_paths: 0,
         challenges: Vec::new(),
         interval,
         solicit: flags & SOLICIT != 0,
@@ -352,7 +352,7 @@ mod tests {
                 incarnation: 0x5555_6666_7777_8888,
                 sequence: 9,
             },
-            heard_links: 0,
+            heard_paths: 0,
             challenges: vec![Echo {
                 incarnation: 0xaa,
                 sequence: 0xbb,

@@ -22,8 +22,9 @@ pub struct Heartbeat {
     pub sequence: u64,
     /// The newest heartbeat the sender accepted from the receiver.
     pub echo: Echo,
-    /// The links, by bit, on which the sender heard the receiver within its detection time.
-    pub heard_links: u8,
+    /// The first eight paths (the links, then those of last resort), by bit, on which the sender heard
+    /// the receiver within its detection time.
+    pub heard_paths: u8,
     /// Incarnations heard from the receiver but not believed yet, so that they can prove themselves
     /// by echoing this heartbeat. At most [`MAX_CHALLENGES`].
     pub challenges: Vec<Echo>,

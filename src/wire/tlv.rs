@@ -40,7 +40,7 @@ use std::net::IpAddr;
 pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport], limit: usize) {
     put_tlv(out, STANDING, &standing(groups));
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
-    put_tlv(out, HEARD_LINKS, &heard_links(heartbeat.heard_links));
+    put_tlv(out, HEARD_PATHS, &heard_paths(heartbeat.heard_paths));
     put_tlv(out, GATEWAY, &gateway(heartbeat.gateway));
     put_tlv(out, VIFS, &vifs(&heartbeat.vifs));
     put_tlv(out, REQUEST, &request(heartbeat.request));
@@ -79,7 +79,7 @@ pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result
                     answered: value.u32("gateway answer")?,
                 }
             }
-            HEARD_LINKS => heartbeat.heard_links = value.u8("heard links")?,
+            HEARD_PATHS => heartbeat.heard_paths = value.u8("heard paths")?,
             WISHES => heartbeat.wishes = take_wishes(&mut value, &heartbeat.groups)?,
             VIFS => heartbeat.vifs = take_vifs(&mut value)?,
             REQUEST => heartbeat.request = take_request(&mut value)?,
@@ -105,7 +105,7 @@ const REQUEST: u8 = 6;
 const ANSWER_TYPE: u8 = 7;
 const DIGEST: u8 = 8;
 const SOFTWARE: u8 = 9;
-const HEARD_LINKS: u8 = 10;
+const HEARD_PATHS: u8 = 10;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
@@ -348,7 +348,7 @@ fn take_answer(value: &mut Reader<'_>) -> Result<Option<Answer>, Reject> {
     }))
 }
 
-fn heard_links(bits: u8) -> Vec<u8> {
+fn heard_paths(bits: u8) -> Vec<u8> {
     if bits == 0 { Vec::new() } else { vec![bits] }
 }
 

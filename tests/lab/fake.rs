@@ -94,7 +94,7 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         sequence: 0,
         echo: Echo::default(),
         challenges: Vec::new(),
-        heard_links: 0,
+        heard_paths: 0,
         interval: Duration::from_millis(100),
         solicit: false,
         goodbye: false,
