@@ -182,16 +182,18 @@ fn worst_cases(out: &mut String, config: &Config, resolved: &Resolved) -> std::f
         ("VIP lifetime, ended by the kernel".to_owned(), VIP_LIFETIME),
         ("until the kernel looks at it".to_owned(), LIFETIME_CHECK),
     ];
-    // The detection time runs meanwhile and counts only where it is the longer.
-    let beyond = beat
-        .detection_time()
-        .saturating_sub(VIP_LIFETIME + LIFETIME_CHECK);
-    let rest = ("the rest of the detection time".to_owned(), beyond);
-    let rest = Some(rest).filter(|_| !beyond.is_zero());
-    let gone: Vec<Term> = rest
-        .into_iter()
-        .chain([probe, persist, announce.clone()])
-        .collect();
+    // An address that answered during the silence gets as many chances as a heartbeat, and the
+    // first unanswered probe may come a whole interval after the address went.
+    let unanswered = (
+        format!(
+            "probes unanswered: interval {} x misses {}",
+            show(beat.interval),
+            beat.misses
+        ),
+        beat.interval * beat.misses,
+    );
+    // The detection time, as many intervals, is over by then.
+    let gone = [unanswered, probe, persist, announce.clone()];
     let hung = [&alive[..], &gone].concat();
     sum(out, "daemon hung on the active node", &hung)?;
     line(out, "of which the VIP answers nobody", total(&gone))?;
