@@ -30,14 +30,14 @@ use crate::core::{Node, record::Record};
 use crate::wire::heartbeat::{Heartbeat, Side};
 use crate::wire::{Keyring, Reject, decode, encode};
 use smol::LocalExecutor;
-use smol::channel::{Receiver, Sender, unbounded};
-use smol::future;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::task::Context;
 use std::time::Duration;
 
 /// Runs the daemon until it is told to leave.
@@ -66,11 +66,7 @@ pub fn run(options: &Options) -> ExitCode {
         }
     };
     realtime::enter();
-    let executor = Rc::new(LocalExecutor::new());
-    let ended = smol::block_on(executor.run(async {
-        let mut daemon = Daemon::new(options, config, me, executor.clone())?;
-        daemon.serve(&signals).await
-    }));
+    let ended = Daemon::new(options, config, me).and_then(|mut daemon| daemon.serve(&signals));
     drop(lock);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,7 +89,8 @@ struct Daemon {
     resources: Resources,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
-    finished: (Sender<Event>, Receiver<Event>),
+    /// Ends of slow work.
+    finished: Rc<RefCell<VecDeque<Event>>>,
     names: Names,
     state_names: state::Names,
     publisher: Publisher,
@@ -104,6 +101,7 @@ struct Daemon {
     history: History,
     notifier: Option<Notifier>,
     executor: Rc<LocalExecutor<'static>>,
+    ready: Rc<Ready>,
     carriers: Vec<Option<bool>>,
     link_up: bool,
     changed: bool,
@@ -112,8 +110,10 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn new(options: &Options, config: Config, me: Side, executor: Rc<LocalExecutor<'static>>) -> io::Result<Daemon> {
-        let network = Network::open(&config, me, Ready::new()?)?;
+    fn new(options: &Options, config: Config, me: Side) -> io::Result<Daemon> {
+        let executor = Rc::new(LocalExecutor::new());
+        let ready = Rc::new(Ready::new()?);
+        let network = Network::open(&config, me, ready.clone())?;
         let setup = assembly::setup(&config, me, &network.resolved);
         let state_names = assembly::state_names(&config, &network.resolved);
         let loaded = state::load(&options.state_dir, &state_names);
@@ -143,7 +143,7 @@ impl Daemon {
             node: Node::new(now, setup, incarnation, loaded.record, software),
             resources: Resources::new(&groups)?,
             pending: VecDeque::new(),
-            finished: unbounded(),
+            finished: Rc::default(),
             names: assembly::status_names(&config, &network.resolved),
             state_names,
             publisher: Publisher::new(&options.run_dir),
@@ -154,6 +154,7 @@ impl Daemon {
             history: History::new(&options.state_dir),
             notifier,
             executor,
+            ready,
             carriers: vec![],
             link_up: false,
             changed: true,
@@ -167,7 +168,7 @@ impl Daemon {
     }
 
     /// The loop.
-    async fn serve(&mut self, signals: &SignalSource) -> io::Result<()> {
+    fn serve(&mut self, signals: &SignalSource) -> io::Result<()> {
         log::info!(
             "{} {} as {} of {}",
             env!("CARGO_PKG_NAME"),
@@ -175,14 +176,20 @@ impl Daemon {
             self.config.node(self.me).name,
             self.config.cluster.name
         );
+        self.ready.watch(signals.descriptor())?;
         self.reconnect()?;
+        let waker = self.ready.waker();
+        let mut waker = Context::from_waker(&waker);
+        let executor = self.executor.clone();
+        let mut tasks = Box::pin(executor.run(std::future::pending::<()>()));
         loop {
             self.turn(signals)?;
             if self.exit {
                 break;
             }
-            if let Some(event) = self.sleep(signals).await? {
-                self.step(event);
+            let _ = tasks.as_mut().poll(&mut waker);
+            if self.finished.borrow().is_empty() {
+                self.ready.sleep_until(self.deadline())?;
             }
         }
         self.publish(clock::now());
@@ -191,31 +198,17 @@ impl Daemon {
         Ok(())
     }
 
-    /// Waits until something is here or due; gives the end of slow work, if that is what came.
-    async fn sleep(&self, signals: &SignalSource) -> io::Result<Option<Event>> {
-        let now = clock::now();
-        let due = [Some(self.node.deadline()), self.resources.deadline(), self.publisher.deadline()];
-        let due = due.into_iter().flatten().min().unwrap_or(now);
-        if due <= now {
-            return Ok(None);
-        }
-        let timer = async {
-            smol::Timer::after(due.since(now)).await;
-            Ok(None)
-        };
-        let finished = async { self.finished.1.recv().await.map(Some).map_err(io::Error::other) };
-        let heard = async {
-            future::or(self.network.any(), signals.ready()).await?;
-            Ok(None)
-        };
-        future::or(finished, future::or(heard, timer)).await
+    /// When something is due.
+    fn deadline(&self) -> Time {
+        let due = [self.resources.deadline(), self.publisher.deadline()];
+        due.into_iter().flatten().fold(self.node.deadline(), Time::min)
     }
 
     /// Everything that is here and due, once.
     fn turn(&mut self, signals: &SignalSource) -> io::Result<()> {
         self.follow_network()?;
         self.ask_carriers();
-        while let Ok(event) = self.finished.1.try_recv() {
+        while let Some(event) = self.next_finished() {
             self.step(event);
         }
         self.hear_heartbeats();
@@ -296,15 +289,20 @@ impl Daemon {
     /// Writes on the blocking pool: a disk that hangs must not keep a heartbeat waiting.
     fn persist(&mut self, op: OpId, record: Record) {
         let (dir, names) = (self.options.state_dir.clone(), self.state_names.clone());
-        let finished = self.finished.0.clone();
-        smol::unblock(move || {
-            let outcome = match state::save(&dir, &names, &record) {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Failed(error.to_string()),
-            };
-            let _ = finished.try_send(Event::Finished { op, outcome });
-        })
-        .detach();
+        let finished = self.finished.clone();
+        let write = smol::unblock(move || match state::save(&dir, &names, &record) {
+            Ok(()) => Outcome::Done,
+            Err(error) => Outcome::Failed(error.to_string()),
+        });
+        let task = async move {
+            let outcome = write.await;
+            finished.borrow_mut().push_back(Event::Finished { op, outcome });
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    fn next_finished(&self) -> Option<Event> {
+        self.finished.borrow_mut().pop_front()
     }
 
     /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for

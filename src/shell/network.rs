@@ -15,6 +15,7 @@ use crate::wire::heartbeat::{Side, VifReport};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The network.
@@ -31,7 +32,7 @@ pub struct Network {
     monitor: Monitor,
     carriers: Carriers,
     ears: Vec<Ear>,
-    ready: Ready,
+    ready: Rc<Ready>,
     host: Host,
     port: u16,
     carrier_asked: Time,
@@ -60,7 +61,7 @@ pub enum News {
 
 impl Network {
     /// Looks at the machine and opens what can be opened.
-    pub fn open(config: &Config, me: Side, ready: Ready) -> io::Result<Network> {
+    pub fn open(config: &Config, me: Side, ready: Rc<Ready>) -> io::Result<Network> {
         let monitor = Monitor::open()?; // before the first look, so that nothing falls between
         let host = crate::agents::netlink::host()?;
         let (resolved, warnings) = resolve(config, me, &host);
@@ -80,16 +81,6 @@ impl Network {
         };
         network.rebind()?;
         Ok(network)
-    }
-
-    /// Waits until something may be here.
-    pub async fn any(&self) -> io::Result<()> {
-        self.ready.any().await
-    }
-
-    /// Watches another descriptor as well.
-    pub fn watch(&self, descriptor: std::os::fd::BorrowedFd) -> io::Result<()> {
-        self.ready.watch(descriptor)
     }
 
     /// Looks again, for this configuration. True if what the core counts (VIP interfaces, where VIPs

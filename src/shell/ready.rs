@@ -1,35 +1,66 @@
-//! Waits for many descriptors as one: an epoll set is itself readable when any of them is, so the
-//! executor's reactor watches a single descriptor however many sockets there are.
+//! Sleeps until a descriptor is readable, a moment has come, or a task of the executor wants a turn.
+//!
+//! An epoll set of the daemon's own, instead of the runtime's reactor: that one runs a thread which
+//! takes the events away from the loop and wakes it, several switches for each heartbeat (measured:
+//! 0.5 % of a core instead of 0.1 % at ten heartbeats a second).
 
 use super::sys;
-use smol::Async;
+use crate::core::time::Time;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 
-/// Descriptors of which any may become readable.
+/// What the loop sleeps on.
 #[derive(Debug)]
 pub struct Ready {
-    set: Async<OwnedFd>,
+    set: OwnedFd,
+    timer: OwnedFd,
+    bell: Arc<Bell>,
 }
 
+/// An eventfd that ends the sleep, from any thread.
+#[derive(Debug)]
+struct Bell(OwnedFd);
+
 impl Ready {
-    /// An empty set.
+    /// Watches nothing yet.
     pub fn new() -> io::Result<Ready> {
-        Ok(Ready {
-            set: Async::new_nonblocking(sys::epoll()?)?,
-        })
+        let ready = Ready {
+            set: sys::epoll()?,
+            timer: sys::timerfd()?,
+            bell: Arc::new(Bell(sys::eventfd()?)),
+        };
+        ready.watch(ready.timer.as_fd())?;
+        ready.watch(ready.bell.0.as_fd())?;
+        Ok(ready)
     }
 
     /// Watches a descriptor until it is closed.
     pub fn watch(&self, descriptor: BorrowedFd) -> io::Result<()> {
-        match sys::epoll_add(self.set.get_ref(), descriptor) {
+        match sys::epoll_add(&self.set, descriptor) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }
     }
 
-    /// Waits until one of them is readable.
-    pub async fn any(&self) -> io::Result<()> {
-        self.set.readable().await
+    /// Ends the sleep when it is woken.
+    pub fn waker(&self) -> Waker {
+        Waker::from(self.bell.clone())
+    }
+
+    /// Sleeps, at the longest until `moment`.
+    pub fn sleep_until(&self, moment: Time) -> io::Result<()> {
+        sys::timerfd_set(&self.timer, moment.0.max(1))?;
+        sys::epoll_wait(&self.set)?;
+        sys::counter_clear(&self.timer);
+        sys::counter_clear(&self.bell.0);
+        Ok(())
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        sys::counter_add(&self.0);
     }
 }

@@ -15,9 +15,8 @@
 
 use super::orders::{Order, UnknownVerb};
 use super::sys;
-use smol::Async;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub enum Signal {
 /// The signals of this process, as a stream.
 #[derive(Debug)]
 pub struct SignalSource {
-    fd: Async<OwnedFd>,
+    fd: OwnedFd,
 }
 
 impl SignalSource {
@@ -54,20 +53,18 @@ impl SignalSource {
             libc::SIGUSR1,
             libc::SIGUSR2,
         ])?;
-        Ok(SignalSource {
-            fd: Async::new_nonblocking(fd)?,
-        })
+        Ok(SignalSource { fd })
     }
 
-    /// Waits until [`Self::try_next`] may have something.
-    pub async fn ready(&self) -> io::Result<()> {
-        self.fd.readable().await
+    /// Readable when [`Self::try_next`] has something.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// The next signal that is already here.
     pub fn try_next(&self) -> Option<Signal> {
         loop {
-            match sys::signalfd_read(self.fd.get_ref()) {
+            match sys::signalfd_read(&self.fd) {
                 Ok((signo, code, value)) => {
                     if let Some(signal) = meaning(signo, code, value) {
                         return Some(signal);
@@ -188,7 +185,7 @@ mod tests {
             ready(dir);
             let mut text = String::new();
             while text.matches("Leave").count() < 2 {
-                smol::block_on(signals.ready()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
                 while let Some(signal) = signals.try_next() {
                     text += &format!("{signal:?}\n");
                 }

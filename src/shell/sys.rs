@@ -38,6 +38,58 @@ pub(super) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()>
     check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
 }
 
+/// Waits without end for a descriptor of the set; which one is not told. A signal ends it as well.
+pub(super) fn epoll_wait(set: &OwnedFd) -> io::Result<()> {
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    // SAFETY: room for one event, and one is asked for.
+    match check(unsafe { libc::epoll_wait(set.as_raw_fd(), &mut event, 1, -1) }) {
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// A timer on CLOCK_BOOTTIME, not set.
+pub(super) fn timerfd() -> io::Result<OwnedFd> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: numbers in, a descriptor or -1 out.
+    let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, flags) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes the timer readable from that moment on, in microseconds above zero of its clock.
+pub(super) fn timerfd_set(timer: &OwnedFd, moment: i64) -> io::Result<()> {
+    // SAFETY: zero bytes are a valid itimerspec.
+    let mut value: libc::itimerspec = unsafe { std::mem::zeroed() };
+    value.it_value.tv_sec = moment / 1_000_000;
+    value.it_value.tv_nsec = moment % 1_000_000 * 1000;
+    // SAFETY: `value` is valid and only read; nothing is written back.
+    check(unsafe { libc::timerfd_settime(timer.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &value, std::ptr::null_mut()) })
+        .map(drop)
+}
+
+/// An event counter at zero.
+pub(super) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: numbers in, a descriptor or -1 out.
+    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes an event counter readable.
+pub(super) fn counter_add(counter: &OwnedFd) {
+    let one = 1u64;
+    // SAFETY: eight live bytes are read. It can only fail because it is readable already.
+    unsafe { libc::write(counter.as_raw_fd(), (&raw const one).cast(), 8) };
+}
+
+/// Makes an event counter or a timer not readable.
+pub(super) fn counter_clear(counter: &OwnedFd) {
+    let mut count = 0u64;
+    // SAFETY: eight live bytes may be written. It can only fail because there is nothing to clear.
+    unsafe { libc::read(counter.as_raw_fd(), (&raw mut count).cast(), 8) };
+}
+
 /// Makes all threads share one malloc arena.
 pub(super) fn single_arena() {
     // SAFETY: two numbers; documented to be safe before or after threads start.

@@ -101,7 +101,10 @@ pub struct World {
     pub latency: Duration,
     /// Everything that was said: when, who, what.
     pub said: Vec<(Time, Side, Action)>,
-    /// Sources of clearance tell the truth by looking at the peer.
+    /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
+    /// (None) never answers.
+    pub source: Option<Result<(), String>>,
+    /// Every moment at which a group ran on both machines.
     pub overlap: Vec<String>,
 }
 
@@ -136,6 +139,7 @@ impl World {
             wire: Vec::new(),
             latency: Duration::from_micros(200),
             said: Vec::new(),
+            source: None,
             overlap: Vec::new(),
         }
     }
@@ -409,7 +413,18 @@ impl World {
                 machine.node = None;
                 None
             }
-            Action::Cancel { .. } | Action::Clear { .. } | Action::Announce { .. } => None,
+            Action::Clear { op, .. } => {
+                let outcome = match self.source.clone()? {
+                    Ok(()) => {
+                        self.power_cut(peer);
+                        Outcome::Done
+                    }
+                    Err(why) => Outcome::Failed(why),
+                };
+                self.send(side, 50, Event::Finished { op: *op, outcome });
+                None
+            }
+            Action::Cancel { .. } | Action::Announce { .. } => None,
             Action::Answer { .. } | Action::Report(_) => None,
         }
     }
