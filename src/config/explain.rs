@@ -175,25 +175,21 @@ fn worst_cases(out: &mut String, config: &Config, resolved: &Resolved) -> std::f
     let probe = ("one probe wait: interval".to_owned(), beat.interval);
     let persist = ("token made durable (fsync, assumed)".to_owned(), PERSIST);
     let announce = ("address and announcement (assumed)".to_owned(), ANNOUNCE);
-    let power = [detection, probe.clone(), persist.clone(), announce.clone()];
+    let power = [detection, probe, persist.clone(), announce.clone()];
     sum(out, "power loss of the active node", &power)?;
 
     let alive = [
         ("VIP lifetime, ended by the kernel".to_owned(), VIP_LIFETIME),
         ("until the kernel looks at it".to_owned(), LIFETIME_CHECK),
     ];
-    // An address that answered during the silence gets as many chances as a heartbeat, and the
-    // first unanswered probe may come a whole interval after the address went.
-    let unanswered = (
-        format!(
-            "probes unanswered: interval {} x misses {}",
-            show(beat.interval),
-            beat.misses
-        ),
-        beat.interval * beat.misses,
+    // The VIP answers on behalf of the silent peer until it is gone. Then it gets as many chances as
+    // a heartbeat has, and the last a quarter of an interval to be answered in; they end after the
+    // detection time, which began earlier.
+    let probes = (
+        "probes unanswered: interval x (misses + 1/4)".to_owned(),
+        beat.detection_time() + beat.interval / 4,
     );
-    // The detection time, as many intervals, is over by then.
-    let gone = [unanswered, probe, persist, announce.clone()];
+    let gone = [probes, persist, announce.clone()];
     let hung = [&alive[..], &gone].concat();
     sum(out, "daemon hung on the active node", &hung)?;
     line(out, "of which the VIP answers nobody", total(&gone))?;

@@ -41,12 +41,11 @@ worst case until the VIPs answer again
   daemon hung on the active node
     VIP lifetime, ended by the kernel                3000 ms
     until the kernel looks at it                     1000 ms
-    probes unanswered: interval 100ms x misses 5      500 ms
-    one probe wait: interval                          100 ms
+    probes unanswered: interval x (misses + 1/4)      525 ms
     token made durable (fsync, assumed)                20 ms
     address and announcement (assumed)                  5 ms
-    sum                                              4625 ms
-    of which the VIP answers nobody                   625 ms
+    sum                                              4550 ms
+    of which the VIP answers nobody                   550 ms
   LAN of the active node silently dead
     gateway lost: interval 1s x misses 3             3000 ms
     the last miss: timeout                            500 ms
@@ -134,12 +133,11 @@ fn a_detection_time_beyond_the_lifetime_of_a_vip_is_counted() {
   daemon hung on the active node
     VIP lifetime, ended by the kernel                3000 ms
     until the kernel looks at it                     1000 ms
-    probes unanswered: interval 1500ms x misses 5    7500 ms
-    one probe wait: interval                         1500 ms
+    probes unanswered: interval x (misses + 1/4)     7875 ms
     token made durable (fsync, assumed)                20 ms
     address and announcement (assumed)                  5 ms
-    sum                                             13025 ms
-    of which the VIP answers nobody                  9025 ms
+    sum                                             11900 ms
+    of which the VIP answers nobody                  7900 ms
   LAN of the active node silently dead
     gateway lost: interval 1s x misses 3             3000 ms
     the last miss: timeout                            500 ms
