@@ -60,20 +60,21 @@ fn speak(socket: &UdpSocket, keys: &Keyring, mut heartbeat: Heartbeat, over: &At
     let mut bytes = [0; 2048];
     while !over.load(Ordering::Relaxed) {
         if let Ok(length) = socket.recv(&mut bytes)
-            && let Ok(heard) = decode(&bytes[..length], keys) {
-                heartbeat.echo = Echo {
-                    incarnation: heard.incarnation,
-                    sequence: heard.sequence,
-                };
-                // Whatever token the node shows, it has stopped everything and agrees.
-                let agrees = |g: &GroupReport| GroupReport {
-                    contested: false,
-                    proven_stopped: true,
-                    role: Role::Stopped,
-                    ..*g
-                };
-                heartbeat.groups = heard.groups.iter().map(agrees).collect();
-            }
+            && let Ok(heard) = decode(&bytes[..length], keys)
+        {
+            heartbeat.echo = Echo {
+                incarnation: heard.incarnation,
+                sequence: heard.sequence,
+            };
+            // Whatever token the node shows, it has stopped everything and agrees.
+            let agrees = |g: &GroupReport| GroupReport {
+                contested: false,
+                proven_stopped: true,
+                role: Role::Stopped,
+                ..*g
+            };
+            heartbeat.groups = heard.groups.iter().map(agrees).collect();
+        }
         heartbeat.sequence += 1;
         let _ = socket.send(&encode(&heartbeat, keys));
     }

@@ -149,14 +149,16 @@ fn parse(mut bytes: &[u8], netns: i32) -> Vec<AddressEvent> {
             break;
         }
         let kind = u16::from_ne_bytes(bytes[4..6].try_into().expect("two bytes"));
-        if matches!(kind, libc::RTM_NEWADDR | libc::RTM_DELADDR) && length >= 24
-            && let Some(address) = address(&bytes[24..length]) {
-                events.push(AddressEvent {
-                    netns,
-                    present: kind == libc::RTM_NEWADDR,
-                    address,
-                });
-            }
+        if matches!(kind, libc::RTM_NEWADDR | libc::RTM_DELADDR)
+            && length >= 24
+            && let Some(address) = address(&bytes[24..length])
+        {
+            events.push(AddressEvent {
+                netns,
+                present: kind == libc::RTM_NEWADDR,
+                address,
+            });
+        }
         bytes = &bytes[((length + 3) & !3).min(bytes.len())..];
     }
     events

@@ -21,6 +21,8 @@ pub struct Settings {
     pub first: String,
     /// The second node's name.
     pub second: String,
+    /// The first link's ends: the interlink.
+    pub links: [String; 2],
     /// Gateways; empty means none.
     pub gateways: Vec<String>,
     /// Further lines about gateways.
@@ -46,6 +48,7 @@ impl Default for Settings {
             misses: 5,
             first: "lb1".into(),
             second: "lb2".into(),
+            links: ["10.88.0.1".into(), "10.88.0.2".into()],
             gateways: vec![GATEWAY.into()],
             gateway_more: String::new(),
             prefer: None,
@@ -70,7 +73,7 @@ impl Settings {
         let mut text = format!(
             "[cluster]\nname = \"{}\"\nkey_file = \"{key_file}\"\nstart_wait = \"{}\"\n\
              wait_for_peer = {}\n\n[heartbeat]\ninterval = \"{}\"\nmisses = {}\n\n\
-             [node.{}]\nlinks = [\"10.88.0.1\"]\n[node.{}]\nlinks = [\"10.88.0.2\"]\n\n\
+             [node.{}]\nlinks = [\"{}\"]\n[node.{}]\nlinks = [\"{}\"]\n\n\
              [gateway]\naddresses = {:?}\n{}\n\n[[group]]\nname = \"{GROUP}\"\nfailback = \"{}\"\n",
             self.cluster,
             self.start_wait,
@@ -78,7 +81,9 @@ impl Settings {
             self.interval,
             self.misses,
             self.first,
+            self.links[0],
             self.second,
+            self.links[1],
             self.gateways,
             self.gateway_more,
             self.failback,

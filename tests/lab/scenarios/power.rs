@@ -29,6 +29,12 @@ pub const ALL: &[Scenario] = &[
         limit: (20, 20),
     },
     Scenario {
+        name: "ipv6-only",
+        shows: "links, gateway and VIP are IPv6: handed over, and taken over after power loss",
+        run: ipv6_only,
+        limit: (30, 60),
+    },
+    Scenario {
         name: "power-return",
         shows: "the node that lost its power returns: nothing moves back by itself",
         run: power_return,
@@ -103,6 +109,31 @@ fn power_loss_ipv6(lab: &mut Lab) -> Outcome {
             "the {name} was {outage:?}"
         );
     }
+    Ok(())
+}
+
+fn ipv6_only(lab: &mut Lab) -> Outcome {
+    lab.configure(&Settings {
+        links: ["fd88::1".into(), "fd88::2".into()],
+        gateways: vec!["fd77::1".into()],
+        vips: vec![format!("{VIP6}/64")],
+        ..Settings::default()
+    })?;
+    for host in crate::net::NODES {
+        lab.start(host)?;
+    }
+    let client = lab.client(VIP6)?;
+    client.answered(None, Duration::from_secs(5))?;
+    lab.both_alive()?;
+    let moved = lab.note("failover");
+    lab.node(Host::A).order(&["failover"])?;
+    client.answered(Some(Host::B), Duration::from_secs(2))?;
+    lab.record
+        .figure("planned move", client.outage(moved).length());
+    std::thread::sleep(Duration::from_secs(1));
+    let cut = lab.power_cut(Host::B)?;
+    client.answered(Some(Host::A), Duration::from_secs(3))?;
+    lab.record.figure("power loss", client.outage(cut).length());
     Ok(())
 }
 
