@@ -13,6 +13,8 @@ use std::time::Duration;
 pub const OP: OpId = OpId(1_000_000);
 /// The pause after a failed write.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the disk may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What is on disk is written again this often, so that a disk that takes no more writes is known
 /// before a takeover needs one.
 const TRIAL: Duration = Duration::from_secs(10);
@@ -21,7 +23,8 @@ const TRIAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     saved: Record,
-    writing: Option<Record>,
+    /// What is being written, and since when.
+    writing: Option<(Record, Time)>,
     failed: Option<String>,
     retry_at: Option<Time>,
     /// When the last write ended: up to then it is known whether the disk takes writes.
@@ -58,13 +61,24 @@ impl Memory {
         if self.writing.is_some() || resting || (wanted == self.saved && known) {
             return;
         }
-        self.writing = Some(wanted.clone());
+        self.writing = Some((wanted.clone(), now));
         out.push(Action::Persist { op: OP, record: wanted });
+    }
+
+    /// A write that takes too long is a failed one as far as others are concerned, although it may
+    /// still end well.
+    pub fn tick(&mut self, now: Time) {
+        if let Some((_, since)) = self.writing
+            && now.since(since) >= PATIENCE
+            && self.failed.is_none()
+        {
+            self.failed = Some(format!("the disk has not answered for {} s", PATIENCE.as_secs()));
+        }
     }
 
     /// The write ended.
     pub fn finished(&mut self, now: Time, outcome: Outcome) {
-        let Some(written) = self.writing.take() else { return };
+        let Some((written, _)) = self.writing.take() else { return };
         self.tried = Some(now);
         match outcome {
             Outcome::Done | Outcome::Found(_) => {
@@ -81,11 +95,16 @@ impl Memory {
 
     /// When the next write is due.
     pub fn deadline(&self) -> Option<Time> {
-        self.retry_at.or(self.tried.map(|at| at + TRIAL))
+        match &self.writing {
+            Some((_, since)) => Some(*since + PATIENCE),
+            None => self.retry_at.or(self.tried.map(|at| at + TRIAL)),
+        }
     }
 
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        self.retry_at.iter_mut().chain(&mut self.tried).for_each(f);
+        let writing = self.writing.iter_mut().map(|(_, since)| since);
+        let kept = self.retry_at.iter_mut().chain(&mut self.tried);
+        writing.chain(kept).for_each(f);
     }
 }

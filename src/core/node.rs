@@ -107,9 +107,13 @@ impl Node {
             return out;
         }
         let before = self.peer.state();
+        let disk_failed = self.memory.failure().is_some();
         let tick = event == Event::Tick;
         let (news, answer_at_once) = self.take(event, &mut out);
         self.report_peer(before, &mut out);
+        if let (Some(why), false) = (self.memory.failure(), disk_failed) {
+            out.push(notice(Reason::PersistFailed(why.into())));
+        }
         self.drive(news, tick, &mut out);
         self.settle_commands(&mut out);
         self.memory.keep(self.now, self.record(), &mut out);
@@ -282,6 +286,7 @@ impl Node {
         self.ticked = self.now;
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
+        self.memory.tick(self.now);
         self.gateways.tick(self.now, &setup.gateway, out);
         if self.gateways.pending() || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g))) {
             self.gateways.urgent(self.now, setup.interval, out);
@@ -337,11 +342,7 @@ impl Node {
 
     fn finished(&mut self, op: OpId, outcome: Outcome, out: &mut Vec<Action>) {
         if op == memory::OP {
-            let failed = self.memory.failure().is_some();
             self.memory.finished(self.now, outcome);
-            if let (Some(why), false) = (self.memory.failure(), failed) {
-                out.push(notice(Reason::PersistFailed(why.into())));
-            }
         } else if Sources::owns(op) {
             let refusal = match outcome {
                 Outcome::Done | Outcome::Found(_) => None,
