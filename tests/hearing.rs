@@ -1,0 +1,214 @@
+//! What counts as a sign of life, and what does not: replays, strangers, echoes that stop.
+
+mod world;
+
+use ha_appliance::core::peer::{Heard, Own, Peer, PeerState};
+use ha_appliance::core::setup::{Failback, Setup};
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::{Echo, Heartbeat, Side, Versions};
+use std::time::Duration;
+
+/// One node's ear, and a peer that can be made to say anything.
+struct Ear {
+    now: Time,
+    setup: Setup,
+    peer: Peer,
+    sent: u64,
+    template: Heartbeat,
+}
+
+const OWN: Own = Own { incarnation: 7 };
+
+impl Ear {
+    fn new() -> Ear {
+        let setup = world::setup(Side::First, &[("web", None, Failback::Manual)]);
+        let mut pair = world::World::new(&[("web", None, Failback::Manual)]);
+        pair.start(Side::Second);
+        let mut template = world::heartbeats(&pair, Side::Second).remove(0);
+        template.incarnation = 1;
+        template.echo = Echo::default();
+        template.challenges.clear();
+        Ear {
+            now: Time(0),
+            peer: Peer::new(Time(0), &setup),
+            sent: 0,
+            setup,
+            template,
+        }
+    }
+
+    /// This node sends a heartbeat; gives its sequence.
+    fn send(&mut self) -> u64 {
+        self.sent += 1;
+        self.peer.sent(self.now, self.sent, false, &self.setup);
+        self.sent
+    }
+
+    fn hear(&mut self, incarnation: u64, sequence: u64, echoes: u64) -> Heard {
+        let echo = Echo {
+            incarnation: OWN.incarnation,
+            sequence: echoes,
+        };
+        let heartbeat = Heartbeat {
+            incarnation,
+            sequence,
+            echo: if echoes == 0 { Echo::default() } else { echo },
+            ..self.template.clone()
+        };
+        self.peer.hear(self.now, 0, &heartbeat, OWN, &self.setup)
+    }
+
+    fn pass(&mut self, millis: u64) {
+        self.now = self.now + Duration::from_millis(millis);
+        self.peer.tick(self.now, &self.setup);
+    }
+
+    /// An alive peer, at its sequence 1.
+    fn acquainted() -> Ear {
+        let mut ear = Ear::new();
+        let sent = ear.send();
+        assert_eq!(ear.hear(1, 1, sent), Heard::News { restarted: true });
+        assert_eq!(ear.peer.state(), PeerState::Alive);
+        ear
+    }
+}
+
+#[test]
+fn a_stranger_is_believed_once_it_echoes() {
+    let mut ear = Ear::new();
+    assert_eq!(ear.hear(1, 1, 0), Heard::Candidate);
+    assert_eq!(ear.peer.state(), PeerState::Unknown);
+    let challenges = ear.peer.echoes().1;
+    assert_eq!((challenges[0].incarnation, challenges[0].sequence), (1, 1));
+    let sent = ear.send();
+    assert_eq!(ear.hear(1, 2, sent), Heard::News { restarted: true });
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+}
+
+#[test]
+fn the_incarnation_before_a_restart_is_never_heard_again() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    assert_eq!(ear.hear(2, 1, sent), Heard::News { restarted: true });
+    let sent = ear.send();
+    assert_eq!(ear.hear(1, 99, sent), Heard::Nothing);
+    assert_eq!(ear.peer.echoes().0.incarnation, 2);
+}
+
+#[test]
+fn many_strangers_take_a_bounded_place() {
+    let mut ear = Ear::new();
+    for stranger in 1..100 {
+        ear.hear(stranger, 1, 0);
+    }
+    assert_eq!(ear.peer.echoes().1.len(), 4);
+}
+
+#[test]
+fn replays_do_not_keep_a_dead_peer_alive() {
+    let mut ear = Ear::acquainted();
+    for _ in 0..6 {
+        ear.pass(100);
+        assert_eq!(ear.hear(1, 1, ear.sent), Heard::Nothing);
+    }
+    assert_eq!(ear.peer.state(), PeerState::Silent);
+}
+
+#[test]
+fn silence_is_judged_by_the_interval_that_the_peer_announces() {
+    let mut ear = Ear::new();
+    ear.template.interval = Duration::from_millis(300);
+    let sent = ear.send();
+    ear.hear(1, 1, sent);
+    ear.pass(1499);
+    assert_ne!(ear.peer.state(), PeerState::Silent);
+    ear.pass(1);
+    assert_eq!(ear.peer.state(), PeerState::Silent);
+}
+
+#[test]
+fn a_peer_whose_echoes_stop_is_one_way() {
+    let mut ear = Ear::acquainted();
+    let echoed = ear.sent;
+    for sequence in 2..20 {
+        ear.pass(100);
+        ear.send();
+        ear.hear(1, sequence, echoed);
+    }
+    assert_eq!(ear.peer.state(), PeerState::OneWay);
+    let sent = ear.send();
+    ear.hear(1, 20, sent);
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+}
+
+#[test]
+fn agreement_needs_an_echo_of_something_sent_after_the_decision_and_lately() {
+    let mut ear = Ear::acquainted();
+    ear.pass(10);
+    let decided = ear.send();
+    // Echoes something older: says nothing about now.
+    ear.hear(1, 2, decided - 1);
+    assert!(!ear.peer.proves(ear.now, decided, &ear.setup));
+    ear.hear(1, 3, decided);
+    assert!(ear.peer.proves(ear.now, decided, &ear.setup));
+    assert!(!ear.peer.proves(ear.now, decided + 1, &ear.setup));
+    // Half the detection time later it may have decided otherwise.
+    ear.pass(251);
+    assert!(!ear.peer.proves(ear.now, decided, &ear.setup));
+}
+
+#[test]
+fn a_fenced_peer_returns_only_with_an_echo_of_something_later() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    ear.pass(600);
+    ear.peer
+        .fenced(ear.now, ha_appliance::core::reason::Reason::Fenced);
+    // Still under way when it was switched off.
+    assert_ne!(ear.hear(1, 2, sent), Heard::News { restarted: true });
+    assert_eq!(ear.peer.state(), PeerState::Fenced);
+    let later = ear.send();
+    ear.hear(2, 1, sent);
+    assert_eq!(ear.peer.state(), PeerState::Fenced);
+    ear.hear(2, 2, later);
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+}
+
+#[test]
+fn a_goodbye_lasts_until_the_peer_is_heard_again() {
+    let mut ear = Ear::acquainted();
+    ear.template.goodbye = true;
+    ear.hear(1, 2, ear.sent);
+    assert_eq!(ear.peer.state(), PeerState::Left);
+    ear.pass(10_000);
+    assert_eq!(ear.peer.state(), PeerState::Left);
+    ear.template.goodbye = false;
+    let sent = ear.send();
+    ear.hear(2, 1, sent);
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+}
+
+#[test]
+fn an_incompatible_peer_is_refused_which_is_not_silence() {
+    let spoil: [fn(&mut Heartbeat); 4] = [
+        |h| h.cluster += 1,
+        |h| h.nodes += 1,
+        |h| h.node = Side::First,
+        |h| {
+            h.versions = Versions {
+                lowest: 9,
+                highest: 9,
+            }
+        },
+    ];
+    for spoil in spoil {
+        let mut ear = Ear::new();
+        spoil(&mut ear.template);
+        let sent = ear.send();
+        ear.hear(1, 1, sent);
+        assert_eq!(ear.peer.state(), PeerState::Refused);
+        assert!(ear.peer.latest().is_none(), "what it says must not count");
+        ear.pass(600);
+        assert_eq!(ear.peer.state(), PeerState::Silent);
+    }
+}
