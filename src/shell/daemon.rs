@@ -23,7 +23,7 @@ use super::signals::{Signal, SignalSource};
 use super::state;
 use super::status::{Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
 use crate::config::{self, Config, EX_CONFIG};
-use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Report};
+use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
 use crate::core::{Node, record::Record};
@@ -366,7 +366,7 @@ impl Daemon {
                 self.network.learn_gateway(&claim);
                 let subject = if self.network.peer_on(vif) == Some(claim.address) {
                     Claimed::PeerAddress
-                } else if let Some(group) = self.resources.group_of(claim.address) {
+                } else if let Some((group, _)) = self.resources.place(claim.address) {
                     Claimed::Vip(group)
                 } else {
                     continue;
@@ -386,16 +386,17 @@ impl Daemon {
     fn follow_network(&mut self) -> io::Result<()> {
         for _ in 0..8 * BATCH {
             let resources = &self.resources;
-            let Some(news) = self.network.news(|address| resources.group_of(address).is_some()) else { break };
+            let Some(news) = self.network.news(|address| resources.place(address).is_some()) else { break };
             match news {
                 News::Changed => self.changed = true,
+                // What this daemon adds and removes itself is no news.
                 News::Removed(vif, address) => {
-                    if let Some(group) = self.home(vif, address) {
+                    if let Some(group) = self.home(vif, address).filter(|&g| self.resources.started(g)) {
                         self.step(Event::Lost { group, resource: 0 });
                     }
                 }
                 News::Added(vif, address) => {
-                    if let Some(group) = self.home(vif, address) {
+                    if let Some(group) = self.home(vif, address).filter(|&g| !self.resources.started(g)) {
                         self.step(Event::Appeared { group, resource: 0 });
                     }
                 }
@@ -409,8 +410,8 @@ impl Daemon {
 
     /// The group whose VIP belongs on that interface.
     fn home(&self, vif: usize, address: IpAddr) -> Option<usize> {
-        let group = self.resources.group_of(address)?;
-        self.resources.of_group(group).contains(&(address, vif)).then_some(group)
+        let (group, home) = self.resources.place(address)?;
+        (home == vif).then_some(group)
     }
 
     /// Resolves ha.toml against the machine again and tells the core what that changed.
@@ -431,7 +432,19 @@ impl Daemon {
         self.step(Event::Gateways(gateways));
         self.carriers = vec![None; self.network.vifs.len()];
         self.ask_carriers_now();
+        self.look_after_addresses();
         Ok(())
+    }
+
+    /// Messages about addresses may have been lost, or an interface came back without them.
+    fn look_after_addresses(&mut self) {
+        for group in 0..self.config.groups.len() {
+            if self.resources.started(group)
+                && self.resources.look(group, &self.network.vifs) != Outcome::Found(Presence::Running)
+            {
+                self.step(Event::Lost { group, resource: 0 });
+            }
+        }
     }
 
     /// The VIP interfaces are counted anew: everything that has their indices follows.

@@ -6,6 +6,7 @@ use crate::agents::vip::{Presence, Vif, VipError, VipSet, VipTarget};
 use crate::core::event::{self, Outcome};
 use crate::core::setup::LIFETIME;
 use crate::core::time::Time;
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -13,6 +14,8 @@ use std::net::IpAddr;
 #[derive(Debug)]
 pub struct Resources {
     sets: Vec<Set>,
+    /// The group and the VIP interface of every VIP.
+    places: HashMap<IpAddr, (usize, usize)>,
     route: Route,
     sender: Sender,
 }
@@ -21,6 +24,8 @@ pub struct Resources {
 struct Set {
     vips: VipSet,
     targets: Vec<(IpAddr, usize)>,
+    /// Started here and not stopped since: its addresses belong here.
+    started: bool,
 }
 
 impl Resources {
@@ -28,6 +33,7 @@ impl Resources {
     pub fn new(groups: &[Vec<(IpAddr, usize)>]) -> io::Result<Resources> {
         Ok(Resources {
             sets: groups.iter().map(|targets| Set::new(targets)).collect(),
+            places: places(groups),
             route: Route::open()?,
             sender: Sender::open()?,
         })
@@ -46,15 +52,21 @@ impl Resources {
                 None => Set::new(targets),
             })
             .collect();
+        self.places = places(groups);
         match gone.is_empty() {
             true => Vec::new(),
             false => crate::agents::vip::release(&gone).err().unwrap_or_default(),
         }
     }
 
-    /// Whether this group has the address.
-    pub fn group_of(&self, address: IpAddr) -> Option<usize> {
-        self.sets.iter().position(|set| set.targets.iter().any(|(vip, _)| *vip == address))
+    /// The group and the VIP interface that an address belongs to.
+    pub fn place(&self, address: IpAddr) -> Option<(usize, usize)> {
+        self.places.get(&address).copied()
+    }
+
+    /// Whether a group's addresses belong here, as far as what was asked for.
+    pub fn started(&self, group: usize) -> bool {
+        self.sets[group].started
     }
 
     /// Every VIP with its VIP interface.
@@ -79,6 +91,7 @@ impl Resources {
 
     /// Adds a group's VIPs, or makes sure that all are there, and announces them.
     pub fn start(&mut self, group: usize, vifs: &[Vif], forever: bool, now: Time) -> Outcome {
+        self.sets[group].started = true;
         let vips = &mut self.sets[group].vips;
         let started = vips.start(&mut self.route, vifs, lifetime(forever), micros(now));
         let outcome = outcome(started);
@@ -88,6 +101,7 @@ impl Resources {
 
     /// Removes a group's VIPs and looks whether they are gone.
     pub fn stop(&mut self, group: usize) -> Outcome {
+        self.sets[group].started = false;
         outcome(self.sets[group].vips.stop(&mut self.route))
     }
 
@@ -134,8 +148,16 @@ impl Set {
         Set {
             vips: VipSet::new(vips.collect()),
             targets: targets.to_vec(),
+            started: false,
         }
     }
+}
+
+fn places(groups: &[Vec<(IpAddr, usize)>]) -> HashMap<IpAddr, (usize, usize)> {
+    let groups = groups.iter().enumerate();
+    groups
+        .flat_map(|(group, vips)| vips.iter().map(move |(vip, vif)| (*vip, (group, *vif))))
+        .collect()
 }
 
 fn lifetime(forever: bool) -> Option<u32> {
