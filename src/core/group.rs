@@ -709,6 +709,8 @@ impl Group {
                 }
                 true
             }
+            // A weightier token is on its way to the disk: what to do is decided by that one.
+            Phase::Stopped if self.pending.is_some_and(|p| p.why == Why::Adopt) => false,
             Phase::Stopped if self.token.holder == cx.me() => self.hold_stopped(cx, out),
             Phase::Stopped => self.stand_by(cx, out),
             Phase::Adopted => self.hold_adopted(cx, out),
@@ -918,7 +920,7 @@ impl Group {
         let mine = readiness(&facts);
         // Of two that are not well, the one where nothing failed may still be able to run it.
         let theirs = (report.readiness, report.fail_count == 0);
-        if theirs > (mine, self.failures.count == 0) {
+        if theirs > (mine, !self.failing()) {
             let worst = facts.iter().max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
             return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
         }
@@ -946,10 +948,12 @@ impl Group {
 
     /// Works on clearance; Some: it is given.
     fn judge(&mut self, cx: &Context, facts: &[Fact], out: &mut Vec<Action>) -> Option<Reason> {
-        // The gateways are judged by fresher evidence; a token already on disk needs no write.
+        // The gateways are judged by fresher evidence; failures have their pause, and the last node
+        // tries again; a token already on disk needs no write.
         let holder = self.token.holder == cx.me();
         let unable = facts.iter().find(|f| match f {
             Fact::GatewayLost(_) | Fact::GatewayDampened(_) | Fact::GatewayPending(_) => false,
+            Fact::Failures(_) => false,
             Fact::StateUnwritable => !holder,
             _ => true,
         });
@@ -1169,9 +1173,15 @@ impl Group {
         facts.retain(|fact| match fact {
             Fact::GatewayLost(_) => cx.gateways.loss_confirmed(),
             Fact::GatewayPending(_) | Fact::GatewayDampened(_) => false,
+            Fact::Failures(_) => self.failing(),
             _ => true,
         });
         facts
+    }
+
+    /// Failures speak against starting it here, not against what runs in spite of them.
+    fn failing(&self) -> bool {
+        self.failures.count > 0 && self.phase != Phase::Active
     }
 
     fn effective(&self, cx: &Context) -> Readiness {
