@@ -45,6 +45,11 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
     if cx.setup.vifs.is_empty() {
         return Verdict::Waiting(Reason::BestEffortWithoutVip);
     }
+    // By the very rule that would stop it again at once: with two rules that disagree for a moment,
+    // one step would start and stop the group for ever.
+    if let (true, Some(&vif)) = (cx.isolated(), cx.setup.vifs.first()) {
+        return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
+    }
     for &vif in &cx.setup.vifs {
         if !cx.gateways.exist_on(vif) {
             return Verdict::Waiting(Reason::NoGatewayKnown(vif));

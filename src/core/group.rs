@@ -234,6 +234,11 @@ impl Context<'_> {
         }
     }
 
+    /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
+    pub fn isolated(&self) -> bool {
+        self.isolation_at().is_some_and(|at| self.now >= at)
+    }
+
     fn me(&self) -> Side {
         self.node.me
     }
@@ -337,7 +342,7 @@ impl Group {
         match self.phase {
             Phase::Active if self.repair.is_none() => {
                 let quiet = self.repaired_at.is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
-                let pause = if quiet { Duration::ZERO } else { REPAIR_PAUSE };
+                let pause = if quiet && self.up_to_date(cx) { Duration::ZERO } else { REPAIR_PAUSE };
                 self.repair = Some((resource, cx.now + pause, Reason::PutBack(resource)));
             }
             Phase::Adopted => self.present[resource] = false,
@@ -627,10 +632,17 @@ impl Group {
                 self.endless = true;
                 out.push(renewal(cx, true));
             }
-        } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) {
+        } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) && self.up_to_date(cx) {
             self.renewed_at = cx.now;
             out.push(renewal(cx, false));
         }
+    }
+
+    /// Nothing unread can say that the peer took over meanwhile: heartbeats come, or all that came
+    /// was read. A node that was paused for less than a lease, and whose address was deleted in that
+    /// time, would otherwise bring it back before it reads that the peer has it.
+    fn up_to_date(&self, cx: &Context) -> bool {
+        cx.tick || !cx.missing()
     }
 
     /// Moves towards the peer's token if it outranks this node's, and takes over a pending token
@@ -732,6 +744,13 @@ impl Group {
 
     /// This node holds the token and runs nothing: hand it over, start it, or wait.
     fn hold_stopped(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
+        if self.pending.is_some_and(|p| p.why == Why::Adopt) {
+            // The peer's token outranks this one and is on its way to the disk: nothing starts by the
+            // old one, whatever a goodbye or a fenced peer would clear.
+            self.decided = None;
+            self.contested = false;
+            return false;
+        }
         if let Some(Pending { token, why: Why::Grant }) = self.pending {
             if !self.peer_could(cx) {
                 self.pending = None;
@@ -863,7 +882,8 @@ impl Group {
         } else if self.pending.is_some_and(|p| p.why == Why::Grant) {
             self.pending = None;
         }
-        if let Some((resource, _, reason)) = self.repair.take_if(|(_, at, _)| cx.now >= *at) {
+        let up_to_date = self.up_to_date(cx);
+        if let Some((resource, _, reason)) = self.repair.take_if(|(_, at, _)| up_to_date && cx.now >= *at) {
             self.repaired_at = Some(cx.now);
             out.push(self.report(cx, Change::Notice, reason));
             return self.launch(cx, Kind::Start, resource, out);
@@ -901,7 +921,7 @@ impl Group {
 
     /// Neither the peer nor a gateway answers: the peer may be about to take over.
     fn isolated(&self, cx: &Context) -> bool {
-        cx.tick && self.right != Right::None && cx.isolation_at().is_some_and(|at| cx.now >= at)
+        cx.tick && self.right != Right::None && cx.isolated()
     }
 
     /// Whether, and why, the peer should have it; and whether the move limit applies.
