@@ -721,8 +721,6 @@ impl Group {
                 }
                 true
             }
-            // A weightier token is on its way to the disk: what to do is decided by that one.
-            Phase::Stopped if self.pending.is_some_and(|p| p.why == Why::Adopt) => false,
             Phase::Stopped if self.token.holder == cx.me() => self.hold_stopped(cx, out),
             Phase::Stopped => self.stand_by(cx, out),
             Phase::Adopted => self.hold_adopted(cx, out),
