@@ -90,7 +90,8 @@ impl Probes {
     /// (`reached`: lately, on every interface) proves nothing and is forgotten.
     pub fn tick(&mut self, now: Time, interval: Duration, reached: bool, group: usize, out: &mut Vec<Action>) {
         if self.last_sent.is_none_or(|at| now >= at + interval) {
-            if !reached {
+            // Nor does what was asked before a pause: the peer may have taken over since.
+            if !reached || self.last_sent.is_some_and(|at| now.since(at) > 3 * interval) {
                 self.sent = 0;
             }
             self.sent = (self.sent + 1).min(100);

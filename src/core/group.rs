@@ -1029,6 +1029,8 @@ impl Group {
         self.contested = false;
         self.waiting = None;
         self.retry_at = None;
+        // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
+        self.probes.end();
         self.enter(cx, Phase::Starting(0), reason, out);
     }
 
