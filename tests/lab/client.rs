@@ -18,7 +18,7 @@ pub const PERIOD: Duration = Duration::from_micros(500);
 
 /// A gap shorter than this proves nothing on a busy machine; that nothing moved is told by the
 /// kernel's record of addresses, not by the client.
-pub const UNNOTICED: Duration = Duration::from_millis(200);
+const UNNOTICED: Duration = Duration::from_millis(200);
 
 /// A client that probes one address until it is dropped.
 pub struct Client {
@@ -156,6 +156,20 @@ impl Client {
             };
         }
         Outage { lost, ..longest }
+    }
+
+    /// Fails if questions were lost since `from` and the gap is longer than a busy machine explains.
+    /// A long gap without a loss is a prober that did not get its turn.
+    pub fn noticed_nothing(&self, from: Micros) -> Result<(), String> {
+        let outage = self.outage(from);
+        if outage.lost == 0 || outage.length() < UNNOTICED {
+            return Ok(());
+        }
+        Err(format!(
+            "the client was without answer for {:?}, {} questions were lost",
+            outage.length(),
+            outage.lost
+        ))
     }
 
     fn probes(&self) -> MutexGuard<'_, Vec<Probe>> {
