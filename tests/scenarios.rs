@@ -17,7 +17,10 @@ use world::{SIDES, World, index};
 #[test]
 fn every_scenario_goes_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty());
     let mut wrong = vec![];
@@ -27,7 +30,11 @@ fn every_scenario_goes_as_written() {
         if played != text {
             match std::env::var_os("UPDATE") {
                 Some(_) => std::fs::write(&file, &played).unwrap(),
-                None => wrong.push(format!("{}\n{}", file.display(), difference(&text, &played))),
+                None => wrong.push(format!(
+                    "{}\n{}",
+                    file.display(),
+                    difference(&text, &played)
+                )),
             }
         }
     }
@@ -45,7 +52,13 @@ fn play(text: &str) -> String {
             obey(&mut world, command);
             for (at, side, action) in &world.said[shown..] {
                 if let Some(action) = told(action) {
-                    writeln!(out, "{:>9.3}  {:6}  {action}", at.0 as f64 / 1e6, name(*side)).unwrap();
+                    writeln!(
+                        out,
+                        "{:>9.3}  {:6}  {action}",
+                        at.0 as f64 / 1e6,
+                        name(*side)
+                    )
+                    .unwrap();
                 }
             }
             for overlap in std::mem::take(&mut world.overlap) {
@@ -70,14 +83,22 @@ fn obey(world: &mut World, command: &str) {
                     let mut parts = g.split(':');
                     let name = parts.next().unwrap();
                     let prefer = parts.next().filter(|p| !p.is_empty()).map(side);
-                    let failback = parts.next().map_or(Failback::Manual, |s| Failback::After(span(s)));
+                    let failback = parts
+                        .next()
+                        .map_or(Failback::Manual, |s| Failback::After(span(s)));
                     (name, prefer, failback)
                 })
                 .collect();
             *world = World::new(&groups);
         }
-        ["sources", n] => world.machines.iter_mut().for_each(|m| m.setup.sources = n.parse().unwrap()),
-        ["wait_for_peer"] => world.machines.iter_mut().for_each(|m| m.setup.wait_for_peer = true),
+        ["sources", n] => world
+            .machines
+            .iter_mut()
+            .for_each(|m| m.setup.sources = n.parse().unwrap()),
+        ["wait_for_peer"] => world
+            .machines
+            .iter_mut()
+            .for_each(|m| m.setup.wait_for_peer = true),
         ["start", "both"] => SIDES.into_iter().for_each(|s| world.start(s)),
         ["start", who] => world.start(side(who)),
         ["kill", who] => world.kill(side(who)),
@@ -89,7 +110,10 @@ fn obey(world: &mut World, command: &str) {
         ["heartbeats", state] => world.link = [on(state); 2],
         ["heartbeats", "from", who, state] => world.link[index(side(who))] = on(state),
         ["arp", state] => world.arp = on(state),
-        ["gateway", state] => world.machines.iter_mut().for_each(|m| m.gateway = on(state)),
+        ["gateway", state] => world
+            .machines
+            .iter_mut()
+            .for_each(|m| m.gateway = on(state)),
         ["gateway", "of", who, state] => world.machines[index(side(who))].gateway = on(state),
         ["carrier", "of", who, state] => world.set_carrier(side(who), on(state)),
         ["disk", "of", who, state] => world.machines[index(side(who))].disk_works = on(state),
@@ -113,21 +137,33 @@ fn obey(world: &mut World, command: &str) {
 /// What is worth a line: what changes something, not the rhythm of heartbeats, pings and probes.
 fn told(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look { .. } => return None,
+        Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look { .. } => {
+            return None;
+        }
         Action::Ping { .. } | Action::Probe { .. } => return None,
         Action::Persist { record, .. } => {
             let tokens: Vec<_> = record.groups.iter().map(|g| g.token.to_string()).collect();
             format!("persist {}", tokens.join(", "))
         }
-        Action::Start { group, resource, .. } => format!("start resource {resource} of group {group}"),
-        Action::Stop { group, resource, .. } => format!("stop resource {resource} of group {group}"),
+        Action::Start {
+            group, resource, ..
+        } => format!("start resource {resource} of group {group}"),
+        Action::Stop {
+            group, resource, ..
+        } => format!("stop resource {resource} of group {group}"),
         Action::Cancel { op } => format!("cancel {}", op.0),
         Action::Clear { source, .. } => format!("ask source {source} for clearance"),
         Action::Renew { group, .. } => format!("renew the leases of group {group} for ever"),
         Action::Announce { group } => format!("announce group {group}"),
-        Action::Answer { accepted, text, .. } => format!("answer {}: {text}", if *accepted { "yes" } else { "no" }),
+        Action::Answer { accepted, text, .. } => {
+            format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
+        }
         Action::Exit => "exit".into(),
-        Action::Report(Report { group, change, reason }) => {
+        Action::Report(Report {
+            group,
+            change,
+            reason,
+        }) => {
             let group = group.map_or(String::new(), |g| format!("group {g} "));
             let change = match change {
                 Change::Peer(from, to) => format!("peer {from} -> {to}"),
@@ -148,7 +184,13 @@ fn difference(expected: &str, played: &str) -> String {
     loop {
         match (a.next(), b.next()) {
             (Some(a), Some(b)) if a == b => {}
-            (a, b) => return format!("  written: {}\n  played:  {}", a.unwrap_or("(end)"), b.unwrap_or("(end)")),
+            (a, b) => {
+                return format!(
+                    "  written: {}\n  played:  {}",
+                    a.unwrap_or("(end)"),
+                    b.unwrap_or("(end)")
+                );
+            }
         }
     }
 }

@@ -31,8 +31,12 @@ pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
         PeerState::Left => Verdict::Given(Reason::PeerLeft),
         PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
-        PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => Verdict::Waiting(Reason::StartWait),
-        PeerState::Unknown | PeerState::Silent if cx.node.sources > 0 => Verdict::Waiting(cx.sources.waiting()),
+        PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
+            Verdict::Waiting(Reason::StartWait)
+        }
+        PeerState::Unknown | PeerState::Silent if cx.node.sources > 0 => {
+            Verdict::Waiting(cx.sources.waiting())
+        }
         PeerState::Unknown | PeerState::Silent => best_effort(cx, probes),
     }
 }
@@ -57,7 +61,9 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
         if !cx.vifs.get(vif).is_some_and(|v| v.proven) {
             return Verdict::Waiting(Reason::ProbeUnproven(vif));
         }
-        let since = cx.silence_began().max(cx.now - cx.node.detection_time(cx.node.interval));
+        let since = cx
+            .silence_began()
+            .max(cx.now - cx.node.detection_time(cx.node.interval));
         if cx.gateways.last_answer(vif).is_none_or(|at| at <= since) {
             return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
         }
@@ -65,7 +71,11 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
     // Once the peer answered during its silence, its address and not its heartbeat is the sign of
     // life, and gets as many chances.
     let seen = probes.answered_at.is_some_and(|at| at > cx.silence_began());
-    let enough = if seen { cx.node.misses } else { cx.node.misses - 1 };
+    let enough = if seen {
+        cx.node.misses
+    } else {
+        cx.node.misses - 1
+    };
     let unanswered = probes.unanswered(cx.now, cx.node.interval);
     if unanswered < enough && seen {
         return Verdict::Waiting(Reason::VipAnswered);
@@ -88,10 +98,21 @@ pub struct Probes {
 impl Probes {
     /// Sends the next probe if it is due. What went unanswered while no gateway was reached either
     /// (`reached`: lately, on every interface) proves nothing and is forgotten.
-    pub fn tick(&mut self, now: Time, interval: Duration, reached: bool, group: usize, out: &mut Vec<Action>) {
+    pub fn tick(
+        &mut self,
+        now: Time,
+        interval: Duration,
+        reached: bool,
+        group: usize,
+        out: &mut Vec<Action>,
+    ) {
         if self.last_sent.is_none_or(|at| now >= at + interval) {
             // Nor does what was asked before a pause: the peer may have taken over since.
-            if !reached || self.last_sent.is_some_and(|at| now.since(at) > 3 * interval) {
+            if !reached
+                || self
+                    .last_sent
+                    .is_some_and(|at| now.since(at) > 3 * interval)
+            {
                 self.sent = 0;
             }
             self.sent = (self.sent + 1).min(100);
@@ -114,7 +135,8 @@ impl Probes {
     /// When the next probe is due, or the last may be judged.
     pub fn deadlines(&self, interval: Duration) -> impl Iterator<Item = Time> {
         let last = self.last_sent;
-        last.into_iter().flat_map(move |at| [at + interval / 4, at + interval])
+        last.into_iter()
+            .flat_map(move |at| [at + interval / 4, at + interval])
     }
 
     /// Calls `f` with every point in time stored here.
@@ -127,7 +149,11 @@ impl Probes {
     /// 2.5 ms, to be answered in.
     fn unanswered(&self, now: Time, interval: Duration) -> u32 {
         let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 4);
-        if last_counts { self.sent } else { self.sent.saturating_sub(1) }
+        if last_counts {
+            self.sent
+        } else {
+            self.sent.saturating_sub(1)
+        }
     }
 }
 

@@ -70,7 +70,9 @@ impl Commands {
     /// When a command is given up.
     pub fn deadline(&self) -> Option<Time> {
         let waiting = self.waiting.iter().map(|w| w.since + PATIENCE);
-        waiting.chain(self.request.map(|(_, _, at)| at + PEER_PATIENCE)).min()
+        waiting
+            .chain(self.request.map(|(_, _, at)| at + PEER_PATIENCE))
+            .min()
     }
 
     /// Calls `f` with every point in time stored here.
@@ -94,7 +96,12 @@ impl Node {
                 if self.peer.state() == PeerState::Alive {
                     self.ask_peer(number, RequestVerb::Clear, name);
                 } else {
-                    self.answer(asker, true, "fail counts cleared here; the peer is not heard".into(), out);
+                    self.answer(
+                        asker,
+                        true,
+                        "fail counts cleared here; the peer is not heard".into(),
+                        out,
+                    );
                 }
             }
             Command::Standby(side, on) => self.wish(asker, WishSubject::Standby(side), on, out),
@@ -106,9 +113,19 @@ impl Node {
             Command::ConfirmFenced => match self.peer.state() {
                 PeerState::Unknown | PeerState::Silent | PeerState::Fenced => {
                     self.peer.fenced(self.now, Reason::Confirmed);
-                    self.answer(asker, true, "taken as off, until it is heard again".into(), out);
+                    self.answer(
+                        asker,
+                        true,
+                        "taken as off, until it is heard again".into(),
+                        out,
+                    );
                 }
-                PeerState::Left => self.answer(asker, true, "it left cleanly: nothing to confirm".into(), out),
+                PeerState::Left => self.answer(
+                    asker,
+                    true,
+                    "it left cleanly: nothing to confirm".into(),
+                    out,
+                ),
                 state => {
                     let text = format!("refused: the peer is heard ({state}), so it is not off");
                     self.answer(asker, false, text, out);
@@ -119,13 +136,22 @@ impl Node {
     }
 
     /// The peer's heartbeat may carry a request, and the answer to ours.
-    pub(super) fn hear_commands(&mut self, request: Option<Request>, answer: Option<Answer>, out: &mut Vec<Action>) {
+    pub(super) fn hear_commands(
+        &mut self,
+        request: Option<Request>,
+        answer: Option<Answer>,
+        out: &mut Vec<Action>,
+    ) {
         if let Some(request) = request
             && request.number != self.commands.served
         {
             self.commands.served = request.number;
             self.commands.answer = None;
-            let group = self.setup.groups.iter().position(|g| g.name == request.group);
+            let group = self
+                .setup
+                .groups
+                .iter()
+                .position(|g| g.name == request.group);
             let asker = Asker::Peer(request.number);
             match request.verb {
                 RequestVerb::Failover => self.failover(asker, group, out),
@@ -163,17 +189,28 @@ impl Node {
             && self.now.since(since) >= PEER_PATIENCE
         {
             self.commands.request = None;
-            self.answer(Asker::Local(number), false, "the peer did not answer".into(), out);
+            self.answer(
+                Asker::Local(number),
+                false,
+                "the peer did not answer".into(),
+                out,
+            );
         }
     }
 
     /// A new configuration: group indices have changed, so what waits for groups is given up.
     pub(super) fn drop_moves(&mut self, out: &mut Vec<Action>) {
-        let (moves, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.commands.waiting).into_iter().partition(|w| matches!(w.what, What::Move(_)));
+        let (moves, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.commands.waiting)
+            .into_iter()
+            .partition(|w| matches!(w.what, What::Move(_)));
         self.commands.waiting = rest;
         for waiting in moves {
-            self.answer(waiting.asker, false, "given up: the configuration was reloaded".into(), out);
+            self.answer(
+                waiting.asker,
+                false,
+                "given up: the configuration was reloaded".into(),
+                out,
+            );
         }
     }
 
@@ -194,11 +231,15 @@ impl Node {
                     let text = format!("refused: {peer} holds it and is {}", self.peer.state());
                     self.answer(asker, false, text, out);
                 }
-                (Asker::Peer(_), _) => self.answer(asker, false, "refused: no such group here".into(), out),
+                (Asker::Peer(_), _) => {
+                    self.answer(asker, false, "refused: no such group here".into(), out)
+                }
             }
             return;
         }
-        let refusal = mine.iter().find_map(|&g| self.groups[g].refusal(&self.context(g)));
+        let refusal = mine
+            .iter()
+            .find_map(|&g| self.groups[g].refusal(&self.context(g)));
         if let Some(why) = refusal {
             self.answer(asker, false, format!("refused: {why}"), out);
             return;
@@ -217,7 +258,9 @@ impl Node {
         }
         let heard = self.peer.state() == PeerState::Alive;
         let text = match (subject, on) {
-            (WishSubject::Maintenance, true) => "maintenance is on: nothing is started, stopped or moved",
+            (WishSubject::Maintenance, true) => {
+                "maintenance is on: nothing is started, stopped or moved"
+            }
             (WishSubject::Maintenance, false) => "maintenance is over",
             (WishSubject::Standby(_), true) => "in standby",
             (WishSubject::Standby(_), false) => "online again",
@@ -279,14 +322,25 @@ impl Node {
         match &waiting.what {
             What::Wish(subject, text) => {
                 let mine = self.wishes.all().iter().find(|w| w.subject == *subject);
-                let saved = self.memory.saved().wishes.iter().find(|w| w.subject == *subject);
+                let saved = self
+                    .memory
+                    .saved()
+                    .wishes
+                    .iter()
+                    .find(|w| w.subject == *subject);
                 let heard = self.peer.state() == PeerState::Alive;
-                let theirs = self.peer.latest().map(|h| h.wishes.iter().find(|w| w.subject == *subject));
+                let theirs = self
+                    .peer
+                    .latest()
+                    .map(|h| h.wishes.iter().find(|w| w.subject == *subject));
                 let there = !heard || theirs.flatten() == mine;
                 if saved == mine && there {
                     Some((true, text.clone()))
                 } else if let Some(why) = self.memory.failure() {
-                    Some((false, format!("in force, but not kept over a restart: {why}")))
+                    Some((
+                        false,
+                        format!("in force, but not kept over a restart: {why}"),
+                    ))
                 } else if late {
                     Some((true, format!("{text}; the peer has not confirmed it")))
                 } else {
@@ -297,16 +351,23 @@ impl Node {
                 let me = self.setup.me;
                 let active = |&g: &usize| {
                     let report = self.peer.group(self.setup.groups[g].name);
-                    self.groups[g].token().holder != me && report.is_some_and(|r| r.role == Role::Active)
+                    self.groups[g].token().holder != me
+                        && report.is_some_and(|r| r.role == Role::Active)
                 };
                 let stuck = |&g: &usize| {
                     let group = &self.groups[g];
                     group.token().holder == me && (!group.moving() || group.role() == Role::Failed)
                 };
                 if groups.iter().all(active) {
-                    Some((true, format!("moved in {} ms", self.now.since(waiting.since).as_millis())))
+                    Some((
+                        true,
+                        format!("moved in {} ms", self.now.since(waiting.since).as_millis()),
+                    ))
                 } else if groups.iter().any(stuck) {
-                    Some((false, "given up: this node keeps it; see `ha-appliance status`".into()))
+                    Some((
+                        false,
+                        "given up: this node keeps it; see `ha-appliance status`".into(),
+                    ))
                 } else if late {
                     Some((
                         false,
@@ -324,11 +385,21 @@ impl Node {
 
     fn answer(&mut self, asker: Asker, accepted: bool, text: String, out: &mut Vec<Action>) {
         match asker {
-            Asker::Local(number) => out.push(Action::Answer { number, accepted, text }),
+            Asker::Local(number) => out.push(Action::Answer {
+                number,
+                accepted,
+                text,
+            }),
             Asker::Peer(number) => {
-                let end = (0..=MAX_TEXT.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+                let end = (0..=MAX_TEXT.min(text.len()))
+                    .rev()
+                    .find(|&at| text.is_char_boundary(at));
                 let text = text[..end.unwrap_or(0)].to_string();
-                self.commands.answer = Some(Answer { number, accepted, text });
+                self.commands.answer = Some(Answer {
+                    number,
+                    accepted,
+                    text,
+                });
             }
         }
     }

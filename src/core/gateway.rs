@@ -75,7 +75,8 @@ const PINGS: u32 = 10;
 impl Gateways {
     /// Replaces the gateways; `vifs` names the VIP interface of each.
     pub fn replace(&mut self, now: Time, vifs: &[usize]) {
-        let same = self.gateways.len() == vifs.len() && self.gateways.iter().zip(vifs).all(|(g, &v)| g.vif == v);
+        let same = self.gateways.len() == vifs.len()
+            && self.gateways.iter().zip(vifs).all(|(g, &v)| g.vif == v);
         if !same {
             self.gateways = vifs.iter().map(|&vif| Gateway::new(now, vif)).collect();
         }
@@ -117,7 +118,9 @@ impl Gateways {
 
     /// A gateway was asked and neither answered nor was given up: the group waits for it.
     pub fn pending(&self) -> bool {
-        self.gateways.iter().any(|g| g.state == GatewayState::Pending)
+        self.gateways
+            .iter()
+            .any(|g| g.state == GatewayState::Pending)
     }
 
     /// Heartbeats are missing, or a first answer is: asks every gateway once each `interval`.
@@ -232,8 +235,15 @@ impl Gateways {
         let Some((number, read_at)) = self.question else {
             return;
         };
-        let mut after = self.gateways.iter().map(|g| g.answered.is_some_and(|at| at >= read_at));
-        let reached = if setup.require_all { after.all(|a| a) } else { after.any(|a| a) };
+        let mut after = self
+            .gateways
+            .iter()
+            .map(|g| g.answered.is_some_and(|at| at >= read_at));
+        let reached = if setup.require_all {
+            after.all(|a| a)
+        } else {
+            after.any(|a| a)
+        };
         if reached {
             self.answered = number;
         }
@@ -268,7 +278,9 @@ impl Gateway {
         match self.state {
             GatewayState::Pending => self.turn(now, GatewayState::Good),
             GatewayState::Lost => self.turn(now, GatewayState::Dampened),
-            GatewayState::Dampened if now.since(self.since) >= setup.dampening => self.turn(now, GatewayState::Good),
+            GatewayState::Dampened if now.since(self.since) >= setup.dampening => {
+                self.turn(now, GatewayState::Good)
+            }
             GatewayState::Dampened | GatewayState::Good => {}
         }
     }

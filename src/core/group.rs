@@ -211,7 +211,9 @@ impl Context<'_> {
             PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
                 Some(self.silence_began() + self.peer.interval() + self.peer.interval() / 4)
             }
-            PeerState::Unknown => Some(self.start_wait_ends? - self.node.detection_time(self.node.interval)),
+            PeerState::Unknown => {
+                Some(self.start_wait_ends? - self.node.detection_time(self.node.interval))
+            }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
     }
@@ -220,10 +222,20 @@ impl Context<'_> {
     /// whose silence began at most an interval earlier, can have taken over. None: it can ask no
     /// gateway, or need not fear the peer.
     fn isolation_at(&self) -> Option<Time> {
-        if !self.setup.vifs.iter().any(|&vif| self.gateways.exist_on(vif)) {
+        if !self
+            .setup
+            .vifs
+            .iter()
+            .any(|&vif| self.gateways.exist_on(vif))
+        {
             return None;
         }
-        let answered = self.setup.vifs.iter().filter_map(|&vif| self.gateways.last_answer(vif)).max();
+        let answered = self
+            .setup
+            .vifs
+            .iter()
+            .filter_map(|&vif| self.gateways.last_answer(vif))
+            .max();
         let contact = self.silence_began().max(answered.unwrap_or(self.started));
         let margin = self.peer.interval() + self.peer.interval() / 4;
         match self.peer.state() {
@@ -250,7 +262,9 @@ impl Context<'_> {
     /// The peer's report, while it may be trusted to be its latest.
     fn report(&self) -> Option<&GroupReport> {
         match self.peer.state() {
-            PeerState::Alive | PeerState::OneWay | PeerState::Left => self.peer.group(self.setup.name),
+            PeerState::Alive | PeerState::OneWay | PeerState::Left => {
+                self.peer.group(self.setup.name)
+            }
             _ => None,
         }
     }
@@ -325,7 +339,8 @@ impl Group {
                 self.failures.count = self.failures.count.saturating_add(1);
                 self.failures.last = Some(cx.now);
                 let doublings = u32::from(self.failures.count - 1).min(6);
-                self.retry_at = Some(cx.now + (FIRST_RETRY * 2u32.pow(doublings)).min(LONGEST_RETRY));
+                self.retry_at =
+                    Some(cx.now + (FIRST_RETRY * 2u32.pow(doublings)).min(LONGEST_RETRY));
                 self.stop(cx, Reason::ResourceFailed(resource, why), out);
             }
             (Kind::Stop, Outcome::Done) => self.present[resource] = false,
@@ -341,8 +356,14 @@ impl Group {
     pub fn lost(&mut self, cx: &Context, resource: usize) {
         match self.phase {
             Phase::Active if self.repair.is_none() => {
-                let quiet = self.repaired_at.is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
-                let pause = if quiet && self.up_to_date(cx) { Duration::ZERO } else { REPAIR_PAUSE };
+                let quiet = self
+                    .repaired_at
+                    .is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
+                let pause = if quiet && self.up_to_date(cx) {
+                    Duration::ZERO
+                } else {
+                    REPAIR_PAUSE
+                };
                 self.repair = Some((resource, cx.now + pause, Reason::PutBack(resource)));
             }
             Phase::Adopted => self.present[resource] = false,
@@ -365,7 +386,9 @@ impl Group {
     /// Somebody claims a VIP of the group: announce again, so that neighbours with the rival's
     /// address in their tables come back.
     pub fn rival(&mut self, cx: &Context, mac: [u8; 6], of_peer: bool, out: &mut Vec<Action>) {
-        let quiet = self.rival_at.is_none_or(|at| cx.now.since(at) >= RIVAL_QUIET);
+        let quiet = self
+            .rival_at
+            .is_none_or(|at| cx.now.since(at) >= RIVAL_QUIET);
         if self.leases_run(cx) && quiet {
             self.rival_at = Some(cx.now);
             out.push(Action::Announce { group: cx.index });
@@ -468,7 +491,9 @@ impl Group {
 
     /// Nothing of it runs, and nothing is under way.
     pub fn at_rest(&self) -> bool {
-        matches!(self.phase, Phase::Stopped | Phase::Failed) && self.op.is_none() && self.pending.is_none()
+        matches!(self.phase, Phase::Stopped | Phase::Failed)
+            && self.op.is_none()
+            && self.pending.is_none()
     }
 
     /// A stop failed, or nothing was looked at: it is not known what runs.
@@ -549,12 +574,18 @@ impl Group {
             due(at);
         }
         cx.start_wait_ends.into_iter().for_each(&mut *due);
-        if !matches!(self.phase, Phase::Stopped | Phase::Looking(_) | Phase::Failed) {
+        if !matches!(
+            self.phase,
+            Phase::Stopped | Phase::Looking(_) | Phase::Failed
+        ) {
             cx.isolation_at().into_iter().for_each(&mut *due);
         }
         cx.missing_since().into_iter().for_each(&mut *due);
         self.probes.deadlines(cx.node.interval).for_each(&mut *due);
-        self.limiter.wait_until(cx.now).into_iter().for_each(&mut *due);
+        self.limiter
+            .wait_until(cx.now)
+            .into_iter()
+            .for_each(&mut *due);
         if let (Some(since), Failback::After(span)) = (self.peer_able_since, cx.setup.failback) {
             due(since + span);
         }
@@ -601,14 +632,19 @@ impl Group {
         if let Some(report) = cx.report() {
             self.highest = self.highest.max(report.token.epoch);
         }
-        let peer_able = cx.peer_alive() && cx.report().is_some_and(|r| r.readiness == Readiness::Able);
+        let peer_able =
+            cx.peer_alive() && cx.report().is_some_and(|r| r.readiness == Readiness::Able);
         if !peer_able {
             self.peer_able_since = None;
             self.failback_held = false;
         } else if self.peer_able_since.is_none() {
             self.peer_able_since = Some(cx.now);
         }
-        if self.failures.last.is_some_and(|at| cx.now.since(at) >= FAIL_EXPIRY) {
+        if self
+            .failures
+            .last
+            .is_some_and(|at| cx.now.since(at) >= FAIL_EXPIRY)
+        {
             self.failures = Failures::default();
         }
         self.limiter.forget(cx.now);
@@ -618,7 +654,8 @@ impl Group {
             let lately = cx.now - 2 * cx.node.interval;
             let reached = |vif: &usize| cx.gateways.last_answer(*vif).is_some_and(|at| at > lately);
             let reached = cx.setup.vifs.iter().all(reached);
-            self.probes.tick(cx.now, cx.node.interval, reached, cx.index, out);
+            self.probes
+                .tick(cx.now, cx.node.interval, reached, cx.index, out);
         }
     }
 
@@ -632,7 +669,8 @@ impl Group {
                 self.endless = true;
                 out.push(renewal(cx, true));
             }
-        } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) && self.up_to_date(cx) {
+        } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) && self.up_to_date(cx)
+        {
             self.renewed_at = cx.now;
             out.push(renewal(cx, false));
         }
@@ -661,7 +699,11 @@ impl Group {
             self.contested = false;
             return true;
         }
-        let Some(Pending { token, why: Why::Adopt }) = self.pending else {
+        let Some(Pending {
+            token,
+            why: Why::Adopt,
+        }) = self.pending
+        else {
             return false;
         };
         if !(stopped || token.holder == cx.me()) || !self.durable(cx, token) {
@@ -686,13 +728,18 @@ impl Group {
         if let Some(op) = self.op {
             let unwanted = op.kind == Kind::Start && self.must_stop(cx).is_some();
             if !op.cancelled && (unwanted || cx.now >= op.deadline) {
-                self.op = Some(Op { cancelled: true, ..op });
+                self.op = Some(Op {
+                    cancelled: true,
+                    ..op
+                });
                 out.push(Action::Cancel { op: op_id(cx) });
             }
             return false;
         }
         match self.phase {
-            Phase::Looking(next) if next < self.present.len() => self.launch(cx, Kind::Look, next, out),
+            Phase::Looking(next) if next < self.present.len() => {
+                self.launch(cx, Kind::Look, next, out)
+            }
             Phase::Looking(_) => {
                 let runs = self.runs_exclusive(cx);
                 match (runs, self.token.holder == cx.me() || cx.maintenance) {
@@ -749,7 +796,11 @@ impl Group {
             self.contested = false;
             return false;
         }
-        if let Some(Pending { token, why: Why::Grant }) = self.pending {
+        if let Some(Pending {
+            token,
+            why: Why::Grant,
+        }) = self.pending
+        {
             if !self.peer_could(cx) {
                 self.pending = None;
                 return true;
@@ -768,7 +819,9 @@ impl Group {
         }
         let facts = self.facts(cx);
         let holding_back = self.retry_at.is_some_and(|at| cx.now < at)
-            || facts.iter().any(|f| f.is_hard() || matches!(f, Fact::GatewayPending(_)));
+            || facts
+                .iter()
+                .any(|f| f.is_hard() || matches!(f, Fact::GatewayPending(_)));
         if holding_back {
             self.decided = None;
             self.contested = false;
@@ -829,7 +882,13 @@ impl Group {
         let facts = self.facts(cx);
         let verdict = self.judge(cx, &facts, out);
         match (self.pending, verdict) {
-            (Some(Pending { token, why: Why::Seize }), Some(reason)) => {
+            (
+                Some(Pending {
+                    token,
+                    why: Why::Seize,
+                }),
+                Some(reason),
+            ) => {
                 if !self.on_disk(cx, token) {
                     return false;
                 }
@@ -839,7 +898,12 @@ impl Group {
                 self.begin(cx, Right::Clearance, reason, out);
                 true
             }
-            (Some(Pending { why: Why::Seize, .. }), None) if !self.contested => {
+            (
+                Some(Pending {
+                    why: Why::Seize, ..
+                }),
+                None,
+            ) if !self.contested => {
                 self.pending = None;
                 true
             }
@@ -873,7 +937,10 @@ impl Group {
             } else if self.pending.is_none() {
                 self.grant(cx); // on disk before the service stops, so that the outage does not wait for it
                 return true;
-            } else if self.pending.is_some_and(|p| p.why == Why::Grant && self.durable(cx, p.token)) {
+            } else if self
+                .pending
+                .is_some_and(|p| p.why == Why::Grant && self.durable(cx, p.token))
+            {
                 self.stop(cx, reason, out);
                 return true;
             }
@@ -881,7 +948,10 @@ impl Group {
             self.pending = None;
         }
         let up_to_date = self.up_to_date(cx);
-        if let Some((resource, _, reason)) = self.repair.take_if(|(_, at, _)| up_to_date && cx.now >= *at) {
+        if let Some((resource, _, reason)) = self
+            .repair
+            .take_if(|(_, at, _)| up_to_date && cx.now >= *at)
+        {
             self.repaired_at = Some(cx.now);
             out.push(self.report(cx, Change::Notice, reason));
             return self.launch(cx, Kind::Start, resource, out);
@@ -939,7 +1009,9 @@ impl Group {
         // Of two that are not well, the one where nothing failed may still be able to run it.
         let theirs = (report.readiness, report.fail_count == 0);
         if theirs > (mine, !self.failing()) {
-            let worst = facts.iter().max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
+            let worst = facts
+                .iter()
+                .max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
             return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
         }
         let preferred = cx.setup.prefer == Some(cx.me().other());
@@ -947,7 +1019,8 @@ impl Group {
             (Failback::After(span), Some(since)) => cx.now.since(since) >= span,
             _ => false,
         };
-        (preferred && due && !self.failback_held && self.phase == Phase::Active).then_some((Reason::Failback, true))
+        (preferred && due && !self.failback_held && self.phase == Phase::Active)
+            .then_some((Reason::Failback, true))
     }
 
     /// The peer is there, of one mind about the token, and runs nothing of the group.
@@ -961,7 +1034,9 @@ impl Group {
 
     /// The four conditions of agreement.
     fn agreed(&self, cx: &Context, decided: u64) -> bool {
-        self.peer_could(cx) && self.token.holder == cx.me() && cx.peer.proves(cx.now, decided, cx.node)
+        self.peer_could(cx)
+            && self.token.holder == cx.me()
+            && cx.peer.proves(cx.now, decided, cx.node)
     }
 
     /// Works on clearance; Some: it is given.
@@ -1076,15 +1151,27 @@ impl Group {
             cancelled: false,
         });
         out.push(match kind {
-            Kind::Look => Action::Look { op, group, resource },
+            Kind::Look => Action::Look {
+                op,
+                group,
+                resource,
+            },
             Kind::Start => {
                 self.present[resource] = true;
                 if setup.leased {
                     self.renewed_at = cx.now;
                 }
-                Action::Start { op, group, resource }
+                Action::Start {
+                    op,
+                    group,
+                    resource,
+                }
             }
-            Kind::Stop => Action::Stop { op, group, resource },
+            Kind::Stop => Action::Stop {
+                op,
+                group,
+                resource,
+            },
         });
         false
     }
@@ -1130,14 +1217,18 @@ impl Group {
     /// holds data.
     fn next_to_stop(&self, cx: &Context) -> Option<usize> {
         let leases_only = self.stop_failed();
-        let wanted = |r: usize| !leases_only || (cx.setup.resources[r].leased && !cx.setup.holds_data());
+        let wanted =
+            |r: usize| !leases_only || (cx.setup.resources[r].leased && !cx.setup.holds_data());
         (0..self.present.len())
             .rev()
             .find(|&r| self.present[r] && !self.stuck[r] && wanted(r))
     }
 
     fn running(&self) -> bool {
-        matches!(self.phase, Phase::Starting(_) | Phase::Active | Phase::Stopping)
+        matches!(
+            self.phase,
+            Phase::Starting(_) | Phase::Active | Phase::Stopping
+        )
     }
 
     /// Leased resources were started here and are to be kept alive.
@@ -1172,7 +1263,10 @@ impl Group {
         note(cx.stopped, Fact::StoppedByOperator);
         note(self.stop_failed(), Fact::StopFailed);
         for &vif in &cx.setup.vifs {
-            note(!cx.carriers.get(vif).copied().unwrap_or(false), Fact::NoCarrier(vif));
+            note(
+                !cx.carriers.get(vif).copied().unwrap_or(false),
+                Fact::NoCarrier(vif),
+            );
         }
         for &vif in &cx.setup.vifs {
             match cx.gateways.state(vif, &cx.node.gateway) {

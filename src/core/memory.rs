@@ -62,7 +62,10 @@ impl Memory {
             return;
         }
         self.writing = Some((wanted.clone(), now));
-        out.push(Action::Persist { op: OP, record: wanted });
+        out.push(Action::Persist {
+            op: OP,
+            record: wanted,
+        });
     }
 
     /// A write that takes too long is a failed one as far as others are concerned, although it may
@@ -72,13 +75,18 @@ impl Memory {
             && now.since(since) >= PATIENCE
             && self.failed.is_none()
         {
-            self.failed = Some(format!("the disk has not answered for {} s", PATIENCE.as_secs()));
+            self.failed = Some(format!(
+                "the disk has not answered for {} s",
+                PATIENCE.as_secs()
+            ));
         }
     }
 
     /// The write ended.
     pub fn finished(&mut self, now: Time, outcome: Outcome) {
-        let Some((written, _)) = self.writing.take() else { return };
+        let Some((written, _)) = self.writing.take() else {
+            return;
+        };
         self.tried = Some(now);
         match outcome {
             Outcome::Done | Outcome::Found(_) => {

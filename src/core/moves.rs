@@ -62,7 +62,16 @@ mod tests {
         let mut limiter = Limiter::default();
         let second = Duration::from_secs(1);
         let mut now = Time(0);
-        for expected in [None, None, Some(5), Some(10), Some(20), Some(40), Some(60), Some(60)] {
+        for expected in [
+            None,
+            None,
+            Some(5),
+            Some(10),
+            Some(20),
+            Some(40),
+            Some(60),
+            Some(60),
+        ] {
             limiter.moved(now);
             let wait = limiter.wait_until(now).map(|until| until.since(now));
             assert_eq!(wait, expected.map(Duration::from_secs));

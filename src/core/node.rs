@@ -66,7 +66,11 @@ impl Node {
     /// A node whose daemon has just started. `incarnation` is drawn at random and not zero;
     /// `record` is what the disk remembers.
     pub fn new(now: Time, setup: Setup, incarnation: u64, record: Record, software: &str) -> Node {
-        let groups = setup.groups.iter().map(|g| Group::new(now, g, record.group(g.name))).collect();
+        let groups = setup
+            .groups
+            .iter()
+            .map(|g| Group::new(now, g, record.group(g.name)))
+            .collect();
         let mut vifs = record.vifs.clone();
         vifs.resize(setup.vifs, VifRecord::default());
         Node {
@@ -172,13 +176,18 @@ impl Node {
     /// Whether it is in the middle of leaving, or maintenance, or holds a group: for the shell's
     /// choice of priorities, and for tests.
     pub fn holds_a_group(&self) -> bool {
-        self.groups.iter().any(|g| g.role() != crate::wire::heartbeat::Role::Stopped)
+        self.groups
+            .iter()
+            .any(|g| g.role() != crate::wire::heartbeat::Role::Stopped)
     }
 
     /// What a person wants to see.
     pub fn view(&self) -> super::view::View {
         let (reason, since) = self.peer.why();
-        let heard = matches!(self.peer.state(), PeerState::Alive | PeerState::OneWay | PeerState::Refused);
+        let heard = matches!(
+            self.peer.state(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        );
         let latest = self.peer.latest();
         let in_time = self.peer.detection_time(&self.setup);
         let paths = 0..self.setup.links.max(8);
@@ -192,7 +201,10 @@ impl Node {
                 paths: paths
                     .map(|path| super::view::PathView {
                         heard: self.peer.heard_on(path),
-                        in_ok: self.peer.heard_on(path).is_some_and(|at| self.now.since(at) <= in_time),
+                        in_ok: self
+                            .peer
+                            .heard_on(path)
+                            .is_some_and(|at| self.now.since(at) <= in_time),
                         out_ok: latest
                             .filter(|_| heard && path < 8)
                             .map(|h| h.heard_paths & (1 << path) != 0),
@@ -202,7 +214,8 @@ impl Node {
                 drift: latest.is_some_and(|h| h.digest != self.setup.digest),
             },
             maintenance: self.wishes.is_on(WishSubject::Maintenance),
-            standby: [Side::First, Side::Second].map(|side| self.wishes.is_on(WishSubject::Standby(side))),
+            standby: [Side::First, Side::Second]
+                .map(|side| self.wishes.is_on(WishSubject::Standby(side))),
             leaving: self.leaving.is_some(),
             state_unwritable: self.memory.failure().map(String::from),
             gateways: self
@@ -212,17 +225,28 @@ impl Node {
                 .collect(),
             carriers: self.carriers.clone(),
             probe_proven: self.vifs.iter().map(|v| v.proven).collect(),
-            groups: (0..self.groups.len()).map(|g| self.groups[g].view(&self.context(g))).collect(),
+            groups: (0..self.groups.len())
+                .map(|g| self.groups[g].view(&self.context(g)))
+                .collect(),
         }
     }
 
     /// Calls `f` with every point in time stored here, so that a search can shift them and forget
     /// what is only shown.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        for time in [&mut self.now, &mut self.ticked, &mut self.started, &mut self.next_send, &mut self.prove_at] {
+        for time in [
+            &mut self.now,
+            &mut self.ticked,
+            &mut self.started,
+            &mut self.next_send,
+            &mut self.prove_at,
+        ] {
             f(time);
         }
-        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied].into_iter().flatten() {
+        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied]
+            .into_iter()
+            .flatten()
+        {
             f(time);
         }
         self.peer.times(f);
@@ -239,7 +263,11 @@ impl Node {
     }
 
     /// Does something with every group and its context.
-    pub(super) fn each_group(&mut self, out: &mut Vec<Action>, mut f: impl FnMut(&mut Group, &Context, &mut Vec<Action>)) {
+    pub(super) fn each_group(
+        &mut self,
+        out: &mut Vec<Action>,
+        mut f: impl FnMut(&mut Group, &Context, &mut Vec<Action>),
+    ) {
         let mut groups = std::mem::take(&mut self.groups);
         for (index, group) in groups.iter_mut().enumerate() {
             f(group, &self.context(index), out);
@@ -275,7 +303,9 @@ impl Node {
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
             Event::Lost { group, resource } => self.at_group(group, |g, cx| g.lost(cx, resource)),
-            Event::Appeared { group, resource } => self.at_group(group, |g, cx| g.appeared(cx, resource, out)),
+            Event::Appeared { group, resource } => {
+                self.at_group(group, |g, cx| g.appeared(cx, resource, out))
+            }
             Event::Command { number, command } => self.command(number, command, out),
             Event::Setup(setup) => self.reconfigure(*setup, out),
         }
@@ -288,7 +318,9 @@ impl Node {
         self.peer.tick(self.now, &setup);
         self.memory.tick(self.now);
         self.gateways.tick(self.now, &setup.gateway, out);
-        if self.gateways.pending() || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g))) {
+        if self.gateways.pending()
+            || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g)))
+        {
             self.gateways.urgent(self.now, setup.interval, out);
         } else {
             self.gateways.calm();
@@ -359,7 +391,9 @@ impl Node {
 
     /// Somebody says that an address is his: the peer, or a stranger.
     fn claim(&mut self, vif: usize, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
-        let Some(record) = self.vifs.get_mut(vif) else { return };
+        let Some(record) = self.vifs.get_mut(vif) else {
+            return;
+        };
         let of_peer = record.mac == mac && mac != [0; 6];
         if of_peer {
             record.proven = true;
@@ -434,13 +468,16 @@ impl Node {
 
     /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
     fn proving(&self) -> bool {
-        self.peer.state() == PeerState::Alive && self.vifs.iter().any(|v| !v.proven && v.mac != [0; 6])
+        self.peer.state() == PeerState::Alive
+            && self.vifs.iter().any(|v| !v.proven && v.mac != [0; 6])
     }
 
     fn record(&self) -> Record {
         let groups = self.groups.iter().zip(&self.setup.groups);
         Record {
-            groups: groups.map(|(group, setup)| group.record(setup.name)).collect(),
+            groups: groups
+                .map(|(group, setup)| group.record(setup.name))
+                .collect(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vifs.clone(),
         }
@@ -449,8 +486,15 @@ impl Node {
     /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
     fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
         let heartbeat = self.heartbeat(false);
-        let decided = self.groups.iter().any(|g| g.wants_agreement(heartbeat.sequence));
-        let changed = decided || self.said.as_ref().is_none_or(|said| differs(said, &heartbeat));
+        let decided = self
+            .groups
+            .iter()
+            .any(|g| g.wants_agreement(heartbeat.sequence));
+        let changed = decided
+            || self
+                .said
+                .as_ref()
+                .is_none_or(|said| differs(said, &heartbeat));
         self.reply_owed |= answer_at_once;
         let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
         if reply {
@@ -489,9 +533,12 @@ impl Node {
             heard_paths: self.peer.heard_paths(self.now, &self.setup),
             challenges,
             interval: self.setup.interval,
-            solicit: self.peer.state() == PeerState::Unknown || self.groups.iter().any(Group::undecided),
+            solicit: self.peer.state() == PeerState::Unknown
+                || self.groups.iter().any(Group::undecided),
             goodbye,
-            groups: groups.map(|g| self.groups[g].heartbeat(&self.context(g))).collect(),
+            groups: groups
+                .map(|g| self.groups[g].heartbeat(&self.context(g)))
+                .collect(),
             gateway: self.gateways.report(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vif_reports.clone(),
@@ -522,10 +569,14 @@ impl Node {
         }
         let waited = self.now.since(since);
         let at_rest = self.groups.iter().all(Group::at_rest);
-        let known = self.groups.iter().zip(&self.setup.groups).all(|(group, setup)| {
-            let theirs = self.peer.group(setup.name).map(|r| r.token);
-            theirs == Some(group.token())
-        });
+        let known = self
+            .groups
+            .iter()
+            .zip(&self.setup.groups)
+            .all(|(group, setup)| {
+                let theirs = self.peer.group(setup.name).map(|r| r.token);
+                theirs == Some(group.token())
+            });
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
         if at_rest && peer_knows {
             if self.groups.iter().all(Group::proven_stopped) {

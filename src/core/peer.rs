@@ -171,7 +171,10 @@ impl Peer {
     /// takes up to two intervals, so that much older than now is its proof while all is well.
     pub fn contact(&self) -> Option<Time> {
         let heard = self.last_heard?;
-        Some(self.proof.map_or(heard, |proof| heard.min(proof + 2 * self.interval)))
+        Some(
+            self.proof
+                .map_or(heard, |proof| heard.min(proof + 2 * self.interval)),
+        )
     }
 
     /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
@@ -205,14 +208,23 @@ impl Peer {
     }
 
     /// Judges a heartbeat.
-    pub fn hear(&mut self, now: Time, path: usize, heartbeat: &Heartbeat, own: Own, setup: &Setup) -> Heard {
+    pub fn hear(
+        &mut self,
+        now: Time,
+        path: usize,
+        heartbeat: &Heartbeat,
+        own: Own,
+        setup: &Setup,
+    ) -> Heard {
         let echo = echo_of(own.incarnation, heartbeat);
         let in_round = echo >= self.round.sequence
             && self.round.sequence > 0
             && now.since(self.round.sent_at) <= self.detection_time(setup);
         let restarted = heartbeat.incarnation != self.incarnation;
         if restarted {
-            if self.retired.contains(&heartbeat.incarnation) || heartbeat.incarnation == own.incarnation {
+            if self.retired.contains(&heartbeat.incarnation)
+                || heartbeat.incarnation == own.incarnation
+            {
                 return Heard::Nothing;
             }
             if !in_round {
@@ -261,7 +273,9 @@ impl Peer {
     pub fn deadline(&self, setup: &Setup) -> Option<Time> {
         let silent = self.last_heard? + self.detection_time(setup);
         match self.state {
-            PeerState::Alive => Some(silent.min(self.proof? + self.deaf_after(setup) + Duration::from_micros(1))),
+            PeerState::Alive => {
+                Some(silent.min(self.proof? + self.deaf_after(setup) + Duration::from_micros(1)))
+            }
             PeerState::OneWay | PeerState::Refused => Some(silent),
             _ => None,
         }

@@ -145,7 +145,10 @@ pub enum Fact {
 impl Fact {
     /// A hard fact: with it the group never runs here, not even as the last node.
     pub fn is_hard(self) -> bool {
-        matches!(self, Fact::Standby | Fact::Leaving | Fact::StoppedByOperator)
+        matches!(
+            self,
+            Fact::Standby | Fact::Leaving | Fact::StoppedByOperator
+        )
     }
 }
 
@@ -156,7 +159,9 @@ impl fmt::Display for Fact {
             Fact::Leaving => write!(f, "this node is leaving"),
             Fact::StoppedByOperator => write!(f, "the operator stopped the group"),
             Fact::GatewayLost(_) => write!(f, "the gateway does not answer"),
-            Fact::GatewayDampened(_) => write!(f, "the gateway answers again, but not for long enough"),
+            Fact::GatewayDampened(_) => {
+                write!(f, "the gateway answers again, but not for long enough")
+            }
             Fact::GatewayPending(_) => write!(f, "the gateway has not answered yet"),
             Fact::NoCarrier(_) => write!(f, "no carrier on the VIP interface"),
             Fact::Failures(1) => write!(f, "a resource failed"),
@@ -172,7 +177,9 @@ impl fmt::Display for Reason {
         match self {
             Reason::Started => write!(f, "the daemon started"),
             Reason::FoundRunning => write!(f, "found running, kept until the peer agrees"),
-            Reason::FoundRunningWithoutToken => write!(f, "found running, but the peer holds the token"),
+            Reason::FoundRunningWithoutToken => {
+                write!(f, "found running, but the peer holds the token")
+            }
             Reason::FoundStopped => write!(f, "looked at everything: nothing runs"),
             Reason::PeerHeard => write!(f, "heard, and hears this node"),
             Reason::PeerDeaf => write!(f, "heard, but does not hear this node"),
@@ -182,25 +189,44 @@ impl fmt::Display for Reason {
             Reason::PeerLeft => write!(f, "the peer left: stopped and handed over"),
             Reason::OtherCluster => write!(f, "the peer has another cluster.name"),
             Reason::OtherNodes => write!(f, "the peer has another node list"),
-            Reason::SameNode => write!(f, "the peer says that it is this very node: is --node or the host name the same on both?"),
-            Reason::OtherVersion(low, high) => write!(f, "the peer speaks wire versions {low} to {high}"),
+            Reason::SameNode => write!(
+                f,
+                "the peer says that it is this very node: is --node or the host name the same on both?"
+            ),
+            Reason::OtherVersion(low, high) => {
+                write!(f, "the peer speaks wire versions {low} to {high}")
+            }
             Reason::Confirmed => write!(f, "the operator confirmed that the peer is off"),
             Reason::Fenced => write!(f, "the peer was fenced"),
             Reason::Agreement => write!(f, "the peer agrees and runs nothing of it"),
-            Reason::BestEffort => write!(f, "best effort: the gateway answers and the peer answers for no VIP"),
+            Reason::BestEffort => write!(
+                f,
+                "best effort: the gateway answers and the peer answers for no VIP"
+            ),
             Reason::BestEffortHoldsData => write!(f, "a group that holds data needs fencing"),
-            Reason::BestEffortWithoutVip => write!(f, "a group without a VIP cannot be probed: it needs fencing"),
+            Reason::BestEffortWithoutVip => write!(
+                f,
+                "a group without a VIP cannot be probed: it needs fencing"
+            ),
             Reason::NoGatewayKnown(_) => write!(f, "no gateway is known on the VIP interface"),
-            Reason::NoGatewayAnswer(_) => write!(f, "no gateway answered since the peer fell silent"),
+            Reason::NoGatewayAnswer(_) => {
+                write!(f, "no gateway answered since the peer fell silent")
+            }
             Reason::ProbeUnproven(_) => write!(
                 f,
                 "the peer never answered a probe on the VIP interface, so its silence proves nothing; `confirm-fenced` if it is off"
             ),
-            Reason::VipAnswered => write!(f, "the peer still answers for the VIP: it lives, only its heartbeats are lost"),
+            Reason::VipAnswered => write!(
+                f,
+                "the peer still answers for the VIP: it lives, only its heartbeats are lost"
+            ),
             Reason::Probing(n, of) => write!(f, "{n} of {of} probes of the VIP unanswered"),
             Reason::ClearanceRefused(why) => write!(f, "clearance refused: {why}"),
             Reason::ClearancePending => write!(f, "waiting for clearance"),
-            Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once, or `confirm-fenced`"),
+            Reason::WaitingForPeer => write!(
+                f,
+                "wait_for_peer: the peer must be seen once, or `confirm-fenced`"
+            ),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
             Reason::ClearanceCancelled(state) => write!(f, "clearance ended: the peer is {state}"),
             Reason::HigherToken(token) => write!(f, "the peer has token {token}"),
@@ -210,8 +236,14 @@ impl fmt::Display for Reason {
             Reason::Fact(fact) => write!(f, "{fact}"),
             Reason::Failback => write!(f, "failback to the preferred node"),
             Reason::Isolated => write!(f, "isolated: neither the peer nor a gateway answers"),
-            Reason::Late(span) => write!(f, "paused for {} ms: the addresses may have expired", span.as_millis()),
-            Reason::SilentWhileStarting => write!(f, "the peer fell silent before the group was up"),
+            Reason::Late(span) => write!(
+                f,
+                "paused for {} ms: the addresses may have expired",
+                span.as_millis()
+            ),
+            Reason::SilentWhileStarting => {
+                write!(f, "the peer fell silent before the group was up")
+            }
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
             Reason::PutBack(_) => write!(f, "vanished, put back"),
             Reason::StartedByHand(_) => write!(f, "started by somebody else: stopped again"),
@@ -219,7 +251,10 @@ impl fmt::Display for Reason {
             Reason::Complete => write!(f, "everything runs"),
             Reason::Rival(mac) => {
                 let [a, b, c, d, e, g] = mac;
-                write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x} claims a VIP of this group; announced again")
+                write!(
+                    f,
+                    "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x} claims a VIP of this group; announced again"
+                )
             }
             Reason::Maintenance(true) => write!(f, "maintenance began: nothing is touched"),
             Reason::Maintenance(false) => write!(f, "maintenance ended"),
@@ -231,10 +266,19 @@ impl fmt::Display for Reason {
                 f,
                 "the peer's ha.toml has no such group: bring both in line, then `ha-appliance reload` there"
             ),
-            Reason::PeerStopFailed => write!(f, "a stop failed on the peer: repair it there, then `ha-appliance clear`"),
-            Reason::PeerNotStopped => write!(f, "the peer has not yet shown that it runs nothing of it"),
+            Reason::PeerStopFailed => write!(
+                f,
+                "a stop failed on the peer: repair it there, then `ha-appliance clear`"
+            ),
+            Reason::PeerNotStopped => {
+                write!(f, "the peer has not yet shown that it runs nothing of it")
+            }
             Reason::Reloaded => write!(f, "the configuration was reloaded"),
-            Reason::MoveLimited(span) => write!(f, "moved too often: the next move waits {} s", span.as_secs().max(1)),
+            Reason::MoveLimited(span) => write!(
+                f,
+                "moved too often: the next move waits {} s",
+                span.as_secs().max(1)
+            ),
         }
     }
 }

@@ -10,14 +10,19 @@ pub fn mint(me: Side, highest: u64) -> u64 {
         Side::Second => 1,
     };
     let next = highest + 1;
-    if next % 2 == own_parity { next } else { next + 1 }
+    if next % 2 == own_parity {
+        next
+    } else {
+        next + 1
+    }
 }
 
 /// Whether the peer's token wins over `mine`. The higher epoch does. Equal epochs with different
 /// holders come only from lost state or drifted files; then the first node's view wins, whichever
 /// node this is.
 pub fn outranks(theirs: Token, mine: Token, me: Side) -> bool {
-    theirs.epoch > mine.epoch || (theirs.epoch == mine.epoch && theirs.holder != mine.holder && me == Side::Second)
+    theirs.epoch > mine.epoch
+        || (theirs.epoch == mine.epoch && theirs.holder != mine.holder && me == Side::Second)
 }
 
 #[cfg(test)]
@@ -38,7 +43,11 @@ mod tests {
             for b in all.as_flattened() {
                 let first_yields = outranks(*b, *a, Side::First);
                 let second_yields = outranks(*a, *b, Side::Second);
-                assert_eq!(first_yields as u8 + second_yields as u8, (a != b) as u8, "{a:?} {b:?}");
+                assert_eq!(
+                    first_yields as u8 + second_yields as u8,
+                    (a != b) as u8,
+                    "{a:?} {b:?}"
+                );
             }
         }
     }

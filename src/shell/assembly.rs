@@ -29,15 +29,22 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
             dampening: config.gateway.dampening,
         },
         vifs: resolved.vifs.len(),
-        groups: (0..config.groups.len()).map(|g| group(config, resolved, g)).collect(),
+        groups: (0..config.groups.len())
+            .map(|g| group(config, resolved, g))
+            .collect(),
         sources: 0,
     }
 }
 
 /// The VIPs of a group with the VIP interface of each, in the order of the file.
 pub fn vips(config: &Config, resolved: &Resolved, group: usize) -> Vec<(IpAddr, usize)> {
-    let resources = config.groups[group].resources.iter().zip(&resolved.vip_vifs[group]);
-    resources.map(|(Resource::Vip(vip), vif)| (vip.address.addr(), *vif)).collect()
+    let resources = config.groups[group]
+        .resources
+        .iter()
+        .zip(&resolved.vip_vifs[group]);
+    resources
+        .map(|(Resource::Vip(vip), vif)| (vip.address.addr(), *vif))
+        .collect()
 }
 
 /// What the state file calls things.
@@ -109,5 +116,9 @@ fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
 /// A VIP interface not known yet has no name, under which nothing is remembered: what was learnt of
 /// one interface must not be believed of another.
 fn vif_names(resolved: &Resolved) -> Vec<String> {
-    resolved.vifs.iter().map(|vif| vif.name.clone().unwrap_or_default()).collect()
+    resolved
+        .vifs
+        .iter()
+        .map(|vif| vif.name.clone().unwrap_or_default())
+        .collect()
 }

@@ -120,7 +120,9 @@ impl Daemon {
         let now = clock::now();
         let incarnation = incarnation()?;
         let notices = loaded.notice.into_iter();
-        let notices: Vec<String> = notices.chain(network.warnings.iter().map(|w| w.to_string())).collect();
+        let notices: Vec<String> = notices
+            .chain(network.warnings.iter().map(|w| w.to_string()))
+            .collect();
         for notice in &notices {
             log::warn!("{notice}");
         }
@@ -136,7 +138,11 @@ impl Daemon {
             started_us: now.0,
             notices,
         };
-        let notifier = config.cluster.notify.clone().map(|hook| start_notifier(hook, &executor));
+        let notifier = config
+            .cluster
+            .notify
+            .clone()
+            .map(|hook| start_notifier(hook, &executor));
         let groups = vips(&config, &network);
         Ok(Daemon {
             keys: keyring(&config)?,
@@ -201,7 +207,9 @@ impl Daemon {
     /// When something is due.
     fn deadline(&self) -> Time {
         let due = [self.resources.deadline(), self.publisher.deadline()];
-        due.into_iter().flatten().fold(self.node.deadline(), Time::min)
+        due.into_iter()
+            .flatten()
+            .fold(self.node.deadline(), Time::min)
     }
 
     /// Everything that is here and due, once.
@@ -214,7 +222,9 @@ impl Daemon {
         self.hear_heartbeats();
         self.hear_neighbours();
         for _ in 0..BATCH {
-            let Some(signal) = signals.try_next() else { break };
+            let Some(signal) = signals.try_next() else {
+                break;
+            };
             self.obey(signal);
         }
         while !self.exit && self.node.deadline() <= clock::now() {
@@ -249,7 +259,9 @@ impl Daemon {
             }
             Action::Start { op, group, .. } => {
                 let forever = self.node.view().maintenance;
-                let outcome = self.resources.start(group, &self.network.vifs, forever, clock::now());
+                let outcome =
+                    self.resources
+                        .start(group, &self.network.vifs, forever, clock::now());
                 self.done(op, outcome);
             }
             Action::Stop { op, group, .. } => {
@@ -258,12 +270,24 @@ impl Daemon {
             }
             // Every operation of a VIP ends within its step: there is none to cancel.
             Action::Cancel { .. } => {}
-            Action::Clear { op, .. } => self.done(op, Outcome::Failed("no source of clearance is built in".into())),
-            Action::Renew { group, forever } => self.resources.renew(group, &self.network.vifs, forever),
-            Action::Announce { group } => self.resources.announce(group, &self.network.vifs, clock::now()),
+            Action::Clear { op, .. } => self.done(
+                op,
+                Outcome::Failed("no source of clearance is built in".into()),
+            ),
+            Action::Renew { group, forever } => {
+                self.resources.renew(group, &self.network.vifs, forever)
+            }
+            Action::Announce { group } => {
+                self.resources
+                    .announce(group, &self.network.vifs, clock::now())
+            }
             Action::Probe { group } => self.probe(group),
             Action::Ping { gateway, stamp } => self.network.ping(gateway, stamp),
-            Action::Answer { number, accepted, text } => {
+            Action::Answer {
+                number,
+                accepted,
+                text,
+            } => {
                 self.answers.finish(number as u16, accepted, text);
                 self.dirty = true;
             }
@@ -280,7 +304,11 @@ impl Daemon {
         let datagram = encode(heartbeat, &self.keys);
         for path in &self.network.paths {
             if path.is_open() {
-                let counter = if path.send(&datagram) { "sent" } else { "not sent" };
+                let counter = if path.send(&datagram) {
+                    "sent"
+                } else {
+                    "not sent"
+                };
                 *self.counters.entry(counter).or_default() += 1;
             }
         }
@@ -296,7 +324,9 @@ impl Daemon {
         });
         let task = async move {
             let outcome = write.await;
-            finished.borrow_mut().push_back(Event::Finished { op, outcome });
+            finished
+                .borrow_mut()
+                .push_back(Event::Finished { op, outcome });
         };
         self.executor.spawn(task).detach();
     }
@@ -329,7 +359,9 @@ impl Daemon {
         let mut buffer = [0; BUFFER];
         for path in 0..self.network.paths.len() {
             for _ in 0..DATAGRAMS {
-                let Some(length) = self.network.paths[path].receive(&mut buffer) else { break };
+                let Some(length) = self.network.paths[path].receive(&mut buffer) else {
+                    break;
+                };
                 match decode(&buffer[..length], &self.keys) {
                     Ok(heartbeat) => {
                         *self.counters.entry("received").or_default() += 1;
@@ -340,7 +372,10 @@ impl Daemon {
                         if said.0 == heard.incarnation && said.1 < heard.sequence {
                             *self.counters.entry("stale: late or replayed").or_default() += 1;
                         } else if said.0 != self.node.heard().incarnation {
-                            *self.counters.entry("stale: unproven incarnation").or_default() += 1;
+                            *self
+                                .counters
+                                .entry("stale: unproven incarnation")
+                                .or_default() += 1;
                         }
                         self.learn_peer();
                     }
@@ -351,7 +386,9 @@ impl Daemon {
     }
 
     fn learn_peer(&mut self) {
-        let Some(heartbeat) = self.node.peer_heartbeat() else { return };
+        let Some(heartbeat) = self.node.peer_heartbeat() else {
+            return;
+        };
         match self.network.learn_peer(&heartbeat.vifs) {
             Ok(false) => {}
             Ok(true) => self.listen(),
@@ -362,7 +399,9 @@ impl Daemon {
     fn hear_neighbours(&mut self) {
         for vif in 0..self.network.vifs.len() {
             for _ in 0..BATCH {
-                let Some(claim) = self.network.claim(vif) else { break };
+                let Some(claim) = self.network.claim(vif) else {
+                    break;
+                };
                 self.network.learn_gateway(&claim);
                 let subject = if self.network.peer_on(vif) == Some(claim.address) {
                     Claimed::PeerAddress
@@ -375,7 +414,9 @@ impl Daemon {
                 self.step(Event::Claim { vif, subject, mac });
             }
             for _ in 0..BATCH {
-                let Some((gateway, stamp)) = self.network.pong(vif) else { break };
+                let Some((gateway, stamp)) = self.network.pong(vif) else {
+                    break;
+                };
                 self.step(Event::Pong { gateway, stamp });
             }
         }
@@ -386,17 +427,28 @@ impl Daemon {
     fn follow_network(&mut self) -> io::Result<()> {
         for _ in 0..8 * BATCH {
             let resources = &self.resources;
-            let Some(news) = self.network.news(|address| resources.place(address).is_some()) else { break };
+            let Some(news) = self
+                .network
+                .news(|address| resources.place(address).is_some())
+            else {
+                break;
+            };
             match news {
                 News::Changed => self.changed = true,
                 // What this daemon adds and removes itself is no news.
                 News::Removed(vif, address) => {
-                    if let Some(group) = self.home(vif, address).filter(|&g| self.resources.started(g)) {
+                    if let Some(group) = self
+                        .home(vif, address)
+                        .filter(|&g| self.resources.started(g))
+                    {
                         self.step(Event::Lost { group, resource: 0 });
                     }
                 }
                 News::Added(vif, address) => {
-                    if let Some(group) = self.home(vif, address).filter(|&g| !self.resources.started(g)) {
+                    if let Some(group) = self
+                        .home(vif, address)
+                        .filter(|&g| !self.resources.started(g))
+                    {
                         self.step(Event::Appeared { group, resource: 0 });
                     }
                 }
@@ -428,7 +480,12 @@ impl Daemon {
             self.link_up = true;
             self.step(Event::LinkUp);
         }
-        let gateways = self.network.gateways().iter().map(|(vif, _)| *vif).collect();
+        let gateways = self
+            .network
+            .gateways()
+            .iter()
+            .map(|(vif, _)| *vif)
+            .collect();
         self.step(Event::Gateways(gateways));
         self.carriers = vec![None; self.network.vifs.len()];
         self.ask_carriers_now();
@@ -440,7 +497,8 @@ impl Daemon {
     fn look_after_addresses(&mut self) {
         for group in 0..self.config.groups.len() {
             if self.resources.started(group)
-                && self.resources.look(group, &self.network.vifs) != Outcome::Found(Presence::Running)
+                && self.resources.look(group, &self.network.vifs)
+                    != Outcome::Found(Presence::Running)
             {
                 self.step(Event::Lost { group, resource: 0 });
             }
@@ -485,7 +543,10 @@ impl Daemon {
     }
 
     fn ask_carriers(&mut self) {
-        if let Some(carriers) = self.network.carriers(clock::now(), self.config.heartbeat.interval / 2) {
+        if let Some(carriers) = self
+            .network
+            .carriers(clock::now(), self.config.heartbeat.interval / 2)
+        {
             self.tell_carriers(carriers);
         }
     }
@@ -545,7 +606,9 @@ impl Daemon {
         let verdict = self.try_reload();
         match &verdict {
             Ok(text) => log::info!("reload: {text}"),
-            Err(text) => log::error!("reload refused, the configuration before stays in force: {text}"),
+            Err(text) => {
+                log::error!("reload refused, the configuration before stays in force: {text}")
+            }
         }
         self.status.reload_error = verdict.clone().err();
         self.dirty = true;
@@ -562,33 +625,57 @@ impl Daemon {
             return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
         }
         let view = self.node.view();
-        let dropped = self.config.groups.iter().zip(&view.groups).find(|(group, view)| {
-            view.role != crate::wire::heartbeat::Role::Stopped && !config.groups.iter().any(|g| g.name == group.name)
-        });
+        let dropped = self
+            .config
+            .groups
+            .iter()
+            .zip(&view.groups)
+            .find(|(group, view)| {
+                view.role != crate::wire::heartbeat::Role::Stopped
+                    && !config.groups.iter().any(|g| g.name == group.name)
+            });
         if let Some((group, _)) = dropped {
             let name = &group.name;
-            return Err(format!("group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"));
+            return Err(format!(
+                "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"
+            ));
         }
         let keys = keyring(&config).map_err(|e| e.to_string())?;
         let host = self.resources.host().map_err(|e| e.to_string())?;
-        self.network.follow(&config, self.me, host).map_err(|e| e.to_string())?;
+        self.network
+            .follow(&config, self.me, host)
+            .map_err(|e| e.to_string())?;
         if config.cluster.notify != self.config.cluster.notify {
-            self.notifier = config.cluster.notify.clone().map(|hook| start_notifier(hook, &self.executor));
+            self.notifier = config
+                .cluster
+                .notify
+                .clone()
+                .map(|hook| start_notifier(hook, &self.executor));
         }
         self.keys = keys;
         self.config = config;
         self.status.generation += 1;
-        self.status.notices = self.network.warnings.iter().map(|w| w.to_string()).collect();
+        self.status.notices = self
+            .network
+            .warnings
+            .iter()
+            .map(|w| w.to_string())
+            .collect();
         self.reassemble();
         self.reconnect().map_err(|e| e.to_string())?;
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
-        Ok(format!("{} is in force ({groups} group{plural})", self.options.config.display()))
+        Ok(format!(
+            "{} is in force ({groups} group{plural})",
+            self.options.config.display()
+        ))
     }
 
     fn report(&mut self, report: &Report) {
         let node = &self.config.node(self.me).name;
-        let entry = self.chronicle.entry(report, &self.names, node, clock::now());
+        let entry = self
+            .chronicle
+            .entry(report, &self.names, node, clock::now());
         log::log!(history::level(report), "{entry}");
         if let Some(notifier) = &self.notifier {
             notifier.push(entry.clone());
@@ -628,7 +715,9 @@ fn start_notifier(hook: PathBuf, executor: &LocalExecutor<'static>) -> Notifier 
 
 fn vips(config: &Config, network: &Network) -> Vec<Vec<(IpAddr, usize)>> {
     let groups = 0..config.groups.len();
-    groups.map(|group| assembly::vips(config, &network.resolved, group)).collect()
+    groups
+        .map(|group| assembly::vips(config, &network.resolved, group))
+        .collect()
 }
 
 fn keyring(config: &Config) -> io::Result<Keyring> {

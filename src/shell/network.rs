@@ -87,7 +87,16 @@ impl Network {
     /// stand, gateways) has changed.
     pub fn follow(&mut self, config: &Config, me: Side, host: Host) -> io::Result<bool> {
         let (resolved, warnings) = resolve(config, me, &host);
-        let counted = |r: &Resolved| (r.vifs.len(), r.vip_vifs.clone(), r.vifs.iter().map(|v| v.gateways.clone()).collect::<Vec<_>>());
+        let counted = |r: &Resolved| {
+            (
+                r.vifs.len(),
+                r.vip_vifs.clone(),
+                r.vifs
+                    .iter()
+                    .map(|v| v.gateways.clone())
+                    .collect::<Vec<_>>(),
+            )
+        };
         let changed = counted(&resolved) != counted(&self.resolved);
         self.resolved = resolved;
         self.warnings = warnings;
@@ -100,7 +109,10 @@ impl Network {
     /// Whose claims on a VIP interface matter.
     pub fn listen_for(&mut self, vips: &[(IpAddr, usize)]) {
         for (vif, ear) in self.ears.iter_mut().enumerate() {
-            let own = vips.iter().filter(|(_, at)| *at == vif).map(|(vip, _)| *vip);
+            let own = vips
+                .iter()
+                .filter(|(_, at)| *at == vif)
+                .map(|(vip, _)| *vip);
             let gateways = self.resolved.vifs[vif].gateways.iter().copied();
             ear.neighbours.watch(own.chain(gateways).chain(ear.peer));
         }
@@ -130,14 +142,18 @@ impl Network {
         (0..self.vifs.len())
             .map(|vif| VifReport {
                 mac: self.vifs[vif].mac,
-                address: self.own_address(vif).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                address: self
+                    .own_address(vif)
+                    .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             })
             .collect()
     }
 
     /// A link's interface is up with carrier and has its address.
     pub fn a_link_is_up(&self) -> bool {
-        self.paths[..self.resolved.links.len()].iter().any(Path::is_open)
+        self.paths[..self.resolved.links.len()]
+            .iter()
+            .any(Path::is_open)
     }
 
     /// The carrier of each VIP interface, asked of the drivers at most once in `interval`.
@@ -147,10 +163,16 @@ impl Network {
         }
         self.carrier_asked = now;
         let known = |vif: &Vif| {
-            let interface = self.host.interfaces.iter().find(|i| Some(i.index) == vif.index);
+            let interface = self
+                .host
+                .interfaces
+                .iter()
+                .find(|i| Some(i.index) == vif.index);
             interface.is_some_and(|i| i.up && i.carrier)
         };
-        let carrier = |vif: &Vif| self.carriers.of(&vif.name).unwrap_or_else(|| known(vif)) && vif.index.is_some();
+        let carrier = |vif: &Vif| {
+            self.carriers.of(&vif.name).unwrap_or_else(|| known(vif)) && vif.index.is_some()
+        };
         Some(self.vifs.iter().map(carrier).collect())
     }
 
@@ -164,14 +186,22 @@ impl Network {
                     return None;
                 }
             };
-            let at = |interface: u32| self.vifs.iter().position(|vif| vif.index == Some(interface));
+            let at = |interface: u32| {
+                self.vifs
+                    .iter()
+                    .position(|vif| vif.index == Some(interface))
+            };
             match change {
-                Change::AddressAdded { interface, address, .. } if is_vip(address) => {
+                Change::AddressAdded {
+                    interface, address, ..
+                } if is_vip(address) => {
                     if let Some(vif) = at(interface) {
                         return Some(News::Added(vif, address));
                     }
                 }
-                Change::AddressRemoved { interface, address, .. } if is_vip(address) => {
+                Change::AddressRemoved {
+                    interface, address, ..
+                } if is_vip(address) => {
                     if let Some(vif) = at(interface) {
                         return Some(News::Removed(vif, address));
                     }
@@ -188,7 +218,10 @@ impl Network {
 
     /// A gateway's hardware address was heard: it will be told of takeovers in person.
     pub fn learn_gateway(&mut self, claim: &Claim) {
-        if !self.resolved.vifs[claim.vif].gateways.contains(&claim.address) {
+        if !self.resolved.vifs[claim.vif]
+            .gateways
+            .contains(&claim.address)
+        {
             return;
         }
         let known = &mut self.vifs[claim.vif].gateways;
@@ -208,12 +241,15 @@ impl Network {
     /// The gateways in the order in which the core counts them, with their VIP interfaces.
     pub fn gateways(&self) -> Vec<(usize, IpAddr)> {
         let vifs = self.resolved.vifs.iter().enumerate();
-        vifs.flat_map(|(vif, v)| v.gateways.iter().map(move |g| (vif, *g))).collect()
+        vifs.flat_map(|(vif, v)| v.gateways.iter().map(move |g| (vif, *g)))
+            .collect()
     }
 
     /// Pings a gateway; the stamp comes back with the answer.
     pub fn ping(&mut self, gateway: usize, stamp: Time) {
-        let Some((vif, address)) = self.gateways().get(gateway).copied() else { return };
+        let Some((vif, address)) = self.gateways().get(gateway).copied() else {
+            return;
+        };
         if let Err(error) = self.ears[vif].pinger.send(address, stamp.0 as u64) {
             log::debug!("ping of {address}: {error}");
         }
@@ -233,12 +269,23 @@ impl Network {
     /// This node's own address on a VIP interface, for the path of last resort.
     pub fn own_address(&self, vif: usize) -> Option<IpAddr> {
         let interface = self.interface(vif)?;
-        let family_of_vips = self.resolved.vifs[vif].gateways.first().is_none_or(IpAddr::is_ipv4);
-        let own = interface.addresses.iter().filter(|a| a.prefix_len() < a.max_prefix_len()).map(|a| a.addr());
+        let family_of_vips = self.resolved.vifs[vif]
+            .gateways
+            .first()
+            .is_none_or(IpAddr::is_ipv4);
+        let own = interface
+            .addresses
+            .iter()
+            .filter(|a| a.prefix_len() < a.max_prefix_len())
+            .map(|a| a.addr());
         let usable = own.filter(|a| !matches!(a, IpAddr::V6(v6) if v6.is_unicast_link_local()));
         let (mut v4, mut v6) = (None, None);
         for address in usable {
-            if address.is_ipv4() { v4 = v4.or(Some(address)) } else { v6 = v6.or(Some(address)) }
+            if address.is_ipv4() {
+                v4 = v4.or(Some(address))
+            } else {
+                v6 = v6.or(Some(address))
+            }
         }
         if family_of_vips { v4.or(v6) } else { v6.or(v4) }
     }
@@ -270,7 +317,10 @@ impl Network {
         for vif in 0..self.resolved.vifs.len() {
             let resolved = &self.resolved.vifs[vif];
             let interface = self.interface(vif);
-            let name = interface.map(|i| i.name.clone()).or(resolved.name.clone()).unwrap_or_default();
+            let name = interface
+                .map(|i| i.name.clone())
+                .or(resolved.name.clone())
+                .unwrap_or_default();
             let mac = interface.map_or([0; 6], |i| i.mac);
             let place = interface.map(|i| (name.clone(), i.index, i.mac));
             let gateways = known.get(vif).map_or_else(Vec::new, |v| v.gateways.clone());
@@ -285,7 +335,10 @@ impl Network {
             if let Some((name, index, mac)) = &place
                 && ear.bound != place
             {
-                let bound = ear.neighbours.bind(*index, *mac).and_then(|()| ear.pinger.bind(name, *index));
+                let bound = ear
+                    .neighbours
+                    .bind(*index, *mac)
+                    .and_then(|()| ear.pinger.bind(name, *index));
                 match bound {
                     Ok(()) => ear.bound = place,
                     Err(error) => log::warn!("listening on {name}: {error}"),
@@ -297,7 +350,8 @@ impl Network {
 
     fn open_paths(&mut self) -> io::Result<()> {
         let links = self.resolved.links.len();
-        self.paths.resize_with(links + self.resolved.vifs.len(), Path::default);
+        self.paths
+            .resize_with(links + self.resolved.vifs.len(), Path::default);
         let routes = (0..self.paths.len()).map(|path| match path.checked_sub(links) {
             None => self.link_route(path),
             Some(vif) => self.last_resort(vif),
@@ -326,7 +380,12 @@ impl Network {
     /// Only where no link runs already.
     fn last_resort(&self, vif: usize) -> Option<paths::Route> {
         let index = self.vifs[vif].index?;
-        if self.resolved.links.iter().any(|link| link.interface == Some(index)) {
+        if self
+            .resolved
+            .links
+            .iter()
+            .any(|link| link.interface == Some(index))
+        {
             return None;
         }
         let (local, peer) = (self.own_address(vif)?, self.ears[vif].peer?);

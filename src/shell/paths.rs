@@ -44,12 +44,22 @@ impl Path {
         let Some(route) = route else { return was_open };
         match open(&route) {
             Ok(socket) => {
-                log::info!("link {} -> {} on {} is open", route.local, route.peer, route.interface.0);
+                log::info!(
+                    "link {} -> {} on {} is open",
+                    route.local,
+                    route.peer,
+                    route.interface.0
+                );
                 self.open = Some((route, socket));
                 true
             }
             Err(error) => {
-                log::debug!("link {} -> {} on {}: {error}", route.local, route.peer, route.interface.0);
+                log::debug!(
+                    "link {} -> {} on {}: {error}",
+                    route.local,
+                    route.peer,
+                    route.interface.0
+                );
                 was_open
             }
         }
@@ -62,7 +72,9 @@ impl Path {
 
     /// Sends a datagram; false if it did not leave.
     pub fn send(&self, datagram: &[u8]) -> bool {
-        let Some((_, socket)) = &self.open else { return false };
+        let Some((_, socket)) = &self.open else {
+            return false;
+        };
         // A refusal is the answer to an earlier datagram (the peer's daemon is down): try again.
         let mut sent = socket.send(datagram);
         if matches!(&sent, Err(e) if e.kind() == ErrorKind::ConnectionRefused) {

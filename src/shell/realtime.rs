@@ -14,6 +14,8 @@ pub fn enter() {
         log::warn!("memory cannot be locked ({error}): give the unit CAP_IPC_LOCK");
     }
     if let Err(error) = sys::real_time() {
-        log::warn!("no real-time priority ({error}): heartbeats may be late under load; give the unit CAP_SYS_NICE");
+        log::warn!(
+            "no real-time priority ({error}): heartbeats may be late under load; give the unit CAP_SYS_NICE"
+        );
     }
 }

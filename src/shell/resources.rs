@@ -42,15 +42,25 @@ impl Resources {
     /// A new configuration. Addresses that no group has any more are removed from this machine;
     /// gives what could not be.
     pub fn replace(&mut self, groups: &[Vec<(IpAddr, usize)>]) -> Vec<VipError> {
-        let kept: Vec<IpAddr> = groups.iter().flatten().map(|(address, _)| *address).collect();
-        let gone = self.sets.iter().flat_map(|s| &s.targets).map(|(address, _)| *address);
+        let kept: Vec<IpAddr> = groups
+            .iter()
+            .flatten()
+            .map(|(address, _)| *address)
+            .collect();
+        let gone = self
+            .sets
+            .iter()
+            .flat_map(|s| &s.targets)
+            .map(|(address, _)| *address);
         let gone: Vec<IpAddr> = gone.filter(|address| !kept.contains(address)).collect();
         let old = std::mem::take(&mut self.sets);
         self.sets = (groups.iter())
-            .map(|targets| match old.iter().position(|set| set.targets == *targets) {
-                Some(same) => old[same].clone(),
-                None => Set::new(targets),
-            })
+            .map(
+                |targets| match old.iter().position(|set| set.targets == *targets) {
+                    Some(same) => old[same].clone(),
+                    None => Set::new(targets),
+                },
+            )
             .collect();
         self.places = places(groups);
         match gone.is_empty() {
@@ -107,7 +117,9 @@ impl Resources {
 
     /// Renews the lifetime of a group's VIPs; what the kernel refuses is logged.
     pub fn renew(&mut self, group: usize, vifs: &[Vif], forever: bool) {
-        let renewed = self.sets[group].vips.renew(&mut self.route, vifs, lifetime(forever));
+        let renewed = self.sets[group]
+            .vips
+            .renew(&mut self.route, vifs, lifetime(forever));
         if let Outcome::Failed(why) = outcome(renewed) {
             log::warn!("renewing: {why}");
         }
@@ -132,7 +144,11 @@ impl Resources {
 
     /// When the next announcement is due.
     pub fn deadline(&self) -> Option<Time> {
-        let due = self.sets.iter().filter_map(|set| set.vips.next_deadline()).min();
+        let due = self
+            .sets
+            .iter()
+            .filter_map(|set| set.vips.next_deadline())
+            .min();
         due.map(|at| Time(at as i64))
     }
 
@@ -144,7 +160,9 @@ impl Resources {
 
 impl Set {
     fn new(targets: &[(IpAddr, usize)]) -> Set {
-        let vips = targets.iter().map(|&(address, vif)| VipTarget { address, vif });
+        let vips = targets
+            .iter()
+            .map(|&(address, vif)| VipTarget { address, vif });
         Set {
             vips: VipSet::new(vips.collect()),
             targets: targets.to_vec(),

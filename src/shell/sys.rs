@@ -35,7 +35,8 @@ pub(super) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()>
         u64: fd as u64,
     };
     // SAFETY: `event` is valid and only read.
-    check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
+    check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) })
+        .map(drop)
 }
 
 /// Waits without end for a descriptor of the set; which one is not told. A signal ends it as well.
@@ -64,8 +65,15 @@ pub(super) fn timerfd_set(timer: &OwnedFd, moment: i64) -> io::Result<()> {
     value.it_value.tv_sec = moment / 1_000_000;
     value.it_value.tv_nsec = moment % 1_000_000 * 1000;
     // SAFETY: `value` is valid and only read; nothing is written back.
-    check(unsafe { libc::timerfd_settime(timer.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &value, std::ptr::null_mut()) })
-        .map(drop)
+    check(unsafe {
+        libc::timerfd_settime(
+            timer.as_raw_fd(),
+            libc::TFD_TIMER_ABSTIME,
+            &value,
+            std::ptr::null_mut(),
+        )
+    })
+    .map(drop)
 }
 
 /// An event counter at zero.
@@ -102,14 +110,18 @@ pub(super) fn single_arena() {
 /// Locks every page of the process, now and later, from when it is first touched.
 pub(super) fn lock_memory() -> io::Result<()> {
     // SAFETY: a number.
-    check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) }).map(drop)
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) })
+        .map(drop)
 }
 
 /// Puts this thread before all that have no real-time priority; what it starts is normal again.
 pub(super) fn real_time() -> io::Result<()> {
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: `priority` is valid and only read; 0 is the calling thread.
-    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &priority) }).map(drop)
+    check(unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &priority)
+    })
+    .map(drop)
 }
 
 /// Renames without ever replacing: EEXIST if `to` is there.
