@@ -14,6 +14,16 @@
 //! [`Group::advance`]: a resource is started in [`Phase::Starting`] only, and [`Group::begin`], the
 //! one way into it, is called with a [`Right`].
 
+mod context;
+mod events;
+mod facts;
+mod handover;
+mod leases;
+mod report;
+mod right;
+
+pub use context::Context;
+
 use super::clearance::{self, Probes, Sources, Verdict};
 use super::event::{Action, Change, OpId, Outcome, Presence, Report};
 use super::gateway::{GatewayState, Gateways};
@@ -145,131 +155,6 @@ struct Failures {
     last: Option<Time>,
 }
 
-/// What a group looks at when it decides: the rest of the node, at this step.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The step's time.
-    pub now: Time,
-    /// The group's index.
-    pub index: usize,
-    /// The node's configuration.
-    pub node: &'a Setup,
-    /// The group's configuration.
-    pub setup: &'a GroupSetup,
-    /// The peer.
-    pub peer: &'a Peer,
-    /// The gateways.
-    pub gateways: &'a Gateways,
-    /// The outside sources of clearance.
-    pub sources: &'a Sources,
-    /// Carrier per VIP interface.
-    pub carriers: &'a [bool],
-    /// What is remembered of the peer per VIP interface.
-    pub vifs: &'a [VifRecord],
-    /// Maintenance is on.
-    pub maintenance: bool,
-    /// This node is in standby.
-    pub standby: bool,
-    /// This node is on its way out.
-    pub leaving: bool,
-    /// The operator stopped the group.
-    pub stopped: bool,
-    /// The last write of the state failed.
-    pub unwritable: bool,
-    /// Where the group's token lies on disk.
-    pub saved: Option<GroupRecord>,
-    /// The sequence of the next heartbeat.
-    pub next_sequence: u64,
-    /// This step reads a heartbeat, the only moment at which agreement is judged.
-    pub heartbeat: bool,
-    /// This step comes after every queue was drained, the only moment at which absence is judged.
-    pub tick: bool,
-    /// When this daemon started.
-    pub started: Time,
-    /// When the first link came up.
-    pub link_up: Option<Time>,
-    /// When the wait for an unheard peer ends; None: not before a link is up.
-    pub start_wait_ends: Option<Time>,
-    /// The peer must be heard before anything starts.
-    pub wait_for_peer: bool,
-}
-
-impl Context<'_> {
-    /// The last moment at which the peer was surely there.
-    pub fn silence_began(&self) -> Time {
-        self.peer.contact().unwrap_or(self.started)
-    }
-
-    /// Heartbeats are missing: evidence is gathered from now on, so that it is ready when the
-    /// detection time ends.
-    fn missing(&self) -> bool {
-        self.missing_since().is_some_and(|at| self.now >= at)
-    }
-
-    fn missing_since(&self) -> Option<Time> {
-        match self.peer.state() {
-            PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                Some(self.silence_began() + self.peer.interval() + self.peer.interval() / 4)
-            }
-            PeerState::Unknown => {
-                Some(self.start_wait_ends? - self.node.detection_time(self.node.interval))
-            }
-            PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
-        }
-    }
-
-    /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer,
-    /// whose silence began at most an interval earlier, can have taken over. None: it can ask no
-    /// gateway, or need not fear the peer.
-    fn isolation_at(&self) -> Option<Time> {
-        if !self
-            .setup
-            .vifs
-            .iter()
-            .any(|&vif| self.gateways.exist_on(vif))
-        {
-            return None;
-        }
-        let answered = self
-            .setup
-            .vifs
-            .iter()
-            .filter_map(|&vif| self.gateways.last_answer(vif))
-            .max();
-        let contact = self.silence_began().max(answered.unwrap_or(self.started));
-        let margin = self.peer.interval() + self.peer.interval() / 4;
-        match self.peer.state() {
-            PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                Some(contact + self.peer.detection_time(self.node) - margin)
-            }
-            PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
-        }
-    }
-
-    /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
-    pub fn isolated(&self) -> bool {
-        self.isolation_at().is_some_and(|at| self.now >= at)
-    }
-
-    fn me(&self) -> Side {
-        self.node.me
-    }
-
-    fn peer_alive(&self) -> bool {
-        self.peer.state() == PeerState::Alive
-    }
-
-    /// The peer's report, while it may be trusted to be its latest.
-    fn report(&self) -> Option<&GroupReport> {
-        match self.peer.state() {
-            PeerState::Alive | PeerState::OneWay | PeerState::Left => {
-                self.peer.group(self.setup.name)
-            }
-            _ => None,
-        }
-    }
-}
-
 impl Group {
     /// A group at the start of the daemon, with the token the disk remembers.
     pub fn new(now: Time, setup: &GroupSetup, saved: Option<GroupRecord>) -> Group {
@@ -311,182 +196,9 @@ impl Group {
         while self.follow_token(cx, out) || self.advance(cx, out) {}
     }
 
-    /// Heartbeats are missing, so that evidence for this group is to be gathered.
-    pub fn missing(&self, cx: &Context) -> bool {
-        self.patience(cx).missing()
-    }
-
-    /// An operation of this group ended.
-    pub fn finished(&mut self, cx: &Context, outcome: Outcome, out: &mut Vec<Action>) {
-        let Some(op) = self.op.take() else { return };
-        let resource = op.resource;
-        match (op.kind, outcome) {
-            (Kind::Look, outcome) => {
-                // What cannot be looked at may run.
-                self.present[resource] = outcome != Outcome::Found(Presence::Absent);
-                if let Phase::Looking(_) = self.phase {
-                    self.phase = Phase::Looking(resource + 1);
-                }
-            }
-            (Kind::Start, Outcome::Done) if !op.cancelled => {
-                if let Phase::Starting(_) = self.phase {
-                    self.phase = Phase::Starting(resource + 1);
-                }
-            }
-            (Kind::Start, _) if op.cancelled && self.must_stop(cx).is_some() => {}
-            (Kind::Start, outcome) => {
-                let why = text(outcome);
-                self.failures.count = self.failures.count.saturating_add(1);
-                self.failures.last = Some(cx.now);
-                let doublings = u32::from(self.failures.count - 1).min(6);
-                self.retry_at =
-                    Some(cx.now + (FIRST_RETRY * 2u32.pow(doublings)).min(LONGEST_RETRY));
-                self.stop(cx, Reason::ResourceFailed(resource, why), out);
-            }
-            (Kind::Stop, Outcome::Done) => self.present[resource] = false,
-            (Kind::Stop, outcome) => {
-                self.stuck[resource] = true;
-                self.reason = Reason::ResourceFailed(resource, text(outcome));
-                out.push(self.report(cx, Change::Notice, self.reason.clone()));
-            }
-        }
-    }
-
-    /// A running resource vanished.
-    pub fn lost(&mut self, cx: &Context, resource: usize) {
-        match self.phase {
-            Phase::Active if self.repair.is_none() => {
-                let quiet = self
-                    .repaired_at
-                    .is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
-                let pause = if quiet && self.up_to_date(cx) {
-                    Duration::ZERO
-                } else {
-                    REPAIR_PAUSE
-                };
-                self.repair = Some((resource, cx.now + pause, Reason::PutBack(resource)));
-            }
-            Phase::Adopted => self.present[resource] = false,
-            _ => {}
-        }
-    }
-
-    /// A stopped resource runs: nothing is proven until it was looked at and stopped again.
-    pub fn appeared(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
-        if self.phase == Phase::Stopped && !cx.maintenance {
-            self.look(cx, Reason::StartedByHand(resource), out);
-        }
-    }
-
-    /// The peer answered for a VIP of the group.
-    pub fn vip_answered(&mut self, now: Time) {
-        self.probes.answered(now);
-    }
-
-    /// Somebody claims a VIP of the group: announce again, so that neighbours with the rival's
-    /// address in their tables come back.
-    pub fn rival(&mut self, cx: &Context, mac: [u8; 6], of_peer: bool, out: &mut Vec<Action>) {
-        let quiet = self
-            .rival_at
-            .is_none_or(|at| cx.now.since(at) >= RIVAL_QUIET);
-        if self.leases_run(cx) && quiet {
-            self.rival_at = Some(cx.now);
-            out.push(Action::Announce { group: cx.index });
-            if !of_peer {
-                out.push(self.report(cx, Change::Notice, Reason::Rival(mac)));
-            }
-        }
-    }
-
-    /// The configuration changed: what runs is brought in line, what does not is looked at.
-    pub fn reconfigured(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        let count = cx.setup.resources.len();
-        self.present.resize(count, true);
-        self.stuck.resize(count, false);
-        match self.phase {
-            Phase::Active => self.repair = Some((0, cx.now, Reason::Reloaded)),
-            Phase::Stopped | Phase::Adopted => self.look(cx, Reason::Reloaded, out),
-            _ => {}
-        }
-    }
-
-    /// Forgets failures; a failed stop is looked at again.
-    pub fn clear(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.failures = Failures::default();
-        self.retry_at = None;
-        if self.phase == Phase::Failed {
-            self.stuck.fill(false);
-            self.look(cx, Reason::Operator, out);
-        }
-    }
-
-    /// Maintenance ended: whatever was done meanwhile by hand, look at everything first.
-    pub fn maintenance_ended(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.endless = false;
-        if self.phase != Phase::Failed && self.op.is_none() {
-            self.look(cx, Reason::Maintenance(false), out);
-        }
-    }
-
-    /// The operator wants it moved; [`refusal`](Self::refusal) was asked before.
-    pub fn move_by_operator(&mut self) {
-        self.operator_move = true;
-    }
-
-    /// Why an operator's move cannot be, and what would help.
-    pub fn refusal(&self, cx: &Context) -> Option<String> {
-        let peer = &cx.node.names[cx.me().other() as usize];
-        if self.token.holder != cx.me() {
-            return Some(format!("{peer} holds it already"));
-        }
-        if self.phase == Phase::Failed {
-            return Some("a stop failed here: repair it, then `ha-appliance clear`".into());
-        }
-        if cx.maintenance {
-            return Some("maintenance is on: end it with `ha-appliance maintenance off`".into());
-        }
-        match cx.peer.state() {
-            PeerState::Alive => {}
-            PeerState::Refused => return Some(format!("{peer} is refused: {}", cx.peer.why().0)),
-            state => return Some(format!("{peer} is {state}: it must be heard first")),
-        }
-        let Some(report) = cx.report() else {
-            return Some(format!(
-                "{peer} does not know this group: bring both ha.toml in line, then `ha-appliance reload`"
-            ));
-        };
-        match report.readiness {
-            Readiness::Barred => Some(format!(
-                "{peer} may not run it: `ha-appliance online {peer}` ends a standby, `ha-appliance start` a stop"
-            )),
-            Readiness::Impaired if self.effective(cx) == Readiness::Able => Some(format!(
-                "{peer} is worse off ({}): see `ha-appliance status` there; `ha-appliance clear` forgets failures",
-                if report.fail_count > 0 {
-                    format!("{} failures", report.fail_count)
-                } else {
-                    "gateway, carrier or state directory".into()
-                }
-            )),
-            _ if report.role == Role::Failed => Some(format!(
-                "a stop failed on {peer}: repair it, then `ha-appliance clear`"
-            )),
-            _ => None,
-        }
-    }
-
     /// Its token.
     pub fn token(&self) -> Token {
         self.token
-    }
-
-    /// An operator's move is under way.
-    pub fn moving(&self) -> bool {
-        self.operator_move
-    }
-
-    /// Gives up an operator's move that takes too long.
-    pub fn abandon_move(&mut self) {
-        self.operator_move = false;
     }
 
     /// Nothing of it runs, and nothing is under way.
@@ -499,132 +211,6 @@ impl Group {
     /// A stop failed, or nothing was looked at: it is not known what runs.
     pub fn proven_stopped(&self) -> bool {
         self.phase == Phase::Stopped
-    }
-
-    /// A question to an outside source would help it.
-    pub fn wants_clearance(&self) -> bool {
-        self.contested
-    }
-
-    /// An echo of the very next heartbeat would let it start.
-    pub fn wants_agreement(&self, next_sequence: u64) -> bool {
-        self.decided == Some(next_sequence)
-    }
-
-    /// It waits for agreement.
-    pub fn undecided(&self) -> bool {
-        self.decided.is_some()
-    }
-
-    /// What belongs on disk.
-    pub fn record(&self, name: u64) -> GroupRecord {
-        GroupRecord {
-            name,
-            token: self.pending.map_or(self.token, |p| p.token),
-            highest: self.highest,
-        }
-    }
-
-    /// What the heartbeat says of it.
-    pub fn heartbeat(&self, cx: &Context) -> GroupReport {
-        GroupReport {
-            name: cx.setup.name,
-            token: self.token,
-            contested: self.contested,
-            proven_stopped: self.proven_stopped(),
-            role: self.role(),
-            readiness: readiness(&self.facts(cx)),
-            fail_count: self.failures.count,
-        }
-    }
-
-    /// What a person wants to see of it.
-    pub fn view(&self, cx: &Context) -> super::view::GroupView {
-        let facts = self.facts(cx);
-        let report = cx.report();
-        super::view::GroupView {
-            role: self.role(),
-            since: self.since,
-            reason: self.reason.clone(),
-            token: self.token,
-            readiness: readiness(&facts),
-            facts,
-            peer: report.map(|r| (r.role, r.readiness)),
-            waiting: self.waiting.clone(),
-            fail_count: self.failures.count,
-            peer_fail_count: report.map_or(0, |r| r.fail_count),
-            stopped: cx.stopped,
-            failback_held: self.failback_held,
-        }
-    }
-
-    /// When something of it is due.
-    pub fn deadlines(&self, cx: &Context, due: &mut dyn FnMut(Time)) {
-        let cx = &self.patience(cx);
-        if let Some(op) = &self.op
-            && !op.cancelled
-        {
-            due(op.deadline);
-        }
-        if self.leases_run(cx) && !cx.maintenance {
-            due(self.renewed_at + RENEWAL);
-        }
-        self.retry_at.into_iter().for_each(&mut *due);
-        if let Some((_, at, _)) = self.repair {
-            due(at);
-        }
-        cx.start_wait_ends.into_iter().for_each(&mut *due);
-        if !matches!(
-            self.phase,
-            Phase::Stopped | Phase::Looking(_) | Phase::Failed
-        ) {
-            cx.isolation_at().into_iter().for_each(&mut *due);
-        }
-        cx.missing_since().into_iter().for_each(&mut *due);
-        self.probes.deadlines(cx.node.interval).for_each(&mut *due);
-        self.limiter
-            .wait_until(cx.now)
-            .into_iter()
-            .for_each(&mut *due);
-        if let (Some(since), Failback::After(span)) = (self.peer_able_since, cx.setup.failback) {
-            due(since + span);
-        }
-        if let Some(last) = self.failures.last {
-            due(last + FAIL_EXPIRY);
-        }
-    }
-
-    /// Calls `f` with every point in time stored here.
-    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        f(&mut self.since);
-        f(&mut self.renewed_at);
-        if let Some(op) = &mut self.op {
-            f(&mut op.deadline);
-        }
-        if let Some((_, at, _)) = &mut self.repair {
-            f(at);
-        }
-        let optional = [
-            &mut self.repaired_at,
-            &mut self.rival_at,
-            &mut self.retry_at,
-            &mut self.failures.last,
-            &mut self.peer_able_since,
-        ];
-        optional.into_iter().flatten().for_each(&mut *f);
-        self.probes.times(f);
-        self.limiter.times(f);
-    }
-
-    /// Where it stands, in the words of the wire.
-    pub fn role(&self) -> Role {
-        match self.phase {
-            Phase::Looking(_) | Phase::Stopped => Role::Stopped,
-            Phase::Adopted | Phase::Starting(_) => Role::Starting,
-            Phase::Active => Role::Active,
-            Phase::Stopping => Role::Stopping,
-            Phase::Failed => Role::Failed,
-        }
     }
 
     /// Takes note of the peer and of time, before anything is decided.
@@ -657,70 +243,6 @@ impl Group {
             self.probes
                 .tick(cx.now, cx.node.interval, reached, cx.index, out);
         }
-    }
-
-    /// Renews the leases of what runs here by right.
-    fn renew(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        if !self.leases_run(cx) {
-            return;
-        }
-        if cx.maintenance {
-            if !self.endless {
-                self.endless = true;
-                out.push(renewal(cx, true));
-            }
-        } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) && self.up_to_date(cx)
-        {
-            self.renewed_at = cx.now;
-            out.push(renewal(cx, false));
-        }
-    }
-
-    /// Nothing unread can say that the peer took over meanwhile: heartbeats come, or all that came
-    /// was read. A node that was paused for less than a lease, and whose address was deleted in that
-    /// time, would otherwise bring it back before it reads that the peer has it.
-    fn up_to_date(&self, cx: &Context) -> bool {
-        cx.tick || !cx.missing()
-    }
-
-    /// Moves towards the peer's token if it outranks this node's, and takes over a pending token
-    /// once the disk has it.
-    fn follow_token(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
-        let stopped = self.phase == Phase::Stopped;
-        if let Some(theirs) = cx.report().map(|r| r.token)
-            && outranks(theirs, self.token, cx.me())
-            && (stopped || theirs.holder == cx.me())
-            && self.pending.is_none_or(|p| p.token != theirs)
-        {
-            self.pending = Some(Pending {
-                token: theirs,
-                why: Why::Adopt,
-            });
-            self.contested = false;
-            return true;
-        }
-        let Some(Pending {
-            token,
-            why: Why::Adopt,
-        }) = self.pending
-        else {
-            return false;
-        };
-        if !(stopped || token.holder == cx.me()) || !self.durable(cx, token) {
-            return false;
-        }
-        let reason = if token.holder == cx.me() {
-            Reason::Granted
-        } else {
-            Reason::HigherToken(token)
-        };
-        if token.holder == cx.me() && self.token.holder != cx.me() {
-            self.limiter.moved(cx.now);
-            // Handed over by a preferred node that could have kept it: an operator moved it.
-            self.failback_held = self.peer_able_since.is_some() && cx.setup.prefer != Some(cx.me());
-        }
-        self.own_token(cx, token, reason, out);
-        true
     }
 
     /// One move along the diagram; true if there may be another.
@@ -839,37 +361,6 @@ impl Group {
         }
         let facts = self.facts(cx);
         self.seek_right(cx, &facts, out)
-    }
-
-    /// A peer that boots as well is waited for. But what was found running was not started by this
-    /// boot, so a peer that is there will be heard within the detection time; waiting longer would
-    /// let the leases end for nothing. What runs without a peer ever heard stays on its guard.
-    fn patience<'a>(&self, cx: &Context<'a>) -> Context<'a> {
-        if matches!(self.phase, Phase::Looking(_) | Phase::Stopped) {
-            return *cx;
-        }
-        let detection_time = cx.node.detection_time(cx.node.interval);
-        Context {
-            start_wait_ends: cx.link_up.map(|at| at + detection_time),
-            wait_for_peer: false,
-            ..*cx
-        }
-    }
-
-    /// Agreement or clearance, whichever comes, and then the start.
-    fn seek_right(&mut self, cx: &Context, facts: &[Fact], out: &mut Vec<Action>) -> bool {
-        let decided = *self.decided.get_or_insert(cx.next_sequence);
-        if cx.heartbeat && self.agreed(cx, decided) {
-            self.begin(cx, Right::Agreement, Reason::Agreement, out);
-            return true;
-        }
-        match self.judge(cx, facts, out) {
-            Some(reason) => {
-                self.begin(cx, Right::Clearance, reason, out);
-                true
-            }
-            None => false,
-        }
     }
 
     /// The peer holds the token and this node runs nothing: take it only with clearance.
@@ -992,112 +483,6 @@ impl Group {
         cx.tick && self.right != Right::None && cx.isolated()
     }
 
-    /// Whether, and why, the peer should have it; and whether the move limit applies.
-    fn wants_move(&self, cx: &Context) -> Option<(Reason, bool)> {
-        if !self.peer_could(cx) {
-            return None;
-        }
-        let report = cx.report()?;
-        if report.readiness == Readiness::Barred {
-            return None;
-        }
-        if self.operator_move {
-            return Some((Reason::Operator, false));
-        }
-        let facts = self.facts_that_move(cx);
-        let mine = readiness(&facts);
-        // Of two that are not well, the one where nothing failed may still be able to run it.
-        let theirs = (report.readiness, report.fail_count == 0);
-        if theirs > (mine, !self.failing()) {
-            let worst = facts
-                .iter()
-                .max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
-            return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
-        }
-        let preferred = cx.setup.prefer == Some(cx.me().other());
-        let due = match (cx.setup.failback, self.peer_able_since) {
-            (Failback::After(span), Some(since)) => cx.now.since(since) >= span,
-            _ => false,
-        };
-        (preferred && due && !self.failback_held && self.phase == Phase::Active)
-            .then_some((Reason::Failback, true))
-    }
-
-    /// The peer is there, of one mind about the token, and runs nothing of the group.
-    fn peer_could(&self, cx: &Context) -> bool {
-        cx.peer_alive()
-            && !cx.sources.in_flight()
-            && cx
-                .report()
-                .is_some_and(|r| r.token == self.token && r.proven_stopped && !r.contested)
-    }
-
-    /// The four conditions of agreement.
-    fn agreed(&self, cx: &Context, decided: u64) -> bool {
-        self.peer_could(cx)
-            && self.token.holder == cx.me()
-            && cx.peer.proves(cx.now, decided, cx.node)
-    }
-
-    /// Works on clearance; Some: it is given.
-    fn judge(&mut self, cx: &Context, facts: &[Fact], out: &mut Vec<Action>) -> Option<Reason> {
-        // The gateways are judged by fresher evidence; failures have their pause, and the last node
-        // tries again; a token already on disk needs no write.
-        let holder = self.token.holder == cx.me();
-        let unable = facts.iter().find(|f| match f {
-            Fact::GatewayLost(_) | Fact::GatewayDampened(_) | Fact::GatewayPending(_) => false,
-            Fact::Failures(_) => false,
-            Fact::StateUnwritable => !holder,
-            _ => true,
-        });
-        let verdict = match unable {
-            Some(fact) if clearance::verdict(cx, &self.probes) != Verdict::PeerHeard => {
-                self.contested = false;
-                self.waiting = Some(Reason::Fact(*fact));
-                return None;
-            }
-            _ => clearance::verdict(cx, &self.probes),
-        };
-        let contested = self.contested;
-        let given = match verdict {
-            Verdict::PeerHeard => {
-                self.contested = false;
-                self.waiting = self.disagreement(cx);
-                None
-            }
-            Verdict::Waiting(reason) => {
-                self.contested = !matches!(reason, Reason::StartWait | Reason::WaitingForPeer);
-                self.waiting = Some(reason);
-                None
-            }
-            Verdict::Given(reason) => {
-                self.contested = true;
-                Some(reason)
-            }
-        };
-        if self.contested != contested {
-            let reason = match (self.contested, &self.waiting) {
-                (true, _) => cx.peer.why().0.clone(),
-                (false, _) => Reason::ClearanceCancelled(cx.peer.state()),
-            };
-            out.push(self.report(cx, Change::Clearance, reason));
-        }
-        given
-    }
-
-    /// What keeps a peer that is heard from agreeing.
-    fn disagreement(&self, cx: &Context) -> Option<Reason> {
-        if !cx.peer_alive() || self.token.holder != cx.me() {
-            return None;
-        }
-        match cx.report() {
-            None => Some(Reason::PeerLacksGroup),
-            Some(report) if report.role == Role::Failed => Some(Reason::PeerStopFailed),
-            Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
-            Some(_) => None,
-        }
-    }
-
     fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
         self.right = right;
         self.decided = None;
@@ -1176,39 +561,6 @@ impl Group {
         false
     }
 
-    fn grant(&mut self, cx: &Context) {
-        self.pending = Some(Pending {
-            token: self.mint_for(cx.me().other(), cx),
-            why: Why::Grant,
-        });
-    }
-
-    fn mint_for(&mut self, holder: Side, cx: &Context) -> Token {
-        self.highest = mint(cx.me(), self.highest);
-        Token {
-            epoch: self.highest,
-            holder,
-        }
-    }
-
-    fn own_token(&mut self, cx: &Context, token: Token, reason: Reason, out: &mut Vec<Action>) {
-        self.token = token;
-        self.pending = None;
-        self.decided = None;
-        self.operator_move = false;
-        out.push(self.report(cx, Change::Token(token), reason));
-    }
-
-    /// The disk has it, or cannot have it: what is granted or followed all the same, because
-    /// agreement protects against a node that forgets.
-    fn durable(&self, cx: &Context, token: Token) -> bool {
-        self.on_disk(cx, token) || cx.unwritable
-    }
-
-    fn on_disk(&self, cx: &Context, token: Token) -> bool {
-        cx.saved.is_some_and(|saved| saved.token == token)
-    }
-
     fn stop_failed(&self) -> bool {
         self.stuck.contains(&true)
     }
@@ -1231,75 +583,9 @@ impl Group {
         )
     }
 
-    /// Leased resources were started here and are to be kept alive.
-    fn leases_run(&self, cx: &Context) -> bool {
-        let up = match self.phase {
-            Phase::Starting(next) => next,
-            Phase::Active => self.present.len(),
-            _ => 0,
-        };
-        cx.setup.resources.iter().take(up).any(|r| r.leased)
-    }
-
-    fn late(&self, cx: &Context) -> bool {
-        !self.endless && cx.now.since(self.renewed_at) > LATE
-    }
-
     fn runs_exclusive(&self, cx: &Context) -> bool {
         let mut resources = cx.setup.resources.iter().zip(&self.present);
         resources.any(|(setup, present)| *present && setup.exclusive)
-    }
-
-    /// What speaks against running it here.
-    fn facts(&self, cx: &Context) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        let mut note = |holds: bool, fact| {
-            if holds {
-                facts.push(fact);
-            }
-        };
-        note(cx.standby, Fact::Standby);
-        note(cx.leaving, Fact::Leaving);
-        note(cx.stopped, Fact::StoppedByOperator);
-        note(self.stop_failed(), Fact::StopFailed);
-        for &vif in &cx.setup.vifs {
-            note(
-                !cx.carriers.get(vif).copied().unwrap_or(false),
-                Fact::NoCarrier(vif),
-            );
-        }
-        for &vif in &cx.setup.vifs {
-            match cx.gateways.state(vif, &cx.node.gateway) {
-                Some(GatewayState::Pending) => note(true, Fact::GatewayPending(vif)),
-                Some(GatewayState::Dampened) => note(true, Fact::GatewayDampened(vif)),
-                Some(GatewayState::Lost) => note(true, Fact::GatewayLost(vif)),
-                Some(GatewayState::Good) | None => {}
-            }
-        }
-        note(self.failures.count > 0, Fact::Failures(self.failures.count));
-        note(cx.unwritable, Fact::StateUnwritable);
-        facts
-    }
-
-    /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own.
-    fn facts_that_move(&self, cx: &Context) -> Vec<Fact> {
-        let mut facts = self.facts(cx);
-        facts.retain(|fact| match fact {
-            Fact::GatewayLost(_) => cx.gateways.loss_confirmed(),
-            Fact::GatewayPending(_) | Fact::GatewayDampened(_) => false,
-            Fact::Failures(_) => self.failing(),
-            _ => true,
-        });
-        facts
-    }
-
-    /// Failures speak against starting it here, not against what runs in spite of them.
-    fn failing(&self) -> bool {
-        self.failures.count > 0 && self.phase != Phase::Active
-    }
-
-    fn effective(&self, cx: &Context) -> Readiness {
-        readiness(&self.facts_that_move(cx))
     }
 
     fn report(&self, cx: &Context, change: Change, reason: Reason) -> Action {
@@ -1318,28 +604,4 @@ pub fn op_group(op: OpId) -> usize {
 
 fn op_id(cx: &Context) -> OpId {
     OpId(cx.index as u64)
-}
-
-fn renewal(cx: &Context, forever: bool) -> Action {
-    Action::Renew {
-        group: cx.index,
-        forever,
-    }
-}
-
-fn readiness(facts: &[Fact]) -> Readiness {
-    if facts.iter().any(|f| f.is_hard()) {
-        Readiness::Barred
-    } else if facts.is_empty() {
-        Readiness::Able
-    } else {
-        Readiness::Impaired
-    }
-}
-
-fn text(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Failed(why) => why,
-        Outcome::Done | Outcome::Found(_) => "took too long".into(),
-    }
 }

@@ -1,0 +1,128 @@
+//! What a group looks at when it decides: the rest of the node, at one step.
+
+use super::*;
+
+/// What a group looks at when it decides: the rest of the node, at this step.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The step's time.
+    pub now: Time,
+    /// The group's index.
+    pub index: usize,
+    /// The node's configuration.
+    pub node: &'a Setup,
+    /// The group's configuration.
+    pub setup: &'a GroupSetup,
+    /// The peer.
+    pub peer: &'a Peer,
+    /// The gateways.
+    pub gateways: &'a Gateways,
+    /// The outside sources of clearance.
+    pub sources: &'a Sources,
+    /// Carrier per VIP interface.
+    pub carriers: &'a [bool],
+    /// What is remembered of the peer per VIP interface.
+    pub vifs: &'a [VifRecord],
+    /// Maintenance is on.
+    pub maintenance: bool,
+    /// This node is in standby.
+    pub standby: bool,
+    /// This node is on its way out.
+    pub leaving: bool,
+    /// The operator stopped the group.
+    pub stopped: bool,
+    /// The last write of the state failed.
+    pub unwritable: bool,
+    /// Where the group's token lies on disk.
+    pub saved: Option<GroupRecord>,
+    /// The sequence of the next heartbeat.
+    pub next_sequence: u64,
+    /// This step reads a heartbeat, the only moment at which agreement is judged.
+    pub heartbeat: bool,
+    /// This step comes after every queue was drained, the only moment at which absence is judged.
+    pub tick: bool,
+    /// When this daemon started.
+    pub started: Time,
+    /// When the first link came up.
+    pub link_up: Option<Time>,
+    /// When the wait for an unheard peer ends; None: not before a link is up.
+    pub start_wait_ends: Option<Time>,
+    /// The peer must be heard before anything starts.
+    pub wait_for_peer: bool,
+}
+
+impl Context<'_> {
+    /// The last moment at which the peer was surely there.
+    pub fn silence_began(&self) -> Time {
+        self.peer.contact().unwrap_or(self.started)
+    }
+
+    /// Heartbeats are missing: evidence is gathered from now on, so that it is ready when the
+    /// detection time ends.
+    pub(super) fn missing(&self) -> bool {
+        self.missing_since().is_some_and(|at| self.now >= at)
+    }
+
+    pub(super) fn missing_since(&self) -> Option<Time> {
+        match self.peer.state() {
+            PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
+                Some(self.silence_began() + self.peer.interval() + self.peer.interval() / 4)
+            }
+            PeerState::Unknown => {
+                Some(self.start_wait_ends? - self.node.detection_time(self.node.interval))
+            }
+            PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
+        }
+    }
+
+    /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer,
+    /// whose silence began at most an interval earlier, can have taken over. None: it can ask no
+    /// gateway, or need not fear the peer.
+    pub(super) fn isolation_at(&self) -> Option<Time> {
+        if !self
+            .setup
+            .vifs
+            .iter()
+            .any(|&vif| self.gateways.exist_on(vif))
+        {
+            return None;
+        }
+        let answered = self
+            .setup
+            .vifs
+            .iter()
+            .filter_map(|&vif| self.gateways.last_answer(vif))
+            .max();
+        let contact = self.silence_began().max(answered.unwrap_or(self.started));
+        let margin = self.peer.interval() + self.peer.interval() / 4;
+        match self.peer.state() {
+            PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
+                Some(contact + self.peer.detection_time(self.node) - margin)
+            }
+            PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
+        }
+    }
+
+    /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
+    pub fn isolated(&self) -> bool {
+        self.isolation_at().is_some_and(|at| self.now >= at)
+    }
+
+    pub(super) fn me(&self) -> Side {
+        self.node.me
+    }
+
+    pub(super) fn peer_alive(&self) -> bool {
+        self.peer.state() == PeerState::Alive
+    }
+
+    /// The peer's report, while it may be trusted to be its latest.
+    pub(super) fn report(&self) -> Option<&GroupReport> {
+        match self.peer.state() {
+            PeerState::Alive | PeerState::OneWay | PeerState::Left => {
+                self.peer.group(self.setup.name)
+            }
+            _ => None,
+        }
+    }
+}

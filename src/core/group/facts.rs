@@ -1,0 +1,67 @@
+//! What speaks against running a group here, and how much.
+
+use super::*;
+
+impl Group {
+    /// What speaks against running it here.
+    pub(super) fn facts(&self, cx: &Context) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let mut note = |holds: bool, fact| {
+            if holds {
+                facts.push(fact);
+            }
+        };
+        note(cx.standby, Fact::Standby);
+        note(cx.leaving, Fact::Leaving);
+        note(cx.stopped, Fact::StoppedByOperator);
+        note(self.stop_failed(), Fact::StopFailed);
+        for &vif in &cx.setup.vifs {
+            note(
+                !cx.carriers.get(vif).copied().unwrap_or(false),
+                Fact::NoCarrier(vif),
+            );
+        }
+        for &vif in &cx.setup.vifs {
+            match cx.gateways.state(vif, &cx.node.gateway) {
+                Some(GatewayState::Pending) => note(true, Fact::GatewayPending(vif)),
+                Some(GatewayState::Dampened) => note(true, Fact::GatewayDampened(vif)),
+                Some(GatewayState::Lost) => note(true, Fact::GatewayLost(vif)),
+                Some(GatewayState::Good) | None => {}
+            }
+        }
+        note(self.failures.count > 0, Fact::Failures(self.failures.count));
+        note(cx.unwritable, Fact::StateUnwritable);
+        facts
+    }
+
+    /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own.
+    pub(super) fn facts_that_move(&self, cx: &Context) -> Vec<Fact> {
+        let mut facts = self.facts(cx);
+        facts.retain(|fact| match fact {
+            Fact::GatewayLost(_) => cx.gateways.loss_confirmed(),
+            Fact::GatewayPending(_) | Fact::GatewayDampened(_) => false,
+            Fact::Failures(_) => self.failing(),
+            _ => true,
+        });
+        facts
+    }
+
+    /// Failures speak against starting it here, not against what runs in spite of them.
+    pub(super) fn failing(&self) -> bool {
+        self.failures.count > 0 && self.phase != Phase::Active
+    }
+
+    pub(super) fn effective(&self, cx: &Context) -> Readiness {
+        readiness(&self.facts_that_move(cx))
+    }
+}
+
+pub(super) fn readiness(facts: &[Fact]) -> Readiness {
+    if facts.iter().any(|f| f.is_hard()) {
+        Readiness::Barred
+    } else if facts.is_empty() {
+        Readiness::Able
+    } else {
+        Readiness::Impaired
+    }
+}

@@ -1,0 +1,118 @@
+//! What a group says: to the peer, to the disk, to people, and to the clock.
+
+use super::facts::readiness;
+use super::*;
+use crate::core::view::GroupView;
+
+impl Group {
+    /// What the heartbeat says of it.
+    pub fn heartbeat(&self, cx: &Context) -> GroupReport {
+        GroupReport {
+            name: cx.setup.name,
+            token: self.token,
+            contested: self.contested,
+            proven_stopped: self.proven_stopped(),
+            role: self.role(),
+            readiness: readiness(&self.facts(cx)),
+            fail_count: self.failures.count,
+        }
+    }
+
+    /// What belongs on disk.
+    pub fn record(&self, name: u64) -> GroupRecord {
+        GroupRecord {
+            name,
+            token: self.pending.map_or(self.token, |p| p.token),
+            highest: self.highest,
+        }
+    }
+
+    /// What a person wants to see of it.
+    pub fn view(&self, cx: &Context) -> GroupView {
+        let facts = self.facts(cx);
+        let report = cx.report();
+        GroupView {
+            role: self.role(),
+            since: self.since,
+            reason: self.reason.clone(),
+            token: self.token,
+            readiness: readiness(&facts),
+            facts,
+            peer: report.map(|r| (r.role, r.readiness)),
+            waiting: self.waiting.clone(),
+            fail_count: self.failures.count,
+            peer_fail_count: report.map_or(0, |r| r.fail_count),
+            stopped: cx.stopped,
+            failback_held: self.failback_held,
+        }
+    }
+
+    /// When something of it is due.
+    pub fn deadlines(&self, cx: &Context, due: &mut dyn FnMut(Time)) {
+        let cx = &self.patience(cx);
+        if let Some(op) = &self.op
+            && !op.cancelled
+        {
+            due(op.deadline);
+        }
+        if self.leases_run(cx) && !cx.maintenance {
+            due(self.renewed_at + RENEWAL);
+        }
+        self.retry_at.into_iter().for_each(&mut *due);
+        if let Some((_, at, _)) = self.repair {
+            due(at);
+        }
+        cx.start_wait_ends.into_iter().for_each(&mut *due);
+        if !matches!(
+            self.phase,
+            Phase::Stopped | Phase::Looking(_) | Phase::Failed
+        ) {
+            cx.isolation_at().into_iter().for_each(&mut *due);
+        }
+        cx.missing_since().into_iter().for_each(&mut *due);
+        self.probes.deadlines(cx.node.interval).for_each(&mut *due);
+        self.limiter
+            .wait_until(cx.now)
+            .into_iter()
+            .for_each(&mut *due);
+        if let (Some(since), Failback::After(span)) = (self.peer_able_since, cx.setup.failback) {
+            due(since + span);
+        }
+        if let Some(last) = self.failures.last {
+            due(last + FAIL_EXPIRY);
+        }
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        f(&mut self.since);
+        f(&mut self.renewed_at);
+        if let Some(op) = &mut self.op {
+            f(&mut op.deadline);
+        }
+        if let Some((_, at, _)) = &mut self.repair {
+            f(at);
+        }
+        let optional = [
+            &mut self.repaired_at,
+            &mut self.rival_at,
+            &mut self.retry_at,
+            &mut self.failures.last,
+            &mut self.peer_able_since,
+        ];
+        optional.into_iter().flatten().for_each(&mut *f);
+        self.probes.times(f);
+        self.limiter.times(f);
+    }
+
+    /// Where it stands, in the words of the wire.
+    pub fn role(&self) -> Role {
+        match self.phase {
+            Phase::Looking(_) | Phase::Stopped => Role::Stopped,
+            Phase::Adopted | Phase::Starting(_) => Role::Starting,
+            Phase::Active => Role::Active,
+            Phase::Stopping => Role::Stopping,
+            Phase::Failed => Role::Failed,
+        }
+    }
+}
