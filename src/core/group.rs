@@ -13,6 +13,10 @@
 //! The order that must hold, *clearance → persist the token → resources in file order*, stands in
 //! [`Group::advance`]: a resource is started in [`Phase::Starting`] only, and [`Group::begin`], the
 //! one way into it, is called with a [`Right`].
+//!
+//! Rooms: `context` is all that a group sees of the rest; `facts` what speaks against running here;
+//! `right` agreement and clearance; `handover` the token's way while both nodes are there; `leases`
+//! what the kernel would end; `events` what happens from outside; `report` what it says.
 
 mod context;
 mod events;

@@ -1,5 +1,9 @@
 //! The node: takes an event, asks each part in turn, gives back what is to be done.
 
+mod leaving;
+mod show;
+mod speak;
+
 use super::clearance::Sources;
 use super::command::Commands;
 use super::event::{Action, Change, Claimed, Event, OpId, Outcome, Report};
@@ -181,82 +185,6 @@ impl Node {
             .any(|g| g.role() != crate::wire::heartbeat::Role::Stopped)
     }
 
-    /// What a person wants to see.
-    pub fn view(&self) -> super::view::View {
-        let (reason, since) = self.peer.why();
-        let heard = matches!(
-            self.peer.state(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        );
-        let latest = self.peer.latest();
-        let in_time = self.peer.detection_time(&self.setup);
-        let paths = 0..self.setup.links.max(8);
-        super::view::View {
-            me: self.setup.me,
-            peer: super::view::PeerView {
-                state: self.peer.state(),
-                since,
-                reason: reason.clone(),
-                last_heard: self.peer.last_heard(),
-                paths: paths
-                    .map(|path| super::view::PathView {
-                        heard: self.peer.heard_on(path),
-                        in_ok: self
-                            .peer
-                            .heard_on(path)
-                            .is_some_and(|at| self.now.since(at) <= in_time),
-                        out_ok: latest
-                            .filter(|_| heard && path < 8)
-                            .map(|h| h.heard_paths & (1 << path) != 0),
-                    })
-                    .collect(),
-                software: latest.map_or_else(String::new, |h| h.software.clone()),
-                drift: latest.is_some_and(|h| h.digest != self.setup.digest),
-            },
-            maintenance: self.wishes.is_on(WishSubject::Maintenance),
-            standby: [Side::First, Side::Second]
-                .map(|side| self.wishes.is_on(WishSubject::Standby(side))),
-            leaving: self.leaving.is_some(),
-            state_unwritable: self.memory.failure().map(String::from),
-            gateways: self
-                .gateways
-                .view()
-                .map(|(vif, state, since)| super::view::GatewayView { vif, state, since })
-                .collect(),
-            carriers: self.carriers.clone(),
-            probe_proven: self.vifs.iter().map(|v| v.proven).collect(),
-            groups: (0..self.groups.len())
-                .map(|g| self.groups[g].view(&self.context(g)))
-                .collect(),
-        }
-    }
-
-    /// Calls `f` with every point in time stored here, so that a search can shift them and forget
-    /// what is only shown.
-    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        for time in [
-            &mut self.now,
-            &mut self.ticked,
-            &mut self.started,
-            &mut self.next_send,
-            &mut self.prove_at,
-        ] {
-            f(time);
-        }
-        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied]
-            .into_iter()
-            .flatten()
-        {
-            f(time);
-        }
-        self.peer.times(f);
-        self.gateways.times(f);
-        self.sources.times(f);
-        self.memory.times(f);
-        self.commands.times(f);
-        self.groups.iter_mut().for_each(|g| g.times(f));
-    }
-
     /// One look at the rest of the node, as a group sees it.
     pub(super) fn context(&self, index: usize) -> Context<'_> {
         self.context_of(index, false, false)
@@ -273,14 +201,6 @@ impl Node {
             f(group, &self.context(index), out);
         }
         self.groups = groups;
-    }
-
-    /// Begins to leave: a hard fact on every group.
-    pub(super) fn leave(&mut self, out: &mut Vec<Action>) {
-        if self.leaving.is_none() {
-            self.leaving = Some(self.now);
-            out.push(notice(Reason::Fact(super::reason::Fact::Leaving)));
-        }
     }
 
     /// Lets the event change what is known. Gives whether it is a heartbeat with news, and whether
@@ -461,11 +381,6 @@ impl Node {
         Some(self.link_up? + self.setup.start_wait)
     }
 
-    /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
-    fn reply_at(&self) -> Option<Time> {
-        Some(self.replied? + self.setup.interval / 10)
-    }
-
     /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
     fn proving(&self) -> bool {
         self.peer.state() == PeerState::Alive
@@ -483,72 +398,6 @@ impl Node {
         }
     }
 
-    /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
-    fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
-        let heartbeat = self.heartbeat(false);
-        let decided = self
-            .groups
-            .iter()
-            .any(|g| g.wants_agreement(heartbeat.sequence));
-        let changed = decided
-            || self
-                .said
-                .as_ref()
-                .is_none_or(|said| differs(said, &heartbeat));
-        self.reply_owed |= answer_at_once;
-        let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
-        if reply {
-            self.replied = Some(self.now);
-        }
-        if changed || reply || self.now >= self.next_send {
-            self.send(heartbeat, out);
-        }
-    }
-
-    fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
-        self.sequence = heartbeat.sequence;
-        let setup = self.setup.clone();
-        let decision = self.groups.iter().any(|g| g.wants_agreement(self.sequence));
-        self.peer.sent(self.now, self.sequence, decision, &setup);
-        if self.now >= self.next_send {
-            // A fixed rhythm that what is said between leaves alone, unless it was lost.
-            self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
-        }
-        self.reply_owed = false;
-        self.said = Some(heartbeat.clone());
-        out.push(Action::Send(Box::new(heartbeat)));
-    }
-
-    fn heartbeat(&self, goodbye: bool) -> Heartbeat {
-        let (echo, challenges) = self.peer.echoes();
-        let groups = 0..self.groups.len();
-        Heartbeat {
-            versions: VERSIONS,
-            cluster: self.setup.cluster,
-            nodes: self.setup.nodes,
-            node: self.setup.me,
-            incarnation: self.incarnation,
-            sequence: self.sequence + 1,
-            echo,
-            heard_paths: self.peer.heard_paths(self.now, &self.setup),
-            challenges,
-            interval: self.setup.interval,
-            solicit: self.peer.state() == PeerState::Unknown
-                || self.groups.iter().any(Group::undecided),
-            goodbye,
-            groups: groups
-                .map(|g| self.groups[g].heartbeat(&self.context(g)))
-                .collect(),
-            gateway: self.gateways.report(),
-            wishes: self.wishes.all().to_vec(),
-            vifs: self.vif_reports.clone(),
-            request: self.commands.request(),
-            answer: self.commands.answer(),
-            digest: self.setup.digest,
-            software: self.software.clone(),
-        }
-    }
-
     fn report_peer(&self, before: PeerState, out: &mut Vec<Action>) {
         let after = self.peer.state();
         if before != after {
@@ -558,42 +407,6 @@ impl Node {
                 reason: self.peer.why().0.clone(),
             }));
         }
-    }
-
-    /// Ends the program once everything is stopped, handed over, and known to the peer.
-    fn finish_leaving(&mut self, out: &mut Vec<Action>) {
-        let Some(since) = self.leaving else { return };
-        if self.wishes.is_on(WishSubject::Maintenance) {
-            self.exit(out);
-            return;
-        }
-        let waited = self.now.since(since);
-        let at_rest = self.groups.iter().all(Group::at_rest);
-        let known = self
-            .groups
-            .iter()
-            .zip(&self.setup.groups)
-            .all(|(group, setup)| {
-                let theirs = self.peer.group(setup.name).map(|r| r.token);
-                theirs == Some(group.token())
-            });
-        let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
-        if at_rest && peer_knows {
-            if self.groups.iter().all(Group::proven_stopped) {
-                for _ in 0..GOODBYES {
-                    let goodbye = self.heartbeat(true);
-                    self.send(goodbye, out);
-                }
-            }
-            self.exit(out);
-        } else if waited >= LEAVE_PATIENCE {
-            self.exit(out);
-        }
-    }
-
-    fn exit(&mut self, out: &mut Vec<Action>) {
-        self.exited = true;
-        out.push(Action::Exit);
     }
 
     /// A new configuration: groups keep their state by name, with their resources' number; what is
@@ -617,24 +430,6 @@ impl Node {
         self.wishes.retain_groups(&names);
         self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
     }
-}
-
-/// A change worth saying before the next heartbeat is due.
-fn differs(said: &Heartbeat, now: &Heartbeat) -> bool {
-    let essence = |h: &Heartbeat| {
-        (
-            h.solicit,
-            h.goodbye,
-            h.groups.clone(),
-            h.gateway,
-            h.wishes.clone(),
-            h.vifs.clone(),
-            h.request,
-            h.answer.clone(),
-            h.interval,
-        )
-    };
-    essence(said) != essence(now) || said.echo.incarnation != now.echo.incarnation
 }
 
 fn notice(reason: Reason) -> Action {

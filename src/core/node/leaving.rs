@@ -1,0 +1,49 @@
+//! How a node leaves: everything stopped, handed over, known to the peer, and then goodbye.
+
+use super::*;
+
+impl Node {
+    /// Begins to leave: a hard fact on every group.
+    pub(in crate::core) fn leave(&mut self, out: &mut Vec<Action>) {
+        if self.leaving.is_none() {
+            self.leaving = Some(self.now);
+            out.push(notice(Reason::Fact(crate::core::reason::Fact::Leaving)));
+        }
+    }
+
+    /// Ends the program once everything is stopped, handed over, and known to the peer.
+    pub(super) fn finish_leaving(&mut self, out: &mut Vec<Action>) {
+        let Some(since) = self.leaving else { return };
+        if self.wishes.is_on(WishSubject::Maintenance) {
+            self.exit(out);
+            return;
+        }
+        let waited = self.now.since(since);
+        let at_rest = self.groups.iter().all(Group::at_rest);
+        let known = self
+            .groups
+            .iter()
+            .zip(&self.setup.groups)
+            .all(|(group, setup)| {
+                let theirs = self.peer.group(setup.name).map(|r| r.token);
+                theirs == Some(group.token())
+            });
+        let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
+        if at_rest && peer_knows {
+            if self.groups.iter().all(Group::proven_stopped) {
+                for _ in 0..GOODBYES {
+                    let goodbye = self.heartbeat(true);
+                    self.send(goodbye, out);
+                }
+            }
+            self.exit(out);
+        } else if waited >= LEAVE_PATIENCE {
+            self.exit(out);
+        }
+    }
+
+    pub(super) fn exit(&mut self, out: &mut Vec<Action>) {
+        self.exited = true;
+        out.push(Action::Exit);
+    }
+}

@@ -1,0 +1,81 @@
+//! A node as people and searches want to see it.
+
+use super::*;
+
+impl Node {
+    /// What a person wants to see.
+    pub fn view(&self) -> crate::core::view::View {
+        let (reason, since) = self.peer.why();
+        let heard = matches!(
+            self.peer.state(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        );
+        let latest = self.peer.latest();
+        let in_time = self.peer.detection_time(&self.setup);
+        let paths = 0..self.setup.links.max(8);
+        crate::core::view::View {
+            me: self.setup.me,
+            peer: crate::core::view::PeerView {
+                state: self.peer.state(),
+                since,
+                reason: reason.clone(),
+                last_heard: self.peer.last_heard(),
+                paths: paths
+                    .map(|path| crate::core::view::PathView {
+                        heard: self.peer.heard_on(path),
+                        in_ok: self
+                            .peer
+                            .heard_on(path)
+                            .is_some_and(|at| self.now.since(at) <= in_time),
+                        out_ok: latest
+                            .filter(|_| heard && path < 8)
+                            .map(|h| h.heard_paths & (1 << path) != 0),
+                    })
+                    .collect(),
+                software: latest.map_or_else(String::new, |h| h.software.clone()),
+                drift: latest.is_some_and(|h| h.digest != self.setup.digest),
+            },
+            maintenance: self.wishes.is_on(WishSubject::Maintenance),
+            standby: [Side::First, Side::Second]
+                .map(|side| self.wishes.is_on(WishSubject::Standby(side))),
+            leaving: self.leaving.is_some(),
+            state_unwritable: self.memory.failure().map(String::from),
+            gateways: self
+                .gateways
+                .view()
+                .map(|(vif, state, since)| crate::core::view::GatewayView { vif, state, since })
+                .collect(),
+            carriers: self.carriers.clone(),
+            probe_proven: self.vifs.iter().map(|v| v.proven).collect(),
+            groups: (0..self.groups.len())
+                .map(|g| self.groups[g].view(&self.context(g)))
+                .collect(),
+        }
+    }
+
+    /// Calls `f` with every point in time stored here, so that a search can shift them and forget
+    /// what is only shown.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        for time in [
+            &mut self.now,
+            &mut self.ticked,
+            &mut self.started,
+            &mut self.next_send,
+            &mut self.prove_at,
+        ] {
+            f(time);
+        }
+        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied]
+            .into_iter()
+            .flatten()
+        {
+            f(time);
+        }
+        self.peer.times(f);
+        self.gateways.times(f);
+        self.sources.times(f);
+        self.memory.times(f);
+        self.commands.times(f);
+        self.groups.iter_mut().for_each(|g| g.times(f));
+    }
+}

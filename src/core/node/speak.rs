@@ -1,0 +1,94 @@
+//! What a node tells its peer, and when: at every interval, at every change, and when it is asked.
+
+use super::*;
+
+impl Node {
+    /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
+    pub(super) fn speak(&mut self, answer_at_once: bool, out: &mut Vec<Action>) {
+        let heartbeat = self.heartbeat(false);
+        let decided = self
+            .groups
+            .iter()
+            .any(|g| g.wants_agreement(heartbeat.sequence));
+        let changed = decided
+            || self
+                .said
+                .as_ref()
+                .is_none_or(|said| differs(said, &heartbeat));
+        self.reply_owed |= answer_at_once;
+        let reply = self.reply_owed && self.reply_at().is_none_or(|at| self.now >= at);
+        if reply {
+            self.replied = Some(self.now);
+        }
+        if changed || reply || self.now >= self.next_send {
+            self.send(heartbeat, out);
+        }
+    }
+
+    pub(super) fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
+        self.sequence = heartbeat.sequence;
+        let setup = self.setup.clone();
+        let decision = self.groups.iter().any(|g| g.wants_agreement(self.sequence));
+        self.peer.sent(self.now, self.sequence, decision, &setup);
+        if self.now >= self.next_send {
+            // A fixed rhythm that what is said between leaves alone, unless it was lost.
+            self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
+        }
+        self.reply_owed = false;
+        self.said = Some(heartbeat.clone());
+        out.push(Action::Send(Box::new(heartbeat)));
+    }
+
+    pub(super) fn heartbeat(&self, goodbye: bool) -> Heartbeat {
+        let (echo, challenges) = self.peer.echoes();
+        let groups = 0..self.groups.len();
+        Heartbeat {
+            versions: VERSIONS,
+            cluster: self.setup.cluster,
+            nodes: self.setup.nodes,
+            node: self.setup.me,
+            incarnation: self.incarnation,
+            sequence: self.sequence + 1,
+            echo,
+            heard_paths: self.peer.heard_paths(self.now, &self.setup),
+            challenges,
+            interval: self.setup.interval,
+            solicit: self.peer.state() == PeerState::Unknown
+                || self.groups.iter().any(Group::undecided),
+            goodbye,
+            groups: groups
+                .map(|g| self.groups[g].heartbeat(&self.context(g)))
+                .collect(),
+            gateway: self.gateways.report(),
+            wishes: self.wishes.all().to_vec(),
+            vifs: self.vif_reports.clone(),
+            request: self.commands.request(),
+            answer: self.commands.answer(),
+            digest: self.setup.digest,
+            software: self.software.clone(),
+        }
+    }
+
+    /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
+    pub(super) fn reply_at(&self) -> Option<Time> {
+        Some(self.replied? + self.setup.interval / 10)
+    }
+}
+
+/// A change worth saying before the next heartbeat is due.
+fn differs(said: &Heartbeat, now: &Heartbeat) -> bool {
+    let essence = |h: &Heartbeat| {
+        (
+            h.solicit,
+            h.goodbye,
+            h.groups.clone(),
+            h.gateway,
+            h.wishes.clone(),
+            h.vifs.clone(),
+            h.request,
+            h.answer.clone(),
+            h.interval,
+        )
+    };
+    essence(said) != essence(now) || said.echo.incarnation != now.echo.incarnation
+}
