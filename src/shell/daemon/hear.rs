@@ -1,0 +1,102 @@
+//! What comes in by the network: heartbeats, claims of addresses, answers to pings; and the probes that ask.
+
+use super::*;
+
+impl Daemon {
+    pub(super) fn hear_heartbeats(&mut self) {
+        let mut buffer = [0; BUFFER];
+        for path in 0..self.network.paths.len() {
+            for _ in 0..DATAGRAMS {
+                let Some(length) = self.network.paths[path].receive(&mut buffer) else {
+                    break;
+                };
+                match decode(&buffer[..length], &self.keys) {
+                    Ok(heartbeat) => {
+                        *self.counters.entry("received").or_default() += 1;
+                        let said = (heartbeat.incarnation, heartbeat.sequence);
+                        let heard = self.node.heard();
+                        let heartbeat = Box::new(heartbeat);
+                        self.step(Event::Heartbeat { path, heartbeat });
+                        if said.0 == heard.incarnation && said.1 < heard.sequence {
+                            *self.counters.entry("stale: late or replayed").or_default() += 1;
+                        } else if said.0 != self.node.heard().incarnation {
+                            *self
+                                .counters
+                                .entry("stale: unproven incarnation")
+                                .or_default() += 1;
+                        }
+                        self.learn_peer();
+                    }
+                    Err(reject) => *self.counters.entry(counter(reject)).or_default() += 1,
+                }
+            }
+        }
+    }
+
+    pub(super) fn learn_peer(&mut self) {
+        let Some(heartbeat) = self.node.peer_heartbeat() else {
+            return;
+        };
+        match self.network.learn_peer(&heartbeat.vifs) {
+            Ok(false) => {}
+            Ok(true) => self.listen(),
+            Err(error) => log::warn!("paths: {error}"),
+        }
+    }
+
+    pub(super) fn hear_neighbours(&mut self) {
+        for vif in 0..self.network.vifs.len() {
+            for _ in 0..BATCH {
+                let Some(claim) = self.network.claim(vif) else {
+                    break;
+                };
+                self.network.learn_gateway(&claim);
+                let subject = if self.network.peer_on(vif) == Some(claim.address) {
+                    Claimed::PeerAddress
+                } else if let Some((group, _)) = self.resources.place(claim.address) {
+                    Claimed::Vip(group)
+                } else {
+                    continue;
+                };
+                let mac = claim.mac;
+                self.step(Event::Claim { vif, subject, mac });
+            }
+            for _ in 0..BATCH {
+                let Some((gateway, stamp)) = self.network.pong(vif) else {
+                    break;
+                };
+                self.step(Event::Pong { gateway, stamp });
+            }
+        }
+    }
+
+    /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for
+    /// the peer's own address while that may prove that probes work.
+    pub(super) fn probe(&self, group: usize) {
+        let mut asked = BTreeMap::new();
+        for &(address, vif) in self.resources.of_group(group) {
+            let count: &mut usize = asked.entry(vif).or_default();
+            *count += 1;
+            if *count <= PROBED {
+                self.network.probe(vif, address);
+            }
+        }
+        if self.node.peer_state() == PeerState::Alive {
+            for vif in asked.into_keys() {
+                if let Some(peer) = self.network.peer_on(vif) {
+                    self.network.probe(vif, peer);
+                }
+            }
+        }
+    }
+}
+
+/// What a refused datagram counts as.
+fn counter(reject: Reject) -> &'static str {
+    match reject {
+        Reject::TooShort | Reject::TooLong => "rejected: length",
+        Reject::NotOurs => "rejected: not a heartbeat",
+        Reject::BadMac => "rejected: bad key",
+        Reject::Malformed { .. } => "rejected: malformed",
+    }
+}

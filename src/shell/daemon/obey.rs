@@ -1,0 +1,110 @@
+//! What the operator wants: signals, orders, and a new ha.toml.
+
+use super::*;
+
+impl Daemon {
+    pub(super) fn obey(&mut self, signal: Signal) {
+        match signal {
+            Signal::Order(Ok(order)) => self.order(order),
+            Signal::Order(Err(unknown)) => {
+                self.answers.finish(unknown.1, false, unknown.to_string());
+                self.dirty = true;
+            }
+            Signal::Reload => {
+                let _ = self.reload();
+            }
+            Signal::Leave => self.command(0, Command::Leave),
+            Signal::HandOver => self.command(0, Command::Failover(None)),
+            Signal::StandbyHere => self.command(0, Command::Standby(self.me, true)),
+        }
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.answers.begin(order.number);
+        self.dirty = true;
+        let current = Generation::of(self.status.generation);
+        match order.deed(current, self.config.groups.len()) {
+            Ok(Deed::Core(command)) => self.command(order.number.into(), command),
+            Ok(Deed::Reload) => match self.reload() {
+                Ok(text) => self.answers.finish(order.number, true, text),
+                Err(text) => self.answers.finish(order.number, false, text),
+            },
+            Err(why) => self.answers.finish(order.number, false, why),
+        }
+    }
+
+    pub(super) fn command(&mut self, number: u32, command: Command) {
+        log::info!("command: {command:?}");
+        self.step(Event::Command { number, command });
+    }
+
+    /// Builds the whole new configuration first; keeps the old one if anything is wrong.
+    pub(super) fn reload(&mut self) -> Result<String, String> {
+        let verdict = self.try_reload();
+        match &verdict {
+            Ok(text) => log::info!("reload: {text}"),
+            Err(text) => {
+                log::error!("reload refused, the configuration before stays in force: {text}")
+            }
+        }
+        self.status.reload_error = verdict.clone().err();
+        self.dirty = true;
+        verdict
+    }
+
+    pub(super) fn try_reload(&mut self) -> Result<String, String> {
+        let config = config::load(&self.options.config).map_err(|e| e.to_string())?;
+        if config.cluster.name != self.config.cluster.name {
+            return Err("cluster.name cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let names = |c: &Config| c.nodes.each_ref().map(|n| n.name.clone());
+        if names(&config) != names(&self.config) {
+            return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let view = self.node.view();
+        let dropped = self
+            .config
+            .groups
+            .iter()
+            .zip(&view.groups)
+            .find(|(group, view)| {
+                view.role != crate::wire::heartbeat::Role::Stopped
+                    && !config.groups.iter().any(|g| g.name == group.name)
+            });
+        if let Some((group, _)) = dropped {
+            let name = &group.name;
+            return Err(format!(
+                "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"
+            ));
+        }
+        let keys = keyring(&config).map_err(|e| e.to_string())?;
+        let host = self.resources.host().map_err(|e| e.to_string())?;
+        self.network
+            .follow(&config, self.me, host)
+            .map_err(|e| e.to_string())?;
+        if config.cluster.notify != self.config.cluster.notify {
+            self.notifier = config
+                .cluster
+                .notify
+                .clone()
+                .map(|hook| start_notifier(hook, &self.executor));
+        }
+        self.keys = keys;
+        self.config = config;
+        self.status.generation += 1;
+        self.status.notices = self
+            .network
+            .warnings
+            .iter()
+            .map(|w| w.to_string())
+            .collect();
+        self.reassemble();
+        self.reconnect().map_err(|e| e.to_string())?;
+        let groups = self.config.groups.len();
+        let plural = if groups == 1 { "" } else { "s" };
+        Ok(format!(
+            "{} is in force ({groups} group{plural})",
+            self.options.config.display()
+        ))
+    }
+}

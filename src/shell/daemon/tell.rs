@@ -1,0 +1,37 @@
+//! What the daemon tells: log, history, hook, and `status.json`.
+
+use super::*;
+
+impl Daemon {
+    pub(super) fn report(&mut self, report: &Report) {
+        let node = &self.config.node(self.me).name;
+        let entry = self
+            .chronicle
+            .entry(report, &self.names, node, clock::now());
+        log::log!(history::level(report), "{entry}");
+        if let Some(notifier) = &self.notifier {
+            notifier.push(entry.clone());
+        }
+        self.history.push(entry);
+        self.dirty = true;
+    }
+
+    pub(super) fn publish(&mut self, now: Time) {
+        let due = self.publisher.deadline().is_none_or(|at| at <= now);
+        if !due && !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        self.counters.insert("history lost", self.history.lost());
+        let view = self.node.view();
+        let facts = Facts {
+            view: &view,
+            names: &self.names,
+            daemon: &self.status,
+            counters: &self.counters,
+            answers: &self.answers,
+        };
+        if let Err(error) = self.publisher.publish(now, &facts) {
+            log::debug!("status.json: {error}");
+        }
+    }
+}
