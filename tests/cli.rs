@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 use testing::{Helper, TestDir, child, in_child, ready};
 
 /// What the program said: exit code, stdout, stderr.
@@ -476,7 +477,7 @@ fn fake_daemon() {
             std::fs::write(run_dir.join("status.tmp"), status.to_string()).unwrap();
             std::fs::rename(run_dir.join("status.tmp"), run_dir.join("status.json")).unwrap();
             ready(dir);
-            smol::block_on(signals.ready()).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
             let Some(Signal::Order(Ok(order))) = signals.try_next() else {
                 continue;
             };
