@@ -16,7 +16,9 @@
 use super::reason::Reason;
 use super::setup::Setup;
 use super::time::Time;
-use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions};
+use crate::wire::heartbeat::{
+    Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
+};
 use std::fmt;
 use std::time::Duration;
 
@@ -140,6 +142,14 @@ impl Peer {
     /// Its latest heartbeat, however old.
     pub fn latest(&self) -> Option<&Heartbeat> {
         self.latest.as_ref()
+    }
+
+    /// Whether it was in maintenance when it was last heard.
+    pub fn in_maintenance(&self) -> bool {
+        let on = |w: &Wish| w.subject == WishSubject::Maintenance && w.on;
+        self.latest
+            .as_ref()
+            .is_some_and(|h| h.wishes.iter().any(on))
     }
 
     /// What its latest heartbeat says about a group.

@@ -61,6 +61,8 @@ pub enum Reason {
     Probing(u32, u32),
     /// The outside source of clearance refused.
     ClearanceRefused(String),
+    /// The peer fell silent in maintenance, in which it keeps what it runs whatever happens.
+    PeerInMaintenance,
     /// Waiting for the outside source of clearance.
     ClearancePending,
     /// Waiting for the peer, which must be seen once.
@@ -222,6 +224,10 @@ impl fmt::Display for Reason {
             ),
             Reason::Probing(n, of) => write!(f, "{n} of {of} probes of the VIP unanswered"),
             Reason::ClearanceRefused(why) => write!(f, "clearance refused: {why}"),
+            Reason::PeerInMaintenance => write!(
+                f,
+                "the peer fell silent in maintenance and keeps what it runs; `confirm-fenced` if it is off"
+            ),
             Reason::ClearancePending => write!(f, "waiting for clearance"),
             Reason::WaitingForPeer => write!(
                 f,

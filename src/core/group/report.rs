@@ -10,7 +10,10 @@ impl Group {
         GroupReport {
             name: cx.setup.name,
             token: self.token,
-            contested: self.contested,
+            // Once a source was asked the peer may be dying, even if it is heard again: were it to start by
+            // agreement meanwhile, the source's late "off", true of the life before, would let this node
+            // start beside it.
+            contested: self.contested || cx.sources.in_flight(),
             proven_stopped: self.proven_stopped(),
             role: self.role(),
             readiness: readiness(&self.facts(cx)),

@@ -48,6 +48,14 @@ impl Group {
             }
             _ => clearance::verdict(cx, &self.probes),
         };
+        // A peer in maintenance keeps its addresses for ever and stops for nothing, not even when it
+        // is alone: silence and a gateway prove nothing against it.
+        let verdict = match verdict {
+            Verdict::Given(Reason::BestEffort) if !holder && cx.peer.in_maintenance() => {
+                Verdict::Waiting(Reason::PeerInMaintenance)
+            }
+            verdict => verdict,
+        };
         let contested = self.contested;
         let given = match verdict {
             Verdict::PeerHeard => {
