@@ -1,0 +1,201 @@
+//! The whole pair on virtual time: the core and the codec that ship, in a world that breaks.
+//!
+//! A run first breaks things at random and checks safety all the time, then repairs everything and
+//! demands service within a stated time. A seed replays exactly; a failure prints its seed and its
+//! time line. `SEED=n` begins with that seed, `LASTS=n` (seconds) plays longer, `MODE=best-effort|fenced`
+//! plays one world only; `scripts/simulate` does it in release. What must hold stands in `safety`,
+//! what goes wrong in `chaos`, the demand for service in `run`.
+
+#[path = "simulator/mod.rs"]
+mod simulator;
+
+use simulator::availability;
+use simulator::defect::Defect;
+use simulator::run::{Mode, Outcome, play};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Seeds that once failed, and what they found.
+const KEPT: &[(Mode, u64, &str)] = &[
+    (
+        Mode::Fenced,
+        12,
+        "agreement with a peer that a source was still asked about",
+    ),
+    (
+        Mode::BestEffort,
+        9,
+        "isolation and best effort disagreed: start and stop for ever in one step",
+    ),
+    (
+        Mode::BestEffort,
+        42,
+        "a goodbye cleared a start by an outranked token: for ever in one step",
+    ),
+    (
+        Mode::BestEffort,
+        1082,
+        "an address put back before the queued heartbeats were read",
+    ),
+    (
+        Mode::BestEffort,
+        28,
+        "a restart by the probes of the clearance before",
+    ),
+    (
+        Mode::BestEffort,
+        309,
+        "best effort against a peer in maintenance, which stops for nothing",
+    ),
+    // Mistakes of the checker, kept so that they stay repaired.
+    (
+        Mode::BestEffort,
+        14,
+        "a row of lost heartbeats is shorter than the detection time",
+    ),
+    (
+        Mode::BestEffort,
+        1035,
+        "a loser that was paused could not be told",
+    ),
+    (
+        Mode::BestEffort,
+        2000,
+        "a lease stands still with its machine",
+    ),
+    (
+        Mode::Fenced,
+        97,
+        "a disk that hangs lets a grant go all the same",
+    ),
+];
+
+/// The lies, the world in which each is told, and how many seeds may pass until one shows it.
+const LIES: &[(Defect, Mode, u64)] = &[
+    (Defect::LyingSource, Mode::Fenced, 40),
+    (Defect::ImmortalVip, Mode::BestEffort, 100),
+    (Defect::LyingStop, Mode::BestEffort, 40),
+    (Defect::DeafArp, Mode::BestEffort, 60),
+    (Defect::LyingDisk, Mode::BestEffort, 40),
+    (Defect::NeverContested, Mode::Fenced, 100),
+    (Defect::NoEcho, Mode::BestEffort, 10),
+];
+
+#[test]
+fn fresh_seeds() {
+    let clock = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let first = number("SEED").unwrap_or(clock.as_secs() << 20 | u64::from(clock.subsec_micros()));
+    let seconds = Duration::from_secs(number("LASTS").unwrap_or(20));
+    let most = number("SEEDS").unwrap_or(u64::MAX);
+    let modes: &[Mode] = match std::env::var("MODE").as_deref() {
+        Ok("best-effort") => &[Mode::BestEffort],
+        Ok("fenced") => &[Mode::Fenced],
+        _ => &[Mode::BestEffort, Mode::Fenced],
+    };
+    println!("SEED={first}");
+    let began = Instant::now();
+    let mut total = Total::default();
+    let mut played = 0;
+    while played < most && began.elapsed() < seconds {
+        for mode in modes {
+            total.add(hold(*mode, first.wrapping_add(played), "fresh"));
+        }
+        played += 1;
+    }
+    total.print(began.elapsed());
+}
+
+#[test]
+fn kept_seeds() {
+    for (mode, seed, what) in KEPT {
+        hold(*mode, *seed, what);
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let [a, b] = [0, 1].map(|_| play(4711, Mode::BestEffort, None, true));
+    assert!(a.story.len() > 20 && a.story == b.story && a.steps == b.steps);
+}
+
+#[test]
+fn every_lie_is_found() {
+    for (defect, mode, budget) in LIES {
+        let found = (0..*budget)
+            .find_map(|seed| Some((seed, play(seed, *mode, Some(*defect), false).broken?)));
+        let (seed, how) =
+            found.unwrap_or_else(|| panic!("{defect:?} was not found in {budget} seeds"));
+        println!("{defect:?}: seed {seed}: {how}");
+    }
+}
+
+#[test]
+fn a_pair_is_there_more_than_a_lone_machine() {
+    let figure = availability::measure(1, number("HOURS").unwrap_or(1) as i64);
+    println!("{figure}");
+    assert!(figure.pair > figure.lone);
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|s| s.parse().expect("a number"))
+}
+
+/// Plays a seed, and prints its time line if it fails.
+fn hold(mode: Mode, seed: u64, what: &str) -> Outcome {
+    let out = play(seed, mode, None, false);
+    if let Some(broken) = &out.broken {
+        let story = play(seed, mode, None, true).story;
+        let tail = &story[story.len().saturating_sub(80)..];
+        panic!(
+            "{mode:?}, seed {seed} ({what}):\n{}\n{broken}",
+            tail.join("\n")
+        );
+    }
+    out
+}
+
+/// What many runs come to.
+#[derive(Default)]
+struct Total {
+    runs: u64,
+    simulated: i64,
+    steps: u64,
+    healed: i64,
+    injected: BTreeMap<String, u64>,
+    excused: BTreeMap<&'static str, (u32, i64)>,
+}
+
+impl Total {
+    fn add(&mut self, out: Outcome) {
+        self.runs += 1;
+        self.simulated += out.simulated;
+        self.steps += out.steps;
+        self.healed = self.healed.max(out.healed);
+        for (fault, count) in out.injected {
+            *self.injected.entry(format!("{fault:?}")).or_default() += count;
+        }
+        for (cause, (count, longest)) in out.excused {
+            let sum = self.excused.entry(cause).or_default();
+            *sum = (sum.0 + count, sum.1.max(longest));
+        }
+    }
+
+    fn print(&self, took: Duration) {
+        let hours = self.simulated as f64 / 3.6e9;
+        println!(
+            "{} runs, {hours:.1} simulated hours, {:.2} a second, {} steps; service at most {} ms after the repairs",
+            self.runs,
+            hours / took.as_secs_f64(),
+            self.steps,
+            self.healed / 1000
+        );
+        println!("faults: {:?}", self.injected);
+        for (cause, (count, longest)) in &self.excused {
+            println!("excused: {cause}: {count}, at most {} ms", longest / 1000);
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Does what a node asks: the agents, and the kernel, disk and network behind them.
+
+use super::defect::Defect;
+use super::machine::{Job, Resource};
+use super::net::{MEDIA, Medium};
+use super::world::{Item, World, mac};
+use ha_appliance::core::event::{Action, Claimed, Event, OpId, Outcome, Presence};
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::encode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The operation of a write; the core has one at a time.
+pub const PERSIST: OpId = OpId(1_000_000);
+
+/// Does it.
+pub fn act(world: &mut World, m: usize, action: Action) {
+    match action {
+        Action::Send(heartbeat) => {
+            let bytes: Rc<[u8]> = encode(&heartbeat, &world.keys).into();
+            world.taped[m].push(bytes.clone());
+            if world.taped[m].len() > 500 {
+                let gone = world.rng.below(500);
+                world.taped[m].swap_remove(gone);
+            }
+            let sent = world.now;
+            for medium in MEDIA {
+                let quality = world.wire(medium, m);
+                for after in quality.deliver(&mut world.rng) {
+                    let (to, path, bytes) = (1 - m, medium as usize, bytes.clone());
+                    world.later(
+                        after,
+                        Item::Datagram {
+                            to,
+                            path,
+                            sent,
+                            bytes,
+                        },
+                    );
+                }
+            }
+        }
+        Action::Persist { op, record } => {
+            assert_eq!(op, PERSIST);
+            let disk = &mut world.machines[m].disk;
+            assert!(disk.writing.is_none(), "two writes at once");
+            disk.writing = Some(record);
+            let (fails, slow) = (disk.fails, disk.slow);
+            let after = match slow {
+                true => world
+                    .rng
+                    .skewed(Duration::from_millis(5), Duration::from_secs(8)),
+                false => world.rng.between(300, 6000),
+            };
+            let life = world.machines[m].life;
+            world.later(after, Item::Written { of: m, life, fails });
+        }
+        Action::Look {
+            op,
+            group,
+            resource,
+        } => {
+            let machine = &world.machines[m];
+            let busy = machine.jobs[group].is_some_and(|job| job.resource == resource);
+            let presence = match machine.kernel[group][resource].on {
+                _ if busy => Presence::Partial,
+                true => Presence::Running,
+                false => Presence::Absent,
+            };
+            finish(world, m, op, Outcome::Found(presence));
+        }
+        Action::Start {
+            op,
+            group,
+            resource,
+        } => operate(world, m, op, group, resource, true),
+        Action::Stop {
+            op,
+            group,
+            resource,
+        } => operate(world, m, op, group, resource, false),
+        Action::Cancel { op } => {
+            // A job that hangs is killed; whether it had taken effect is anybody's guess.
+            let group = op.0 as usize;
+            if let Some(job) = world.machines[m].jobs[group].take() {
+                let on = world.machines[m].kernel[group][job.resource].on;
+                let on = if world.rng.chance(0.5) { job.on } else { on };
+                switch(world, m, group, job.resource, on);
+                let (life, outcome) = (world.machines[m].life, Outcome::Failed("cancelled".into()));
+                world.later(
+                    20_000,
+                    Item::Daemon {
+                        to: m,
+                        life,
+                        event: Event::Finished { op, outcome },
+                    },
+                );
+            }
+        }
+        Action::Clear { op, .. } => clear(world, m, op),
+        Action::Renew { group, forever } => {
+            for resource in 0..world.machines[m].kernel[group].len() {
+                let leased = world.machines[m].setup.groups[group].resources[resource].leased;
+                if leased {
+                    let renewed = lease(world, m, forever);
+                    let it = &mut world.machines[m].kernel[group][resource];
+                    let since = if it.on { it.since } else { renewed.since };
+                    *it = Resource { since, ..renewed };
+                }
+            }
+        }
+        Action::Announce { group } => announce(world, m, group),
+        Action::Probe { group } => probe(world, m, group),
+        Action::Ping { gateway, stamp } => {
+            let machine = &world.machines[m];
+            if machine.gateway && machine.carrier {
+                let life = machine.life;
+                let after = world.rng.between(200, 900);
+                world.later(
+                    after,
+                    Item::Daemon {
+                        to: m,
+                        life,
+                        event: Event::Pong { gateway, stamp },
+                    },
+                );
+            }
+        }
+        Action::Exit => {
+            world.machines[m].end_daemon(true);
+            let after = world.rng.between(1_000_000, 30_000_000);
+            world.later(after, Item::Start { of: m, boot: false });
+        }
+        Action::Answer { .. } | Action::Report(_) => {}
+    }
+}
+
+/// A resource comes or goes.
+pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bool) {
+    let leased = world.machines[m].setup.groups[group].resources[resource].leased;
+    if on && leased {
+        let forever = world.machines[m]
+            .node
+            .as_ref()
+            .is_some_and(|n| n.view().maintenance);
+        let new = lease(world, m, forever);
+        let it = &mut world.machines[m].kernel[group][resource];
+        let since = if it.on { it.since } else { new.since };
+        *it = Resource { since, ..new };
+        announce(world, m, group);
+    } else {
+        let now = world.now;
+        let it = &mut world.machines[m].kernel[group][resource];
+        let since = if it.on { it.since } else { now };
+        *it = Resource {
+            on,
+            since,
+            ..Resource::default()
+        };
+    }
+    if leased {
+        let event = match on {
+            true => Event::Appeared { group, resource },
+            false => Event::Lost { group, resource },
+        };
+        world.later(300, Item::Machine { to: m, event });
+    }
+}
+
+/// A VIP with a new lifetime: the kernel's timer may come a quarter of a second early or late.
+fn lease(world: &mut World, m: usize, forever: bool) -> Resource {
+    let span = world.rng.between(2_750_000, 3_250_000);
+    let local = world.machines[m].clock.local(world.now);
+    let until = (!forever).then_some(Time(local.0 + span));
+    Resource {
+        on: true,
+        until,
+        forever,
+        since: world.now,
+    }
+}
+
+/// A start or a stop. A VIP's ends within its step; a service's takes its time, fails, or hangs.
+fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize, on: bool) {
+    let leased = world.machines[m].setup.groups[group].resources[resource].leased;
+    let chance = if on {
+        world.machines[m].start_fails
+    } else {
+        world.machines[m].stop_fails
+    };
+    let fails = world.rng.chance(chance);
+    if fails && !on {
+        world.machines[m].bad_stop = world.now;
+    }
+    let outcome = match fails {
+        true => Outcome::Failed("it does not".into()),
+        false => Outcome::Done,
+    };
+    if leased {
+        let lies = !on && world.defect == Some(Defect::LyingStop);
+        if !fails && !lies {
+            switch(world, m, group, resource, on);
+        }
+        finish(world, m, op, outcome);
+        return;
+    }
+    let half = world.rng.chance(0.5); // a failed start may leave something running
+    let reached = match (fails, on) {
+        (false, on) => Some(on),
+        (true, true) => half.then_some(true),
+        (true, false) => None,
+    };
+    let slow = world.machines[m].slow;
+    let after = match world.rng.chance(slow) {
+        true => world
+            .rng
+            .skewed(Duration::from_millis(200), Duration::from_secs(30)),
+        false => world.rng.between(5_000, 60_000),
+    };
+    world.jobs += 1;
+    let number = world.jobs;
+    world.machines[m].jobs[group] = Some(Job {
+        number,
+        resource,
+        on,
+    });
+    let life = world.machines[m].life;
+    let end = Event::Finished { op, outcome };
+    world.later(
+        after,
+        Item::Operated {
+            of: m,
+            life,
+            number,
+            group,
+            end,
+            on: reached,
+        },
+    );
+}
+
+/// A source of clearance: off for real, then verified; or it fails, before or after.
+fn clear(world: &mut World, m: usize, op: OpId) {
+    let life = world.machines[m].life;
+    let off = world
+        .rng
+        .skewed(Duration::from_millis(100), Duration::from_secs(3));
+    let verified = off
+        + world
+            .rng
+            .skewed(Duration::from_millis(100), Duration::from_secs(4));
+    let lies = world.defect == Some(Defect::LyingSource);
+    let works = world.rng.chance(world.source_works);
+    let cuts = works || world.rng.chance(0.3);
+    if cuts && !lies {
+        world.later(off, Item::PowerOff { of: 1 - m });
+    }
+    let outcome = match works {
+        true => Outcome::Done,
+        false => Outcome::Failed("the BMC does not answer".into()),
+    };
+    world.later(
+        verified,
+        Item::Daemon {
+            to: m,
+            life,
+            event: Event::Finished { op, outcome },
+        },
+    );
+}
+
+/// Gratuitous ARP: the peer hears it too.
+fn announce(world: &mut World, m: usize, group: usize) {
+    if world.machines[m].vip(group).is_some() {
+        claim(world, 1 - m, Claimed::Vip(group));
+    }
+}
+
+/// ARP requests, answered by the peer's kernel.
+fn probe(world: &mut World, m: usize, group: usize) {
+    let asked = world.wire(Medium::Lan, m).deliver(&mut world.rng);
+    let there = &world.machines[1 - m];
+    if asked.is_empty() || !there.kernel_runs() {
+        return;
+    }
+    let has_vip = there.vip(group).is_some() && world.defect != Some(Defect::DeafArp);
+    if has_vip {
+        claim(world, m, Claimed::Vip(group));
+    }
+    claim(world, m, Claimed::PeerAddress);
+}
+
+fn claim(world: &mut World, to: usize, subject: Claimed) {
+    let mac = mac(1 - to);
+    for after in world.wire(Medium::Lan, 1 - to).deliver(&mut world.rng) {
+        let event = Event::Claim {
+            vif: 0,
+            subject,
+            mac,
+        };
+        world.later(after, Item::Machine { to, event });
+    }
+}
+
+fn finish(world: &mut World, m: usize, op: OpId, outcome: Outcome) {
+    world.machines[m]
+        .pending
+        .push_back(Event::Finished { op, outcome });
+}

@@ -1,0 +1,408 @@
+//! What goes wrong, how often and for how long. Each seed draws its own mixture, so that some runs
+//! have much of one kind and others a little of everything.
+
+use super::machine::{Ambush, Pause};
+use super::net::{GOOD, MEDIA, Medium, Quality};
+use super::world::{Item, Mend, World};
+use ha_appliance::core::event::{Command, Event};
+use ha_appliance::wire::decode;
+use ha_appliance::wire::heartbeat::Side;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    InterlinkCut,
+    LanCut,
+    OneWayCut,
+    Partition,
+    Loss,
+    Delay,
+    Twice,
+    GatewayDown,
+    GatewayFlaps,
+    CarrierLost,
+    PowerLoss,
+    DaemonCrash,
+    ProcessPaused,
+    MachinePaused,
+    PausedInStep,
+    KilledInStep,
+    DiskFails,
+    DiskSlow,
+    DiskWiped,
+    DiskRolledBack,
+    StartFails,
+    StopFails,
+    SlowAgents,
+    VipDeleted,
+    Replay,
+    Failover,
+    Standby,
+    Online,
+    Maintenance,
+    StopGroup,
+    StartGroup,
+    Clear,
+    Leave,
+    ConfirmFenced,
+}
+
+use Fault::*;
+
+const ALL: [Fault; 34] = [
+    InterlinkCut,
+    LanCut,
+    OneWayCut,
+    Partition,
+    Loss,
+    Delay,
+    Twice,
+    GatewayDown,
+    GatewayFlaps,
+    CarrierLost,
+    PowerLoss,
+    DaemonCrash,
+    ProcessPaused,
+    MachinePaused,
+    PausedInStep,
+    KilledInStep,
+    DiskFails,
+    DiskSlow,
+    DiskWiped,
+    DiskRolledBack,
+    StartFails,
+    StopFails,
+    SlowAgents,
+    VipDeleted,
+    Replay,
+    Failover,
+    Standby,
+    Online,
+    Maintenance,
+    StopGroup,
+    StartGroup,
+    Clear,
+    Leave,
+    ConfirmFenced,
+];
+
+/// One seed's mixture.
+#[derive(Debug)]
+pub struct Chaos {
+    kinds: Vec<Fault>,
+    mean: Duration,
+    longest: Duration,
+    commands: u32,
+    pub injected: BTreeMap<Fault, u64>,
+}
+
+impl Chaos {
+    pub fn draw(world: &mut World) -> Chaos {
+        let rng = &mut world.rng;
+        let share = rng.pick(&[0.1, 0.25, 0.5, 0.9]);
+        let mut kinds: Vec<Fault> = ALL.into_iter().filter(|_| rng.chance(share)).collect();
+        if kinds.is_empty() {
+            kinds.push(rng.pick(&ALL));
+        }
+        Chaos {
+            kinds,
+            mean: Duration::from_millis(rng.pick(&[200, 700, 2000, 6000])),
+            longest: Duration::from_millis(rng.pick(&[1500, 5000, 30_000])),
+            commands: 0,
+            injected: BTreeMap::new(),
+        }
+    }
+
+    /// Plans the next strike.
+    pub fn plan(&self, world: &mut World) {
+        let after = world.rng.exponential(self.mean);
+        world.later(after, Item::Strike);
+    }
+
+    /// One fault.
+    pub fn strike(&mut self, world: &mut World) {
+        let fault = world.rng.pick(&self.kinds);
+        self.inject(world, fault);
+        self.plan(world);
+    }
+
+    /// This fault, somewhere, for some time.
+    fn inject(&mut self, world: &mut World, fault: Fault) {
+        let m = world.rng.below(2);
+        let span = world.rng.skewed(Duration::from_millis(20), self.longest);
+        self.inject_for(world, fault, m, span);
+    }
+
+    /// This fault, on this machine, for so many microseconds.
+    pub fn inject_for(&mut self, world: &mut World, fault: Fault, m: usize, span: i64) {
+        let now = world.now;
+        let injected = apply(world, fault, m, span, &mut self.commands);
+        if injected {
+            *self.injected.entry(fault).or_default() += 1;
+            world
+                .story
+                .tell(now, Some(m), || format!("* {fault:?} ({} ms)", span / 1000));
+        }
+        world.observe();
+    }
+}
+
+/// A passing fault ends.
+pub fn mend(world: &mut World, mend: Mend) {
+    world
+        .story
+        .tell(world.now, None, || format!("* mended: {mend:?}"));
+    match mend {
+        Mend::Wire(medium, from) => world.network[medium as usize][from] = GOOD,
+        Mend::Gateway(m) => world.machines[m].gateway = true,
+        Mend::Carrier(m) => world.set_carrier(m, true),
+        Mend::Disk(m) => {
+            world.machines[m].disk.fails = false;
+            world.machines[m].disk.slow = false;
+        }
+        Mend::Agents(m) => {
+            let machine = &mut world.machines[m];
+            (machine.start_fails, machine.stop_fails, machine.slow) = (0.0, 0.0, 0.0);
+        }
+    }
+    world.observe();
+}
+
+/// Everything that is broken is repaired, and what is off is started.
+pub fn heal(world: &mut World) {
+    world
+        .story
+        .tell(world.now, None, || "* everything is repaired".into());
+    world.end_chaos();
+    for m in 0..2 {
+        for medium in MEDIA {
+            world.network[medium as usize][m] = GOOD;
+        }
+        let machine = &mut world.machines[m];
+        machine.gateway = true;
+        (machine.start_fails, machine.stop_fails, machine.slow) = (0.0, 0.0, 0.0);
+        machine.disk.fails = false;
+        machine.disk.slow = false;
+        machine.ambush = None;
+        world.set_carrier(m, true);
+        world.resume(m);
+        world.start(m);
+    }
+    world.source_works = 1.0;
+    world.observe();
+}
+
+fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u32) -> bool {
+    let cut = Quality { cut: true, ..GOOD };
+    let medium = world.rng.pick(&MEDIA);
+    match fault {
+        InterlinkCut => wires(
+            world,
+            &[(Medium::Interlink, 0), (Medium::Interlink, 1)],
+            cut,
+            span,
+        ),
+        LanCut => wires(world, &[(Medium::Lan, 0), (Medium::Lan, 1)], cut, span),
+        OneWayCut => match world.rng.below(3) {
+            0 => wires(world, &[(medium, m)], cut, span),
+            _ => wires(
+                world,
+                &[(Medium::Interlink, m), (Medium::Lan, m)],
+                cut,
+                span,
+            ),
+        },
+        Partition => {
+            let all = [
+                (Medium::Interlink, 0),
+                (Medium::Interlink, 1),
+                (Medium::Lan, 0),
+                (Medium::Lan, 1),
+            ];
+            wires(world, &all, cut, span);
+        }
+        Loss => {
+            let loss = world.rng.pick(&[0.05, 0.15, 0.4, 0.8]);
+            wires(world, &[(medium, m)], Quality { loss, ..GOOD }, span);
+        }
+        Delay => {
+            let delay = world.rng.pick(&[3_000, 15_000, 120_000, 700_000]);
+            wires(world, &[(medium, m)], Quality { delay, ..GOOD }, span);
+        }
+        Twice => wires(
+            world,
+            &[(medium, m)],
+            Quality {
+                twice: 0.5,
+                delay: 10_000,
+                ..GOOD
+            },
+            span,
+        ),
+        GatewayDown | GatewayFlaps => {
+            let span = if fault == GatewayFlaps {
+                span.min(700_000)
+            } else {
+                span
+            };
+            let both = world.rng.chance(0.3);
+            for m in if both { 0..2 } else { m..m + 1 } {
+                world.machines[m].gateway = false;
+                world.later(span, Item::Mend(Mend::Gateway(m)));
+            }
+        }
+        CarrierLost => {
+            world.set_carrier(m, false);
+            world.later(span, Item::Mend(Mend::Carrier(m)));
+        }
+        PowerLoss => {
+            if !world.machines[m].powered {
+                return false;
+            }
+            world.power_off(m);
+            world.later(span.max(1_000_000), Item::Start { of: m, boot: true });
+        }
+        DaemonCrash | DiskWiped | DiskRolledBack => {
+            if world.machines[m].node.is_none() {
+                return false;
+            }
+            world.kill(m);
+            let disk = &mut world.machines[m].disk;
+            match fault {
+                DiskWiped => (disk.record, disk.forgot) = (Default::default(), true),
+                DiskRolledBack if !disk.older.is_empty() => {
+                    let to = world.rng.below(disk.older.len());
+                    (disk.record, disk.forgot) = (disk.older[to].clone(), true);
+                }
+                _ => {}
+            }
+            let after = if world.rng.chance(0.5) { 100_000 } else { span };
+            world.later(after, Item::Start { of: m, boot: false });
+        }
+        ProcessPaused => world.pause(m, Pause::Process, span),
+        MachinePaused => {
+            let clock_stops = world.rng.chance(0.5);
+            let since = world.now;
+            world.pause(m, Pause::Machine { since, clock_stops }, span);
+        }
+        PausedInStep => world.machines[m].ambush = Some(Ambush::Pause(span)),
+        KilledInStep => world.machines[m].ambush = Some(Ambush::Kill),
+        DiskFails => {
+            world.machines[m].disk.fails = true;
+            world.later(span, Item::Mend(Mend::Disk(m)));
+        }
+        DiskSlow => {
+            world.machines[m].disk.slow = true;
+            world.later(span, Item::Mend(Mend::Disk(m)));
+        }
+        StartFails => {
+            world.machines[m].start_fails = 0.5;
+            world.later(span, Item::Mend(Mend::Agents(m)));
+        }
+        StopFails => {
+            world.machines[m].stop_fails = 0.3;
+            world.later(span, Item::Mend(Mend::Agents(m)));
+        }
+        SlowAgents => {
+            world.machines[m].slow = 0.7;
+            world.later(span, Item::Mend(Mend::Agents(m)));
+        }
+        VipDeleted => return delete_vip(world, m),
+        Replay => return replay(world, m),
+        Failover | Standby | Online | Maintenance | StopGroup | StartGroup | Clear | Leave
+        | ConfirmFenced => {
+            return order(world, m, fault, commands);
+        }
+    }
+    true
+}
+
+fn wires(world: &mut World, which: &[(Medium, usize)], quality: Quality, span: i64) {
+    for &(medium, from) in which {
+        world.network[medium as usize][from] = quality;
+        world.later(span, Item::Mend(Mend::Wire(medium, from)));
+    }
+}
+
+fn delete_vip(world: &mut World, m: usize) -> bool {
+    let group = world.rng.below(world.machines[m].kernel.len());
+    let leased = world.machines[m].setup.groups[group]
+        .resources
+        .iter()
+        .position(|r| r.leased);
+    let Some(resource) = leased.filter(|_| world.machines[m].vip(group).is_some()) else {
+        return false;
+    };
+    super::agents::switch(world, m, group, resource, false);
+    true
+}
+
+/// Datagrams recorded long ago, from either node, to either of them.
+fn replay(world: &mut World, m: usize) -> bool {
+    let count = 1 + world.rng.below(20);
+    for _ in 0..count {
+        let from = world.rng.below(2);
+        if world.taped[from].is_empty() {
+            return false;
+        }
+        let at = world.rng.below(world.taped[from].len());
+        let bytes = world.taped[from][at].clone();
+        let after = world.rng.between(0, 500_000);
+        // It tells nobody anything: as if sent before everything.
+        world.later(
+            after,
+            Item::Datagram {
+                to: m,
+                path: world.rng.clone().below(2),
+                sent: i64::MIN,
+                bytes,
+            },
+        );
+    }
+    true
+}
+
+fn order(world: &mut World, m: usize, fault: Fault, commands: &mut u32) -> bool {
+    if !world.machines[m].awake() {
+        return false;
+    }
+    let groups = world.machines[m].setup.groups.len();
+    let group = world.rng.below(groups);
+    let any = if world.rng.chance(0.3) {
+        None
+    } else {
+        Some(group)
+    };
+    let side = world.rng.pick(&[Side::First, Side::Second]);
+    let command = match fault {
+        Failover => Command::Failover(any),
+        Standby => Command::Standby(side, true),
+        Online => Command::Standby(side, false),
+        Maintenance => Command::Maintenance(world.rng.chance(0.4)),
+        StopGroup => Command::Stopped(group, true),
+        StartGroup => Command::Stopped(group, false),
+        Clear => Command::Clear(any),
+        Leave => Command::Leave,
+        // An operator who says this has looked.
+        _ if world.machines[1 - m].powered => return false,
+        _ => Command::ConfirmFenced,
+    };
+    *commands += 1;
+    let number = *commands;
+    world
+        .story
+        .tell(world.now, Some(m), || format!("> {command:?}"));
+    world.feed(m, Event::Command { number, command });
+    true
+}
+
+/// Whether a recorded datagram still decodes: the codec is part of what is simulated.
+pub fn decodes(world: &World) -> bool {
+    world
+        .taped
+        .iter()
+        .flatten()
+        .all(|bytes| decode(bytes, &world.keys).is_ok())
+}

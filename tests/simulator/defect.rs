@@ -1,0 +1,20 @@
+//! Deliberate lies of the world, each of which the checker must find: proof that it bites.
+
+/// A promise of the world that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// The source of clearance says "off" and did nothing.
+    LyingSource,
+    /// The kernel never ends a VIP that is not renewed.
+    ImmortalVip,
+    /// A stop says "done" and left the VIP where it was.
+    LyingStop,
+    /// The kernel does not answer ARP for the VIPs it has.
+    DeafArp,
+    /// A write says "done" and the disk has the old state.
+    LyingDisk,
+    /// Every delivered heartbeat has lost its "contested".
+    NeverContested,
+    /// Delivered heartbeats echo nothing: nobody is ever alive to anybody.
+    NoEcho,
+}

@@ -1,0 +1,194 @@
+//! One machine, apart from its node's mind: its kernel's VIPs and services, its disk, its daemon's
+//! queues, and what is wrong with it.
+
+use super::clock::Clock;
+use ha_appliance::core::Node;
+use ha_appliance::core::event::{Action, Event};
+use ha_appliance::core::record::Record;
+use ha_appliance::core::setup::Setup;
+use ha_appliance::core::time::Time;
+use std::collections::VecDeque;
+
+/// One machine.
+pub struct Machine {
+    pub setup: Setup,
+    pub clock: Clock,
+    /// Parts per million of its clock; keeps over reboots.
+    pub ppm: i64,
+    pub powered: bool,
+    /// The daemon; None: it does not run.
+    pub node: Option<Node>,
+    /// Counts daemons, so that what belongs to a dead one is recognised.
+    pub life: u64,
+    /// Per group and resource.
+    pub kernel: Vec<Vec<Resource>>,
+    /// Per group: the service's start or stop under way; it goes on when the daemon dies.
+    pub jobs: Vec<Option<Job>>,
+    pub disk: Disk,
+    pub paused: Option<Pause>,
+    /// What the daemon has yet to read.
+    pub inbox: Vec<Event>,
+    /// Events that follow from this step's actions at once.
+    pub pending: VecDeque<Event>,
+    /// Actions of a step that a pause interrupted.
+    pub held: VecDeque<Action>,
+    /// The LAN port.
+    pub carrier: bool,
+    /// Its gateway answers.
+    pub gateway: bool,
+    /// The chance that a start, or a stop, fails.
+    pub start_fails: f64,
+    pub stop_fails: f64,
+    /// The chance that an operation of a service takes long or hangs.
+    pub slow: f64,
+    /// When a stop last failed or was slow here.
+    pub bad_stop: i64,
+    /// The daemon will be stopped inside its next step: paused, or killed.
+    pub ambush: Option<Ambush>,
+    /// When the daemon could last not run for a while inside a step, and when the machine was last
+    /// paused as a whole.
+    pub stalled_until: i64,
+    pub vm_paused_until: i64,
+}
+
+/// Something that runs, or does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resource {
+    pub on: bool,
+    /// When the kernel ends it.
+    pub until: Option<Time>,
+    /// It has no end: maintenance.
+    pub forever: bool,
+    /// True time since which it is on.
+    pub since: i64,
+}
+
+/// A service's start or stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    pub number: u64,
+    pub resource: usize,
+    pub on: bool,
+}
+
+/// The state directory.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    pub record: Record,
+    /// What it held before, the newest last, for rollbacks.
+    pub older: Vec<Record>,
+    pub writing: Option<Record>,
+    pub fails: bool,
+    pub slow: bool,
+    /// It forgot something it should have kept, once.
+    pub forgot: bool,
+    /// A write failed, once.
+    pub failed: bool,
+}
+
+/// Why the daemon does not run although it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The process is stopped; the kernel goes on.
+    Process,
+    /// The whole machine is, its timers too. Its clock stands still, or jumps when it resumes.
+    Machine { since: i64, clock_stops: bool },
+}
+
+/// What happens to the daemon inside its next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ambush {
+    Pause(i64),
+    Kill,
+}
+
+impl Machine {
+    pub fn new(setup: Setup, ppm: i64) -> Machine {
+        Machine {
+            kernel: setup
+                .groups
+                .iter()
+                .map(|g| vec![Resource::default(); g.resources.len()])
+                .collect(),
+            jobs: vec![None; setup.groups.len()],
+            setup,
+            clock: Clock::new(0, 0, ppm),
+            ppm,
+            powered: false,
+            node: None,
+            life: 0,
+            disk: Disk::default(),
+            paused: None,
+            inbox: Vec::new(),
+            pending: VecDeque::new(),
+            held: VecDeque::new(),
+            carrier: true,
+            gateway: true,
+            start_fails: 0.0,
+            stop_fails: 0.0,
+            slow: 0.0,
+            bad_stop: i64::MIN / 2,
+            ambush: None,
+            stalled_until: i64::MIN / 2,
+            vm_paused_until: i64::MIN / 2,
+        }
+    }
+
+    /// The daemon takes part: it lives and runs.
+    pub fn awake(&self) -> bool {
+        self.node.is_some() && self.paused.is_none()
+    }
+
+    /// The kernel does: it answers ARP.
+    pub fn kernel_runs(&self) -> bool {
+        self.powered && !matches!(self.paused, Some(Pause::Machine { .. }))
+    }
+
+    /// The group's leased resource, if it is on: the VIP.
+    pub fn vip(&self, group: usize) -> Option<&Resource> {
+        let resources = self.kernel[group]
+            .iter()
+            .zip(&self.setup.groups[group].resources);
+        resources
+            .filter(|(r, s)| s.leased && r.on)
+            .map(|(r, _)| r)
+            .next()
+    }
+
+    /// Something exclusive of the group is on.
+    pub fn runs_exclusive(&self, group: usize) -> bool {
+        let mut resources = self.kernel[group]
+            .iter()
+            .zip(&self.setup.groups[group].resources);
+        resources.any(|(r, s)| s.exclusive && r.on)
+    }
+
+    /// The daemon ends, and with it what it had not done yet. A write under way lands or does not.
+    pub fn end_daemon(&mut self, lands: bool) {
+        self.node = None;
+        self.life += 1;
+        self.inbox.clear();
+        self.pending.clear();
+        self.held.clear();
+        self.ambush = None;
+        if self.paused == Some(Pause::Process) {
+            self.paused = None;
+        }
+        if let Some(record) = self.disk.writing.take()
+            && lands
+        {
+            self.disk.land(record);
+        }
+    }
+}
+
+impl Disk {
+    /// A write arrived.
+    pub fn land(&mut self, record: Record) {
+        let old = std::mem::replace(&mut self.record, record);
+        self.older.push(old);
+        if self.older.len() > 20 {
+            self.older.remove(0);
+        }
+    }
+}

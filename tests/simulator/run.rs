@@ -1,0 +1,175 @@
+//! One run of one seed: break for a while and check safety, then heal and demand service.
+
+use super::chaos::{self, Chaos, Fault};
+use super::defect::Defect;
+use super::setups;
+use super::world::{Item, World};
+use ha_appliance::core::event::{Command, Event};
+use ha_appliance::wire::heartbeat::{Role, Side};
+use std::collections::BTreeMap;
+
+/// Which promises are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Neither fencing nor a witness.
+    BestEffort,
+    /// A truthful source of clearance.
+    Fenced,
+}
+
+/// After everything was repaired, each group that may run is active within this: the longest pause
+/// between two tries to start (60 s), and the wait for a peer (10 s) and a move.
+pub const PATIENCE: i64 = 75_000_000;
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was broken, if anything.
+    pub broken: Option<String>,
+    pub simulated: i64,
+    pub steps: u64,
+    pub injected: BTreeMap<Fault, u64>,
+    pub excused: BTreeMap<&'static str, (u32, i64)>,
+    /// How long it took until all was well after the repairs, and after the operator's.
+    pub healed: i64,
+    pub story: Vec<String>,
+}
+
+/// Plays a seed.
+pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcome {
+    let sources = usize::from(mode == Mode::Fenced);
+    let mut rng = super::rng::Rng::new(seed ^ 0x5eed);
+    let mut world = World::new(seed, setups::draw(&mut rng, sources));
+    world.story.wanted = tell;
+    world.defect = defect;
+    world.safety.fenced = mode == Mode::Fenced;
+    let mut chaos = Chaos::draw(&mut world);
+    for m in 0..2 {
+        let after = world.rng.between(0, 3_000_000);
+        world.later(after, Item::Start { of: m, boot: true });
+    }
+    let calm = world.rng.pick(&[0, 12_000_000]);
+    world.run_until(calm);
+    chaos.plan(&mut world);
+    let end = calm + world.rng.between(10_000_000, 240_000_000);
+    while world.now < end && world.safety.broken.is_none() {
+        for item in world.run_until(end) {
+            match item {
+                Item::Strike => chaos.strike(&mut world),
+                Item::Mend(mend) => chaos::mend(&mut world, mend),
+                _ => {}
+            }
+        }
+    }
+    let mut healed = 0;
+    if world.safety.broken.is_none() {
+        chaos::heal(&mut world);
+        healed = demand(&mut world, false);
+    }
+    if world.safety.broken.is_none() {
+        repair(&mut world);
+        healed = healed.max(demand(&mut world, true));
+    }
+    if world.safety.broken.is_none() && !chaos::decodes(&world) {
+        world.safety.broken = Some("a recorded datagram does not decode".into());
+    }
+    Outcome {
+        broken: world.safety.broken.take(),
+        simulated: world.now,
+        steps: world.steps,
+        injected: chaos.injected,
+        excused: std::mem::take(&mut world.safety.excused),
+        healed,
+        story: std::mem::take(&mut world.story.lines),
+    }
+}
+
+/// Waits until all is well and stays so for three seconds; gives how long that took.
+fn demand(world: &mut World, cleared: bool) -> i64 {
+    let began = world.now;
+    let mut well_since = None;
+    loop {
+        let end = world.now + 500_000;
+        world.run_until(end);
+        if world.safety.broken.is_some() {
+            return 0;
+        }
+        let found =
+            (0..world.machines[0].setup.groups.len()).find_map(|g| unwell(world, g, cleared));
+        match found {
+            None => {
+                let since = *well_since.get_or_insert(world.now);
+                if world.now - since >= 3_000_000 {
+                    return since - began;
+                }
+            }
+            Some(why) => {
+                well_since = None;
+                if world.now - began > PATIENCE {
+                    let after = PATIENCE / 1_000_000;
+                    world.safety.broken = Some(format!(
+                        "{after} s after the repairs (operator's too: {cleared}): {why}"
+                    ));
+                    return 0;
+                }
+            }
+        }
+    }
+}
+
+/// The operator withdraws everything and clears what failed.
+fn repair(world: &mut World) {
+    world
+        .story
+        .tell(world.now, None, || "* the operator cleans up".into());
+    let m = world.rng.below(2);
+    let m = if world.machines[m].awake() { m } else { 1 - m };
+    let groups = world.machines[m].setup.groups.len();
+    let mut commands = vec![Command::Maintenance(false)];
+    commands.extend([Side::First, Side::Second].map(|side| Command::Standby(side, false)));
+    commands.extend((0..groups).map(|g| Command::Stopped(g, false)));
+    commands.push(Command::Clear(None));
+    for command in commands {
+        world.feed(
+            m,
+            Event::Command {
+                number: 1_000_000,
+                command,
+            },
+        );
+    }
+}
+
+/// Why a group is not as it should be; None: it is, or may be otherwise.
+fn unwell(world: &World, group: usize, cleared: bool) -> Option<String> {
+    let machines = &world.machines;
+    let [Some(a), Some(b)] = [0, 1].map(|m| machines[m].node.as_ref().map(|n| n.view())) else {
+        return Some("a daemon does not run".into());
+    };
+    let views = [&a, &b];
+    if !cleared {
+        let standby = (0..2).all(|side| views.iter().any(|v| v.standby[side]));
+        let stopped = views.iter().any(|v| v.groups[group].stopped);
+        let maintenance = views.iter().any(|v| v.maintenance);
+        let failed = views.iter().any(|v| v.groups[group].role == Role::Failed);
+        if standby || stopped || maintenance || failed {
+            return None;
+        }
+    }
+    let roles = views.map(|v| v.groups[group].role);
+    let active = roles.iter().filter(|r| **r == Role::Active).count();
+    let up = machines.iter().filter(|m| m.vip(group).is_some()).count();
+    if (active, up) == (1, 1) && views[0].groups[group].token == views[1].groups[group].token {
+        return None;
+    }
+    let waits = views.map(|v| {
+        format!(
+            "{:?} ({}; waits: {:?})",
+            v.groups[group].role, v.groups[group].reason, v.groups[group].waiting
+        )
+    });
+    Some(format!(
+        "group {group} is {} on first, {} on second; {up} VIPs",
+        waits[0], waits[1]
+    ))
+}

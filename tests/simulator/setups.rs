@@ -1,0 +1,95 @@
+//! The configurations the simulator plays: drawn at random around the defaults of ha.toml.
+
+use super::rng::Rng;
+use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
+use ha_appliance::wire::heartbeat::{Side, hash};
+use std::time::Duration;
+
+/// Both nodes' view of one file. Different intervals are drift: the other node was not reloaded yet.
+pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
+    let misses = rng.pick(&[3, 5, 5, 5, 8]);
+    let intervals = match rng.below(4) {
+        0 => [rng.pick(&[50, 100, 200]), rng.pick(&[50, 100, 200])],
+        1 => [50; 2],
+        _ => [100; 2],
+    };
+    let names: &[&str] = if rng.chance(0.4) {
+        &["web", "mail"]
+    } else {
+        &["web"]
+    };
+    let groups: Vec<GroupSetup> = names.iter().map(|name| group(rng, name, sources)).collect();
+    let start_wait = Duration::from_millis(rng.between(2000, 10_000) as u64);
+    let wait_for_peer = rng.chance(0.05);
+    let setup = |me| Setup {
+        me,
+        names: ["first".into(), "second".into()],
+        cluster: hash("simulated"),
+        nodes: hash("first\nsecond"),
+        digest: 1,
+        links: 1,
+        interval: Duration::from_millis(intervals[me as usize]),
+        misses,
+        start_wait,
+        wait_for_peer,
+        gateway: GatewaySetup {
+            require_all: false,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(500),
+            misses: 3,
+            dampening: Duration::from_secs(5),
+        },
+        vifs: 1,
+        groups: groups.clone(),
+        sources,
+    };
+    [setup(Side::First), setup(Side::Second)]
+}
+
+/// The defaults, one group, nothing drawn.
+pub fn plain() -> [Setup; 2] {
+    let mut setups = draw(&mut Rng::new(0), 0);
+    for setup in &mut setups {
+        setup.interval = Duration::from_millis(100);
+        setup.misses = 5;
+        setup.wait_for_peer = false;
+        setup.start_wait = Duration::from_secs(10);
+        setup.groups.truncate(1);
+        setup.groups[0].resources = vec![vip()];
+        setup.groups[0].prefer = None;
+        setup.groups[0].failback = Failback::Manual;
+    }
+    setups
+}
+
+fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
+    let resources = match rng.below(4) {
+        0 => vec![service(rng.chance(0.5) && sources > 0), vip()],
+        _ => vec![vip()],
+    };
+    GroupSetup {
+        name: hash(name),
+        prefer: rng.pick(&[None, Some(Side::First), Some(Side::Second)]),
+        failback: rng.pick(&[Failback::Manual, Failback::After(Duration::from_secs(7))]),
+        resources,
+        vifs: vec![0],
+    }
+}
+
+fn vip() -> ResourceSetup {
+    ResourceSetup {
+        exclusive: true,
+        data: false,
+        leased: true,
+        start_timeout: Duration::from_secs(5),
+        stop_timeout: Duration::from_secs(5),
+    }
+}
+
+fn service(data: bool) -> ResourceSetup {
+    ResourceSetup {
+        data,
+        leased: false,
+        ..vip()
+    }
+}

@@ -1,0 +1,612 @@
+//! Both machines and what is between them, on virtual time. Nothing here decides anything: it lets
+//! time pass, carries what was sent, and wakes a daemon when something is there or due.
+
+use super::defect::Defect;
+use super::machine::{Ambush, Machine, Pause};
+use super::net::{GOOD, MEDIA, Medium, Network};
+use super::rng::Rng;
+use super::safety::Safety;
+use super::story::Story;
+use ha_appliance::core::Node;
+use ha_appliance::core::event::{Action, Event};
+use ha_appliance::core::setup::Setup;
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::VifReport;
+use ha_appliance::wire::{Keyring, decode};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+
+/// Both machines and the network.
+pub struct World {
+    pub now: i64,
+    pub rng: Rng,
+    pub machines: [Machine; 2],
+    pub network: Network,
+    pub keys: Keyring,
+    pub defect: Option<Defect>,
+    pub safety: Safety,
+    pub story: Story,
+    /// Datagrams sent, per sender, for an attacker to replay.
+    pub taped: [Vec<Rc<[u8]>>; 2],
+    queue: BinaryHeap<Reverse<(i64, u64, usize)>>,
+    items: Vec<Option<Item>>,
+    free: Vec<usize>,
+    count: u64,
+    /// Time with the VIP of group 0 in reach of its clients, and time a lone machine would have
+    /// had, for each.
+    pub served: i64,
+    pub lone: [i64; 2],
+    /// Steps taken.
+    pub steps: u64,
+    /// Steps taken at one moment: too many, and somebody wakes for nothing for ever.
+    stuck_at: i64,
+    stuck: u32,
+    /// Services' jobs begun.
+    pub jobs: u64,
+    /// The chance that a source of clearance works.
+    pub source_works: f64,
+}
+
+/// Something that will happen.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A heartbeat arrives.
+    Datagram {
+        to: usize,
+        path: usize,
+        sent: i64,
+        bytes: Rc<[u8]>,
+    },
+    /// An event for a daemon, if it is still that one.
+    Daemon { to: usize, life: u64, event: Event },
+    /// An event for whatever daemon runs there then: from the kernel or the LAN.
+    Machine { to: usize, event: Event },
+    /// A write ends.
+    Written { of: usize, life: u64, fails: bool },
+    /// A service's start or stop ends.
+    Operated {
+        of: usize,
+        life: u64,
+        number: u64,
+        group: usize,
+        end: Event,
+        on: Option<bool>,
+    },
+    /// A source of clearance cuts the power.
+    PowerOff { of: usize },
+    /// Power returns, or the daemon is started again.
+    Start { of: usize, boot: bool },
+    /// A pause ends.
+    Resume { of: usize },
+    /// Chaos strikes.
+    Strike,
+    /// A fault of the network or the environment ends.
+    Mend(Mend),
+}
+
+/// What a passing fault leaves.
+#[derive(Clone, Copy, Debug)]
+pub enum Mend {
+    Wire(Medium, usize),
+    Gateway(usize),
+    Carrier(usize),
+    Disk(usize),
+    Agents(usize),
+}
+
+impl World {
+    pub fn new(seed: u64, setups: [Setup; 2]) -> World {
+        let mut rng = Rng::new(seed);
+        let machines = setups.map(|setup| {
+            let ppm = rng.between(-10_000, 10_000);
+            Machine::new(setup, ppm)
+        });
+        World {
+            now: 0,
+            safety: Safety::new(machines[0].setup.groups.len()),
+            machines,
+            network: [[GOOD; 2]; 2],
+            keys: Keyring::new(vec![b"a key for simulated heartbeats".to_vec()]).unwrap(),
+            defect: None,
+            story: Story::default(),
+            taped: [vec![], vec![]],
+            queue: BinaryHeap::new(),
+            items: vec![],
+            free: vec![],
+            count: 0,
+            served: 0,
+            lone: [0; 2],
+            steps: 0,
+            stuck_at: 0,
+            stuck: 0,
+            jobs: 0,
+            source_works: 0.8,
+            rng,
+        }
+    }
+
+    /// Something will happen `after` microseconds from now.
+    pub fn later(&mut self, after: i64, item: Item) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.items.push(None);
+            self.items.len() - 1
+        });
+        self.items[slot] = Some(item);
+        self.count += 1;
+        self.queue
+            .push(Reverse((self.now + after.max(0), self.count, slot)));
+    }
+
+    /// Lets time pass. Stops early once the checker found something.
+    pub fn run_until(&mut self, end: i64) -> Vec<Item> {
+        let mut struck = vec![];
+        while self.safety.broken.is_none() && struck.is_empty() {
+            let queued = self.queue.peek().map(|Reverse((at, _, _))| *at);
+            let [a, b] = [0, 1].map(|m| self.due(m));
+            let at = [queued, a, b]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(end)
+                .max(self.now);
+            self.pass(at.min(end));
+            if at > end {
+                break;
+            }
+            self.expire();
+            // Everything that is there is read before a daemon judges silence.
+            if queued.is_some_and(|q| q <= at) {
+                let Reverse((_, _, slot)) = self.queue.pop().unwrap();
+                self.free.push(slot);
+                let item = self.items[slot].take().unwrap();
+                match item {
+                    Item::Strike | Item::Mend(_) => struck.push(item),
+                    item => self.happen(item),
+                }
+            } else {
+                for m in 0..2 {
+                    if self.machines[m].awake() && self.due(m).is_some_and(|d| d <= at) {
+                        self.tick(m);
+                    }
+                }
+            }
+            self.observe();
+        }
+        struck
+    }
+
+    /// Forgets what chaos has planned.
+    pub fn end_chaos(&mut self) {
+        for item in &mut self.items {
+            if let Some(Item::Strike | Item::Mend(_)) = item {
+                *item = Some(Item::Resume { of: 2 });
+            }
+        }
+    }
+
+    /// Starts a daemon on a machine that is on, or switches the machine on.
+    pub fn start(&mut self, m: usize) {
+        let now = self.now;
+        let boots = !self.machines[m].powered;
+        if self.machines[m].node.is_some()
+            || matches!(self.machines[m].paused, Some(Pause::Machine { .. }))
+        {
+            return;
+        }
+        if boots {
+            let ppm = self.machines[m].ppm;
+            let uptime = self.rng.between(1_000_000, 20_000_000);
+            let machine = &mut self.machines[m];
+            machine.powered = true;
+            machine.paused = None;
+            machine.clock = super::clock::Clock::new(now, uptime, ppm);
+        }
+        let incarnation = self.rng.bits() | 1;
+        let machine = &mut self.machines[m];
+        machine.life += 1;
+        let local = machine.clock.local(now);
+        self.story.tell(now, Some(m), || {
+            format!(
+                "the daemon starts{}",
+                if boots { " after power-on" } else { "" }
+            )
+        });
+        let mut node = Node::new(
+            local,
+            machine.setup.clone(),
+            incarnation,
+            machine.disk.record.clone(),
+            "sim",
+        );
+        node.describe_vifs(vec![VifReport {
+            mac: mac(m),
+            address: [192, 0, 2, 1 + m as u8].into(),
+        }]);
+        machine.node = Some(node);
+        let up = machine.carrier;
+        self.safety.started(now, m, &self.machines[m]);
+        for event in [
+            Event::LinkUp,
+            Event::Gateways(vec![0]),
+            Event::Carrier { vif: 0, up },
+            Event::Tick,
+        ] {
+            self.feed(m, event);
+        }
+    }
+
+    /// The daemon dies; what it started stays until the kernel ends it.
+    pub fn kill(&mut self, m: usize) {
+        let lands = self.rng.chance(0.5);
+        self.machines[m].end_daemon(lands);
+    }
+
+    /// The machine dies, with all that runs on it.
+    pub fn power_off(&mut self, m: usize) {
+        self.kill(m);
+        let machine = &mut self.machines[m];
+        machine.powered = false;
+        machine.paused = None;
+        machine
+            .kernel
+            .iter_mut()
+            .flatten()
+            .for_each(|r| *r = Default::default());
+        machine.jobs.fill(None);
+    }
+
+    /// Stops a process, or a whole machine.
+    pub fn pause(&mut self, m: usize, pause: Pause, span: i64) {
+        if self.machines[m].paused.is_none() && self.machines[m].powered {
+            self.machines[m].paused = Some(pause);
+            self.later(span, Item::Resume { of: m });
+        }
+    }
+
+    /// Gives a daemon an event, when it can read it.
+    pub fn feed(&mut self, m: usize, event: Event) {
+        let machine = &mut self.machines[m];
+        if machine.node.is_none() {
+            return;
+        }
+        if machine.paused.is_some() {
+            let room = match machine.paused {
+                Some(Pause::Machine { .. }) => 32,
+                _ => 300,
+            };
+            let bounded = matches!(
+                event,
+                Event::Heartbeat { .. } | Event::Claim { .. } | Event::Pong { .. }
+            );
+            if !bounded || machine.inbox.len() < room {
+                machine.inbox.push(event);
+            }
+            return;
+        }
+        machine.pending.push_back(event);
+        self.work(m);
+    }
+
+    /// Brings a fault's end, or a repair, to the daemon's notice.
+    pub fn set_carrier(&mut self, m: usize, up: bool) {
+        if self.machines[m].carrier != up {
+            self.machines[m].carrier = up;
+            self.feed(m, Event::Carrier { vif: 0, up });
+        }
+    }
+
+    /// The quality of what a sender's medium does now, its port included.
+    pub fn wire(&self, medium: Medium, from: usize) -> super::net::Quality {
+        let mut quality = self.network[medium as usize][from];
+        if medium == Medium::Lan && !self.machines.iter().all(|m| m.carrier) {
+            quality.cut = true;
+        }
+        quality
+    }
+
+    /// A pause ends: first what the interrupted step still had to do, then everything that is there
+    /// in the order in which the shell reads it, then time is judged.
+    pub fn resume(&mut self, m: usize) {
+        let now = self.now;
+        let Some(pause) = self.machines[m].paused.take() else {
+            return;
+        };
+        self.story.tell(now, Some(m), || "runs again".into());
+        if let Pause::Machine { since, clock_stops } = pause {
+            self.machines[m].vm_paused_until = now;
+            if clock_stops {
+                self.machines[m].clock.stood_still(since, now);
+            }
+        } else if !self.machines[m].held.is_empty() {
+            self.machines[m].stalled_until = now;
+        }
+        self.expire();
+        while let Some(action) = self.machines[m].held.pop_front() {
+            self.act(m, action);
+        }
+        let mut inbox = std::mem::take(&mut self.machines[m].inbox);
+        inbox.sort_by_key(class);
+        self.machines[m].pending.extend(inbox);
+        self.work(m);
+        if self.machines[m].awake() && self.due(m).is_some_and(|d| d <= now) {
+            self.tick(m);
+        }
+    }
+
+    /// Everything of this moment that the daemon has in hand.
+    fn work(&mut self, m: usize) {
+        while self.machines[m].awake() {
+            let Some(event) = self.machines[m].pending.pop_front() else {
+                break;
+            };
+            self.step(m, event);
+        }
+    }
+
+    fn step(&mut self, m: usize, event: Event) {
+        let now = self.now;
+        let machine = &mut self.machines[m];
+        let local = machine.clock.local(now);
+        let Some(node) = &mut machine.node else {
+            return;
+        };
+        let mut actions = node.step(local, event);
+        self.steps += 1;
+        if now - self.stuck_at > 10_000 {
+            (self.stuck_at, self.stuck) = (now, 0);
+        }
+        self.stuck += 1;
+        if self.stuck > 20_000 {
+            self.safety.broken.get_or_insert(format!(
+                "at {:.6}: time stands still for {m}",
+                now as f64 / 1e6
+            ));
+            machine.pending.clear();
+            return;
+        }
+        let ambush = machine.ambush.filter(|_| actions.iter().any(weighty));
+        let stop_at = ambush.map(|_| self.rng.below(actions.len() + 1));
+        let rest = stop_at.map(|at| actions.split_off(at));
+        for action in actions {
+            self.act(m, action);
+        }
+        if let (Some(ambush), Some(rest)) = (ambush, rest) {
+            self.machines[m].ambush = None;
+            match ambush {
+                Ambush::Kill => {
+                    self.story
+                        .tell(now, Some(m), || "the daemon dies inside a step".into());
+                    self.kill(m);
+                    let after = self.rng.between(100_000, 6_000_000);
+                    self.later(after, Item::Start { of: m, boot: false });
+                }
+                Ambush::Pause(span) => {
+                    self.story.tell(now, Some(m), || {
+                        format!("stalls inside a step for {} ms", span / 1000)
+                    });
+                    self.machines[m].held = rest.into();
+                    self.pause(m, Pause::Process, span);
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, m: usize, action: Action) {
+        self.story.act(self.now, m, &action);
+        if self.machines[m].node.is_none() {
+            return;
+        }
+        self.safety.acts(self.now, m, &self.machines, &action);
+        super::agents::act(self, m, action);
+        self.observe();
+    }
+
+    fn tick(&mut self, m: usize) {
+        self.machines[m].pending.push_back(Event::Tick);
+        self.work(m);
+    }
+
+    fn happen(&mut self, item: Item) {
+        let now = self.now;
+        match item {
+            Item::Datagram {
+                to,
+                path,
+                sent,
+                bytes,
+            } => {
+                if self.machines[to].node.is_none() {
+                    return;
+                }
+                let Ok(mut heartbeat) = decode(&bytes, &self.keys) else {
+                    self.safety.broken = Some("a datagram does not decode".into());
+                    return;
+                };
+                match self.defect {
+                    Some(Defect::NeverContested) => heartbeat
+                        .groups
+                        .iter_mut()
+                        .for_each(|g| g.contested = false),
+                    Some(Defect::NoEcho) => {
+                        heartbeat.echo = Default::default();
+                        heartbeat.challenges.clear();
+                    }
+                    _ => {}
+                }
+                if self.machines[to].awake() {
+                    self.safety.informs(now, to, sent);
+                }
+                let heartbeat = Box::new(heartbeat);
+                self.feed(to, Event::Heartbeat { path, heartbeat });
+            }
+            Item::Daemon { to, life, event } => {
+                if self.machines[to].life == life {
+                    self.feed(to, event);
+                }
+            }
+            Item::Machine { to, event } => self.feed(to, event),
+            Item::Written { of, life, fails } => {
+                let machine = &mut self.machines[of];
+                if machine.life != life {
+                    return;
+                }
+                let record = machine.disk.writing.take().expect("one write at a time");
+                if !fails && self.defect != Some(Defect::LyingDisk) {
+                    machine.disk.land(record);
+                }
+                machine.disk.failed |= fails;
+                let outcome = match fails {
+                    false => ha_appliance::core::event::Outcome::Done,
+                    true => {
+                        ha_appliance::core::event::Outcome::Failed("no space left on device".into())
+                    }
+                };
+                let op = super::agents::PERSIST;
+                self.feed(of, Event::Finished { op, outcome });
+            }
+            Item::Operated {
+                of,
+                life,
+                number,
+                group,
+                end,
+                on,
+            } => {
+                let Some(job) = self.machines[of].jobs[group].filter(|job| job.number == number)
+                else {
+                    return;
+                };
+                self.machines[of].jobs[group] = None;
+                if let Some(on) = on {
+                    super::agents::switch(self, of, group, job.resource, on);
+                }
+                if self.machines[of].life == life {
+                    self.feed(of, end);
+                }
+            }
+            Item::PowerOff { of } => {
+                self.story.tell(now, Some(of), || {
+                    "is powered off by a source of clearance".into()
+                });
+                self.power_off(of);
+                let after = self.rng.between(2_000_000, 40_000_000);
+                self.later(after, Item::Start { of, boot: true });
+            }
+            Item::Start { of, boot } => {
+                if boot || self.machines[of].powered {
+                    self.start(of);
+                }
+            }
+            Item::Resume { of } if of < 2 => self.resume(of),
+            Item::Resume { .. } | Item::Strike | Item::Mend(_) => {}
+        }
+    }
+
+    /// When something on the machine is due by itself: its daemon's deadline, its kernel's timers.
+    fn due(&self, m: usize) -> Option<i64> {
+        let machine = &self.machines[m];
+        if !machine.kernel_runs() {
+            return None;
+        }
+        let deadline = machine
+            .node
+            .as_ref()
+            .filter(|_| machine.paused.is_none())
+            .map(|n| n.deadline());
+        let leases = machine.kernel.iter().flatten().filter_map(|r| r.until);
+        let first = leases.chain(deadline).min()?;
+        Some(machine.clock.when(first))
+    }
+
+    /// The kernels end what was not renewed.
+    fn expire(&mut self) {
+        let now = self.now;
+        for m in 0..2 {
+            if !self.machines[m].kernel_runs() {
+                continue;
+            }
+            let local: Time = self.machines[m].clock.local(now);
+            for group in 0..self.machines[m].kernel.len() {
+                for resource in 0..self.machines[m].kernel[group].len() {
+                    let it = &mut self.machines[m].kernel[group][resource];
+                    if it.until.is_some_and(|until| until <= local) {
+                        it.until = None;
+                        if self.defect == Some(Defect::ImmortalVip) {
+                            continue;
+                        }
+                        it.on = false;
+                        self.story.tell(now, Some(m), || {
+                            format!("the kernel ends the VIP of group {group}")
+                        });
+                        self.feed(m, Event::Lost { group, resource });
+                    }
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, to: i64) {
+        let span = to - self.now;
+        if span == 0 {
+            return;
+        }
+        let reach = [0, 1].map(|m| {
+            let machine = &self.machines[m];
+            machine.kernel_runs() && machine.carrier && machine.gateway
+        });
+        if (0..2).any(|m| reach[m] && self.machines[m].vip(0).is_some()) {
+            self.served += span;
+        }
+        for m in 0..2 {
+            self.lone[m] += if reach[m] { span } else { 0 };
+        }
+        self.now = to;
+        self.safety.watch(self.now, &self.machines);
+    }
+
+    /// Tells the checker what holds from now on.
+    pub fn observe(&mut self) {
+        let bad = |from: usize| MEDIA.map(|medium| self.wire(medium, from).is_bad());
+        let [bad_0, bad_1] = [bad(0), bad(1)];
+        let mute = bad_0[1] || bad_1[1];
+        self.safety.observe(
+            self.now,
+            &self.machines,
+            [bad_0[0] && bad_0[1], bad_1[0] && bad_1[1]],
+            mute,
+        );
+        self.safety.watch(self.now, &self.machines);
+    }
+}
+
+/// The hardware address of a machine's VIP interface.
+pub fn mac(m: usize) -> [u8; 6] {
+    [2, 0, 0, 0, 0, 1 + m as u8]
+}
+
+/// The order in which the shell reads what is there.
+fn class(event: &Event) -> u8 {
+    match event {
+        Event::Lost { .. } | Event::Appeared { .. } | Event::Setup(_) => 0,
+        Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
+        Event::Finished { .. } => 2,
+        Event::Heartbeat { .. } => 3,
+        Event::Claim { .. } => 4,
+        Event::Pong { .. } => 5,
+        Event::Command { .. } => 6,
+        Event::Tick => 7,
+    }
+}
+
+/// A step worth an ambush: it does more than keep the rhythm.
+fn weighty(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Start { .. }
+            | Action::Stop { .. }
+            | Action::Renew { .. }
+            | Action::Persist { .. }
+            | Action::Clear { .. }
+    )
+}
