@@ -90,8 +90,8 @@ impl Safety {
 
     /// What holds from now on: whose heartbeats, and whether ARP, cannot pass.
     pub fn observe(&mut self, now: i64, machines: &[Machine; 2], bad: [bool; 2], mute: bool) {
-        for m in 0..2 {
-            self.held_up[m] = bad[m].then(|| self.held_up[m].unwrap_or(now));
+        for (since, bad) in self.held_up.iter_mut().zip(bad) {
+            *since = bad.then(|| since.unwrap_or(now));
         }
         for m in 0..2 {
             let it = &machines[m];
@@ -287,11 +287,7 @@ impl Safety {
                 let isolated = self.alone[loser].all(now - window, now)
                     && self.silent[winner].all(now - window, now)
                     && self.silent[loser].within(now - window, now) > 0;
-                match isolated
-                    && !machines[loser]
-                        .vip(group)
-                        .is_none_or(|v| v.since > now - window)
-                {
+                match isolated && vip.is_some_and(|v| v.since <= now - window) {
                     true => Err("the loser is isolated and keeps it".into()),
                     false => Ok(()),
                 }

@@ -558,8 +558,8 @@ impl World {
         if (0..2).any(|m| reach[m] && self.machines[m].vip(0).is_some()) {
             self.served += span;
         }
-        for m in 0..2 {
-            self.lone[m] += if reach[m] { span } else { 0 };
+        for (lone, reach) in self.lone.iter_mut().zip(reach) {
+            *lone += if reach { span } else { 0 };
         }
         self.now = to;
         self.safety.watch(self.now, &self.machines);
