@@ -5,11 +5,13 @@ use super::node::Node;
 use super::peer::PeerState;
 use super::reason::Reason;
 use super::time::Time;
-use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, WishSubject};
+use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject};
 use std::time::Duration;
 
 /// How long a command may take to take effect before it is answered as given up.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a wish's effect is waited for: the answer is that it is in force, not that all is done.
+const EFFECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the peer may take to answer a request.
 const PEER_PATIENCE: Duration = Duration::from_secs(25);
 
@@ -69,7 +71,10 @@ impl Commands {
 
     /// When a command is given up.
     pub fn deadline(&self) -> Option<Time> {
-        let waiting = self.waiting.iter().map(|w| w.since + PATIENCE);
+        let waiting = self
+            .waiting
+            .iter()
+            .flat_map(|w| [w.since + EFFECT_PATIENCE, w.since + PATIENCE]);
         waiting
             .chain(self.request.map(|(_, _, at)| at + PEER_PATIENCE))
             .min()
@@ -334,8 +339,14 @@ impl Node {
                     .latest()
                     .map(|h| h.wishes.iter().find(|w| w.subject == *subject));
                 let there = !heard || theirs.flatten() == mine;
-                if saved == mine && there {
+                let kept = saved == mine && there;
+                if kept && self.took_effect(*subject) {
                     Some((true, text.clone()))
+                } else if kept && self.now.since(waiting.since) >= EFFECT_PATIENCE {
+                    Some((
+                        true,
+                        format!("{text}; not done yet, see `ha-appliance status`"),
+                    ))
                 } else if let Some(why) = self.memory.failure() {
                     Some((
                         false,
@@ -379,6 +390,49 @@ impl Node {
                 } else {
                     None
                 }
+            }
+        }
+    }
+
+    /// What the wish asks for is done, so that `status` right after the answer shows it.
+    fn took_effect(&self, subject: WishSubject) -> bool {
+        let on = self.wishes.is_on(subject);
+        let heard = self.peer.state() == PeerState::Alive;
+        let roles = |index: usize| {
+            let here = self.groups[index].role();
+            let report = self.peer.group(self.setup.groups[index].name);
+            (
+                here,
+                report.filter(|_| heard).map_or(Role::Stopped, |r| r.role),
+            )
+        };
+        let moving = |role| matches!(role, Role::Starting | Role::Stopping);
+        let placed = |index: usize| {
+            let (here, there) = roles(index);
+            let stopped = self
+                .wishes
+                .is_on(WishSubject::Stopped(self.setup.groups[index].name));
+            let down = here == Role::Stopped && there == Role::Stopped;
+            let both_barred = [Side::First, Side::Second]
+                .into_iter()
+                .all(|side| self.wishes.is_on(WishSubject::Standby(side)));
+            !moving(here) && !moving(there) && (!down || stopped || both_barred || !heard)
+        };
+        let mut all = 0..self.groups.len();
+        match (subject, on) {
+            (WishSubject::Maintenance, _) | (WishSubject::Standby(_), false) => true,
+            (WishSubject::Standby(side), true) => all.all(|index| {
+                let (here, there) = roles(index);
+                let role = if side == self.setup.me { here } else { there };
+                role != Role::Active && placed(index)
+            }),
+            (WishSubject::Stopped(name), _) => {
+                let group = all.find(|&index| self.setup.groups[index].name == name);
+                group.is_none_or(|index| {
+                    let (here, there) = roles(index);
+                    let runs = here == Role::Active || there == Role::Active;
+                    placed(index) && !(on && runs)
+                })
             }
         }
     }

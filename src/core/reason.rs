@@ -69,6 +69,8 @@ pub enum Reason {
     WaitingForPeer,
     /// Waiting for the peer for `start_wait`.
     StartWait,
+    /// The peer is in this state: this node looks for proof that it runs nothing.
+    ClearanceSought(PeerState),
     /// The peer was heard before the seizure began.
     ClearanceCancelled(PeerState),
     /// The peer has this higher (or, of equal ones, weightier) token.
@@ -220,7 +222,7 @@ impl fmt::Display for Reason {
             ),
             Reason::VipAnswered => write!(
                 f,
-                "the peer still answers for the VIP: it lives, only its heartbeats are lost"
+                "the peer still answers for the VIP: that machine lives, though its heartbeats do not come"
             ),
             Reason::Probing(n, of) => write!(f, "{n} of {of} probes of the VIP unanswered"),
             Reason::ClearanceRefused(why) => write!(f, "clearance refused: {why}"),
@@ -234,7 +236,11 @@ impl fmt::Display for Reason {
                 "wait_for_peer: the peer must be seen once, or `confirm-fenced`"
             ),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
-            Reason::ClearanceCancelled(state) => write!(f, "clearance ended: the peer is {state}"),
+            Reason::ClearanceSought(state) => write!(
+                f,
+                "sought: the peer is {state}, does it still run anything?"
+            ),
+            Reason::ClearanceCancelled(state) => write!(f, "ended: the peer is {state}"),
             Reason::HigherToken(token) => write!(f, "the peer has token {token}"),
             Reason::Granted => write!(f, "handed over by the peer"),
             Reason::HandedOver => write!(f, "handed over to the peer"),

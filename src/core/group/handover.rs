@@ -38,7 +38,9 @@ impl Group {
         if token.holder == cx.me() && self.token.holder != cx.me() {
             self.limiter.moved(cx.now);
             // Handed over by a preferred node that could have kept it: an operator moved it.
-            self.failback_held = self.peer_able_since.is_some() && cx.setup.prefer != Some(cx.me());
+            self.failback_held = self.peer_able_since.is_some()
+                && cx.setup.failback != Failback::Manual
+                && cx.setup.prefer == Some(cx.me().other());
         }
         self.own_token(cx, token, reason, out);
         true

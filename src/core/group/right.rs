@@ -75,7 +75,7 @@ impl Group {
         };
         if self.contested != contested {
             let reason = match (self.contested, &self.waiting) {
-                (true, _) => cx.peer.why().0.clone(),
+                (true, _) => Reason::ClearanceSought(cx.peer.state()),
                 (false, _) => Reason::ClearanceCancelled(cx.peer.state()),
             };
             out.push(self.report(cx, Change::Clearance, reason));

@@ -124,7 +124,12 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
         } else {
             &peer.state
         };
-        let standby = if node.standby { "standby" } else { "online" };
+        let heard = node.here || peer.state == "alive" || peer.state == "one-way";
+        let standby = match (node.standby, heard) {
+            (true, _) => "standby",
+            (false, true) => "online",
+            (false, false) => "",
+        };
         let more = if node.here {
             format!(
                 "version {}, up {}",

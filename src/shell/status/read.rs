@@ -25,7 +25,7 @@ pub enum Reading {
 }
 
 /// Older than this, and the daemon is not responding: it refreshes its stamp every second.
-pub const STALE: Duration = Duration::from_secs(5);
+pub const STALE: Duration = Duration::from_secs(3);
 
 /// Looks once.
 pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
