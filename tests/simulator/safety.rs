@@ -33,6 +33,8 @@ pub struct Safety {
     /// The excused overlaps: how many, and the longest, by cause.
     pub excused: BTreeMap<&'static str, (u32, i64)>,
     overlaps: Vec<Option<Overlap>>,
+    /// The overlap before, and its end: an address deleted by hand and put back interrupts one.
+    before: Vec<Option<(i64, Overlap)>>,
     /// Its heartbeats cannot reach the other; its ARP answers cannot; it runs, and reaches no gateway.
     silent: [Spell; 2],
     mute: [Spell; 2],
@@ -64,6 +66,8 @@ const STALLED: &str = "stalled";
 
 /// From a heartbeat read to the VIP gone.
 const REACTION: i64 = 50_000;
+/// How soon what was interrupted goes on.
+const INTERRUPTION: i64 = 3_300_000;
 /// How far back a network in order must have been for a heartbeat to have come, a restarted peer's
 /// challenge included.
 const HEARING: i64 = 1_500_000;
@@ -75,6 +79,7 @@ impl Safety {
             fenced: false,
             excused: BTreeMap::new(),
             overlaps: vec![None; groups],
+            before: vec![None; groups],
             silent: Default::default(),
             mute: Default::default(),
             alone: Default::default(),
@@ -150,8 +155,15 @@ impl Safety {
                     let longest = &mut self.excused.entry(overlap.cause).or_default();
                     longest.0 += 1;
                     longest.1 = longest.1.max(now - overlap.since);
+                    self.before[group] = Some((now, overlap));
                 }
                 (true, None) => {
+                    if let Some((ended, overlap)) = self.before[group].take()
+                        && now - ended < INTERRUPTION
+                    {
+                        self.overlaps[group] = Some(overlap);
+                        continue;
+                    }
                     let since = |m: &Machine| {
                         m.kernel[group]
                             .iter()
