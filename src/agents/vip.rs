@@ -114,21 +114,9 @@ impl VipSet {
         lifetime: Option<u32>,
         now: u64,
     ) -> Result<(), Vec<VipError>> {
-        self.start_part(route, vifs, 0..self.targets.len(), lifetime, now)
-    }
-
-    /// [`VipSet::start`] for one of the [`VipSet::parts`].
-    pub fn start_part(
-        &mut self,
-        route: &mut Route,
-        vifs: &[Vif],
-        part: Range<usize>,
-        lifetime: Option<u32>,
-        now: u64,
-    ) -> Result<(), Vec<VipError>> {
-        let outcome = self.add(route, vifs, lifetime, part.clone());
+        let outcome = self.add(route, vifs, lifetime, 0..self.targets.len());
         let failed: HashSet<IpAddr> = outcome.iter().map(|error| error.address).collect();
-        for index in part {
+        for index in 0..self.targets.len() {
             if !failed.contains(&self.targets[index].address) {
                 self.schedule.begin(index, now);
             }
@@ -136,22 +124,13 @@ impl VipSet {
         all_well(outcome)
     }
 
-    /// Sets every VIP's lifetime, in seconds from now; `None`: for ever. One that has expired or was
-    /// deleted **is created again**: call this only in a step whose clock was just read.
+    /// Sets the lifetime of one of the [`VipSet::parts`], in seconds from now; `None`: for ever. One
+    /// that has expired or was deleted **is created again**: call this only when the clock was just
+    /// read.
     ///
     /// For IPv6 the kernel reports its multicast groups anew at each renewal (measured: three MLD
     /// reports for two renewals): once a second is often enough.
     pub fn renew(
-        &mut self,
-        route: &mut Route,
-        vifs: &[Vif],
-        lifetime: Option<u32>,
-    ) -> Result<(), Vec<VipError>> {
-        self.renew_part(route, vifs, 0..self.targets.len(), lifetime)
-    }
-
-    /// [`VipSet::renew`] for one of the [`VipSet::parts`].
-    pub fn renew_part(
         &mut self,
         route: &mut Route,
         vifs: &[Vif],

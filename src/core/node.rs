@@ -177,14 +177,6 @@ impl Node {
         self.peer.state()
     }
 
-    /// Whether it is in the middle of leaving, or maintenance, or holds a group: for the shell's
-    /// choice of priorities, and for tests.
-    pub fn holds_a_group(&self) -> bool {
-        self.groups
-            .iter()
-            .any(|g| g.role() != crate::wire::heartbeat::Role::Stopped)
-    }
-
     /// One look at the rest of the node, as a group sees it.
     pub(super) fn context(&self, index: usize) -> Context<'_> {
         self.context_of(index, false, false)

@@ -23,7 +23,7 @@ use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
 use super::ready::Ready;
 use super::realtime;
-use super::resources::Resources;
+use super::resources::{Renewal, Resources};
 use super::signals::{Signal, SignalSource};
 use super::state;
 use super::status::{Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
@@ -94,6 +94,8 @@ struct Daemon {
     resources: Resources,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
+    /// Parts of large sets of VIPs, renewed one a turn.
+    renewals: VecDeque<Renewal>,
     /// Ends of slow work.
     finished: Rc<RefCell<VecDeque<Event>>>,
     names: Names,
@@ -154,6 +156,7 @@ impl Daemon {
             node: Node::new(now, setup, incarnation, loaded.record, software),
             resources: Resources::new(&groups)?,
             pending: VecDeque::new(),
+            renewals: VecDeque::new(),
             finished: Rc::default(),
             names: assembly::status_names(&config, &network.resolved),
             state_names,
@@ -199,7 +202,9 @@ impl Daemon {
                 break;
             }
             let _ = tasks.as_mut().poll(&mut waker);
-            if self.finished.borrow().is_empty() {
+            if let Some(part) = self.renewals.pop_front() {
+                self.resources.renew(part, &self.network.vifs, clock::now());
+            } else if self.finished.borrow().is_empty() {
                 self.ready.sleep_until(self.deadline())?;
             }
         }
@@ -280,7 +285,13 @@ impl Daemon {
                 Outcome::Failed("no source of clearance is built in".into()),
             ),
             Action::Renew { group, forever } => {
-                self.resources.renew(group, &self.network.vifs, forever)
+                // The first part at once, so that a small set is renewed by the clock of this step.
+                let mut parts = self.resources.renewals(group, forever, clock::now());
+                if let Some(first) = parts.next() {
+                    self.resources
+                        .renew(first, &self.network.vifs, clock::now());
+                }
+                self.renewals.extend(parts);
             }
             Action::Announce { group } => {
                 self.resources

@@ -9,6 +9,8 @@ use crate::core::time::Time;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
 
 /// The VIPs of every group, and the means to change them.
 #[derive(Debug)]
@@ -26,7 +28,22 @@ struct Set {
     targets: Vec<(IpAddr, usize)>,
     /// Started here and not stopped since: its addresses belong here.
     started: bool,
+    /// Those that somebody deleted since.
+    lost: Vec<IpAddr>,
 }
+
+/// Some of a group's VIPs, to be renewed.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    group: usize,
+    part: Range<usize>,
+    forever: bool,
+    asked: Time,
+}
+
+/// A renewal that waited for so long is left out: the next is due, and what was asked for by a clock
+/// read then must not be done by a node that was paused since.
+const STALE_RENEWAL: Duration = Duration::from_millis(500);
 
 impl Resources {
     /// For these VIPs, per group, each with its VIP interface.
@@ -99,27 +116,64 @@ impl Resources {
         }
     }
 
-    /// Adds a group's VIPs, or makes sure that all are there, and announces them.
+    /// An address was deleted by somebody else.
+    pub fn lost(&mut self, group: usize, address: IpAddr) {
+        self.sets[group].lost.push(address);
+    }
+
+    /// Adds a group's VIPs, or puts back those that were lost, and announces them.
     pub fn start(&mut self, group: usize, vifs: &[Vif], forever: bool, now: Time) -> Outcome {
-        self.sets[group].started = true;
-        let vips = &mut self.sets[group].vips;
-        let started = vips.start(&mut self.route, vifs, lifetime(forever), micros(now));
-        let outcome = outcome(started);
+        let set = &mut self.sets[group];
+        let lost = std::mem::take(&mut set.lost);
+        let (lifetime, micros) = (lifetime(forever), micros(now));
+        let done = if std::mem::replace(&mut set.started, true) && !lost.is_empty() {
+            let mut put_back = lost.into_iter().map(|vip| {
+                set.vips
+                    .put_back(&mut self.route, vifs, vip, lifetime, micros)
+            });
+            put_back.find(Result::is_err).unwrap_or(Ok(()))
+        } else {
+            set.vips.start(&mut self.route, vifs, lifetime, micros)
+        };
         self.announce_due(vifs, now);
-        outcome
+        outcome(done)
     }
 
     /// Removes a group's VIPs and looks whether they are gone.
     pub fn stop(&mut self, group: usize) -> Outcome {
         self.sets[group].started = false;
+        self.sets[group].lost.clear();
         outcome(self.sets[group].vips.stop(&mut self.route))
     }
 
-    /// Renews the lifetime of a group's VIPs; what the kernel refuses is logged.
-    pub fn renew(&mut self, group: usize, vifs: &[Vif], forever: bool) {
-        let renewed = self.sets[group]
+    /// The renewal of a group's VIPs, in parts between which heartbeats find room.
+    pub fn renewals(
+        &self,
+        group: usize,
+        forever: bool,
+        asked: Time,
+    ) -> impl Iterator<Item = Renewal> + use<> {
+        self.sets[group].vips.parts().map(move |part| Renewal {
+            group,
+            part,
+            forever,
+            asked,
+        })
+    }
+
+    /// Renews the lifetime of some VIPs; what the kernel refuses is logged.
+    pub fn renew(&mut self, renewal: Renewal, vifs: &[Vif], now: Time) {
+        let Some(set) = self.sets.get_mut(renewal.group).filter(|set| set.started) else {
+            return;
+        };
+        // The one without an end is asked for once, and in maintenance nobody else takes an address.
+        if !renewal.forever && now.since(renewal.asked) > STALE_RENEWAL {
+            return;
+        }
+        let lifetime = lifetime(renewal.forever);
+        let renewed = set
             .vips
-            .renew(&mut self.route, vifs, lifetime(forever));
+            .renew(&mut self.route, vifs, renewal.part, lifetime);
         if let Outcome::Failed(why) = outcome(renewed) {
             log::warn!("renewing: {why}");
         }
@@ -167,6 +221,7 @@ impl Set {
             vips: VipSet::new(vips.collect()),
             targets: targets.to_vec(),
             started: false,
+            lost: Vec::new(),
         }
     }
 }

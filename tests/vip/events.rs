@@ -1,6 +1,6 @@
 //! What others change is heard at once.
 
-use crate::addresses::{address, set};
+use crate::addresses::{address, renew, set};
 use crate::namespaces::{Pair, ip, until};
 use ha_appliance::agents::netlink::{Change, Monitor, Route};
 use ha_appliance::agents::vip::Presence;
@@ -105,7 +105,7 @@ fn an_overflow_is_told_and_the_monitor_goes_on() {
         let mut monitor = Monitor::open().unwrap();
         // Nobody drains: four megabytes fill.
         for _ in 0..20_000 {
-            set.renew(&mut route, &vifs, Some(60)).unwrap();
+            renew(&mut set, &mut route, &vifs, Some(60));
         }
         heard(&mut monitor, |change| *change == Change::Overflow);
         while monitor.try_next().unwrap().is_some() {}

@@ -22,6 +22,7 @@ impl Daemon {
                         .home(vif, address)
                         .filter(|&g| self.resources.started(g))
                     {
+                        self.resources.lost(group, address);
                         self.step(Event::Lost { group, resource: 0 });
                     }
                 }
