@@ -117,6 +117,11 @@ impl Probes {
         self.answered_at.iter_mut().for_each(f);
     }
 
+    /// Forgets how many more were sent than any silence needs (a search's `misses` are fewer).
+    pub fn forget_surplus(&mut self) {
+        self.sent = self.sent.min(10);
+    }
+
     /// Unanswered in a row; the last one only once it had half an interval to be answered in.
     fn unanswered(&self, now: Time, interval: Duration) -> u32 {
         let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 2);

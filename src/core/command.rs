@@ -82,6 +82,15 @@ impl Commands {
     }
 }
 
+impl Commands {
+    /// Forgets the words of an answer.
+    pub fn forget(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.text.clear();
+        }
+    }
+}
+
 impl Node {
     /// An operator's command arrives.
     pub(super) fn command(&mut self, number: u32, command: Command, out: &mut Vec<Action>) {

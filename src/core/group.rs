@@ -14,6 +14,7 @@
 //! [`Group::advance`]: a resource is started in [`Phase::Starting`] only, and [`Group::begin`], the
 //! one way into it, is called with a [`Right`].
 
+use super::canonical::{LONG_AGO, Mark};
 use super::clearance::{self, Probes, Sources, Verdict};
 use super::event::{Action, Change, OpId, Outcome, Presence, Report};
 use super::gateway::{GatewayState, Gateways};
@@ -24,7 +25,7 @@ use super::record::{GroupRecord, VifRecord};
 use super::setup::{Failback, GroupSetup, LATE, RENEWAL, Setup};
 use super::time::Time;
 use super::token::{mint, outranks};
-use crate::wire::heartbeat::{GroupReport, Readiness, Role, Side, Token};
+use crate::wire::heartbeat::{Echo, GroupReport, Readiness, Role, Side, Token};
 use std::time::Duration;
 
 /// How long a failure counts against the node it happened on.
@@ -569,6 +570,37 @@ impl Group {
         optional.into_iter().flatten().for_each(&mut *f);
         self.probes.times(f);
         self.limiter.times(f);
+    }
+
+    /// Calls `f` with every number of a heartbeat stored here.
+    pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
+        if let Some(decided) = &mut self.decided {
+            let mut mark = Echo {
+                incarnation: own,
+                sequence: *decided,
+            };
+            f(Mark::Decided, &mut mark);
+            *decided = mark.sequence;
+        }
+    }
+
+    /// Forgets what is only shown, how often the group moved, and what its configuration never asks.
+    pub fn forget(&mut self, setup: &GroupSetup, sources: usize) {
+        if sources > 0 {
+            self.probes.end(); // judged in best effort only
+        }
+        if !setup.leased() {
+            self.renewed_at = LONG_AGO;
+        }
+        if setup.failback == Failback::Manual {
+            self.peer_able_since = None;
+            self.failback_held = false;
+        }
+        self.since = LONG_AGO;
+        self.reason = Reason::Started;
+        self.waiting = None;
+        self.limiter = Limiter::default();
+        self.probes.forget_surplus();
     }
 
     /// Where it stands, in the words of the wire.

@@ -1,18 +1,19 @@
 //! The node: takes an event, asks each part in turn, gives back what is to be done.
 
+use super::canonical::{LONG_AGO, Mark};
 use super::clearance::Sources;
 use super::command::Commands;
 use super::event::{Action, Change, Claimed, Event, OpId, Outcome, Report};
 use super::gateway::Gateways;
 use super::group::{Context, Group, op_group};
 use super::memory::{self, Memory};
-use super::peer::{Heard, Own, Peer, PeerState, VERSIONS};
+use super::peer::{Heard, Own, Peer, PeerState, VERSIONS, forget_judged};
 use super::reason::Reason;
 use super::record::{Record, VifRecord};
 use super::setup::Setup;
 use super::time::Time;
 use super::wishes::Wishes;
-use crate::wire::heartbeat::{Heartbeat, Side, VifReport, WishSubject};
+use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -219,6 +220,54 @@ impl Node {
         self.memory.times(f);
         self.commands.times(f);
         self.groups.iter_mut().for_each(|g| g.times(f));
+    }
+
+    /// Calls `f` with every number of a heartbeat stored here, for a search that ranks them; what it
+    /// may forget is forgotten if it says false.
+    pub fn marks(&mut self, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
+        let own = self.incarnation;
+        let mut sent = Echo {
+            incarnation: own,
+            sequence: self.sequence,
+        };
+        f(Mark::Sent, &mut sent);
+        (self.incarnation, self.sequence) = (sent.incarnation, sent.sequence);
+        self.peer.marks(own, f);
+        self.groups.iter_mut().for_each(|g| g.marks(own, f));
+        if let Some(said) = &mut self.said {
+            let mut echo = Echo {
+                sequence: 0,
+                ..said.echo
+            };
+            f(Mark::Said, &mut echo);
+            said.echo.incarnation = echo.incarnation;
+        }
+    }
+
+    /// Forgets, for a search, what is only shown to people and what nothing will look at again; and
+    /// how often groups moved, because the limit on moves only delays.
+    pub fn forget(&mut self, now: Time) {
+        if !self.reply_owed && self.reply_at().is_some_and(|at| now >= at) {
+            self.replied = None;
+        }
+        self.link_up = self.link_up.map(|at| match self.peer.state() {
+            PeerState::Unknown => at.max(now - self.setup.start_wait),
+            _ => LONG_AGO, // heard once, it is never unknown again
+        });
+        if self.setup.vifs == 0 {
+            (self.started, self.prove_at) = (LONG_AGO, LONG_AGO);
+            self.gateways.calm();
+        }
+        self.peer.forget(now, &self.setup);
+        self.commands.forget();
+        let mut groups = std::mem::take(&mut self.groups);
+        for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
+            group.forget(setup, self.setup.sources);
+        }
+        self.groups = groups;
+        if let Some(said) = &mut self.said {
+            forget_judged(said);
+        }
     }
 
     /// One look at the rest of the node, as a group sees it.
