@@ -28,6 +28,8 @@ use super::token::{mint, outranks};
 use crate::wire::heartbeat::{Echo, GroupReport, Readiness, Role, Side, Token};
 use std::time::Duration;
 
+/// More moves along the diagram than one step ever has; a step ends in any case.
+const MOVES: usize = 64;
 /// How long a failure counts against the node it happened on.
 const FAIL_EXPIRY: Duration = Duration::from_secs(3600);
 /// The pause before the first retry of a failed start; it doubles up to [`LONGEST_RETRY`].
@@ -284,7 +286,8 @@ impl Group {
     pub fn drive(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.observe(cx, out);
         self.renew(cx, out);
-        while self.follow_token(cx, out) || self.advance(cx, out) {}
+        let settled = (0..MOVES).any(|_| !(self.follow_token(cx, out) || self.advance(cx, out)));
+        debug_assert!(settled, "{self:?} turns in circles");
         // Looked at again now that the token may have changed, so that a start begun in this step
         // goes out with this step's heartbeat.
     }
@@ -764,6 +767,12 @@ impl Group {
             self.limiter.moved(cx.now);
             self.own_token(cx, token, Reason::HandedOver, out);
             return true;
+        }
+        if self.pending.is_some_and(|p| p.why == Why::Adopt) {
+            // The peer's token outranks this one and is on its way to the disk: there is no right left
+            // to start by, not even with the clearance of a peer that said goodbye meanwhile.
+            self.decided = None;
+            return false;
         }
         if let Some((reason, _)) = self.wants_move(cx) {
             self.reason = reason;
