@@ -240,6 +240,11 @@ impl Context<'_> {
         self.peer.state() == PeerState::Alive
     }
 
+    /// Agreement decides, not clearance.
+    fn peer_heard(&self) -> bool {
+        matches!(self.peer.state(), PeerState::Alive | PeerState::OneWay | PeerState::Refused)
+    }
+
     /// The peer's report, while it may be trusted to be its latest.
     fn report(&self) -> Option<&GroupReport> {
         match self.peer.state() {
@@ -497,7 +502,9 @@ impl Group {
         GroupReport {
             name: cx.setup.name,
             token: self.token,
-            contested: self.contested,
+            // A node that does not hear its peer may have clearance from one moment to the next. Were it to
+            // agree until then, its agreement could still be under way when it starts.
+            contested: self.contested || !cx.peer_heard(),
             proven_stopped: self.proven_stopped(),
             role: self.role(),
             readiness: readiness(&self.facts(cx)),
