@@ -145,6 +145,11 @@ impl Probes {
         self.answered_at.iter_mut().for_each(f);
     }
 
+    /// Forgets how many more were sent than any silence needs (a search's `misses` are fewer).
+    pub fn forget_surplus(&mut self) {
+        self.sent = self.sent.min(10);
+    }
+
     /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
     /// 2.5 ms, to be answered in.
     fn unanswered(&self, now: Time, interval: Duration) -> u32 {

@@ -71,10 +71,10 @@ impl Commands {
 
     /// When a command is given up.
     pub fn deadline(&self) -> Option<Time> {
-        let waiting = self
-            .waiting
-            .iter()
-            .flat_map(|w| [w.since + EFFECT_PATIENCE, w.since + PATIENCE]);
+        let waiting = self.waiting.iter().flat_map(|w| {
+            let effect = matches!(w.what, What::Wish(..)).then_some(w.since + EFFECT_PATIENCE);
+            effect.into_iter().chain([w.since + PATIENCE])
+        });
         waiting
             .chain(self.request.map(|(_, _, at)| at + PEER_PATIENCE))
             .min()
@@ -85,6 +85,15 @@ impl Commands {
         self.waiting.iter_mut().for_each(|w| f(&mut w.since));
         if let Some((_, _, at)) = &mut self.request {
             f(at);
+        }
+    }
+}
+
+impl Commands {
+    /// Forgets the words of an answer.
+    pub fn forget(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.text.clear();
         }
     }
 }

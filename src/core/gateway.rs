@@ -125,7 +125,8 @@ impl Gateways {
 
     /// Heartbeats are missing, or a first answer is: asks every gateway once each `interval`.
     pub fn urgent(&mut self, now: Time, interval: Duration, out: &mut Vec<Action>) {
-        if self.urgent_at.is_none_or(|at| now >= at + interval) {
+        let due = self.urgent_at.is_none_or(|at| now >= at + interval);
+        if due && !self.gateways.is_empty() {
             self.urgent_at = Some(now);
             out.extend((0..self.gateways.len()).map(|index| ping(index, now)));
         }

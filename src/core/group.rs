@@ -18,6 +18,7 @@
 //! `right` agreement and clearance; `handover` the token's way while both nodes are there; `leases`
 //! what the kernel would end; `events` what happens from outside; `report` what it says.
 
+mod canonical;
 mod context;
 mod events;
 mod facts;
@@ -41,6 +42,8 @@ use super::token::{mint, outranks};
 use crate::wire::heartbeat::{GroupReport, Readiness, Role, Side, Token};
 use std::time::Duration;
 
+/// More moves along the diagram than one step ever has; a step ends in any case.
+const MOVES: usize = 64;
 /// How long a failure counts against the node it happened on.
 const FAIL_EXPIRY: Duration = Duration::from_secs(3600);
 /// The pause before the first retry of a failed start; it doubles up to [`LONGEST_RETRY`].
@@ -197,7 +200,8 @@ impl Group {
         let cx = &self.patience(cx);
         self.observe(cx, out);
         self.renew(cx, out);
-        while self.follow_token(cx, out) || self.advance(cx, out) {}
+        let settled = (0..MOVES).any(|_| !(self.follow_token(cx, out) || self.advance(cx, out)));
+        debug_assert!(settled, "{self:?} turns in circles");
     }
 
     /// Its token.
@@ -238,7 +242,9 @@ impl Group {
             self.failures = Failures::default();
         }
         self.limiter.forget(cx.now);
-        if !cx.missing() {
+        // Only best effort asks for addresses.
+        let judged = cx.node.sources == 0 && !cx.setup.vifs.is_empty();
+        if !cx.missing() || !judged {
             self.probes.end();
         } else if cx.tick && !self.running() && self.phase != Phase::Failed && !cx.maintenance {
             let lately = cx.now - 2 * cx.node.interval;

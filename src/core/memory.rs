@@ -109,6 +109,13 @@ impl Memory {
         }
     }
 
+    /// Forgets, for a search, how long ago the disk was tried or asked: a trial writes what is there,
+    /// and an end of patience is a failure, of which a search has its own.
+    pub fn forget(&mut self, now: Time) {
+        let writing = self.writing.iter_mut().map(|(_, since)| since);
+        writing.chain(&mut self.tried).for_each(|time| *time = now);
+    }
+
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         let writing = self.writing.iter_mut().map(|(_, since)| since);

@@ -1,6 +1,7 @@
 //! The deciding core: `step(now, event) -> actions`. No clock, socket, process or randomness in it.
 #![forbid(unsafe_code)]
 
+pub mod canonical;
 pub mod clearance;
 mod command;
 pub mod event;

@@ -1,5 +1,6 @@
 //! The node: takes an event, asks each part in turn, gives back what is to be done.
 
+mod canonical;
 mod leaving;
 mod show;
 mod speak;
@@ -145,7 +146,8 @@ impl Node {
             self.sources.deadline(),
             self.memory.deadline(),
             self.commands.deadline(),
-            self.start_wait_ends(),
+            self.start_wait_ends()
+                .filter(|_| self.peer.state() == PeerState::Unknown),
             self.leaving.map(|at| at + LEAVE_PATIENCE),
             self.proving().then_some(self.prove_at),
             self.reply_at().filter(|_| self.reply_owed),

@@ -13,6 +13,7 @@
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
 //! sequence above all before it counts as life, so that nobody keeps a dead peer alive by replay.
 
+use super::canonical::{LONG_AGO, Mark};
 use super::reason::Reason;
 use super::setup::Setup;
 use super::time::Time;
@@ -317,6 +318,52 @@ impl Peer {
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
 
+    /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a stranger or
+    /// a retired incarnation is forgotten if `f` says false.
+    pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
+        let mut round = Echo {
+            incarnation: own,
+            sequence: self.round.sequence,
+        };
+        f(Mark::Round, &mut round);
+        self.round.sequence = round.sequence;
+        let mut believed = self.echoes().0;
+        f(Mark::Believed, &mut believed);
+        (self.incarnation, self.highest) = (believed.incarnation, believed.sequence);
+        self.candidates
+            .retain_mut(|stranger| f(Mark::Stranger, stranger));
+        self.retired.retain_mut(|incarnation| {
+            let mut retired = Echo {
+                incarnation: *incarnation,
+                sequence: 0,
+            };
+            let kept = f(Mark::Retired, &mut retired);
+            *incarnation = retired.incarnation;
+            kept
+        });
+    }
+
+    /// Forgets what is only shown, or was judged when it was heard and is not looked at again.
+    pub fn forget(&mut self, now: Time, setup: &Setup) {
+        let instant = Duration::from_micros(1);
+        let (detection, deaf) = (self.detection_time(setup), self.deaf_after(setup));
+        self.round.sent_at = self.round.sent_at.max(now - detection - instant);
+        if setup.vifs == 0 {
+            // Nothing is held against the moment of the last contact.
+            self.last_heard = self
+                .last_heard
+                .max(self.last_heard.and(Some(now - detection)));
+            self.proof = self.proof.max(self.proof.and(Some(now - deaf - instant)));
+        }
+        self.since = LONG_AGO;
+        self.reason = Reason::PeerUnknown;
+        self.paths.clear();
+        if let Some(latest) = &mut self.latest {
+            forget_judged(latest);
+            (latest.solicit, latest.goodbye, latest.echo) = (false, false, Echo::default());
+        }
+    }
+
     fn judge(&mut self, now: Time, heartbeat: &Heartbeat, setup: &Setup) {
         let (state, reason) = if let Some(reason) = incompatible(heartbeat, setup) {
             (PeerState::Refused, reason)
@@ -400,6 +447,15 @@ fn echo_of(own: u64, heartbeat: &Heartbeat) -> u64 {
         .map(|echo| echo.sequence)
         .max()
         .unwrap_or(0)
+}
+
+/// Forgets what of a heartbeat counts only at the moment it is heard or sent.
+pub(super) fn forget_judged(heartbeat: &mut Heartbeat) {
+    heartbeat.incarnation = 0;
+    heartbeat.sequence = 0;
+    heartbeat.echo.sequence = 0;
+    heartbeat.heard_paths = 0;
+    heartbeat.challenges.clear();
 }
 
 fn incompatible(heartbeat: &Heartbeat, setup: &Setup) -> Option<Reason> {

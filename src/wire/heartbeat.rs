@@ -143,7 +143,8 @@ pub struct GroupReport {
     pub name: u64,
     /// The token as the sender knows it, persisted.
     pub token: Token,
-    /// The sender is working on clearance against the receiver.
+    /// The sender is working on clearance against the receiver, or may begin to at any moment because it
+    /// does not hear it: no agreement.
     pub contested: bool,
     /// The sender's present incarnation looked at every exclusive resource and found it stopped.
     pub proven_stopped: bool,

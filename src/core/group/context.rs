@@ -116,6 +116,14 @@ impl Context<'_> {
         self.peer.state() == PeerState::Alive
     }
 
+    /// Agreement decides, not clearance.
+    pub(super) fn peer_heard(&self) -> bool {
+        matches!(
+            self.peer.state(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        )
+    }
+
     /// The peer's report, while it may be trusted to be its latest.
     pub(super) fn report(&self) -> Option<&GroupReport> {
         match self.peer.state() {

@@ -10,10 +10,10 @@ impl Group {
         GroupReport {
             name: cx.setup.name,
             token: self.token,
-            // Once a source was asked the peer may be dying, even if it is heard again: were it to start by
-            // agreement meanwhile, the source's late "off", true of the life before, would let this node
-            // start beside it.
-            contested: self.contested || cx.sources.in_flight(),
+            // A node that does not hear its peer may have clearance from one moment to the next; one that
+            // asked a source may learn that the peer, heard again meanwhile, was off. Were it to agree
+            // until then, its agreement could still be under way when it starts.
+            contested: self.contested || !cx.peer_heard() || cx.sources.in_flight(),
             proven_stopped: self.proven_stopped(),
             role: self.role(),
             readiness: readiness(&self.facts(cx)),
@@ -65,7 +65,9 @@ impl Group {
         if let Some((_, at, _)) = self.repair {
             due(at);
         }
-        cx.start_wait_ends.into_iter().for_each(&mut *due);
+        if cx.peer.state() == PeerState::Unknown {
+            cx.start_wait_ends.into_iter().for_each(&mut *due);
+        }
         if !matches!(
             self.phase,
             Phase::Stopped | Phase::Looking(_) | Phase::Failed

@@ -1,0 +1,61 @@
+//! A node as a search tells its states apart.
+
+use super::*;
+use crate::core::canonical::{LONG_AGO, Mark};
+use crate::core::peer::forget_judged;
+
+impl Node {
+    /// Calls `f` with every number of a heartbeat stored here, for a search that ranks them; what it
+    /// may forget is forgotten if it says false.
+    pub fn marks(&mut self, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
+        let own = self.incarnation;
+        let mut sent = Echo {
+            incarnation: own,
+            sequence: self.sequence,
+        };
+        f(Mark::Sent, &mut sent);
+        (self.incarnation, self.sequence) = (sent.incarnation, sent.sequence);
+        self.peer.marks(own, f);
+        self.groups.iter_mut().for_each(|g| g.marks(own, f));
+        if let Some(said) = &mut self.said {
+            let mut echo = Echo {
+                sequence: 0,
+                ..said.echo
+            };
+            f(Mark::Said, &mut echo);
+            said.echo.incarnation = echo.incarnation;
+        }
+    }
+
+    /// Forgets, for a search, what is only shown to people and what nothing will look at again.
+    pub fn forget(&mut self, now: Time) {
+        if !self.reply_owed && self.reply_at().is_some_and(|at| now >= at) {
+            self.replied = None;
+        }
+        self.link_up = self.link_up.map(|at| match self.peer.state() {
+            PeerState::Unknown => at.max(now - self.setup.start_wait),
+            _ => LONG_AGO, // heard once, it is never unknown again
+        });
+        if self.setup.vifs == 0 {
+            (self.started, self.prove_at) = (LONG_AGO, LONG_AGO);
+            self.gateways.calm();
+        }
+        self.peer.forget(now, &self.setup);
+        self.commands.forget();
+        let mut groups = std::mem::take(&mut self.groups);
+        for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
+            group.forget(setup, self.setup.sources);
+        }
+        self.groups = groups;
+        if let Some(said) = &mut self.said {
+            forget_judged(said);
+        }
+    }
+
+    /// Leaves out of a search what works in seconds and only delays or repeats: the limit on moves, the
+    /// trial of the disk and the patience with it.
+    pub fn leave_out(&mut self, now: Time) {
+        self.memory.forget(now);
+        self.groups.iter_mut().for_each(Group::leave_out);
+    }
+}

@@ -1,0 +1,296 @@
+//! Histories with the same future made the same state.
+//!
+//! - **Times** are relative to now. What is older than [`PAST`] is that old: nothing the core looks
+//!   back to lies further (the longest is the detection time plus two intervals). What lies further
+//!   ahead than [`AHEAD`] is that near, so pauses of seconds last half a second here; what lies
+//!   beyond [`NEVER`] stays there.
+//! - **Incarnations** are numbered by age, the living ones; **sequences** are ranked within their
+//!   incarnation. The core only compares them with each other.
+//! - A **heartbeat under way** keeps of its echo whether it reaches the round of its receiver: later
+//!   rounds begin with later sequences.
+//! - What is only shown is forgotten. The limit on moves and the trial of the disk are left out.
+
+use super::bounds::Bounds;
+use super::world::{Letter, Mind, NOW, SIDES, World};
+use ha_appliance::core::Node;
+use ha_appliance::core::canonical::Mark;
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::{Echo, Side};
+use std::sync::Arc;
+
+const PAST: i64 = -600_000;
+const AHEAD: i64 = 500_000;
+const NEVER: i64 = 3_600_000_000;
+
+/// Shifts a node into the past by so many microseconds, and forgets what has no future.
+pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
+    let past = if bounds.raw { i64::MIN } else { PAST };
+    node.times(&mut |time| {
+        let at = if time.0 >= NEVER {
+            NEVER
+        } else {
+            time.0.saturating_sub(by).min(AHEAD)
+        };
+        *time = Time(NOW.0 + at.max(past));
+    });
+    node.leave_out(NOW);
+    if !bounds.raw {
+        node.forget(NOW);
+    }
+}
+
+/// Numbers everything anew and loses the heartbeats that cannot matter any more.
+pub fn renumber(world: &mut World, bounds: &Bounds) {
+    for from in SIDES {
+        lose(world, from, bounds);
+        if !bounds.raw {
+            reduce(world, from);
+        }
+    }
+    if !bounds.raw {
+        SIDES
+            .into_iter()
+            .for_each(|whose| rank(world, whose, bounds.replays));
+    }
+    for letters in &mut world.wire {
+        letters.sort_by_key(|l| (l.heartbeat.incarnation, l.heartbeat.sequence));
+    }
+}
+
+/// Loses the heartbeats from a side that its peer would ignore.
+fn lose(world: &mut World, from: Side, bounds: &Bounds) {
+    let receiver = world.seats[from.other() as usize].mind.as_deref();
+    if let (Some(mind), false) = (receiver, bounds.replays) {
+        let believed = mind.mark(Mark::Believed);
+        let retired = |incarnation| {
+            mind.marks
+                .iter()
+                .any(|(m, e)| *m == Mark::Retired && e.incarnation == incarnation)
+        };
+        world.wire[from as usize].retain(|letter| {
+            let (incarnation, sequence) = (letter.heartbeat.incarnation, letter.heartbeat.sequence);
+            !(retired(incarnation)
+                || incarnation == believed.incarnation && sequence <= believed.sequence)
+        });
+    }
+}
+
+/// Keeps of every echo whether it reaches its receiver's round.
+fn reduce(world: &mut World, from: Side) {
+    let receiver = world.seats[from.other() as usize].mind.as_deref();
+    let round = receiver.map(|m| m.mark(Mark::Round)).unwrap_or_default();
+    for letter in &mut world.wire[from as usize] {
+        let heartbeat = &letter.heartbeat;
+        let reach = std::iter::once(&heartbeat.echo)
+            .chain(&heartbeat.challenges)
+            .filter(|e| receiver.is_some() && e.incarnation == round.incarnation)
+            .map(|e| e.sequence)
+            .max()
+            .unwrap_or(0);
+        let echo = if reach > 0 && reach >= round.sequence {
+            round
+        } else {
+            Echo::default()
+        };
+        if heartbeat.echo != echo || !heartbeat.challenges.is_empty() || heartbeat.heard_paths != 0
+        {
+            let mut heartbeat = (**heartbeat).clone();
+            heartbeat.echo = echo;
+            heartbeat.challenges.clear();
+            heartbeat.heard_paths = 0;
+            *letter = Letter::new(heartbeat);
+        }
+    }
+}
+
+/// Names one side's heartbeats anew, wherever they are named.
+fn rank(world: &mut World, whose: Side, replays: bool) {
+    let ranks = Ranks::of(world, whose, replays);
+    for side in SIDES {
+        let seat = world.seat_mut(side);
+        let Some(mind) = &seat.mind else { continue };
+        let theirs = |mark| side_of(mark, side) != whose;
+        if mind
+            .marks
+            .iter()
+            .all(|(mark, echo)| theirs(*mark) || ranks.of_mark(*mark, *echo) == Some(*echo))
+        {
+            continue;
+        }
+        let mut node = mind.node.clone();
+        node.marks(&mut |mark, echo| {
+            if theirs(mark) {
+                return true;
+            }
+            let rank = ranks.of_mark(mark, *echo);
+            *echo = rank.unwrap_or_default();
+            rank.is_some()
+        });
+        seat.mind = Some(Arc::new(Mind::new(node)));
+    }
+    for letter in &mut world.wire[whose as usize] {
+        let named = Echo {
+            incarnation: letter.heartbeat.incarnation,
+            sequence: letter.heartbeat.sequence,
+        };
+        let rank = ranks.find(named).expect("a heartbeat under way is ranked");
+        if rank != named {
+            let mut heartbeat = (*letter.heartbeat).clone();
+            (heartbeat.incarnation, heartbeat.sequence) = (rank.incarnation, rank.sequence);
+            *letter = Letter::new(heartbeat);
+        }
+    }
+    for letter in &mut world.wire[whose.other() as usize] {
+        let echo = letter.heartbeat.echo;
+        let rank = ranks.find(echo).unwrap_or_default();
+        if rank != echo {
+            let mut heartbeat = (*letter.heartbeat).clone();
+            heartbeat.echo = rank;
+            *letter = Letter::new(heartbeat);
+        }
+    }
+}
+
+/// Whose heartbeats a number in a side's node counts.
+fn side_of(mark: Mark, side: Side) -> Side {
+    match mark {
+        Mark::Sent | Mark::Round | Mark::Decided => side,
+        Mark::Believed | Mark::Said | Mark::Stranger | Mark::Retired => side.other(),
+    }
+}
+
+/// The new numbers of one side's heartbeats.
+struct Ranks {
+    whose: Side,
+    /// Every number whose place among the others matters, in order.
+    all: Vec<Echo>,
+    /// Its living incarnation, the last heartbeat that sent, and its round.
+    sent: Echo,
+    round: u64,
+    /// Incarnations of which something is under way.
+    under_way: Vec<u64>,
+    replays: bool,
+}
+
+impl Ranks {
+    fn of(world: &World, whose: Side, replays: bool) -> Ranks {
+        let own = world.seat(whose).mind.as_deref();
+        let sent = own.map(|m| m.mark(Mark::Sent)).unwrap_or_default();
+        let round = own.map_or(0, |m| m.mark(Mark::Round).sequence);
+        let letters = &world.wire[whose as usize];
+        let under_way: Vec<u64> = letters.iter().map(|l| l.heartbeat.incarnation).collect();
+        let mut all: Vec<Echo> = letters
+            .iter()
+            .map(|l| Echo {
+                incarnation: l.heartbeat.incarnation,
+                sequence: l.heartbeat.sequence,
+            })
+            .collect();
+        // The living incarnation counts, and the one that is believed.
+        all.push(Echo {
+            sequence: if round == u64::MAX { 0 } else { round },
+            ..sent
+        });
+        let other = world.seat(whose.other()).mind.as_deref();
+        let believed = other.map(|m| m.mark(Mark::Believed)).unwrap_or_default();
+        all.push(Echo {
+            sequence: if replays { believed.sequence } else { 0 },
+            ..believed
+        });
+        all.retain(|e| e.incarnation != 0);
+        all.sort_by_key(|e| (e.incarnation, e.sequence));
+        all.dedup();
+        Ranks {
+            whose,
+            all,
+            sent,
+            round,
+            under_way,
+            replays,
+        }
+    }
+
+    /// The number's new name; None: it may be forgotten.
+    fn of_mark(&self, mark: Mark, echo: Echo) -> Option<Echo> {
+        let living = echo.incarnation == self.sent.incarnation;
+        match mark {
+            _ if echo.incarnation == 0 => Some(echo),
+            // What comes is above all there is, so it need not stand out itself.
+            Mark::Sent => self
+                .find(Echo {
+                    sequence: echo.sequence.min(u64::MAX - 1),
+                    ..echo
+                })
+                .map(|e| Echo {
+                    sequence: e.sequence.max(echo.sequence.min(1)),
+                    ..e
+                }),
+            // Once sent it is in the round, and so in every later one.
+            Mark::Decided if echo.sequence <= self.sent.sequence => self.find(Echo {
+                sequence: 0,
+                ..echo
+            }),
+            Mark::Decided => {
+                let sent = self.of_mark(Mark::Sent, self.sent)?;
+                Some(Echo {
+                    sequence: sent.sequence + 1,
+                    ..sent
+                })
+            }
+            Mark::Round => self.find(echo),
+            // Every heartbeat under way is above it (the others were lost): its echo is what matters.
+            Mark::Believed if !self.replays => self.find(self.reach(echo, living)),
+            Mark::Believed => self.find(echo),
+            Mark::Said => Some(Echo {
+                incarnation: self.incarnation(echo.incarnation).unwrap_or(1),
+                sequence: 0,
+            }),
+            Mark::Stranger if living => self.find(self.reach(echo, living)),
+            Mark::Stranger => None,
+            Mark::Retired => {
+                let incarnation = self.incarnation(echo.incarnation)?;
+                self.under_way.contains(&echo.incarnation).then_some(Echo {
+                    incarnation,
+                    sequence: 0,
+                })
+            }
+        }
+    }
+
+    /// As an echo it reaches the round or it does not.
+    fn reach(&self, echo: Echo, living: bool) -> Echo {
+        let reached = living && self.round > 0 && echo.sequence >= self.round;
+        Echo {
+            sequence: if reached { self.round } else { 0 },
+            ..echo
+        }
+    }
+
+    fn find(&self, echo: Echo) -> Option<Echo> {
+        let incarnation = self.incarnation(echo.incarnation)?;
+        if echo.sequence == 0 || echo.sequence == u64::MAX {
+            return Some(Echo {
+                incarnation,
+                ..echo
+            });
+        }
+        let before = |e: &&Echo| {
+            e.incarnation == echo.incarnation && (1..=echo.sequence).contains(&e.sequence)
+        };
+        Some(Echo {
+            incarnation,
+            sequence: self.all.iter().filter(before).count() as u64,
+        })
+    }
+
+    fn incarnation(&self, incarnation: u64) -> Option<u64> {
+        let mut older = self
+            .all
+            .iter()
+            .map(|e| e.incarnation)
+            .take_while(|i| *i <= incarnation)
+            .collect::<Vec<_>>();
+        older.dedup();
+        (older.last() == Some(&incarnation)).then_some(10 * older.len() as u64 + self.whose as u64)
+    }
+}

@@ -1,0 +1,110 @@
+//! That canonical states lose nothing: along random ways, a world that is made canonical after every
+//! move and one that never is do the same.
+
+use super::bounds::{Bounds, Left};
+use super::moves::{Move, Rules, What, apply, next};
+use super::world::World;
+use ha_appliance::core::event::Action;
+use std::time::Duration;
+
+#[test]
+fn canonical_and_raw_worlds_do_the_same() {
+    let plenty = Left {
+        total: 12,
+        crashes: 4,
+        wipes: 2,
+        failures: 4,
+        fences: 4,
+        commands: 3,
+        late: 4,
+        slow: 8,
+        cuts: 8,
+    };
+    let bounds = Bounds {
+        name: "honest",
+        settled: false,
+        quantum: Duration::from_millis(100),
+        letters: 2,
+        lossy: true,
+        misses: 2,
+        replays: false,
+        timeouts: true,
+        raw: false,
+        left: plenty,
+    };
+    let (mut dice, mut moves) = (Dice(1), 0);
+    for way in 0..300 {
+        let rules = Rules {
+            bounds,
+            defect: None,
+            only: None,
+        };
+        let raw_rules = Rules {
+            bounds: Bounds {
+                raw: true,
+                ..bounds
+            },
+            ..rules
+        };
+        let (mut canonical, mut raw) = (World::new(plenty), World::new(plenty));
+        for step in 0..150 {
+            let mut open = vec![];
+            next(&canonical, &rules, &mut |m, outcome| {
+                open.extend(outcome.is_ok().then_some(m))
+            });
+            let time: Vec<Move> = open
+                .iter()
+                .copied()
+                .filter(|m| m.what == What::Advance)
+                .collect();
+            let from = if dice.roll(3) == 0 && !time.is_empty() {
+                time
+            } else {
+                open
+            };
+            let m = from[dice.roll(from.len())];
+            let (here, after) = apply(&canonical, m, &rules).expect("offered");
+            let (there, raw_after) = apply(&raw, m, &raw_rules)
+                .unwrap_or_else(|| panic!("way {way} step {step}: raw cannot {m:?}"));
+            let (a, b) = (essence(&here.actions), essence(&there.actions));
+            assert_eq!(a, b, "way {way} step {step}: {m:?}");
+            (canonical, raw) = (
+                after.expect("ok"),
+                raw_after.unwrap_or_else(|b| panic!("way {way} step {step}: {b}")),
+            );
+            moves += 1;
+        }
+    }
+    println!("{moves} moves");
+}
+
+/// What an action does, without the numbers that canonical worlds change.
+fn essence(actions: &[Action]) -> Vec<String> {
+    let effects = actions
+        .iter()
+        .filter(|a| super::moves::effect(a) || matches!(a, Action::Cancel { .. }));
+    effects
+        .map(|action| match action {
+            Action::Send(h) => format!(
+                "send {:?} {} {} {:?}",
+                h.groups,
+                h.solicit,
+                h.goodbye,
+                h.request.map(|r| r.verb)
+            ),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+/// xorshift64*: random enough to wander, and the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides
+    }
+}

@@ -1,0 +1,42 @@
+//! An exhaustive search: two real nodes (`core::Node::step`, the code that ships), one group, and an
+//! adversary that may do anything within stated bounds, in any order. Every state within the bounds
+//! is visited, every property is judged in each.
+//!
+//! **World.** Two machines (`world`): a daemon or none, a disk with a write under way, a resource that
+//! may run, an operation under way, a source of clearance being asked (fencing, and truthful: it says
+//! done at a moment at which the peer is off, having switched it off if need be). Between them
+//! heartbeats under way.
+//!
+//! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The network
+//! changes to any pattern of cut directions; what was under way then arrives at any time later or
+//! never. (In a *lossy* search any heartbeat may be lost or late at any time.) A daemon dies, or its machine
+//! loses power, between any two actions of a step; a write under way then reached the disk or did
+//! not. It returns with its state or wiped. Writes, starts, stops and looks take any time, fail, fail after
+//! having reached the disk. Operators order. Daemons pause.
+//!
+//! **Time** keeps its meaning: it passes in steps of one heartbeat interval, and only when every
+//! deadline that has come was served (or the daemon pauses, which is counted). Heartbeats between
+//! two such points are in any order.
+//!
+//! **Ending.** A search *closes* when no new state is left; one that meets its cap fails. Histories with the same
+//! future are one state (`canonical`); that this loses nothing is tested beside it.
+//!
+//! **Why not stateright**: its model wants a state that is cloned, hashed and compared as it is, and
+//! one function for the next state. Here a step's outcomes share the step, minds share memory, the
+//! fingerprint is kept instead of the state, and recovery (`heal`) is tried from states as they are found;
+//! that is most of the code, and none of it would be saved.
+//!
+//! `scripts/search` runs it, `scripts/search long` goes deeper; plain `cargo test` runs only the smallest.
+
+mod bounds;
+mod canonical;
+mod check;
+mod defect;
+mod explore;
+mod heal;
+mod honest;
+mod moves;
+mod print;
+mod searches;
+mod trace;
+mod world;
