@@ -247,6 +247,7 @@ fn every_property_holds_in_every_state() {
         }
         assert!(found.closed, "not closed: more than {cap} states");
     }
+    assert!(all > 0, "no search has that name");
     println!("\nall closed, {all} states");
 }
 
