@@ -367,7 +367,9 @@ impl Peer {
     fn judge(&mut self, now: Time, heartbeat: &Heartbeat, setup: &Setup) {
         let (state, reason) = if let Some(reason) = incompatible(heartbeat, setup) {
             (PeerState::Refused, reason)
-        } else if heartbeat.goodbye {
+        } else if heartbeat.goodbye && self.candidates.is_empty() {
+            // Not while another incarnation waits to be believed: the peer may be back already, and
+            // started by this node's agreement, when the old one's goodbye comes late.
             (PeerState::Left, Reason::PeerLeft)
         } else if self.keeps_up(now, setup) {
             (PeerState::Alive, Reason::PeerHeard)
@@ -392,7 +394,8 @@ impl Peer {
                 self.retired.remove(0);
             }
         }
-        self.candidates.retain(|c| c.incarnation != incarnation);
+        // Others are older, or ask again.
+        self.candidates.clear();
         self.incarnation = incarnation;
     }
 

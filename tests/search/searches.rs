@@ -133,6 +133,17 @@ const SHORT: &[Bounds] = &[
 
 const LONG: &[Bounds] = &[
     Bounds {
+        name: "late goodbye",
+        letters: 2,
+        left: Left {
+            total: 1,
+            commands: 1,
+            cuts: 2,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
         name: "cold start, one fault of any kind",
         settled: false,
         left: Left { cuts: 1, ..ONE },
@@ -236,6 +247,7 @@ fn every_property_holds_in_every_state() {
         }
         assert!(found.closed, "not closed: more than {cap} states");
     }
+    assert!(all > 0, "no search has that name");
     println!("\nall closed, {all} states");
 }
 
