@@ -166,7 +166,9 @@ impl Probes {
 /// makes sure that the peer is off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sources {
-    asking: Option<usize>,
+    /// Since when a source is being asked.
+    asking: Option<Time>,
+    cancelled: bool,
     next: usize,
     refused: Option<String>,
     retry_at: Option<Time>,
@@ -174,6 +176,9 @@ pub struct Sources {
 
 /// The pause after every source refused.
 const RETRY: Duration = Duration::from_secs(5);
+/// How long a source may take to make sure that a machine is off: the slowest known, a cloud's, asks
+/// for eight minutes. After that it is told to end, which it still has to do by itself.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The operation of asking source 0.
 const FIRST_OP: u64 = 1_000_001;
 
@@ -189,10 +194,24 @@ impl Sources {
             return;
         }
         let source = self.next % count;
-        self.asking = Some(source);
+        self.asking = Some(now);
+        self.cancelled = false;
         self.retry_at = None;
         let op = OpId(FIRST_OP + source as u64);
         out.push(Action::Clear { op, source });
+    }
+
+    /// Tells a source that takes too long to end.
+    pub fn tick(&mut self, now: Time, count: usize, out: &mut Vec<Action>) {
+        if let Some(since) = self.asking
+            && now.since(since) >= PATIENCE
+            && !self.cancelled
+            && count > 0
+        {
+            self.cancelled = true;
+            let op = OpId(FIRST_OP + (self.next % count) as u64);
+            out.push(Action::Cancel { op });
+        }
     }
 
     /// Whether the operation is a question to a source.
@@ -211,14 +230,19 @@ impl Sources {
         self.refused = refusal;
     }
 
-    /// When the next question is due.
+    /// When the next question is due, or the end of patience.
     pub fn deadline(&self) -> Option<Time> {
-        self.retry_at
+        self.retry_at.or(self.asking.map(|since| since + PATIENCE))
     }
 
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        self.retry_at.iter_mut().for_each(f);
+        self.retry_at.iter_mut().chain(&mut self.asking).for_each(f);
+    }
+
+    /// Leaves out of a search for how long a source has been asked.
+    pub fn leave_out(&mut self, now: Time) {
+        self.asking = self.asking.map(|_| now);
     }
 
     fn waiting(&self) -> Reason {

@@ -231,6 +231,7 @@ impl Node {
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.memory.tick(self.now);
+        self.sources.tick(self.now, setup.sources, out);
         self.gateways.tick(self.now, &setup.gateway, out);
         if self.gateways.pending()
             || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g)))

@@ -53,9 +53,10 @@ impl Node {
     }
 
     /// Leaves out of a search what works in seconds and only delays or repeats: the limit on moves, the
-    /// trial of the disk and the patience with it.
+    /// trial of the disk, and the patience with it and with sources of clearance.
     pub fn leave_out(&mut self, now: Time) {
         self.memory.forget(now);
+        self.sources.leave_out(now);
         self.groups.iter_mut().for_each(Group::leave_out);
     }
 }
