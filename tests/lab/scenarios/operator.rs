@@ -71,7 +71,7 @@ fn planned_move(lab: &mut Lab) -> Outcome {
             holder.peer()
         };
         lab.node(ordered_on).order(&["failover"])?;
-        moved(lab, &client, holder, from, Duration::from_millis(100))?;
+        moved(lab, &client, holder, from, Duration::from_secs(1))?;
         lab.reached_at_once(&client)?;
         holder = holder.peer();
         lab.both_alive()?;
@@ -84,7 +84,7 @@ fn clean_stop(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&Settings::default())?;
     let from = lab.note("SIGTERM to the holder's daemon");
     lab.node(holder).stop(Duration::from_secs(10))?;
-    moved(lab, &client, holder, from, Duration::from_millis(100))?;
+    moved(lab, &client, holder, from, Duration::from_secs(1))?;
     lab.start(holder)?;
     lab.both_alive()?;
     lab.nothing_moves(holder.peer(), Duration::from_secs(2))
@@ -95,7 +95,7 @@ fn standby_online(lab: &mut Lab) -> Outcome {
     let from = lab.note("standby, ordered on the other node");
     lab.node(holder.peer())
         .order(&["standby", holder.node_name()])?;
-    moved(lab, &client, holder, from, Duration::from_millis(100))?;
+    moved(lab, &client, holder, from, Duration::from_secs(1))?;
     lab.node(holder).kill();
     lab.start(holder)?;
     lab.both_alive()?;

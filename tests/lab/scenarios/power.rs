@@ -55,7 +55,7 @@ pub const ALL: &[Scenario] = &[
 ];
 
 fn power_loss(lab: &mut Lab) -> Outcome {
-    take_over(lab, &Settings::default(), Duration::from_millis(900))
+    take_over(lab, &Settings::default(), Duration::from_secs(2))
 }
 
 fn power_loss_fast(lab: &mut Lab) -> Outcome {
@@ -64,7 +64,7 @@ fn power_loss_fast(lab: &mut Lab) -> Outcome {
         misses: 3,
         ..Settings::default()
     };
-    take_over(lab, &fast, Duration::from_millis(200))
+    take_over(lab, &fast, Duration::from_millis(450))
 }
 
 fn take_over(lab: &mut Lab, settings: &Settings, at_most: Duration) -> Outcome {
@@ -104,10 +104,7 @@ fn power_loss_ipv6(lab: &mut Lab) -> Outcome {
         client.answered(Some(holder.peer()), Duration::from_secs(3))?;
         let outage = client.outage(cut).length();
         lab.record.figure(name, outage);
-        ensure!(
-            outage < Duration::from_millis(900),
-            "the {name} was {outage:?}"
-        );
+        ensure!(outage < Duration::from_secs(2), "the {name} was {outage:?}");
     }
     Ok(())
 }
@@ -146,11 +143,7 @@ fn power_return(lab: &mut Lab) -> Outcome {
     lab.both_alive()?;
     lab.nothing_moves(old.peer(), Duration::from_secs(3))?;
     lab.nothing_moved(old.peer(), back)?;
-    let outage = client.outage(back).length();
-    ensure!(
-        outage < Duration::from_millis(20),
-        "the return cost the client {outage:?}"
-    );
+    client.noticed_nothing(back)?;
     Ok(())
 }
 
