@@ -49,9 +49,7 @@ pub fn load(path: &Path) -> Result<Config, Error> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "`ha-appliance init` writes a first one; --config PATH names another"
-            }
+            std::io::ErrorKind::NotFound => "config/ has examples; --config PATH names another",
             std::io::ErrorKind::PermissionDenied => "run as root",
             std::io::ErrorKind::InvalidData => "save it as UTF-8",
             _ => "--config PATH names another",

@@ -1,6 +1,6 @@
 //! Limits how often a group moves by itself, so that a flapping cause does not become flapping
-//! services. The limit delays a move; it never cancels one, and an operator's command or a hard
-//! fact does not ask it.
+//! services. The limit delays a move; it never cancels one. It is not asked where the group reaches
+//! nobody (no carrier, no gateway), nor by an operator's command or a hard fact.
 
 use super::time::Time;
 use std::time::Duration;

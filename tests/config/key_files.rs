@@ -154,7 +154,7 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
     dir.told(
         load(&dir.0.join("ha.toml")),
         "DIR/ha.toml cannot be read: No such file or directory (os error 2)\n    \
-         `ha-appliance init` writes a first one; --config PATH names another",
+         config/ has examples; --config PATH names another",
     );
     fs::write(dir.0.join("ha.toml"), b"name = \"\xff\"").unwrap();
     dir.told(

@@ -60,13 +60,17 @@ impl Group {
         }
         let facts = self.facts_that_move(cx);
         let mine = readiness(&facts);
+        // The limit never keeps a group where it reaches nobody.
+        let serves = !facts
+            .iter()
+            .any(|f| matches!(f, Fact::NoCarrier(_) | Fact::GatewayLost(_)));
         // Of two that are not well, the one where nothing failed may still be able to run it.
         let theirs = (report.readiness, report.fail_count == 0);
         if theirs > (mine, !self.failing()) {
             let worst = facts
                 .iter()
                 .max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
-            return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred));
+            return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred && serves));
         }
         let preferred = cx.setup.prefer == Some(cx.me().other());
         let due = match (cx.setup.failback, self.peer_able_since) {
