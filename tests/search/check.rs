@@ -226,7 +226,7 @@ fn highest_elsewhere(world: &World, side: Side) -> u64 {
 }
 
 fn parity(token: Token) -> Side {
-    if token.epoch % 2 == 0 {
+    if token.epoch.is_multiple_of(2) {
         Side::First
     } else {
         Side::Second

@@ -63,7 +63,7 @@ pub fn explore(rules: &Rules, cap: u64, sample: u64) -> Found {
                         broken.lock().unwrap().get_or_insert((what, *id, last));
                     };
                     if sample > 0
-                        && world.print() as u64 % sample == 0
+                        && (world.print() as u64).is_multiple_of(sample)
                         && let Err(what) = healer.heal(world)
                     {
                         report(what, None);
