@@ -82,7 +82,7 @@ impl Listener {
 
     pub(super) fn send(&self, frame: &[u8]) -> io::Result<()> {
         let to = through(self.interface, self.protocol);
-        sys::send_to(self.fd.as_fd(), frame, &to)
+        sys::send_to(self.fd.as_fd(), frame, &to, 0)
     }
 
     /// The length of the next frame from outside; `None` when none is waiting. An interface that

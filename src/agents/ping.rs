@@ -18,6 +18,8 @@ pub struct Pinger {
     secret: u64,
     /// The requests not answered yet, oldest first: whom, and the number on the wire.
     asked: VecDeque<(IpAddr, u64)>,
+    /// Who answered since it was last asked.
+    answered: Vec<IpAddr>,
     v4: OwnedFd,
     v6: Option<OwnedFd>,
 }
@@ -46,6 +48,7 @@ impl Pinger {
             interface: 0,
             secret: u64::from_ne_bytes(sys::random()?),
             asked: VecDeque::new(),
+            answered: Vec::new(),
             v4,
             v6: open_v6()?,
         })
@@ -71,12 +74,22 @@ impl Pinger {
             sequence: id as u16,
             id: id ^ self.secret,
         };
+        // An answer proves the neighbour's hardware address. Told so, the kernel does not ask for it
+        // anew every half minute, with three packets a second apart, which on a lossy LAN fail now and
+        // then and leave the gateway unreachable for seconds.
+        let flags = match self.answered.iter().position(|one| *one == target) {
+            Some(at) => {
+                self.answered.swap_remove(at);
+                libc::MSG_CONFIRM
+            }
+            None => 0,
+        };
         match target {
             IpAddr::V4(target) => {
                 let mut to: libc::sockaddr_in = sys::zero();
                 to.sin_family = libc::AF_INET as u16;
                 to.sin_addr.s_addr = u32::from_ne_bytes(target.octets());
-                sys::send_to(self.v4.as_fd(), &question.encode_v4(), &to)?;
+                sys::send_to(self.v4.as_fd(), &question.encode_v4(), &to, flags)?;
             }
             IpAddr::V6(target) => {
                 let v6 = self.v6.as_ref().ok_or_else(no_ipv6)?;
@@ -84,7 +97,7 @@ impl Pinger {
                 to.sin6_family = libc::AF_INET6 as u16;
                 to.sin6_addr.s6_addr = target.octets();
                 to.sin6_scope_id = self.interface; // a link-local gateway needs it
-                sys::send_to(v6.as_fd(), &question.encode_v6(), &to)?;
+                sys::send_to(v6.as_fd(), &question.encode_v6(), &to, flags)?;
             }
         }
         self.asked.retain(|(_, open)| *open != question.id);
@@ -112,6 +125,9 @@ impl Pinger {
             let answered = self.asked.iter().position(|one| *one == (from, echo.id));
             if let Some(position) = answered {
                 self.asked.remove(position);
+                if !self.answered.contains(&from) {
+                    self.answered.push(from);
+                }
                 return Ok(Some((from, echo.id ^ self.secret)));
             }
         }

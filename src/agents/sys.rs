@@ -115,15 +115,20 @@ pub(super) fn attach_filter(fd: BorrowedFd, program: &mut [libc::sock_filter]) -
     }
 }
 
-/// sendto(2).
-pub(super) fn send_to<A: Plain>(fd: BorrowedFd, bytes: &[u8], to: &A) -> io::Result<()> {
+/// sendto(2). `flags` as there.
+pub(super) fn send_to<A: Plain>(
+    fd: BorrowedFd,
+    bytes: &[u8],
+    to: &A,
+    flags: c_int,
+) -> io::Result<()> {
     // SAFETY: both pointers come with the length of the live value behind them.
     let sent = unsafe {
         libc::sendto(
             fd.as_raw_fd(),
             bytes.as_ptr().cast(),
             bytes.len(),
-            0,
+            flags,
             (to as *const A).cast(),
             size_of::<A>() as libc::socklen_t,
         )

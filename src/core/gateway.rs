@@ -2,7 +2,7 @@
 //!
 //! Three questions are answered here. *Is a gateway lost?* `misses` attempts in a row unanswered;
 //! after that it must answer for `dampening` before it counts again. *Did anything on-link answer
-//! since a given moment?* Asked at heartbeat rate once heartbeats are missed ([`Gateways::urgent`]).
+//! since a given moment?* Asked several times an interval once heartbeats are missed ([`Gateways::urgent`]).
 //! *Is it the gateway or me?* A loss here counts only after the peer answers for its own gateways
 //! by a ping sent later ([`Gateways::loss_confirmed`]): a dead gateway moves nobody.
 
@@ -27,7 +27,7 @@ pub struct Gateways {
     question: Option<(u32, Time)>,
     /// The peer's latest question answered.
     answered: u32,
-    /// When the last ping at heartbeat rate was sent.
+    /// When the gateways were last asked out of turn.
     urgent_at: Option<Time>,
 }
 
@@ -123,9 +123,10 @@ impl Gateways {
             .any(|g| g.state == GatewayState::Pending)
     }
 
-    /// Heartbeats are missing, or a first answer is: asks every gateway once each `interval`.
+    /// Heartbeats are missing, or a first answer is: asks every gateway several times in each
+    /// `interval`, so that some answers come through a LAN that loses a third of everything.
     pub fn urgent(&mut self, now: Time, interval: Duration, out: &mut Vec<Action>) {
-        let due = self.urgent_at.is_none_or(|at| now >= at + interval);
+        let due = self.urgent_at.is_none_or(|at| now >= at + pace(interval));
         if due && !self.gateways.is_empty() {
             self.urgent_at = Some(now);
             out.extend((0..self.gateways.len()).map(|index| ping(index, now)));
@@ -139,7 +140,7 @@ impl Gateways {
 
     /// When [`urgent`](Self::urgent) is next due, if it was begun.
     pub fn urgent_deadline(&self, interval: Duration) -> Option<Time> {
-        Some(self.urgent_at? + interval)
+        Some(self.urgent_at? + pace(interval))
     }
 
     /// When [`tick`](Self::tick) is next due.
@@ -306,6 +307,11 @@ impl Gateway {
         self.state = state;
         self.since = now;
     }
+}
+
+/// How often a gateway is asked while heartbeats are missing.
+fn pace(interval: Duration) -> Duration {
+    (interval / 4).max(Duration::from_millis(5))
 }
 
 fn ping(gateway: usize, stamp: Time) -> Action {

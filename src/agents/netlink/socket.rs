@@ -126,7 +126,7 @@ impl Socket {
     fn send(&self, requests: &Requests) -> io::Result<()> {
         let mut kernel: libc::sockaddr_nl = sys::zero();
         kernel.nl_family = libc::AF_NETLINK as u16;
-        sys::send_to(self.fd.as_fd(), requests.bytes(), &kernel)
+        sys::send_to(self.fd.as_fd(), requests.bytes(), &kernel, 0)
     }
 
     /// The length of the next datagram from the kernel. Only the kernel may speak here: another
