@@ -47,6 +47,11 @@ const KEPT: &[(Mode, u64, &str)] = &[
         309,
         "best effort against a peer in maintenance, which stops for nothing",
     ),
+    (
+        Mode::BestEffort,
+        1882369826070734,
+        "paused between two resources of a start, it went on before it read that the peer had taken over",
+    ),
     // Mistakes of the checker, kept so that they stay repaired.
     (
         Mode::BestEffort,

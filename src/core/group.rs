@@ -307,6 +307,10 @@ impl Group {
                 if let Some(reason) = self.must_stop(cx) {
                     self.stop(cx, reason, out);
                 } else if next < self.present.len() {
+                    // After a pause the peer may have taken over: what it said meanwhile comes first.
+                    if self.right == Right::Agreement && !self.up_to_date(cx) {
+                        return false;
+                    }
                     return self.launch(cx, Kind::Start, next, out);
                 } else {
                     self.retry_at = None;
