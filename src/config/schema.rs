@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The lifetime a VIP is installed with: the kernel removes it this long after the daemon last
 /// renewed it, whatever became of the daemon. Not a key, since every other promise about a hung
 /// daemon is counted from it.
-pub const VIP_LIFETIME: Duration = Duration::from_secs(3);
+pub const VIP_LIFETIME: Duration = crate::core::setup::LIFETIME;
 
 /// Most links of a node.
 pub const MAX_LINKS: usize = 8;
