@@ -185,6 +185,17 @@ fn keygen_prints_another_key_each_time_and_never_overwrites() {
     assert_eq!(std::fs::read(&key).unwrap(), written);
 }
 
+/// As for `check`, wherever one stands.
+#[test]
+fn keygen_takes_a_relative_key_file_from_beside_ha_toml() {
+    let dir = TestDir::new();
+    let config = "[cluster]\nname = \"x\"\nkey_file = \"keys-of-the-test\"\n";
+    std::fs::write(dir.join("ha.toml"), config).unwrap();
+    let (code, _, err) = run(&dir, "keygen --write");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(dir.join("keys-of-the-test").is_file());
+}
+
 #[test]
 fn history_is_empty_at_first_and_then_tells() {
     let dir = TestDir::new();

@@ -59,7 +59,8 @@ fn key_file(path: &Path) -> Result<PathBuf, String> {
         .get("cluster")
         .and_then(|c| c.get("key_file"))
         .and_then(|k| k.as_str());
-    key_file.map(PathBuf::from).ok_or_else(|| {
+    let key_file = key_file.map(|file| config::beside(path, file));
+    key_file.ok_or_else(|| {
         format!("{shown} has no key_file in [cluster]; add key_file = \"/etc/ha-appliance/key\"")
     })
 }

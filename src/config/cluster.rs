@@ -132,6 +132,6 @@ fn keys(
 }
 
 /// A relative path counts from ha.toml's own directory, wherever the daemon was started.
-fn beside(config: &Path, file: &str) -> PathBuf {
+pub fn beside(config: &Path, file: &str) -> PathBuf {
     config.parent().unwrap_or(Path::new("")).join(file)
 }

@@ -31,6 +31,7 @@ mod vifs;
 mod vip;
 mod warning;
 
+pub use cluster::beside;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
 pub use key::generate_key_line;
