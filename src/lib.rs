@@ -18,4 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod shell;
+mod sys;
+#[cfg(test)]
+mod testing;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! The subcommands as an operator meets them: the built program, its texts and exit codes.
 
-#[path = "../src/shell/testing.rs"]
+#[path = "../src/testing.rs"]
 mod testing;
 
 use ha_appliance::shell::clock;

@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod carrier;
+pub mod child;
 mod frames;
 pub mod host;
 pub mod neighbour;

@@ -1,7 +1,7 @@
 //! The clocks. Decisions use [`now`] alone; the wall clock is for people's eyes, because it jumps.
 
-use super::sys;
 use crate::core::time::Time;
+use crate::sys;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, on CLOCK_BOOTTIME, which also counts while the machine sleeps.

@@ -333,7 +333,7 @@ mod tests {
     use crate::core::peer::PeerState;
     use crate::core::reason::{Fact, Reason};
     use crate::shell::status::sample::Sample;
-    use crate::shell::testing::{TestDir, wait_until};
+    use crate::testing::{TestDir, wait_until};
     use crate::wire::heartbeat::{Side, Token};
     use std::time::Duration;
 

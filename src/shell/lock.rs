@@ -7,7 +7,7 @@
 //! [`PidLock`] may open the pid file inside the daemon. The file is never removed: a daemon that
 //! had it open at that moment would lock a file that nobody else sees.
 
-use super::sys;
+use crate::sys;
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -156,7 +156,7 @@ fn open(path: &Path, create: bool) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::testing::{TestDir, in_child};
+    use crate::testing::{TestDir, in_child};
 
     #[test]
     fn nobody() {
@@ -199,9 +199,9 @@ mod tests {
     #[test]
     #[ignore = "helper of the_second_daemon_is_told_the_first_ones_pid"]
     fn child_holds_the_lock() {
-        crate::shell::testing::child(|dir| {
+        crate::testing::child(|dir| {
             let lock = PidLock::acquire(dir).unwrap();
-            crate::shell::testing::ready(dir);
+            crate::testing::ready(dir);
             std::thread::sleep(std::time::Duration::from_secs(60));
             drop(lock);
         });

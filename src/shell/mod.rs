@@ -1,7 +1,6 @@
 //! The thin shell around the core: clock, sockets, signals, files, and the loop that feeds the core.
 
 pub mod assembly;
-pub mod child;
 pub mod clock;
 pub mod daemon;
 pub mod history;
@@ -18,6 +17,3 @@ pub mod resources;
 pub mod signals;
 pub mod state;
 pub mod status;
-mod sys;
-#[cfg(test)]
-mod testing;

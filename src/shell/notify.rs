@@ -4,8 +4,8 @@
 //! with all its children. A queue of [`MAX_QUEUE`] waits for a slow one; what does not fit is dropped
 //! and counted: a hook can be late, but it can hold up nothing.
 
-use super::child;
 use super::history::Entry;
+use crate::agents::child;
 use smol::channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ async fn run(hook: &Path, entry: &Entry, limit: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::testing::TestDir;
+    use crate::testing::TestDir;
     use std::os::unix::fs::PermissionsExt;
     use std::time::Instant;
 

@@ -4,8 +4,8 @@
 //! takes the events away from the loop and wakes it, several switches for each heartbeat (measured:
 //! 0.5 % of a core instead of 0.1 % at ten heartbeats a second).
 
-use super::sys;
 use crate::core::time::Time;
+use crate::sys;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;

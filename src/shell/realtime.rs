@@ -3,7 +3,7 @@
 //! A heartbeat 500 ms late costs a takeover; at an interval of 10 ms, 30 ms do. Neither helps
 //! against a hypervisor that stops the whole machine: that is what lease lifetimes are for.
 
-use super::sys;
+use crate::sys;
 
 /// Locks what memory is used, and takes a low real-time priority. What fails (no privilege) is a
 /// warning: everything works without, only later under load.

@@ -14,7 +14,7 @@
 //! RLIMIT_SIGPENDING (the sender is told EAGAIN).
 
 use super::orders::{Order, UnknownVerb};
-use super::sys;
+use crate::sys;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::shell::lock::{Holder, PidLock};
     use crate::shell::orders::{Generation, Verb};
-    use crate::shell::testing::{TestDir, child, in_child, ready, wait_until};
+    use crate::testing::{TestDir, child, in_child, ready, wait_until};
     use std::path::Path;
     use std::process::Command;
 

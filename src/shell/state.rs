@@ -7,8 +7,8 @@
 //! agreement or clearance). So whatever is not exactly what was written is moved aside, said, and
 //! treated as missing.
 
-use super::sys;
 use crate::core::record::{GroupRecord, Record, VifRecord};
+use crate::sys;
 use crate::wire::heartbeat::{Side, Token, Wish, WishSubject, hash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -500,7 +500,7 @@ impl TryFrom<String> for DiskMac {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::testing::TestDir;
+    use crate::testing::TestDir;
     use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt;
 

@@ -152,7 +152,7 @@ mod tests {
     use super::super::sample;
     use super::super::{Answers, Status};
     use super::*;
-    use crate::shell::testing::TestDir;
+    use crate::testing::TestDir;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

@@ -4,7 +4,7 @@
 //! A child would otherwise inherit the daemon's blocked signals (and so ignore SIGTERM) and its
 //! real-time priority; and a grandchild that keeps the pipe open would be waited for, for ever.
 
-use super::sys;
+use crate::sys;
 use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
@@ -114,7 +114,7 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::testing::{TestDir, wait_until};
+    use crate::testing::{TestDir, wait_until};
     use std::time::Instant;
 
     fn sh(script: &str) -> Command {

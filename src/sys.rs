@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Microseconds of CLOCK_BOOTTIME.
-pub(super) fn boottime_us() -> i64 {
+pub(crate) fn boottime_us() -> i64 {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -20,7 +20,7 @@ pub(super) fn boottime_us() -> i64 {
 }
 
 /// An empty epoll set.
-pub(super) fn epoll() -> io::Result<OwnedFd> {
+pub(crate) fn epoll() -> io::Result<OwnedFd> {
     // SAFETY: a number in, a descriptor or -1 out.
     let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
     // SAFETY: the kernel just made this descriptor for us.
@@ -28,7 +28,7 @@ pub(super) fn epoll() -> io::Result<OwnedFd> {
 }
 
 /// Adds a descriptor to an epoll set, for reading; it leaves when it is closed.
-pub(super) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
+pub(crate) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
     let fd = descriptor.as_raw_fd();
     let mut event = libc::epoll_event {
         events: libc::EPOLLIN as u32,
@@ -40,7 +40,7 @@ pub(super) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()>
 }
 
 /// Waits without end for a descriptor of the set; which one is not told. A signal ends it as well.
-pub(super) fn epoll_wait(set: &OwnedFd) -> io::Result<()> {
+pub(crate) fn epoll_wait(set: &OwnedFd) -> io::Result<()> {
     let mut event = libc::epoll_event { events: 0, u64: 0 };
     // SAFETY: room for one event, and one is asked for.
     match check(unsafe { libc::epoll_wait(set.as_raw_fd(), &mut event, 1, -1) }) {
@@ -50,7 +50,7 @@ pub(super) fn epoll_wait(set: &OwnedFd) -> io::Result<()> {
 }
 
 /// A timer on CLOCK_BOOTTIME, not set.
-pub(super) fn timerfd() -> io::Result<OwnedFd> {
+pub(crate) fn timerfd() -> io::Result<OwnedFd> {
     let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
     // SAFETY: numbers in, a descriptor or -1 out.
     let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, flags) })?;
@@ -59,7 +59,7 @@ pub(super) fn timerfd() -> io::Result<OwnedFd> {
 }
 
 /// Makes the timer readable from that moment on, in microseconds above zero of its clock.
-pub(super) fn timerfd_set(timer: &OwnedFd, moment: i64) -> io::Result<()> {
+pub(crate) fn timerfd_set(timer: &OwnedFd, moment: i64) -> io::Result<()> {
     // SAFETY: zero bytes are a valid itimerspec.
     let mut value: libc::itimerspec = unsafe { std::mem::zeroed() };
     value.it_value.tv_sec = moment / 1_000_000;
@@ -77,7 +77,7 @@ pub(super) fn timerfd_set(timer: &OwnedFd, moment: i64) -> io::Result<()> {
 }
 
 /// An event counter at zero.
-pub(super) fn eventfd() -> io::Result<OwnedFd> {
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: numbers in, a descriptor or -1 out.
     let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
     // SAFETY: the kernel just made this descriptor for us.
@@ -85,21 +85,21 @@ pub(super) fn eventfd() -> io::Result<OwnedFd> {
 }
 
 /// Makes an event counter readable.
-pub(super) fn counter_add(counter: &OwnedFd) {
+pub(crate) fn counter_add(counter: &OwnedFd) {
     let one = 1u64;
     // SAFETY: eight live bytes are read. It can only fail because it is readable already.
     unsafe { libc::write(counter.as_raw_fd(), (&raw const one).cast(), 8) };
 }
 
 /// Makes an event counter or a timer not readable.
-pub(super) fn counter_clear(counter: &OwnedFd) {
+pub(crate) fn counter_clear(counter: &OwnedFd) {
     let mut count = 0u64;
     // SAFETY: eight live bytes may be written. It can only fail because there is nothing to clear.
     unsafe { libc::read(counter.as_raw_fd(), (&raw mut count).cast(), 8) };
 }
 
 /// Makes all threads share one malloc arena.
-pub(super) fn single_arena() {
+pub(crate) fn single_arena() {
     // SAFETY: two numbers; documented to be safe before or after threads start.
     #[cfg(target_env = "gnu")]
     unsafe {
@@ -108,14 +108,14 @@ pub(super) fn single_arena() {
 }
 
 /// Locks every page of the process, now and later, from when it is first touched.
-pub(super) fn lock_memory() -> io::Result<()> {
+pub(crate) fn lock_memory() -> io::Result<()> {
     // SAFETY: a number.
     check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) })
         .map(drop)
 }
 
 /// Puts this thread before all that have no real-time priority; what it starts is normal again.
-pub(super) fn real_time() -> io::Result<()> {
+pub(crate) fn real_time() -> io::Result<()> {
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: `priority` is valid and only read; 0 is the calling thread.
     check(unsafe {
@@ -125,7 +125,7 @@ pub(super) fn real_time() -> io::Result<()> {
 }
 
 /// Renames without ever replacing: EEXIST if `to` is there.
-pub(super) fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
     let from = CString::new(from.as_os_str().as_bytes())?;
     let to = CString::new(to.as_os_str().as_bytes())?;
     // SAFETY: both are NUL-terminated and outlive the call.
@@ -143,7 +143,7 @@ pub(super) fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Takes a write lock on the whole file, or fails with EAGAIN or EACCES.
-pub(super) fn lock_whole(file: &File) -> io::Result<()> {
+pub(crate) fn lock_whole(file: &File) -> io::Result<()> {
     let lock = whole_file();
     // SAFETY: `lock` is a valid flock that the call only reads.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) }).map(drop)
@@ -151,7 +151,7 @@ pub(super) fn lock_whole(file: &File) -> io::Result<()> {
 
 /// The process that holds [`lock_whole`] on the file; None: nobody. 0: one that this pid namespace
 /// does not see. The caller's own lock does not count.
-pub(super) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
+pub(crate) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
     let mut lock = whole_file();
     // SAFETY: `lock` is a valid flock for the call to overwrite.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &mut lock) })?;
@@ -159,7 +159,7 @@ pub(super) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
 }
 
 /// A file descriptor that means this process and never a later one with the same number.
-pub(super) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers in, a descriptor or -1 out.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
     // SAFETY: the kernel just made this descriptor for us; it is close-on-exec from birth.
@@ -168,7 +168,7 @@ pub(super) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 
 /// Queues a signal with a number as its value (si_code SI_QUEUE, as sigqueue(3) does, but through a
 /// pidfd).
-pub(super) fn pidfd_queue(pidfd: &OwnedFd, signal: i32, value: u32) -> io::Result<()> {
+pub(crate) fn pidfd_queue(pidfd: &OwnedFd, signal: i32, value: u32) -> io::Result<()> {
     /// The head of siginfo_t as the kernel lays it out for SI_QUEUE; libc does not let one set it.
     #[repr(C)]
     struct Queued {
@@ -214,7 +214,7 @@ pub(super) fn pidfd_queue(pidfd: &OwnedFd, signal: i32, value: u32) -> io::Resul
 }
 
 /// Whether the process behind the pidfd has ended.
-pub(super) fn pidfd_ended(pidfd: &OwnedFd) -> bool {
+pub(crate) fn pidfd_ended(pidfd: &OwnedFd) -> bool {
     let mut poll = libc::pollfd {
         fd: pidfd.as_raw_fd(),
         events: libc::POLLIN,
@@ -225,7 +225,7 @@ pub(super) fn pidfd_ended(pidfd: &OwnedFd) -> bool {
 }
 
 /// Blocks the signals in this thread (and those it starts) and gives a descriptor to read them from.
-pub(super) fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
+pub(crate) fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
     // SAFETY: sigset_t is plain data; sigemptyset initialises it, sigaddset gets valid numbers.
     let set = unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
@@ -247,7 +247,7 @@ pub(super) fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
 }
 
 /// One signal from a signalfd: its number, si_code and si_int.
-pub(super) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
+pub(crate) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
     // SAFETY: signalfd_siginfo is plain data, for which all zeroes is valid.
     let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
     // SAFETY: the buffer is `info`, as long as told.
@@ -264,7 +264,7 @@ pub(super) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
 }
 
 /// A pipe: its reading and its writing end.
-pub(super) fn pipe() -> io::Result<(File, File)> {
+pub(crate) fn pipe() -> io::Result<(File, File)> {
     let mut ends = [-1; 2];
     // SAFETY: room for the two descriptors the call writes.
     check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
@@ -273,14 +273,14 @@ pub(super) fn pipe() -> io::Result<(File, File)> {
 }
 
 /// Ignores SIGPIPE: writing to whoever hung up is an error, not death.
-pub(super) fn ignore_sigpipe() {
+pub(crate) fn ignore_sigpipe() {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
 /// Between fork and exec: the signals, their mask and the scheduling that a program expects to be
 /// born with.
-pub(super) fn newborn() -> io::Result<()> {
+pub(crate) fn newborn() -> io::Result<()> {
     // SAFETY: all of these are async-signal-safe and touch only this thread and local memory.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
@@ -295,7 +295,7 @@ pub(super) fn newborn() -> io::Result<()> {
 }
 
 /// Kills a process group. One that is gone already is no error.
-pub(super) fn kill_group(leader: u32) {
+pub(crate) fn kill_group(leader: u32) {
     let leader = leader as i32;
     assert!(
         leader > 1,
