@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use super::out::{fail, print};
 use crate::agents::{netlink, vip};
-use crate::config::{self, Config, Resource};
+use crate::config::{self, Config, Group};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::options::Options;
 use crate::shell::state;
@@ -87,8 +87,6 @@ fn load(options: &Options) -> Result<Config, String> {
 }
 
 fn addresses(config: &Config) -> Vec<IpAddr> {
-    let resources = config.groups.iter().flat_map(|group| &group.resources);
-    resources
-        .map(|Resource::Vip(vip)| vip.address.addr())
-        .collect()
+    let vips = config.groups.iter().flat_map(Group::vips);
+    vips.map(|vip| vip.address.addr()).collect()
 }

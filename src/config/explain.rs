@@ -5,7 +5,7 @@
 
 use super::duration::show;
 use super::resolve::{Resolved, Vif};
-use super::schema::{Config, Failback, Gateway, Group, Require, Resource, VIP_LIFETIME};
+use super::schema::{Config, Failback, Gateway, Group, Require, VIP_LIFETIME};
 use super::warning::Warning;
 use crate::wire::heartbeat::Side;
 use std::fmt::Write;
@@ -74,7 +74,7 @@ fn write(
     writeln!(out, "\ngroups")?;
     for (group, vifs) in config.groups.iter().zip(&resolved.vip_vifs) {
         writeln!(out, "  {}: {}", group.name, policy(config, group))?;
-        for (Resource::Vip(vip), vif) in group.resources.iter().zip(vifs) {
+        for (vip, vif) in group.vips().zip(vifs) {
             let place = place(&resolved.vifs[*vif]);
             writeln!(out, "    vip {} {place}", vip.address)?;
         }

@@ -27,6 +27,7 @@ mod nodes;
 mod read;
 mod resolve;
 mod schema;
+mod service;
 mod vifs;
 mod vip;
 mod warning;
@@ -40,6 +41,7 @@ pub use schema::{
     Cluster, Config, Failback, Gateway, Group, HeartbeatTimes, MAX_LINKS, NodeConfig, Require,
     Resource, VIP_LIFETIME, Vip,
 };
+pub use service::{Check, Mode, Probe, Service};
 pub use warning::Warning;
 
 use std::os::unix::fs::MetadataExt;

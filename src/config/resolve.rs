@@ -4,7 +4,7 @@
 //! network changes, so nothing found missing is more than a warning.
 
 use super::address::is_link_local_v6;
-use super::schema::{Config, Resource, Vip};
+use super::schema::{Config, Group, Vip};
 use super::vifs::{self, Spec};
 use super::warning::Warning;
 use crate::agents::host::{Host, Interface};
@@ -200,7 +200,7 @@ fn vips_at(config: &Config, of_vips: &[Vec<usize>], index: usize) -> Vec<IpNet> 
         .iter()
         .zip(of_vips)
         .flat_map(|(group, places)| {
-            let vips = group.resources.iter().map(|Resource::Vip(vip)| vip);
+            let vips = group.vips();
             vips.zip(places)
         });
     let here = placed.filter(|(_, place)| **place == index);
@@ -250,8 +250,8 @@ fn networks<'a>(config: &'a Config, interface: &'a Interface) -> impl Iterator<I
 }
 
 fn is_vip(config: &Config, address: IpAddr) -> bool {
-    let mut resources = config.groups.iter().flat_map(|group| &group.resources);
-    resources.any(|Resource::Vip(vip)| vip.address.addr() == address)
+    let mut vips = config.groups.iter().flat_map(Group::vips);
+    vips.any(|vip| vip.address.addr() == address)
 }
 
 fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<Warning>) {

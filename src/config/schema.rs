@@ -3,6 +3,7 @@
 //! Each default is written once, here.
 
 use super::error::Error;
+use super::service::Service;
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::fmt;
@@ -178,6 +179,18 @@ pub enum Failback {
 pub enum Resource {
     /// A virtual IP address.
     Vip(Vip),
+    /// A systemd unit.
+    Service(Service),
+}
+
+impl Group {
+    /// Its VIPs, in the file's order.
+    pub fn vips(&self) -> impl Iterator<Item = &Vip> {
+        self.resources.iter().filter_map(|resource| match resource {
+            Resource::Vip(vip) => Some(vip),
+            Resource::Service(_) => None,
+        })
+    }
 }
 
 /// A virtual IP address.

@@ -6,7 +6,7 @@
 //! with a VIP of that network that has `interface`; a VIP of the longest prefix (/32, /128) belongs
 //! to the narrowest such network that holds it.
 
-use super::schema::{Group, Resource, Vip};
+use super::schema::{Group, Vip};
 use ipnet::IpNet;
 
 /// What the file says about one VIP interface.
@@ -20,7 +20,7 @@ pub(super) enum Spec {
 
 /// The VIP interfaces in order of first mention, and per group, per resource, an index into them.
 pub(super) fn count(groups: &[Group]) -> (Vec<Spec>, Vec<Vec<usize>>) {
-    let vips: Vec<&Vip> = groups.iter().flat_map(vips_of).collect();
+    let vips: Vec<&Vip> = groups.iter().flat_map(Group::vips).collect();
     let mut specs: Vec<Spec> = Vec::new();
     let indices = groups.iter().map(|group| {
         let of_vip = |vip| {
@@ -33,15 +33,10 @@ pub(super) fn count(groups: &[Group]) -> (Vec<Spec>, Vec<Vec<usize>>) {
                     specs.len() - 1
                 })
         };
-        vips_of(group).map(of_vip).collect()
+        group.vips().map(of_vip).collect()
     });
     let indices = indices.collect();
     (specs, indices)
-}
-
-/// A group's VIPs.
-fn vips_of(group: &Group) -> impl Iterator<Item = &Vip> {
-    group.resources.iter().map(|Resource::Vip(vip)| vip)
 }
 
 fn spec(vip: &Vip, all: &[&Vip]) -> Spec {

@@ -2,7 +2,7 @@
 
 use super::state;
 use super::status::{self, Names};
-use crate::config::{Config, Require, Resolved, Resource};
+use crate::config::{Config, Require, Resolved};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use crate::wire::heartbeat::{Side, hash};
 use std::net::IpAddr;
@@ -38,13 +38,8 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
 
 /// The VIPs of a group with the VIP interface of each, in the order of the file.
 pub fn vips(config: &Config, resolved: &Resolved, group: usize) -> Vec<(IpAddr, usize)> {
-    let resources = config.groups[group]
-        .resources
-        .iter()
-        .zip(&resolved.vip_vifs[group]);
-    resources
-        .map(|(Resource::Vip(vip), vif)| (vip.address.addr(), *vif))
-        .collect()
+    let vips = config.groups[group].vips().zip(&resolved.vip_vifs[group]);
+    vips.map(|(vip, vif)| (vip.address.addr(), *vif)).collect()
 }
 
 /// What the state file calls things.
@@ -63,9 +58,7 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         last_resort: false,
     };
     let group = |group: &crate::config::Group| {
-        let vips: Vec<String> = (group.resources.iter())
-            .map(|Resource::Vip(vip)| vip.address.to_string())
-            .collect();
+        let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();
         status::GroupNames {
             name: group.name.clone(),
             resources: vec![match &vips[..] {

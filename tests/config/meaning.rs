@@ -3,8 +3,7 @@
 use crate::BASE;
 use ha_appliance::config::keys::TABLES;
 use ha_appliance::config::{
-    Config, Failback, Gateway, HeartbeatTimes, Require, Resource, generate_key_line,
-    parse_with_key_file,
+    Config, Failback, Gateway, HeartbeatTimes, Require, generate_key_line, parse_with_key_file,
 };
 use ha_appliance::wire::heartbeat::{Side, hash};
 use proptest::prelude::*;
@@ -106,13 +105,13 @@ fn what_is_written_is_read() {
         (b.prefer, b.failback),
         (Some(Side::First), Failback::After(Duration::from_secs(300)))
     );
-    let Resource::Vip(vip) = &a.resources[0];
+    let vip = a.vips().next().unwrap();
     assert_eq!(vip.address.to_string(), "2001:db8::80/64");
     assert_eq!(
         vip.interface,
         [Some("ens3".to_owned()), Some("eth0".to_owned())]
     );
-    let Resource::Vip(vip) = &b.resources[0];
+    let vip = b.vips().next().unwrap();
     assert_eq!(vip.interface, [None, None]);
 }
 
