@@ -151,6 +151,9 @@ fn told(action: &Action) -> Option<String> {
         Action::Stop {
             group, resource, ..
         } => format!("stop resource {resource} of group {group}"),
+        Action::Cede {
+            group, resource, ..
+        } => format!("cede resource {resource} of group {group}"),
         Action::Cancel { op } => format!("cancel {}", op.0),
         Action::Clear { source, .. } => format!("ask source {source} for clearance"),
         Action::Renew { group, .. } => format!("renew the leases of group {group} for ever"),

@@ -13,6 +13,7 @@ use world::{SIDES, World};
 /// A disk below the VIP: exclusive, holding data, and nothing that the kernel ends by itself.
 fn disk() -> ResourceSetup {
     ResourceSetup {
+        name: 2,
         data: true,
         leased: false,
         ..world::vip()

@@ -216,7 +216,7 @@ impl Sources {
 
     /// Whether the operation is a question to a source.
     pub fn owns(op: OpId) -> bool {
-        op.0 >= FIRST_OP
+        (FIRST_OP..1 << 63).contains(&op.0)
     }
 
     /// A source answered: None is clearance, otherwise why not.

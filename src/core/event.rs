@@ -53,12 +53,14 @@ pub enum Event {
         /// Whose hardware address.
         mac: [u8; 6],
     },
-    /// A resource that was running is gone: an address was deleted, a process died.
+    /// A resource that was running is gone: an address was deleted, a process died, a check failed.
     Lost {
         /// Its group's index.
         group: usize,
         /// Its index in the group.
         resource: usize,
+        /// What happened, for people.
+        why: String,
     },
     /// A resource that was stopped runs: somebody started it by hand.
     Appeared {
@@ -165,6 +167,16 @@ pub enum Action {
     },
     /// Stop the resource and check that nothing of it is left.
     Stop {
+        /// The operation.
+        op: OpId,
+        /// The group's index.
+        group: usize,
+        /// The resource's index in it.
+        resource: usize,
+    },
+    /// Let a running lease end by itself [`CEDED`](super::setup::CEDED) from now, and neither
+    /// announce nor defend it any more.
+    Cede {
         /// The operation.
         op: OpId,
         /// The group's index.

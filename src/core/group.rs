@@ -6,17 +6,21 @@
 //!             └────┬────┘                └────▲────┘                        └────▲─┬───┘   └───┬────┘
 //!                  │ found running            │ all stopped                      │ │           │
 //!                  ├─ with the token ─► Adopted ── agreement or clearance ───────┘ │           │
-//!                  └─ without ───────► Stopping ◄──────────────────────────────────┴───────────┘
+//!                  └─ without ───────► Stopping ◄──────────────────────────────────┴───────────┤
+//!                                         │ ▲                                                  │
+//!                                         │ └── Ceding ◄─── handed over while it still runs ───┘
 //!                                         └── a stop failed ──► Failed ── clear ──► Looking
 //! ```
 //!
 //! The order that must hold, *clearance → persist the token → resources in file order*, stands in
-//! [`Group::advance`]: a resource is started in [`Phase::Starting`] only, and [`Group::begin`], the
-//! one way into it, is called with a [`Right`].
+//! [`Group::advance`]: what is exclusive is started in [`Phase::Starting`] and again while it ought to
+//! run, and [`Group::begin`], the one way there, is called with a [`Right`].
 //!
 //! Rooms: `context` is all that a group sees of the rest; `facts` what speaks against running here;
-//! `right` agreement and clearance; `handover` the token's way while both nodes are there; `leases`
-//! what the kernel would end; `events` what happens from outside; `report` what it says.
+//! `right` agreement and clearance; `handover` the token's way while both nodes are there; `overlap`
+//! the same without a gap; `sequence` starts and stops in order; `service` what fails while it runs;
+//! `resource` one of them; `leases` what the kernel would end; `events` what happens from outside;
+//! `report` what it says.
 
 mod canonical;
 mod context;
@@ -24,10 +28,17 @@ mod events;
 mod facts;
 mod handover;
 mod leases;
+mod overlap;
 mod report;
+mod resource;
 mod right;
+mod sequence;
+mod service;
 
 pub use context::Context;
+pub use sequence::resource_op;
+
+use resource::{Kind, Resource};
 
 use super::clearance::{self, Probes, Sources, Verdict};
 use super::event::{Action, Change, OpId, Outcome, Presence, Report};
@@ -36,7 +47,7 @@ use super::moves::Limiter;
 use super::peer::{Peer, PeerState};
 use super::reason::{Fact, Reason};
 use super::record::{GroupRecord, VifRecord};
-use super::setup::{Failback, GroupSetup, LATE, RENEWAL, Setup};
+use super::setup::{CEDED, Failback, GroupSetup, LATE, LIFETIME, RENEWAL, ResourceSetup, Setup};
 use super::time::Time;
 use super::token::{mint, outranks};
 use crate::wire::heartbeat::{GroupReport, Readiness, Role, Side, Token};
@@ -44,8 +55,6 @@ use std::time::Duration;
 
 /// More moves along the diagram than one step ever has; a step ends in any case.
 const MOVES: usize = 64;
-/// How long a failure counts against the node it happened on.
-const FAIL_EXPIRY: Duration = Duration::from_secs(3600);
 /// The pause before the first retry of a failed start; it doubles up to [`LONGEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
@@ -66,9 +75,7 @@ pub struct Group {
     phase: Phase,
     since: Time,
     reason: Reason,
-    /// Per resource: it may be running.
-    present: Vec<bool>,
-    op: Option<Op>,
+    resources: Vec<Resource>,
     /// A token on its way to the disk.
     pending: Option<Pending>,
     /// Wants to start since this own sequence: agreement must echo it.
@@ -80,13 +87,7 @@ pub struct Group {
     renewed_at: Time,
     /// The leases were made endless (maintenance).
     endless: bool,
-    /// A resource to be started again while the group runs: which, when, why.
-    repair: Option<(usize, Time, Reason)>,
-    repaired_at: Option<Time>,
     rival_at: Option<Time>,
-    failures: Failures,
-    /// Per resource: its stop failed.
-    stuck: Vec<bool>,
     retry_at: Option<Time>,
     limiter: Limiter,
     operator_move: bool,
@@ -109,8 +110,10 @@ enum Phase {
     Starting(usize),
     /// All of it runs.
     Active,
-    /// Stopping, in reverse order.
-    Stopping,
+    /// Handing it over while it runs: its addresses end by themselves, and then the token is granted.
+    Ceding { granted: bool },
+    /// Stopping, in reverse order; or the addresses at once, whatever else is under way.
+    Stopping { at_once: bool },
     /// A stop failed.
     Failed,
 }
@@ -123,21 +126,6 @@ enum Right {
     Agreement,
     /// The peer is known to run nothing.
     Clearance,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Op {
-    resource: usize,
-    kind: Kind,
-    deadline: Time,
-    cancelled: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    Look,
-    Start,
-    Stop,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -156,12 +144,6 @@ enum Why {
     Adopt,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Failures {
-    count: u16,
-    last: Option<Time>,
-}
-
 impl Group {
     /// A group at the start of the daemon, with the token the disk remembers.
     pub fn new(now: Time, setup: &GroupSetup, saved: Option<GroupRecord>) -> Group {
@@ -172,8 +154,7 @@ impl Group {
             phase: Phase::Looking(0),
             since: now,
             reason: Reason::Started,
-            present: vec![true; setup.resources.len()],
-            op: None,
+            resources: setup.resources.iter().map(Resource::new).collect(),
             pending: None,
             decided: None,
             right: Right::None,
@@ -181,11 +162,7 @@ impl Group {
             probes: Probes::default(),
             renewed_at: now,
             endless: false,
-            repair: None,
-            repaired_at: None,
             rival_at: None,
-            failures: Failures::default(),
-            stuck: vec![false; setup.resources.len()],
             retry_at: None,
             limiter: Limiter::default(),
             operator_move: false,
@@ -200,8 +177,10 @@ impl Group {
         let cx = &self.patience(cx);
         self.observe(cx, out);
         self.renew(cx, out);
+        self.end_overdue(cx, out);
         let settled = (0..MOVES).any(|_| !(self.follow_token(cx, out) || self.advance(cx, out)));
         debug_assert!(settled, "{self:?} turns in circles");
+        self.repair(cx, out);
     }
 
     /// Its token.
@@ -210,15 +189,16 @@ impl Group {
     }
 
     /// Nothing of it runs, and nothing is under way.
-    pub fn at_rest(&self) -> bool {
+    pub fn at_rest(&self, cx: &Context) -> bool {
         matches!(self.phase, Phase::Stopped | Phase::Failed)
-            && self.op.is_none()
+            && !self.busy(cx)
             && self.pending.is_none()
     }
 
-    /// A stop failed, or nothing was looked at: it is not known what runs.
+    /// This incarnation looked at everything exclusive and found it stopped; or nothing of it is left
+    /// but addresses that the kernel is about to end.
     pub fn proven_stopped(&self) -> bool {
-        self.phase == Phase::Stopped
+        matches!(self.phase, Phase::Stopped | Phase::Ceding { granted: true })
     }
 
     /// Takes note of the peer and of time, before anything is decided.
@@ -234,12 +214,8 @@ impl Group {
         } else if self.peer_able_since.is_none() {
             self.peer_able_since = Some(cx.now);
         }
-        if self
-            .failures
-            .last
-            .is_some_and(|at| cx.now.since(at) >= FAIL_EXPIRY)
-        {
-            self.failures = Failures::default();
+        for (resource, setup) in self.resources.iter_mut().zip(&cx.setup.resources) {
+            resource.failures.expire(cx.now, setup);
         }
         self.limiter.forget(cx.now);
         // Only best effort asks for addresses.
@@ -257,20 +233,12 @@ impl Group {
 
     /// One move along the diagram; true if there may be another.
     fn advance(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
-        if let Some(op) = self.op {
-            let unwanted = op.kind == Kind::Start && self.must_stop(cx).is_some();
-            if !op.cancelled && (unwanted || cx.now >= op.deadline) {
-                self.op = Some(Op {
-                    cancelled: true,
-                    ..op
-                });
-                out.push(Action::Cancel { op: op_id(cx) });
-            }
-            return false;
-        }
         match self.phase {
-            Phase::Looking(next) if next < self.present.len() => {
-                self.launch(cx, Kind::Look, next, out)
+            Phase::Looking(next) if next < self.resources.len() => {
+                if self.resources[next].op.is_none() {
+                    self.launch(cx, Kind::Look, next, out);
+                }
+                false
             }
             Phase::Looking(_) => {
                 let runs = self.runs_exclusive(cx);
@@ -287,9 +255,17 @@ impl Group {
                 self.decided = None;
                 false
             }
-            Phase::Stopping => {
-                if let Some(resource) = self.next_to_stop(cx) {
-                    return self.launch(cx, Kind::Stop, resource, out);
+            Phase::Stopping { at_once: false } if self.in_haste(cx) => {
+                self.phase = Phase::Stopping { at_once: true };
+                true
+            }
+            Phase::Stopping { at_once } => {
+                if let Some(resource) = self.next_to_stop(cx, at_once) {
+                    self.launch(cx, Kind::Stop, resource, out);
+                    return true;
+                }
+                if self.busy(cx) {
+                    return false;
                 }
                 let reason = self.reason.clone();
                 if self.stop_failed() {
@@ -303,22 +279,15 @@ impl Group {
             Phase::Stopped if self.token.holder == cx.me() => self.hold_stopped(cx, out),
             Phase::Stopped => self.stand_by(cx, out),
             Phase::Adopted => self.hold_adopted(cx, out),
-            Phase::Starting(next) => {
-                if let Some(reason) = self.must_stop(cx) {
+            Phase::Starting(next) => match self.must_stop(cx) {
+                Some(reason) => {
                     self.stop(cx, reason, out);
-                } else if next < self.present.len() {
-                    // After a pause the peer may have taken over: what it said meanwhile comes first.
-                    if self.right == Right::Agreement && !self.up_to_date(cx) {
-                        return false;
-                    }
-                    return self.launch(cx, Kind::Start, next, out);
-                } else {
-                    self.retry_at = None;
-                    self.enter(cx, Phase::Active, Reason::Complete, out);
+                    true
                 }
-                true
-            }
+                None => self.start_next(cx, next, out),
+            },
             Phase::Active => self.hold_active(cx, out),
+            Phase::Ceding { granted } => self.hold_ceding(cx, granted, out),
             Phase::Failed => false,
         }
     }
@@ -354,10 +323,14 @@ impl Group {
             return true;
         }
         let facts = self.facts(cx);
+        // Without a service the addresses are of no use, and the silent peer might have both.
+        let alone = !cx.peer_heard();
         let holding_back = self.retry_at.is_some_and(|at| cx.now < at)
-            || facts
-                .iter()
-                .any(|f| f.is_hard() || matches!(f, Fact::GatewayPending(_)));
+            || facts.iter().any(|f| match f {
+                Fact::GatewayPending(_) => true,
+                Fact::Down(_) => alone,
+                f => f.is_hard(),
+            });
         if holding_back {
             self.decided = None;
             self.contested = false;
@@ -446,20 +419,14 @@ impl Group {
                 .pending
                 .is_some_and(|p| p.why == Why::Grant && self.durable(cx, p.token))
             {
-                self.stop(cx, reason, out);
+                match self.overlaps(cx) {
+                    true => self.cede(cx, reason, out),
+                    false => self.stop(cx, reason, out),
+                }
                 return true;
             }
         } else if self.pending.is_some_and(|p| p.why == Why::Grant) {
             self.pending = None;
-        }
-        let up_to_date = self.up_to_date(cx);
-        if let Some((resource, _, reason)) = self
-            .repair
-            .take_if(|(_, at, _)| up_to_date && cx.now >= *at)
-        {
-            self.repaired_at = Some(cx.now);
-            out.push(self.report(cx, Change::Notice, reason));
-            return self.launch(cx, Kind::Start, resource, out);
         }
         false
     }
@@ -478,15 +445,19 @@ impl Group {
         if self.token.holder != cx.me() {
             return Some(Reason::FoundRunningWithoutToken);
         }
-        if self.leases_run(cx) && self.late(cx) {
+        if self.leases_up(cx) && self.late(cx) {
             return Some(Reason::Late(cx.now.since(self.renewed_at)));
         }
         if self.isolated(cx) {
             return Some(Reason::Isolated);
         }
         let silent = matches!(cx.peer.state(), PeerState::Silent | PeerState::Unknown);
-        if silent && self.right == Right::Agreement && matches!(self.phase, Phase::Starting(_)) {
+        let unannounced = matches!(self.phase, Phase::Starting(_)) && !self.leases_up(cx);
+        if silent && self.right == Right::Agreement && unannounced {
             return Some(Reason::SilentWhileStarting);
+        }
+        if let Some(resource) = self.not_serving(cx).filter(|_| silent) {
+            return Some(Reason::NotServing(resource));
         }
         let hard = self.facts(cx).into_iter().find(|f| f.is_hard());
         hard.map(Reason::Fact)
@@ -495,34 +466,6 @@ impl Group {
     /// Neither the peer nor a gateway answers: the peer may be about to take over.
     fn isolated(&self, cx: &Context) -> bool {
         cx.tick && self.right != Right::None && cx.isolated()
-    }
-
-    fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
-        self.right = right;
-        self.decided = None;
-        self.contested = false;
-        self.waiting = None;
-        self.retry_at = None;
-        // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
-        self.probes.end();
-        self.enter(cx, Phase::Starting(0), reason, out);
-    }
-
-    fn stop(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
-        self.right = Right::None;
-        self.decided = None;
-        self.contested = false;
-        self.repair = None;
-        self.enter(cx, Phase::Stopping, reason, out);
-    }
-
-    fn look(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
-        self.right = Right::None;
-        self.decided = None;
-        self.contested = false;
-        self.repair = None;
-        self.present.fill(true);
-        self.enter(cx, Phase::Looking(0), reason, out);
     }
 
     fn enter(&mut self, cx: &Context, phase: Phase, reason: Reason, out: &mut Vec<Action>) {
@@ -536,70 +479,20 @@ impl Group {
         }
     }
 
-    fn launch(&mut self, cx: &Context, kind: Kind, resource: usize, out: &mut Vec<Action>) -> bool {
-        let (op, group) = (op_id(cx), cx.index);
-        let setup = &cx.setup.resources[resource];
-        let span = match kind {
-            Kind::Look | Kind::Start => setup.start_timeout,
-            Kind::Stop => setup.stop_timeout,
-        };
-        self.op = Some(Op {
-            resource,
-            kind,
-            deadline: cx.now + span,
-            cancelled: false,
-        });
-        out.push(match kind {
-            Kind::Look => Action::Look {
-                op,
-                group,
-                resource,
-            },
-            Kind::Start => {
-                self.present[resource] = true;
-                if setup.leased {
-                    self.renewed_at = cx.now;
-                }
-                Action::Start {
-                    op,
-                    group,
-                    resource,
-                }
-            }
-            Kind::Stop => Action::Stop {
-                op,
-                group,
-                resource,
-            },
-        });
-        false
-    }
-
     fn stop_failed(&self) -> bool {
-        self.stuck.contains(&true)
-    }
-
-    /// In reverse order; after a failed stop only the leases, and not even those of a group that
-    /// holds data.
-    fn next_to_stop(&self, cx: &Context) -> Option<usize> {
-        let leases_only = self.stop_failed();
-        let wanted =
-            |r: usize| !leases_only || (cx.setup.resources[r].leased && !cx.setup.holds_data());
-        (0..self.present.len())
-            .rev()
-            .find(|&r| self.present[r] && !self.stuck[r] && wanted(r))
+        self.resources.iter().any(|r| r.stuck)
     }
 
     fn running(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Starting(_) | Phase::Active | Phase::Stopping
+            Phase::Starting(_) | Phase::Active | Phase::Ceding { .. } | Phase::Stopping { .. }
         )
     }
 
     fn runs_exclusive(&self, cx: &Context) -> bool {
-        let mut resources = cx.setup.resources.iter().zip(&self.present);
-        resources.any(|(setup, present)| *present && setup.exclusive)
+        let mut resources = self.resources.iter().zip(&cx.setup.resources);
+        resources.any(|(resource, setup)| resource.present && setup.exclusive)
     }
 
     fn report(&self, cx: &Context, change: Change, reason: Reason) -> Action {
@@ -609,13 +502,4 @@ impl Group {
             reason,
         })
     }
-}
-
-/// The group an operation belongs to: a group has at most one under way, so its index names it.
-pub fn op_group(op: OpId) -> usize {
-    op.0 as usize
-}
-
-fn op_id(cx: &Context) -> OpId {
-    OpId(cx.index as u64)
 }

@@ -9,7 +9,7 @@ use super::clearance::Sources;
 use super::command::Commands;
 use super::event::{Action, Change, Claimed, Event, OpId, Outcome, Report};
 use super::gateway::Gateways;
-use super::group::{Context, Group, op_group};
+use super::group::{Context, Group};
 use super::memory::{self, Memory};
 use super::peer::{Heard, Own, Peer, PeerState, VERSIONS};
 use super::reason::Reason;
@@ -21,7 +21,7 @@ use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a leaving node waits for its groups to be stopped and taken over.
+/// How long a leaving node waits at least for its groups to be stopped and taken over.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long it waits for the peer to show that it has the tokens.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
@@ -39,6 +39,8 @@ pub struct Node {
     /// The time of the last [`Event::Tick`]: what was due by then is done.
     ticked: Time,
     started: Time,
+    /// An earlier daemon ran in this boot.
+    restarted: bool,
     incarnation: u64,
     /// The sequence of the heartbeat sent last.
     sequence: u64,
@@ -82,6 +84,7 @@ impl Node {
             now,
             ticked: now - Duration::from_micros(1),
             started: now,
+            restarted: false,
             incarnation,
             sequence: 0,
             peer: Peer::new(now, &setup),
@@ -104,6 +107,15 @@ impl Node {
             software: software.into(),
             exited: false,
             setup: Arc::new(setup),
+        }
+    }
+
+    /// The same, after an earlier daemon of this boot: what runs may have been started by it, and is kept
+    /// with less patience for a peer than a boot asks for.
+    pub fn restarted(self) -> Node {
+        Node {
+            restarted: true,
+            ..self
         }
     }
 
@@ -148,7 +160,7 @@ impl Node {
             self.commands.deadline(),
             self.start_wait_ends()
                 .filter(|_| self.peer.state() == PeerState::Unknown),
-            self.leaving.map(|at| at + LEAVE_PATIENCE),
+            self.leaving.map(|at| at + self.leave_patience()),
             self.proving().then_some(self.prove_at),
             self.reply_at().filter(|_| self.reply_owed),
         ];
@@ -216,7 +228,11 @@ impl Node {
                 self.gateways.pong(self.now, gateway, stamp, &setup.gateway);
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
-            Event::Lost { group, resource } => self.at_group(group, |g, cx| g.lost(cx, resource)),
+            Event::Lost {
+                group,
+                resource,
+                why,
+            } => self.at_group(group, |g, cx| g.lost(cx, resource, why, out)),
             Event::Appeared { group, resource } => {
                 self.at_group(group, |g, cx| g.appeared(cx, resource, out))
             }
@@ -300,7 +316,10 @@ impl Node {
             }
             self.sources.answered(self.now, self.setup.sources, refusal);
         } else {
-            self.at_group(op_group(op), |g, cx| g.finished(cx, outcome, out));
+            let mut known = false;
+            self.each_group(out, |g, cx, out| {
+                known = known || g.finished(cx, op, &outcome, out);
+            });
         }
     }
 
@@ -368,6 +387,7 @@ impl Node {
             link_up: self.link_up,
             start_wait_ends: self.start_wait_ends(),
             wait_for_peer: self.setup.wait_for_peer,
+            restarted: self.restarted,
         }
     }
 

@@ -95,6 +95,12 @@ pub enum Reason {
     ResourceFailed(usize, String),
     /// A resource (index) vanished and is put back.
     PutBack(usize),
+    /// A service (index) that runs on both nodes was found stopped.
+    FoundDown(usize),
+    /// A resource (index) does not run, while the peer is silent and might serve.
+    NotServing(usize),
+    /// The peer was no longer there to take the group.
+    HandoverAborted,
     /// A resource (index) was started by somebody else.
     StartedByHand(usize),
     /// The state could not be written.
@@ -138,6 +144,8 @@ pub enum Fact {
     GatewayPending(usize),
     /// Soft: the VIP interface (index) has no carrier.
     NoCarrier(usize),
+    /// Soft: a service (index) that runs on both nodes does not run here.
+    Down(usize),
     /// Soft: so many failures of its resources.
     Failures(u16),
     /// Soft: the state directory cannot be written.
@@ -168,6 +176,10 @@ impl fmt::Display for Fact {
             }
             Fact::GatewayPending(_) => write!(f, "the gateway has not answered yet"),
             Fact::NoCarrier(_) => write!(f, "no carrier on the VIP interface"),
+            Fact::Down(_) => write!(
+                f,
+                "a service that ought to run on both nodes does not run here"
+            ),
             Fact::Failures(1) => write!(f, "a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
             Fact::StateUnwritable => write!(f, "the state directory cannot be written"),
@@ -258,6 +270,12 @@ impl fmt::Display for Reason {
             }
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
             Reason::PutBack(_) => write!(f, "vanished, put back"),
+            Reason::FoundDown(_) => write!(f, "found stopped: started"),
+            Reason::NotServing(_) => write!(
+                f,
+                "a resource does not run and the peer is silent: left to the peer, should it live"
+            ),
+            Reason::HandoverAborted => write!(f, "the peer is no longer there to take it: kept"),
             Reason::StartedByHand(_) => write!(f, "started by somebody else: stopped again"),
             Reason::PersistFailed(why) => write!(f, "the state could not be written: {why}"),
             Reason::Complete => write!(f, "everything runs"),

@@ -82,6 +82,11 @@ impl GroupSetup {
         self.resources.iter().any(|r| r.data)
     }
 
+    /// How long all of it may take to stop.
+    pub fn stop_time(&self) -> Duration {
+        self.resources.iter().map(|r| r.stop_timeout).sum()
+    }
+
     /// Whether the kernel ends a resource of it that is not renewed.
     pub fn leased(&self) -> bool {
         self.resources.iter().any(|r| r.leased)
@@ -100,7 +105,9 @@ pub enum Failback {
 /// One resource, opaque: the core knows how to order it, not what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResourceSetup {
-    /// Must never run on both nodes.
+    /// Hash of what it is called, the same after a reload that moves it. Unique in its group.
+    pub name: u64,
+    /// Must never run on both nodes. Otherwise it runs on both, whoever holds the group.
     pub exclusive: bool,
     /// Writes data that both nodes share.
     pub data: bool,
@@ -110,6 +117,13 @@ pub struct ResourceSetup {
     pub start_timeout: Duration,
     /// How long a stop may take.
     pub stop_timeout: Duration,
+    /// How often in a [`window`](Self::window) a failure is answered in place, before it moves the
+    /// group. Not asked of a leased resource, which is put back always.
+    pub restarts: u32,
+    /// The span in which restarts in place are counted.
+    pub window: Duration,
+    /// How long a failure counts against the node; None: until an operator clears it.
+    pub fail_expiry: Option<Duration>,
 }
 
 /// How long the kernel keeps a VIP that is not renewed: `valid_lft`, which ages in whole seconds.
@@ -120,3 +134,6 @@ pub const RENEWAL: Duration = Duration::from_secs(1);
 /// (ADDRCONF_TIMER_FUZZ in include/net/addrconf.h), and a renewal of an expired address would
 /// bring it back to life.
 pub const LATE: Duration = Duration::from_millis(2500);
+/// The lifetime of a VIP that is being handed over while it still runs: long enough for the peer to
+/// take it, short enough for a peer that dies meanwhile.
+pub const CEDED: Duration = Duration::from_secs(2);

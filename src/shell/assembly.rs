@@ -2,9 +2,11 @@
 
 use super::state;
 use super::status::{self, Names};
-use crate::config::{Config, Require, Resolved};
+use super::vips::{Place, Targets};
+use crate::config::{Config, Mode, Require, Resolved, Resource, Service, Vip};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use crate::wire::heartbeat::{Side, hash};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -36,10 +38,51 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
     }
 }
 
-/// The VIPs of a group with the VIP interface of each, in the order of the file.
-pub fn vips(config: &Config, resolved: &Resolved, group: usize) -> Vec<(IpAddr, usize)> {
-    let vips = config.groups[group].vips().zip(&resolved.vip_vifs[group]);
-    vips.map(|(vip, vif)| (vip.address.addr(), *vif)).collect()
+/// A resource as the core counts them: VIPs that follow each other are one, because they are added and
+/// removed as one batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// VIPs with the VIP interface of each.
+    Vips(Vec<(&'a Vip, usize)>),
+    /// A systemd unit.
+    Service(&'a Service),
+}
+
+/// A group's resources in the order of the file.
+pub fn parts<'a>(config: &'a Config, resolved: &Resolved, group: usize) -> Vec<Part<'a>> {
+    let mut vifs = resolved.vip_vifs[group].iter();
+    let mut parts = Vec::new();
+    for resource in &config.groups[group].resources {
+        match resource {
+            Resource::Vip(vip) => {
+                let vif = *vifs.next().expect("each VIP has its VIP interface");
+                match parts.last_mut() {
+                    Some(Part::Vips(vips)) => vips.push((vip, vif)),
+                    _ => parts.push(Part::Vips(vec![(vip, vif)])),
+                }
+            }
+            Resource::Service(service) => parts.push(Part::Service(service)),
+        }
+    }
+    parts
+}
+
+/// The VIPs of every resource that has any.
+pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
+    let vips = places(config, resolved).filter_map(|(place, part)| match part {
+        Part::Vips(vips) => Some((place, targets(&vips))),
+        Part::Service(_) => None,
+    });
+    vips.collect()
+}
+
+/// Every service with its place.
+pub fn services(config: &Config, resolved: &Resolved) -> Vec<(usize, usize, Service)> {
+    let services = places(config, resolved).filter_map(|((group, resource), part)| match part {
+        Part::Service(service) => Some((group, resource, service.clone())),
+        Part::Vips(_) => None,
+    });
+    services.collect()
 }
 
 /// What the state file calls things.
@@ -57,14 +100,12 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         peer: link.peer.to_string(),
         last_resort: false,
     };
-    let group = |group: &crate::config::Group| {
+    let group = |(index, group): (usize, &crate::config::Group)| {
         let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();
+        let parts = parts(config, resolved, index);
         status::GroupNames {
             name: group.name.clone(),
-            resources: vec![match &vips[..] {
-                [one] => format!("vip {one}"),
-                many => format!("{} vips from {}", many.len(), many[0]),
-            }],
+            resources: parts.iter().map(Part::to_string).collect(),
             vips,
         }
     };
@@ -76,12 +117,11 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         gateways: (resolved.vifs.iter())
             .flat_map(|vif| vif.gateways.iter().map(IpAddr::to_string))
             .collect(),
-        groups: config.groups.iter().map(group).collect(),
+        groups: config.groups.iter().enumerate().map(group).collect(),
         sources: Vec::new(),
     }
 }
 
-/// All VIPs of a group are one resource to the core: they are added and removed as one batch.
 fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
     let group = &config.groups[index];
     let mut vifs: Vec<usize> = resolved.vip_vifs[index].clone();
@@ -95,15 +135,74 @@ fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
             crate::config::Failback::Auto => Failback::After(Duration::ZERO),
             crate::config::Failback::After(span) => Failback::After(span),
         },
-        resources: vec![ResourceSetup {
-            exclusive: true,
-            data: false,
-            leased: true,
-            start_timeout: Duration::from_secs(10),
-            stop_timeout: Duration::from_secs(10),
-        }],
+        resources: (parts(config, resolved, index).iter())
+            .map(Part::setup)
+            .collect(),
         vifs,
     }
+}
+
+impl Part<'_> {
+    fn setup(&self) -> ResourceSetup {
+        match self {
+            Part::Vips(vips) => ResourceSetup {
+                // By the first: addresses come and go, and what is left of a batch is the same batch.
+                name: hash(&format!("vip {}", vips[0].0.address)),
+                exclusive: true,
+                data: false,
+                leased: true,
+                start_timeout: ADDRESS_TIMEOUT,
+                stop_timeout: ADDRESS_TIMEOUT,
+                restarts: 0,
+                window: Duration::ZERO,
+                fail_expiry: Some(Service::FAIL_EXPIRY),
+            },
+            Part::Service(service) => ResourceSetup {
+                name: hash(&format!("service {}", service.unit)),
+                exclusive: service.mode == Mode::One,
+                data: false,
+                leased: false,
+                start_timeout: service.start_timeout + SLACK,
+                stop_timeout: service.stop_timeout + SLACK,
+                restarts: service.restarts,
+                window: service.window,
+                fail_expiry: service.fail_expiry,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Part<'_> {
+    /// What the status page calls it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Vips(vips) => match &vips[..] {
+                [(one, _)] => write!(f, "vip {}", one.address),
+                many => write!(f, "{} vips from {}", many.len(), many[0].0.address),
+            },
+            Part::Service(service) => write!(f, "service {}", service.unit),
+        }
+    }
+}
+
+/// How long addresses may take; the kernel needs milliseconds.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// What carries out an operation ends it in time and knows better what went wrong; the core waits a
+/// little longer, and then for its killing too.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// Every resource with its group's index and its own in the group.
+fn places<'a>(config: &'a Config, resolved: &Resolved) -> impl Iterator<Item = (Place, Part<'a>)> {
+    let groups = (0..config.groups.len()).map(|group| (group, parts(config, resolved, group)));
+    groups.flat_map(|(group, parts)| {
+        let parts = parts.into_iter().enumerate();
+        parts.map(move |(resource, part)| ((group, resource), part))
+    })
+}
+
+fn targets(vips: &[(&Vip, usize)]) -> Vec<(IpAddr, usize)> {
+    let vips = vips.iter();
+    vips.map(|(vip, vif)| (vip.address.addr(), *vif)).collect()
 }
 
 /// A VIP interface not known yet has no name, under which nothing is remembered: what was learnt of

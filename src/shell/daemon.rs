@@ -10,6 +10,7 @@
 mod follow;
 mod hear;
 mod obey;
+mod operate;
 mod tell;
 
 use super::assembly;
@@ -23,10 +24,11 @@ use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
 use super::ready::Ready;
 use super::realtime;
-use super::resources::{Renewal, Resources};
+use super::services::Services;
 use super::signals::{Signal, SignalSource};
 use super::state;
-use super::status::{Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
+use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
+use super::vips::{Place, Renewal, Vips};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
@@ -91,7 +93,8 @@ struct Daemon {
     keys: Keyring,
     node: Node,
     network: Network,
-    resources: Resources,
+    vips: Vips,
+    services: Services,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
     /// Parts of large sets of VIPs, renewed one a turn.
@@ -145,16 +148,21 @@ impl Daemon {
             started_us: now.0,
             notices,
         };
+        let node = Node::new(now, setup, incarnation, loaded.record, software);
+        let node = match status::ran_before(&options.run_dir) {
+            true => node.restarted(),
+            false => node,
+        };
         let notifier = config
             .cluster
             .notify
             .clone()
             .map(|hook| start_notifier(hook, &executor));
-        let groups = vips(&config, &network);
         Ok(Daemon {
             keys: keyring(&config)?,
-            node: Node::new(now, setup, incarnation, loaded.record, software),
-            resources: Resources::new(&groups)?,
+            node,
+            vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
+            services: Services::default(),
             pending: VecDeque::new(),
             renewals: VecDeque::new(),
             finished: Rc::default(),
@@ -203,7 +211,7 @@ impl Daemon {
             }
             let _ = tasks.as_mut().poll(&mut waker);
             if let Some(part) = self.renewals.pop_front() {
-                self.resources.renew(part, &self.network.vifs, clock::now());
+                self.vips.renew(part, &self.network.vifs, clock::now());
             } else if self.finished.borrow().is_empty() {
                 self.ready.sleep_until(self.deadline())?;
             }
@@ -216,7 +224,7 @@ impl Daemon {
 
     /// When something is due.
     fn deadline(&self) -> Time {
-        let due = [self.resources.deadline(), self.publisher.deadline()];
+        let due = [self.vips.deadline(), self.publisher.deadline()];
         due.into_iter()
             .flatten()
             .fold(self.node.deadline(), Time::min)
@@ -241,7 +249,7 @@ impl Daemon {
             self.step(Event::Tick);
         }
         let now = clock::now();
-        self.resources.announce_due(&self.network.vifs, now);
+        self.vips.announce_due(&self.network.vifs, now);
         self.publish(now);
         Ok(())
     }
@@ -263,39 +271,46 @@ impl Daemon {
         match action {
             Action::Send(heartbeat) => self.send(&heartbeat),
             Action::Persist { op, record } => self.persist(op, record),
-            Action::Look { op, group, .. } => {
-                let outcome = self.resources.look(group, &self.network.vifs);
-                self.done(op, outcome);
-            }
-            Action::Start { op, group, .. } => {
-                let forever = self.node.view().maintenance;
-                let outcome =
-                    self.resources
-                        .start(group, &self.network.vifs, forever, clock::now());
-                self.done(op, outcome);
-            }
-            Action::Stop { op, group, .. } => {
-                let outcome = self.resources.stop(group);
+            Action::Look {
+                op,
+                group,
+                resource,
+            } => self.look(op, (group, resource)),
+            Action::Start {
+                op,
+                group,
+                resource,
+            } => self.start(op, (group, resource)),
+            Action::Stop {
+                op,
+                group,
+                resource,
+            } => self.stop(op, (group, resource)),
+            Action::Cede {
+                op,
+                group,
+                resource,
+            } => {
+                let outcome = self.vips.cede((group, resource), &self.network.vifs);
                 self.done(op, outcome);
             }
             // Every operation of a VIP ends within its step: there is none to cancel.
-            Action::Cancel { .. } => {}
+            Action::Cancel { op } => self.services.cancel(op),
             Action::Clear { op, .. } => self.done(
                 op,
                 Outcome::Failed("no source of clearance is built in".into()),
             ),
             Action::Renew { group, forever } => {
                 // The first part at once, so that a small set is renewed by the clock of this step.
-                let mut parts = self.resources.renewals(group, forever, clock::now());
+                let parts = self.vips.renewals(group, forever, clock::now());
+                let mut parts = parts.into_iter();
                 if let Some(first) = parts.next() {
-                    self.resources
-                        .renew(first, &self.network.vifs, clock::now());
+                    self.vips.renew(first, &self.network.vifs, clock::now());
                 }
                 self.renewals.extend(parts);
             }
             Action::Announce { group } => {
-                self.resources
-                    .announce(group, &self.network.vifs, clock::now())
+                self.vips.announce(group, &self.network.vifs, clock::now())
             }
             Action::Probe { group } => self.probe(group),
             Action::Ping { gateway, stamp } => self.network.ping(gateway, stamp),
@@ -359,13 +374,6 @@ fn start_notifier(hook: PathBuf, executor: &LocalExecutor<'static>) -> Notifier 
     let (notifier, task) = Notifier::new(hook);
     executor.spawn(task).detach();
     notifier
-}
-
-fn vips(config: &Config, network: &Network) -> Vec<Vec<(IpAddr, usize)>> {
-    let groups = 0..config.groups.len();
-    groups
-        .map(|group| assembly::vips(config, &network.resolved, group))
-        .collect()
 }
 
 fn keyring(config: &Config) -> io::Result<Keyring> {

@@ -4,9 +4,10 @@ use super::bounds::{Bounds, Left};
 use super::canonical::{age, renumber};
 use super::check::{self, Broken, Property};
 use super::defect::Defect;
-use super::world::{Doing, Letter, Mind, NOW, SIDES, Seen, World, setup};
+use super::world::{Doing, GROUP, Letter, Mind, NOW, SIDES, Seen, World, setup};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Command, Event, OpId, Outcome, Presence};
+use ha_appliance::core::group::resource_op;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
@@ -335,7 +336,7 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                     ..Seen::new()
                 };
             }
-            seat.powered = true;
+            let again = std::mem::replace(&mut seat.powered, true);
             seat.seen.role = Role::Stopped;
             seat.seen.unwritable = false;
             // Above every incarnation there was, and never the peer's.
@@ -356,7 +357,10 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             });
             let incarnation =
                 boots.chain(heard).chain(echoes).max().unwrap_or(0) / 10 * 10 + 1_000 + side as u64;
-            let node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
+            let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
+            if again {
+                node = node.restarted();
+            }
             world.seat_mut(side).mind = Some(Arc::new(Mind::new(node)));
             (side, Event::LinkUp)
         }
@@ -413,7 +417,7 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                     Outcome::Done
                 }
             };
-            (side, finished(OpId(0), outcome))
+            (side, finished(resource_op(GROUP, 1), outcome))
         }
         What::Cleared { side, reached } => {
             if rules.defect != Some(Defect::SourceLies) && world.seat(side.other()).powered {

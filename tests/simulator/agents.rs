@@ -5,6 +5,7 @@ use super::machine::{Job, Resource};
 use super::net::{MEDIA, Medium};
 use super::world::{Item, World, mac};
 use ha_appliance::core::event::{Action, Claimed, Event, OpId, Outcome, Presence};
+use ha_appliance::core::setup::CEDED;
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::encode;
 use std::rc::Rc;
@@ -61,7 +62,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             resource,
         } => {
             let machine = &world.machines[m];
-            let busy = machine.jobs[group].is_some_and(|job| job.resource == resource);
+            let mut jobs = machine.jobs.iter();
+            let busy = jobs.any(|job| (job.group, job.resource) == (group, resource));
             let presence = match machine.kernel[group][resource].on {
                 _ if busy => Presence::Partial,
                 true => Presence::Running,
@@ -81,8 +83,10 @@ pub fn act(world: &mut World, m: usize, action: Action) {
         } => operate(world, m, op, group, resource, false),
         Action::Cancel { op } => {
             // A job that hangs is killed; whether it had taken effect is anybody's guess.
-            let group = op.0 as usize;
-            if let Some(job) = world.machines[m].jobs[group].take() {
+            let jobs = &mut world.machines[m].jobs;
+            if let Some(at) = jobs.iter().position(|job| job.op == op) {
+                let job = jobs.swap_remove(at);
+                let group = job.group;
                 let on = world.machines[m].kernel[group][job.resource].on;
                 let on = if world.rng.chance(0.5) { job.on } else { on };
                 switch(world, m, group, job.resource, on);
@@ -96,6 +100,17 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                     },
                 );
             }
+        }
+        Action::Cede {
+            op,
+            group,
+            resource,
+        } => {
+            let end = world.machines[m].clock.local(world.now) + CEDED;
+            let it = &mut world.machines[m].kernel[group][resource];
+            let until = it.on.then_some(end);
+            (it.until, it.forever) = (until, false);
+            finish(world, m, op, Outcome::Done);
         }
         Action::Clear { op, .. } => clear(world, m, op),
         Action::Renew { group, forever } => {
@@ -161,7 +176,11 @@ pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bo
     if leased {
         let event = match on {
             true => Event::Appeared { group, resource },
-            false => Event::Lost { group, resource },
+            false => Event::Lost {
+                group,
+                resource,
+                why: "deleted".into(),
+            },
         };
         world.later(300, Item::Machine { to: m, event });
     }
@@ -219,8 +238,10 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
     };
     world.jobs += 1;
     let number = world.jobs;
-    world.machines[m].jobs[group] = Some(Job {
+    world.machines[m].jobs.push(Job {
         number,
+        op,
+        group,
         resource,
         on,
     });

@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Event};
+use ha_appliance::core::event::{Action, Event, OpId};
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::Setup;
 use ha_appliance::core::time::Time;
@@ -22,8 +22,8 @@ pub struct Machine {
     pub life: u64,
     /// Per group and resource.
     pub kernel: Vec<Vec<Resource>>,
-    /// Per group: the service's start or stop under way; it goes on when the daemon dies.
-    pub jobs: Vec<Option<Job>>,
+    /// The services' starts and stops under way; they go on when the daemon dies.
+    pub jobs: Vec<Job>,
     pub disk: Disk,
     pub paused: Option<Pause>,
     /// What the daemon has yet to read.
@@ -67,6 +67,8 @@ pub struct Resource {
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
     pub number: u64,
+    pub op: OpId,
+    pub group: usize,
     pub resource: usize,
     pub on: bool,
 }
@@ -110,7 +112,7 @@ impl Machine {
                 .iter()
                 .map(|g| vec![Resource::default(); g.resources.len()])
                 .collect(),
-            jobs: vec![None; setup.groups.len()],
+            jobs: Vec::new(),
             setup,
             clock: Clock::new(0, 0, ppm),
             ppm,

@@ -78,16 +78,21 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
 
 fn vip() -> ResourceSetup {
     ResourceSetup {
+        name: 1,
         exclusive: true,
         data: false,
         leased: true,
         start_timeout: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(5),
+        restarts: 0,
+        window: Duration::ZERO,
+        fail_expiry: Some(Duration::from_secs(3600)),
     }
 }
 
 fn service(data: bool) -> ResourceSetup {
     ResourceSetup {
+        name: 2,
         data,
         leased: false,
         ..vip()

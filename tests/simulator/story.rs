@@ -46,6 +46,9 @@ fn told(action: &Action) -> Option<String> {
         Action::Stop {
             group, resource, ..
         } => format!("stop {group}.{resource}"),
+        Action::Cede {
+            group, resource, ..
+        } => format!("cede {group}.{resource}"),
         Action::Cancel { op } => format!("cancel {}", op.0),
         Action::Clear { source, .. } => format!("ask source {source} for clearance"),
         Action::Answer { accepted, text, .. } => {

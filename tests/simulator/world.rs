@@ -219,6 +219,9 @@ impl World {
             machine.disk.record.clone(),
             "sim",
         );
+        if !boots {
+            node = node.restarted();
+        }
         node.describe_vifs(vec![VifReport {
             mac: mac(m),
             address: [192, 0, 2, 1 + m as u8].into(),
@@ -253,7 +256,7 @@ impl World {
             .iter_mut()
             .flatten()
             .for_each(|r| *r = Default::default());
-        machine.jobs.fill(None);
+        machine.jobs.clear();
     }
 
     /// Stops a process, or a whole machine.
@@ -473,11 +476,11 @@ impl World {
                 end,
                 on,
             } => {
-                let Some(job) = self.machines[of].jobs[group].filter(|job| job.number == number)
-                else {
+                let jobs = &mut self.machines[of].jobs;
+                let Some(at) = jobs.iter().position(|job| job.number == number) else {
                     return;
                 };
-                self.machines[of].jobs[group] = None;
+                let job = jobs.swap_remove(at);
                 if let Some(on) = on {
                     super::agents::switch(self, of, group, job.resource, on);
                 }
@@ -539,7 +542,15 @@ impl World {
                         self.story.tell(now, Some(m), || {
                             format!("the kernel ends the VIP of group {group}")
                         });
-                        self.feed(m, Event::Lost { group, resource });
+                        let why = "expired".into();
+                        self.feed(
+                            m,
+                            Event::Lost {
+                                group,
+                                resource,
+                                why,
+                            },
+                        );
                     }
                 }
             }

@@ -6,7 +6,7 @@ use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{
-    Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
 };
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::{Heartbeat, Side, VifReport, hash};
@@ -61,11 +61,26 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
 
 pub fn vip() -> ResourceSetup {
     ResourceSetup {
+        name: hash("vip"),
         exclusive: true,
         data: false,
         leased: true,
         start_timeout: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(5),
+        restarts: 0,
+        window: Duration::ZERO,
+        fail_expiry: Some(Duration::from_secs(3600)),
+    }
+}
+
+/// A service as the defaults of ha.toml make it.
+pub fn service() -> ResourceSetup {
+    ResourceSetup {
+        name: hash("service"),
+        leased: false,
+        restarts: 1,
+        window: Duration::from_secs(600),
+        ..vip()
     }
 }
 
@@ -77,6 +92,8 @@ pub struct Machine {
     pub disk_works: bool,
     /// Per group and resource: until when it runs.
     pub running: Vec<Vec<Option<Time>>>,
+    /// Groups whose addresses were left to end by themselves.
+    ceded: Vec<usize>,
     pub gateway: bool,
     pub carrier: bool,
     /// Stops and starts fail.
@@ -86,6 +103,8 @@ pub struct Machine {
     queue: VecDeque<Event>,
     pub frozen: bool,
     boots: u64,
+    /// A daemon ran since its power came.
+    up: bool,
 }
 
 /// Both machines and what is between them.
@@ -118,6 +137,7 @@ impl World {
                     .iter()
                     .map(|g| vec![None; g.resources.len()])
                     .collect(),
+                ceded: Vec::new(),
                 setup,
                 node: None,
                 disk: Record::default(),
@@ -129,6 +149,7 @@ impl World {
                 queue: VecDeque::new(),
                 frozen: false,
                 boots: 0,
+                up: false,
             }
         };
         World {
@@ -157,6 +178,10 @@ impl World {
             machine.disk.clone(),
             "test",
         );
+        if machine.up {
+            node = node.restarted();
+        }
+        machine.up = true;
         node.describe_vifs(vec![VifReport {
             mac: mac(side),
             address: [192, 0, 2, 1 + side as u8].into(),
@@ -183,6 +208,7 @@ impl World {
     pub fn power_cut(&mut self, side: Side) {
         self.kill(side);
         let machine = &mut self.machines[index(side)];
+        machine.up = false;
         machine.running.iter_mut().flatten().for_each(|r| *r = None);
     }
 
@@ -243,9 +269,11 @@ impl World {
                     let lease = &mut self.machines[index(side)].running[group][resource];
                     if lease.is_some_and(|until| until <= now) {
                         *lease = None;
-                        self.machines[index(side)]
-                            .queue
-                            .push_back(Event::Lost { group, resource });
+                        self.machines[index(side)].queue.push_back(Event::Lost {
+                            group,
+                            resource,
+                            why: "expired".into(),
+                        });
                     }
                 }
             }
@@ -347,7 +375,14 @@ impl World {
                 resource,
             } => {
                 if machine.start_works {
-                    machine.running[*group][*resource] = Some(now + LIFETIME);
+                    machine.ceded.retain(|ceded| ceded != group);
+                    let leased = machine.setup.groups[*group].resources[*resource].leased;
+                    let until = if leased {
+                        now + LIFETIME
+                    } else {
+                        Time(i64::MAX)
+                    };
+                    machine.running[*group][*resource] = Some(until);
                 }
                 done(op, machine.start_works, "no such interface")
             }
@@ -361,15 +396,27 @@ impl World {
                 }
                 done(op, machine.stop_works, "operation not permitted")
             }
+            Action::Cede {
+                op,
+                group,
+                resource,
+            } => {
+                let until = &mut machine.running[*group][*resource];
+                *until = until.map(|_| now + CEDED);
+                machine.ceded.push(*group);
+                done(op, true, "")
+            }
             Action::Renew { group, forever } => {
                 let lease = if *forever {
                     Time(i64::MAX)
                 } else {
                     now + LIFETIME
                 };
-                machine.running[*group]
-                    .iter_mut()
-                    .flatten()
+                let resources = &machine.setup.groups[*group].resources;
+                let running = machine.running[*group].iter_mut().zip(resources);
+                running
+                    .filter(|(_, setup)| setup.leased)
+                    .filter_map(|(until, _)| until.as_mut())
                     .for_each(|until| *until = lease);
                 None
             }
@@ -434,10 +481,17 @@ impl World {
             .push((self.now + self.latency * latencies, to, event));
     }
 
-    /// No group may run on both machines.
+    /// No group may run on both machines, but for addresses that the kernel is about to end.
     fn check(&mut self) {
         for group in 0..self.machines[0].running.len() {
-            let any = |m: &Machine| m.running[group].iter().any(Option::is_some);
+            let any = |m: &Machine| {
+                let resources = m.running[group]
+                    .iter()
+                    .zip(&m.setup.groups[group].resources);
+                let exclusive =
+                    |(on, setup): (&Option<Time>, &ResourceSetup)| on.is_some() && setup.exclusive;
+                resources.into_iter().any(exclusive) && !m.ceded.contains(&group)
+            };
             if self.machines.iter().all(any) {
                 self.overlap
                     .push(format!("group {group} runs on both at {:?}", self.now));

@@ -49,6 +49,8 @@ pub struct Context<'a> {
     pub start_wait_ends: Option<Time>,
     /// The peer must be heard before anything starts.
     pub wait_for_peer: bool,
+    /// An earlier daemon ran in this boot: what runs here, it may have started.
+    pub restarted: bool,
 }
 
 impl Context<'_> {

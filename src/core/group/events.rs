@@ -1,60 +1,73 @@
 //! What happens to a group from outside: operations end, resources vanish or appear, operators clear.
 
+use super::resource::Op;
 use super::*;
 
 impl Group {
-    /// An operation of this group ended.
-    pub fn finished(&mut self, cx: &Context, outcome: Outcome, out: &mut Vec<Action>) {
-        let Some(op) = self.op.take() else { return };
-        let resource = op.resource;
+    /// An operation of this group ended; false: it is none of this group's.
+    pub fn finished(
+        &mut self,
+        cx: &Context,
+        op: OpId,
+        outcome: &Outcome,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let names = cx.setup.resources.iter().map(|r| r.name);
+        let mut ops = names.map(|name| resource_op(cx.setup.name, name));
+        let Some(resource) = ops.position(|known| known == op) else {
+            return false;
+        };
+        if let Some(op) = self.resources[resource].op.take() {
+            self.ended(cx, resource, op, outcome.clone(), out);
+        }
+        true
+    }
+
+    fn ended(
+        &mut self,
+        cx: &Context,
+        resource: usize,
+        op: Op,
+        outcome: Outcome,
+        out: &mut Vec<Action>,
+    ) {
+        let setup = &cx.setup.resources[resource];
+        let wanted = !setup.exclusive || matches!(self.phase, Phase::Starting(_) | Phase::Active);
         match (op.kind, outcome) {
             (Kind::Look, outcome) => {
                 // What cannot be looked at may run.
-                self.present[resource] = outcome != Outcome::Found(Presence::Absent);
+                let present = outcome != Outcome::Found(Presence::Absent);
+                self.resources[resource].present = present;
+                if !setup.exclusive && !present {
+                    self.absent_on_both(cx, resource);
+                }
                 if let Phase::Looking(_) = self.phase {
                     self.phase = Phase::Looking(resource + 1);
                 }
             }
+            (Kind::Start, _) if !wanted => {} // cancelled because of that, and about to be stopped
             (Kind::Start, Outcome::Done) if !op.cancelled => {
-                if let Phase::Starting(_) = self.phase {
+                self.resources[resource].down_since = None;
+                if self.phase == Phase::Starting(resource) {
                     self.phase = Phase::Starting(resource + 1);
                 }
             }
-            (Kind::Start, _) if op.cancelled && self.must_stop(cx).is_some() => {}
-            (Kind::Start, outcome) => {
-                let why = text(outcome);
-                self.failures.count = self.failures.count.saturating_add(1);
-                self.failures.last = Some(cx.now);
-                let doublings = u32::from(self.failures.count - 1).min(6);
-                self.retry_at =
-                    Some(cx.now + (FIRST_RETRY * 2u32.pow(doublings)).min(LONGEST_RETRY));
-                self.stop(cx, Reason::ResourceFailed(resource, why), out);
-            }
-            (Kind::Stop, Outcome::Done) => self.present[resource] = false,
+            (Kind::Start, outcome) => self.start_failed(cx, resource, text(outcome), out),
+            (Kind::Stop, Outcome::Done) => self.resources[resource].present = false,
             (Kind::Stop, outcome) => {
-                self.stuck[resource] = true;
+                self.resources[resource].stuck = true;
                 self.reason = Reason::ResourceFailed(resource, text(outcome));
                 out.push(self.report(cx, Change::Notice, self.reason.clone()));
             }
-        }
-    }
-
-    /// A running resource vanished.
-    pub fn lost(&mut self, cx: &Context, resource: usize) {
-        match self.phase {
-            Phase::Active if self.repair.is_none() => {
-                let quiet = self
-                    .repaired_at
-                    .is_none_or(|at| cx.now.since(at) >= REPAIR_QUIET);
-                let pause = if quiet && self.up_to_date(cx) {
-                    Duration::ZERO
-                } else {
-                    REPAIR_PAUSE
-                };
-                self.repair = Some((resource, cx.now + pause, Reason::PutBack(resource)));
+            (Kind::Cede, Outcome::Done) => {}
+            (Kind::Cede, outcome) => {
+                // Then with a gap: stopped first.
+                let reason = Reason::ResourceFailed(resource, text(outcome));
+                out.push(self.report(cx, Change::Notice, reason));
+                if self.phase == (Phase::Ceding { granted: false }) {
+                    self.stop(cx, self.reason.clone(), out);
+                }
             }
-            Phase::Adopted => self.present[resource] = false,
-            _ => {}
         }
     }
 
@@ -85,24 +98,39 @@ impl Group {
         }
     }
 
-    /// The configuration changed: what runs is brought in line, what does not is looked at.
+    /// The configuration changed: resources keep their state by name. Where the group runs all of it is
+    /// started, which changes nothing for what runs already; what is gone is let go of.
     pub fn reconfigured(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        let count = cx.setup.resources.len();
-        self.present.resize(count, true);
-        self.stuck.resize(count, false);
+        let mut old = std::mem::take(&mut self.resources);
+        for setup in &cx.setup.resources {
+            let known = old.iter().position(|r| r.name == setup.name);
+            let new = known.is_none();
+            let mut resource = known.map_or_else(|| Resource::new(setup), |at| old.swap_remove(at));
+            if new || (setup.exclusive && self.phase == Phase::Active) {
+                resource.repair = Some((cx.now, Reason::Reloaded));
+            }
+            self.resources.push(resource);
+        }
         match self.phase {
-            Phase::Active => self.repair = Some((0, cx.now, Reason::Reloaded)),
-            Phase::Stopped | Phase::Adopted => self.look(cx, Reason::Reloaded, out),
+            Phase::Looking(_) | Phase::Stopped | Phase::Adopted => {
+                self.look(cx, Reason::Reloaded, out)
+            }
+            Phase::Starting(_) => self.phase = Phase::Starting(0),
             _ => {}
         }
     }
 
     /// Forgets failures; a failed stop is looked at again.
     pub fn clear(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.failures = Failures::default();
+        for (resource, setup) in self.resources.iter_mut().zip(&cx.setup.resources) {
+            resource.failures = Default::default();
+            if let (false, Some((at, _))) = (setup.exclusive, &mut resource.repair) {
+                *at = cx.now;
+            }
+        }
         self.retry_at = None;
         if self.phase == Phase::Failed {
-            self.stuck.fill(false);
+            self.resources.iter_mut().for_each(|r| r.stuck = false);
             self.look(cx, Reason::Operator, out);
         }
     }
@@ -110,7 +138,7 @@ impl Group {
     /// Maintenance ended: whatever was done meanwhile by hand, look at everything first.
     pub fn maintenance_ended(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.endless = false;
-        if self.phase != Phase::Failed && self.op.is_none() {
+        if self.phase != Phase::Failed && !self.busy(cx) {
             self.look(cx, Reason::Maintenance(false), out);
         }
     }

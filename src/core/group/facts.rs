@@ -29,7 +29,12 @@ impl Group {
                 Some(GatewayState::Good) | None => {}
             }
         }
-        note(self.failures.count > 0, Fact::Failures(self.failures.count));
+        let spent = self.resources.iter().filter(|r| r.failures.spent);
+        let failures = spent.fold(0u16, |n, r| n.saturating_add(r.failures.count));
+        note(failures > 0, Fact::Failures(failures));
+        if let Some(resource) = self.down_on_both(cx) {
+            note(true, Fact::Down(resource));
+        }
         note(cx.unwritable, Fact::StateUnwritable);
         facts
     }
@@ -40,15 +45,28 @@ impl Group {
         facts.retain(|fact| match fact {
             Fact::GatewayLost(_) => cx.gateways.loss_confirmed(),
             Fact::GatewayPending(_) | Fact::GatewayDampened(_) => false,
-            Fact::Failures(_) => self.failing(),
+            Fact::Failures(_) | Fact::Down(_) => self.failing(cx),
             _ => true,
         });
         facts
     }
 
-    /// Failures speak against starting it here, not against what runs in spite of them.
-    pub(super) fn failing(&self) -> bool {
-        self.failures.count > 0 && self.phase != Phase::Active
+    /// Failures speak against starting it here, not against what runs in spite of them; nor does a
+    /// restart in place.
+    pub(super) fn failing(&self, cx: &Context) -> bool {
+        let runs = matches!(self.phase, Phase::Active | Phase::Ceding { .. });
+        let down = self.down_on_both(cx);
+        let spent = |r: &Resource| r.failures.spent;
+        match runs {
+            true => down.is_some_and(|resource| spent(&self.resources[resource])),
+            false => self.resources.iter().any(spent),
+        }
+    }
+
+    /// Failures of all its resources since they were last forgotten.
+    pub(super) fn fail_count(&self) -> u16 {
+        let counts = self.resources.iter().map(|r| r.failures.count);
+        counts.fold(0, u16::saturating_add)
     }
 
     pub(super) fn effective(&self, cx: &Context) -> Readiness {

@@ -8,9 +8,11 @@ impl Group {
     /// once the disk has it.
     pub(super) fn follow_token(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
         let stopped = self.phase == Phase::Stopped;
+        // What is left of the token given away goes first.
+        let ceding = matches!(self.phase, Phase::Ceding { .. });
         if let Some(theirs) = cx.report().map(|r| r.token)
             && outranks(theirs, self.token, cx.me())
-            && (stopped || theirs.holder == cx.me())
+            && (stopped || (theirs.holder == cx.me() && !ceding))
             && self.pending.is_none_or(|p| p.token != theirs)
         {
             self.pending = Some(Pending {
@@ -27,7 +29,7 @@ impl Group {
         else {
             return false;
         };
-        if !(stopped || token.holder == cx.me()) || !self.durable(cx, token) {
+        if !(stopped || (token.holder == cx.me() && !ceding)) || !self.durable(cx, token) {
             return false;
         }
         let reason = if token.holder == cx.me() {
@@ -66,7 +68,7 @@ impl Group {
             .any(|f| matches!(f, Fact::NoCarrier(_) | Fact::GatewayLost(_)));
         // Of two that are not well, the one where nothing failed may still be able to run it.
         let theirs = (report.readiness, report.fail_count == 0);
-        if theirs > (mine, !self.failing()) {
+        if theirs > (mine, !self.failing(cx)) {
             let worst = facts
                 .iter()
                 .max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));

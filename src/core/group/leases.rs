@@ -27,14 +27,30 @@ impl Group {
         cx.tick || !cx.missing()
     }
 
-    /// Leased resources were started here and are to be kept alive.
+    /// Leased resources were started here, and are to be kept alive and defended.
     pub(super) fn leases_run(&self, cx: &Context) -> bool {
+        let given_up = matches!(
+            self.phase,
+            Phase::Ceding { .. } | Phase::Stopping { at_once: true }
+        );
+        self.leases_up(cx) && !given_up
+    }
+
+    /// Leased resources were started here.
+    pub(super) fn leases_up(&self, cx: &Context) -> bool {
         let up = match self.phase {
             Phase::Starting(next) => next,
-            Phase::Active => self.present.len(),
+            Phase::Active | Phase::Ceding { .. } | Phase::Stopping { .. } => self.resources.len(),
             _ => 0,
         };
-        cx.setup.resources.iter().take(up).any(|r| r.leased)
+        let mut resources = self.resources.iter().zip(&cx.setup.resources).take(up);
+        resources.any(|(resource, setup)| setup.leased && resource.present)
+    }
+
+    /// Leased resources were found here that this daemon did not start.
+    pub(super) fn leases_found(&self, cx: &Context) -> bool {
+        let mut resources = self.resources.iter().zip(&cx.setup.resources);
+        resources.any(|(resource, setup)| setup.leased && resource.present)
     }
 
     pub(super) fn late(&self, cx: &Context) -> bool {

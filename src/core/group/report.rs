@@ -17,7 +17,7 @@ impl Group {
             proven_stopped: self.proven_stopped(),
             role: self.role(),
             readiness: readiness(&self.facts(cx)),
-            fail_count: self.failures.count,
+            fail_count: self.fail_count(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Group {
             facts,
             peer: report.map(|r| (r.role, r.readiness)),
             waiting: self.waiting.clone(),
-            fail_count: self.failures.count,
+            fail_count: self.fail_count(),
             peer_fail_count: report.map_or(0, |r| r.fail_count),
             stopped: cx.stopped,
             failback_held: self.failback_held,
@@ -53,18 +53,21 @@ impl Group {
     /// When something of it is due.
     pub fn deadlines(&self, cx: &Context, due: &mut dyn FnMut(Time)) {
         let cx = &self.patience(cx);
-        if let Some(op) = &self.op
-            && !op.cancelled
-        {
-            due(op.deadline);
+        let silence = cx.node.detection_time(cx.node.interval);
+        for (resource, setup) in self.resources.iter().zip(&cx.setup.resources) {
+            resource.deadlines(setup, due);
+            resource
+                .down_since
+                .into_iter()
+                .for_each(|at| due(at + silence));
         }
         if self.leases_run(cx) && !cx.maintenance {
             due(self.renewed_at + RENEWAL);
         }
-        self.retry_at.into_iter().for_each(&mut *due);
-        if let Some((_, at, _)) = self.repair {
-            due(at);
+        if matches!(self.phase, Phase::Ceding { .. }) {
+            due(self.renewed_at + LATE + Duration::from_micros(1));
         }
+        self.retry_at.into_iter().for_each(&mut *due);
         if cx.peer.state() == PeerState::Unknown {
             cx.start_wait_ends.into_iter().for_each(&mut *due);
         }
@@ -83,26 +86,16 @@ impl Group {
         if let (Some(since), Failback::After(span)) = (self.peer_able_since, cx.setup.failback) {
             due(since + span);
         }
-        if let Some(last) = self.failures.last {
-            due(last + FAIL_EXPIRY);
-        }
     }
 
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         f(&mut self.since);
         f(&mut self.renewed_at);
-        if let Some(op) = &mut self.op {
-            f(&mut op.deadline);
-        }
-        if let Some((_, at, _)) = &mut self.repair {
-            f(at);
-        }
+        self.resources.iter_mut().for_each(|r| r.times(f));
         let optional = [
-            &mut self.repaired_at,
             &mut self.rival_at,
             &mut self.retry_at,
-            &mut self.failures.last,
             &mut self.peer_able_since,
         ];
         optional.into_iter().flatten().for_each(&mut *f);
@@ -116,7 +109,7 @@ impl Group {
             Phase::Looking(_) | Phase::Stopped => Role::Stopped,
             Phase::Adopted | Phase::Starting(_) => Role::Starting,
             Phase::Active => Role::Active,
-            Phase::Stopping => Role::Stopping,
+            Phase::Ceding { .. } | Phase::Stopping { .. } => Role::Stopping,
             Phase::Failed => Role::Failed,
         }
     }

@@ -103,11 +103,17 @@ impl Group {
         }
     }
 
-    /// A peer that boots as well is waited for. But what was found running was not started by this
-    /// boot, so a peer that is there will be heard within the detection time; waiting longer would
-    /// let the leases end for nothing. What runs without a peer ever heard stays on its guard.
+    /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was
+    /// not started by the boot, so a peer that is there will be heard within the detection time; waiting
+    /// longer would let the leases end for nothing. (A service that runs without its addresses was
+    /// started by somebody else.) What runs without a peer ever heard stays on its guard.
     pub(super) fn patience<'a>(&self, cx: &Context<'a>) -> Context<'a> {
-        if matches!(self.phase, Phase::Looking(_) | Phase::Stopped) {
+        let patient = match self.phase {
+            Phase::Looking(_) | Phase::Stopped => true,
+            Phase::Adopted => !cx.restarted || (cx.setup.leased() && !self.leases_found(cx)),
+            _ => false,
+        };
+        if patient {
             return *cx;
         }
         let detection_time = cx.node.detection_time(cx.node.interval);

@@ -19,7 +19,8 @@ impl Node {
             return;
         }
         let waited = self.now.since(since);
-        let at_rest = self.groups.iter().all(Group::at_rest);
+        let mut groups = self.groups.iter().enumerate();
+        let at_rest = groups.all(|(index, group)| group.at_rest(&self.context(index)));
         let known = self
             .groups
             .iter()
@@ -37,9 +38,15 @@ impl Node {
                 }
             }
             self.exit(out);
-        } else if waited >= LEAVE_PATIENCE {
+        } else if waited >= self.leave_patience() {
             self.exit(out);
         }
+    }
+
+    /// How long the groups may take to be stopped, and the peer to take them.
+    pub(super) fn leave_patience(&self) -> Duration {
+        let longest = self.setup.groups.iter().map(|g| g.stop_time()).max();
+        LEAVE_PATIENCE.max(longest.unwrap_or_default() + TOKEN_PATIENCE)
     }
 
     pub(super) fn exit(&mut self, out: &mut Vec<Action>) {

@@ -7,31 +7,28 @@ impl Daemon {
     /// deleted is put back in this very turn.
     pub(super) fn follow_network(&mut self) -> io::Result<()> {
         for _ in 0..8 * BATCH {
-            let resources = &self.resources;
-            let Some(news) = self
-                .network
-                .news(|address| resources.place(address).is_some())
-            else {
+            let vips = &self.vips;
+            let Some(news) = self.network.news(|address| vips.home(address).is_some()) else {
                 break;
             };
             match news {
                 News::Changed => self.changed = true,
                 // What this daemon adds and removes itself is no news.
                 News::Removed(vif, address) => {
-                    if let Some(group) = self
+                    if let Some(place) = self
                         .home(vif, address)
-                        .filter(|&g| self.resources.started(g))
+                        .filter(|&place| self.vips.started(place))
                     {
-                        self.resources.lost(group, address);
-                        self.step(Event::Lost { group, resource: 0 });
+                        self.vips.lost(place, address);
+                        self.lost(place);
                     }
                 }
                 News::Added(vif, address) => {
-                    if let Some(group) = self
+                    if let Some((group, resource)) = self
                         .home(vif, address)
-                        .filter(|&g| !self.resources.started(g))
+                        .filter(|&place| !self.vips.started(place))
                     {
-                        self.step(Event::Appeared { group, resource: 0 });
+                        self.step(Event::Appeared { group, resource });
                     }
                 }
             }
@@ -42,15 +39,23 @@ impl Daemon {
         Ok(())
     }
 
-    /// The group whose VIP belongs on that interface.
-    pub(super) fn home(&self, vif: usize, address: IpAddr) -> Option<usize> {
-        let (group, home) = self.resources.place(address)?;
-        (home == vif).then_some(group)
+    /// The resource whose VIP belongs on that interface.
+    fn home(&self, vif: usize, address: IpAddr) -> Option<Place> {
+        let (place, home) = self.vips.home(address)?;
+        (home == vif).then_some(place)
+    }
+
+    fn lost(&mut self, (group, resource): Place) {
+        self.step(Event::Lost {
+            group,
+            resource,
+            why: "deleted".into(),
+        });
     }
 
     /// Resolves ha.toml against the machine again and tells the core what that changed.
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
-        let host = self.resources.host()?;
+        let host = self.vips.host()?;
         let counted = self.network.follow(&self.config, self.me, host)?;
         if counted {
             self.reassemble();
@@ -77,12 +82,11 @@ impl Daemon {
 
     /// Messages about addresses may have been lost, or an interface came back without them.
     pub(super) fn look_after_addresses(&mut self) {
-        for group in 0..self.config.groups.len() {
-            if self.resources.started(group)
-                && self.resources.look(group, &self.network.vifs)
-                    != Outcome::Found(Presence::Running)
+        for place in self.vips.places() {
+            if self.vips.started(place)
+                && self.vips.look(place, &self.network.vifs) != Outcome::Found(Presence::Running)
             {
-                self.step(Event::Lost { group, resource: 0 });
+                self.lost(place);
             }
         }
     }
@@ -92,16 +96,18 @@ impl Daemon {
         let resolved = &self.network.resolved;
         self.names = assembly::status_names(&self.config, resolved);
         self.state_names = assembly::state_names(&self.config, resolved);
-        for error in self.resources.replace(&vips(&self.config, &self.network)) {
+        for error in self.vips.replace(&assembly::vips(&self.config, resolved)) {
             log::warn!("{error}");
         }
+        let services = assembly::services(&self.config, resolved);
+        self.services.replace(services);
         let setup = assembly::setup(&self.config, self.me, resolved);
         self.step(Event::Setup(Box::new(setup)));
         self.dirty = true;
     }
 
     pub(super) fn listen(&mut self) {
-        let vips: Vec<_> = self.resources.all().collect();
+        let vips: Vec<_> = self.vips.all().collect();
         self.network.listen_for(&vips);
         self.name_paths();
     }

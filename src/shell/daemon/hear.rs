@@ -53,7 +53,7 @@ impl Daemon {
                 self.network.learn_gateway(&claim);
                 let subject = if self.network.peer_on(vif) == Some(claim.address) {
                     Claimed::PeerAddress
-                } else if let Some((group, _)) = self.resources.place(claim.address) {
+                } else if let Some(((group, _), _)) = self.vips.home(claim.address) {
                     Claimed::Vip(group)
                 } else {
                     continue;
@@ -74,7 +74,7 @@ impl Daemon {
     /// the peer's own address while that may prove that probes work.
     pub(super) fn probe(&self, group: usize) {
         let mut asked = BTreeMap::new();
-        for &(address, vif) in self.resources.of_group(group) {
+        for (address, vif) in self.vips.of_group(group) {
             let count: &mut usize = asked.entry(vif).or_default();
             *count += 1;
             if *count <= PROBED {

@@ -78,7 +78,7 @@ impl Daemon {
             ));
         }
         let keys = keyring(&config).map_err(|e| e.to_string())?;
-        let host = self.resources.host().map_err(|e| e.to_string())?;
+        let host = self.vips.host().map_err(|e| e.to_string())?;
         self.network
             .follow(&config, self.me, host)
             .map_err(|e| e.to_string())?;

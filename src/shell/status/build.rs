@@ -78,19 +78,14 @@ impl Names {
 
     /// A reason, with the names of what it is about.
     pub fn reason(&self, reason: &Reason, group: Option<usize>) -> String {
-        let resource = |i: &usize| {
-            let names = group.and_then(|g| self.groups.get(g));
-            names
-                .and_then(|g| g.resources.get(*i))
-                .map_or_else(|| format!("resource {}", i + 1), Clone::clone)
-        };
+        let resource = |i: &usize| self.resource(group, *i);
         match reason {
             Reason::NoGatewayKnown(vif)
             | Reason::NoGatewayAnswer(vif)
             | Reason::ProbeUnproven(vif) => {
                 format!("{}: {reason}", self.vif(*vif))
             }
-            Reason::Fact(fact) => self.fact(*fact),
+            Reason::Fact(fact) => self.fact(*fact, group),
             Reason::HigherToken(token) => {
                 format!(
                     "the peer has token {} ({})",
@@ -99,14 +94,22 @@ impl Names {
                 )
             }
             Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
-            Reason::PutBack(i) | Reason::StartedByHand(i) => format!("{} {reason}", resource(i)),
+            Reason::PutBack(i) | Reason::StartedByHand(i) | Reason::FoundDown(i) => {
+                format!("{} {reason}", resource(i))
+            }
+            Reason::NotServing(i) => {
+                format!(
+                    "{} does not run and the peer is silent: left to the peer, should it live",
+                    resource(i)
+                )
+            }
             Reason::Standby(side, _) => format!("{} {reason}", self.node(*side)),
             _ => reason.to_string(),
         }
     }
 
-    /// A fact, with the name of the interface it is about.
-    pub fn fact(&self, fact: Fact) -> String {
+    /// A fact, with the name of what it is about.
+    pub fn fact(&self, fact: Fact, group: Option<usize>) -> String {
         match fact {
             Fact::GatewayLost(vif)
             | Fact::GatewayDampened(vif)
@@ -114,8 +117,19 @@ impl Names {
             | Fact::NoCarrier(vif) => {
                 format!("{}: {fact}", self.vif(vif))
             }
+            Fact::Down(resource) => {
+                let name = self.resource(group, resource);
+                format!("{name} ought to run on both nodes and does not run here")
+            }
             _ => fact.to_string(),
         }
+    }
+
+    fn resource(&self, group: Option<usize>, index: usize) -> String {
+        let names = group.and_then(|g| self.groups.get(g));
+        names
+            .and_then(|g| g.resources.get(index))
+            .map_or_else(|| format!("resource {}", index + 1), Clone::clone)
     }
 
     fn vif(&self, index: usize) -> &str {
@@ -222,7 +236,11 @@ fn build_group(names: &Names, index: usize, group: &GroupView) -> Group {
         epoch: group.token.epoch,
         holder: names.node(group.token.holder).to_owned(),
         readiness: readiness(group.readiness).into(),
-        facts: group.facts.iter().map(|&fact| names.fact(fact)).collect(),
+        facts: group
+            .facts
+            .iter()
+            .map(|&fact| names.fact(fact, Some(index)))
+            .collect(),
         peer: group.peer.map(|(r, ready)| GroupAtPeer {
             role: role(r).into(),
             readiness: readiness(ready).into(),

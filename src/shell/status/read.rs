@@ -67,6 +67,16 @@ pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
     serde_json::from_slice(&text).map_err(not_understood)
 }
 
+/// Whether a daemon of any version ran here since the machine booted.
+pub fn ran_before(run_dir: &Path) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Boot {
+        boot_id: String,
+    }
+    let text = std::fs::read(run_dir.join("status.json")).unwrap_or_default();
+    serde_json::from_slice(&text).is_ok_and(|boot: Boot| boot.boot_id == clock::boot_id())
+}
+
 fn judge(
     status: Box<Status>,
     holder: &Holder,

@@ -1,0 +1,179 @@
+//! One resource of a group on this node: whether it may run, what is being done to it, and how often
+//! it failed.
+
+use super::*;
+
+/// One resource on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Resource {
+    /// Its name's hash.
+    pub name: u64,
+    /// It may be running.
+    pub present: bool,
+    /// Its stop failed.
+    pub stuck: bool,
+    /// What is being done to it, one thing at a time.
+    pub op: Option<Op>,
+    /// To be started again while the group runs: when, and why.
+    pub repair: Option<(Time, Reason)>,
+    pub repaired_at: Option<Time>,
+    /// Since when it ought to run and does not.
+    pub down_since: Option<Time>,
+    pub failures: Failures,
+}
+
+/// An operation under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Op {
+    pub kind: Kind,
+    pub deadline: Time,
+    pub cancelled: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Look,
+    Start,
+    Stop,
+    /// Handed over while it still runs.
+    Cede,
+}
+
+impl Resource {
+    /// Nothing is known of it, so it may run.
+    pub fn new(setup: &ResourceSetup) -> Resource {
+        Resource {
+            name: setup.name,
+            present: true,
+            stuck: false,
+            op: None,
+            repair: None,
+            repaired_at: None,
+            down_since: None,
+            failures: Failures::default(),
+        }
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.op.iter_mut().for_each(|op| f(&mut op.deadline));
+        self.repair.iter_mut().for_each(|(at, _)| f(at));
+        let optional = [&mut self.repaired_at, &mut self.down_since];
+        optional.into_iter().flatten().for_each(&mut *f);
+        self.failures.last.iter_mut().for_each(&mut *f);
+        self.failures.restarts.iter_mut().for_each(f);
+    }
+
+    /// When something of it is due.
+    pub fn deadlines(&self, setup: &ResourceSetup, due: &mut dyn FnMut(Time)) {
+        if let Some(op) = self.op.filter(|op| !op.cancelled) {
+            due(op.deadline);
+        }
+        if let Some((at, _)) = self.repair {
+            due(at);
+        }
+        self.failures.expire_at(setup).into_iter().for_each(due);
+    }
+}
+
+/// The failures of one resource on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Failures {
+    /// Since they were last forgotten.
+    pub count: u16,
+    last: Option<Time>,
+    /// The latest restarts in place, no more than are allowed.
+    restarts: Vec<Time>,
+    /// More than a restart in place cures: they speak against this node.
+    pub spent: bool,
+}
+
+impl Failures {
+    /// It failed while it ran: whether a restart in place is the answer.
+    pub fn restart(&mut self, now: Time, setup: &ResourceSetup) -> bool {
+        self.add(now);
+        self.restarts.retain(|at| now.since(*at) < setup.window);
+        let allowed = self.restarts.len() < setup.restarts as usize && !self.spent;
+        if allowed {
+            self.restarts.push(now);
+        } else {
+            self.spent = true;
+        }
+        allowed
+    }
+
+    /// It did not start: no restart cures that.
+    pub fn fatal(&mut self, now: Time) {
+        self.add(now);
+        self.spent = true;
+    }
+
+    /// Forgets them when their time has come.
+    pub fn expire(&mut self, now: Time, setup: &ResourceSetup) {
+        if self.expire_at(setup).is_some_and(|at| now >= at) {
+            *self = Failures::default();
+        }
+    }
+
+    fn expire_at(&self, setup: &ResourceSetup) -> Option<Time> {
+        Some(self.last? + setup.fail_expiry?)
+    }
+
+    fn add(&mut self, now: Time) {
+        self.count = self.count.saturating_add(1);
+        self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(restarts: u32) -> ResourceSetup {
+        ResourceSetup {
+            name: 1,
+            exclusive: true,
+            data: false,
+            leased: false,
+            start_timeout: Duration::from_secs(60),
+            stop_timeout: Duration::from_secs(60),
+            restarts,
+            window: Duration::from_secs(600),
+            fail_expiry: Some(Duration::from_secs(3600)),
+        }
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn restarts_in_place_are_counted_in_a_window_that_slides() {
+        let mut failures = Failures::default();
+        let answers = [0, 10, 601, 605].map(|seconds| failures.restart(at(seconds), &setup(2)));
+        assert_eq!(answers, [true, true, true, false]);
+        assert_eq!((failures.count, failures.spent), (4, true));
+    }
+
+    #[test]
+    fn without_restarts_the_first_failure_counts_against_the_node() {
+        let mut failures = Failures::default();
+        assert!(!failures.restart(at(0), &setup(0)));
+        assert!(failures.spent);
+    }
+
+    #[test]
+    fn failures_are_forgotten_when_their_time_has_come_or_never() {
+        let mut failures = Failures::default();
+        failures.fatal(at(0));
+        let never = ResourceSetup {
+            fail_expiry: None,
+            ..setup(1)
+        };
+        failures.expire(at(1_000_000), &never);
+        failures.expire(at(3599), &setup(1));
+        assert!(failures.spent);
+        failures.expire(at(3600), &setup(1));
+        assert_eq!(failures, Failures::default());
+    }
+}

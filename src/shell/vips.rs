@@ -1,0 +1,292 @@
+//! Does what the core asks of VIPs. Those that follow each other in a group are one resource: one batch
+//! in the kernel.
+
+use crate::agents::netlink::Route;
+use crate::agents::packet::Sender;
+use crate::agents::vip::{Presence, Vif, VipError, VipSet, VipTarget};
+use crate::core::event::{self, Outcome};
+use crate::core::setup::{CEDED, LIFETIME};
+use crate::core::time::Time;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+/// The sets of VIPs, and the means to change them.
+#[derive(Debug)]
+pub struct Vips {
+    sets: BTreeMap<Place, Set>,
+    /// The resource and the VIP interface of every VIP.
+    homes: HashMap<IpAddr, (Place, usize)>,
+    route: Route,
+    sender: Sender,
+}
+
+#[derive(Clone, Debug)]
+struct Set {
+    vips: VipSet,
+    targets: Vec<(IpAddr, usize)>,
+    /// Started here and not stopped since: its addresses belong here.
+    started: bool,
+    /// Those that somebody deleted since.
+    lost: Vec<IpAddr>,
+}
+
+/// Which resource: its group's index, and its own in the group.
+pub type Place = (usize, usize);
+
+/// The VIPs of each resource that has any, each with its VIP interface.
+pub type Targets = BTreeMap<Place, Vec<(IpAddr, usize)>>;
+
+/// Some VIPs of a resource, to be renewed.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    place: Place,
+    part: Range<usize>,
+    forever: bool,
+    asked: Time,
+}
+
+/// A renewal that waited for so long is left out: the next is due, and what was asked for by a clock
+/// read then must not be done by a node that was paused since.
+const STALE_RENEWAL: Duration = Duration::from_millis(500);
+
+impl Vips {
+    /// For these.
+    pub fn new(targets: &Targets) -> io::Result<Vips> {
+        Ok(Vips {
+            sets: targets
+                .iter()
+                .map(|(place, vips)| (*place, Set::new(vips)))
+                .collect(),
+            homes: homes(targets),
+            route: Route::open()?,
+            sender: Sender::open()?,
+        })
+    }
+
+    /// A new configuration. Addresses that no group has any more are removed from this machine;
+    /// gives what could not be.
+    pub fn replace(&mut self, targets: &Targets) -> Vec<VipError> {
+        let homes = homes(targets);
+        let gone = self.homes.keys().filter(|vip| !homes.contains_key(vip));
+        let gone: Vec<IpAddr> = gone.copied().collect();
+        let old = std::mem::take(&mut self.sets);
+        let kept = |vips: &[(IpAddr, usize)]| old.values().find(|set| set.targets == vips).cloned();
+        self.sets = (targets.iter())
+            .map(|(place, vips)| (*place, kept(vips).unwrap_or_else(|| Set::new(vips))))
+            .collect();
+        self.homes = homes;
+        match gone.is_empty() {
+            true => Vec::new(),
+            false => crate::agents::vip::release(&gone).err().unwrap_or_default(),
+        }
+    }
+
+    /// The resource and the VIP interface that an address belongs to.
+    pub fn home(&self, address: IpAddr) -> Option<(Place, usize)> {
+        self.homes.get(&address).copied()
+    }
+
+    /// Whether a resource is one of VIPs.
+    pub fn has(&self, place: Place) -> bool {
+        self.sets.contains_key(&place)
+    }
+
+    /// Whether a resource's addresses belong here, as far as what was asked for.
+    pub fn started(&self, place: Place) -> bool {
+        self.sets[&place].started
+    }
+
+    /// Every resource of VIPs.
+    pub fn places(&self) -> Vec<Place> {
+        self.sets.keys().copied().collect()
+    }
+
+    /// Every VIP with its VIP interface.
+    pub fn all(&self) -> impl Iterator<Item = (IpAddr, usize)> {
+        self.sets
+            .values()
+            .flat_map(|set| set.targets.iter().copied())
+    }
+
+    /// A group's VIPs with their VIP interfaces.
+    pub fn of_group(&self, group: usize) -> impl Iterator<Item = (IpAddr, usize)> {
+        let sets = self.sets.range((group, 0)..(group + 1, 0));
+        sets.flat_map(|(_, set)| set.targets.iter().copied())
+    }
+
+    /// What of a resource's VIPs is here.
+    pub fn look(&mut self, place: Place, vifs: &[Vif]) -> Outcome {
+        let (set, route) = self.set_and_route(place);
+        match set.vips.look(route, vifs) {
+            Ok(Presence::All) => Outcome::Found(event::Presence::Running),
+            Ok(Presence::Some(_)) => Outcome::Found(event::Presence::Partial),
+            Ok(Presence::None) => Outcome::Found(event::Presence::Absent),
+            Err(error) => Outcome::Failed(format!("cannot see which addresses are here: {error}")),
+        }
+    }
+
+    /// An address was deleted by somebody else.
+    pub fn lost(&mut self, place: Place, address: IpAddr) {
+        self.set_and_route(place).0.lost.push(address);
+    }
+
+    /// Adds a resource's VIPs, or puts back those that were lost, and announces them.
+    pub fn start(&mut self, place: Place, vifs: &[Vif], forever: bool, now: Time) -> Outcome {
+        let (lifetime, micros) = (lifetime(forever), micros(now));
+        let (set, route) = self.set_and_route(place);
+        let lost = std::mem::take(&mut set.lost);
+        let done = if std::mem::replace(&mut set.started, true) && !lost.is_empty() {
+            let mut put_back = lost
+                .into_iter()
+                .map(|vip| set.vips.put_back(route, vifs, vip, lifetime, micros));
+            put_back.find(Result::is_err).unwrap_or(Ok(()))
+        } else {
+            set.vips.start(route, vifs, lifetime, micros)
+        };
+        self.announce_due(vifs, now);
+        outcome(done)
+    }
+
+    /// Removes a resource's VIPs and looks whether they are gone.
+    pub fn stop(&mut self, place: Place) -> Outcome {
+        let (set, route) = self.set_and_route(place);
+        set.give_up();
+        outcome(set.vips.stop(route))
+    }
+
+    /// Lets a resource's VIPs end by themselves soon, and announces and defends them no more.
+    pub fn cede(&mut self, place: Place, vifs: &[Vif]) -> Outcome {
+        let (set, route) = self.set_and_route(place);
+        set.give_up();
+        set.vips.silence();
+        let lifetime = Some(CEDED.as_secs() as u32);
+        let mut parts = set.vips.parts();
+        outcome(parts.try_for_each(|part| set.vips.renew(route, vifs, part, lifetime)))
+    }
+
+    /// The renewal of a group's VIPs, in parts between which heartbeats find room.
+    pub fn renewals(&self, group: usize, forever: bool, asked: Time) -> Vec<Renewal> {
+        let sets = self.sets.range((group, 0)..(group + 1, 0));
+        let parts = sets.flat_map(|(place, set)| set.vips.parts().map(|part| (*place, part)));
+        let renewal = |(place, part)| Renewal {
+            place,
+            part,
+            forever,
+            asked,
+        };
+        parts.map(renewal).collect()
+    }
+
+    /// Renews the lifetime of some VIPs; what the kernel refuses is logged.
+    pub fn renew(&mut self, renewal: Renewal, vifs: &[Vif], now: Time) {
+        let sets = &mut self.sets;
+        let Some(set) = sets.get_mut(&renewal.place).filter(|set| set.started) else {
+            return;
+        };
+        // The one without an end is asked for once, and in maintenance nobody else takes an address.
+        if !renewal.forever && now.since(renewal.asked) > STALE_RENEWAL {
+            return;
+        }
+        let lifetime = lifetime(renewal.forever);
+        let renewed = set
+            .vips
+            .renew(&mut self.route, vifs, renewal.part, lifetime);
+        if let Outcome::Failed(why) = outcome(renewed) {
+            log::warn!("renewing: {why}");
+        }
+    }
+
+    /// Announces a group's VIPs from the beginning.
+    pub fn announce(&mut self, group: usize, vifs: &[Vif], now: Time) {
+        for (_, set) in self.sets.range_mut((group, 0)..(group + 1, 0)) {
+            if set.started {
+                set.vips.announce_now(micros(now));
+            }
+        }
+        self.announce_due(vifs, now);
+    }
+
+    /// Sends the announcements that are due.
+    pub fn announce_due(&mut self, vifs: &[Vif], now: Time) {
+        for set in self.sets.values_mut() {
+            if set.vips.next_deadline().is_some_and(|at| at <= micros(now))
+                && let Err(error) = set.vips.fire(&self.sender, vifs, micros(now))
+            {
+                log::debug!("{error}");
+            }
+        }
+    }
+
+    /// When the next announcement is due.
+    pub fn deadline(&self) -> Option<Time> {
+        let due = self
+            .sets
+            .values()
+            .filter_map(|set| set.vips.next_deadline())
+            .min();
+        due.map(|at| Time(at as i64))
+    }
+
+    /// The kernel's interfaces, addresses and routes.
+    pub fn host(&mut self) -> io::Result<crate::agents::host::Host> {
+        self.route.host()
+    }
+
+    fn set_and_route(&mut self, place: Place) -> (&mut Set, &mut Route) {
+        let set = self.sets.get_mut(&place);
+        (
+            set.expect("the core names resources as it was told them"),
+            &mut self.route,
+        )
+    }
+}
+
+impl Set {
+    fn new(targets: &[(IpAddr, usize)]) -> Set {
+        let vips = targets
+            .iter()
+            .map(|&(address, vif)| VipTarget { address, vif });
+        Set {
+            vips: VipSet::new(vips.collect()),
+            targets: targets.to_vec(),
+            started: false,
+            lost: Vec::new(),
+        }
+    }
+
+    /// They belong here no more.
+    fn give_up(&mut self) {
+        self.started = false;
+        self.lost.clear();
+    }
+}
+
+fn homes(targets: &Targets) -> HashMap<IpAddr, (Place, usize)> {
+    let targets = targets.iter();
+    targets
+        .flat_map(|(place, vips)| vips.iter().map(move |(vip, vif)| (*vip, (*place, *vif))))
+        .collect()
+}
+
+fn lifetime(forever: bool) -> Option<u32> {
+    (!forever).then_some(LIFETIME.as_secs() as u32)
+}
+
+fn micros(now: Time) -> u64 {
+    now.0.max(0) as u64
+}
+
+/// The first error stands for all: a thousand addresses on an interface that is gone fail alike.
+fn outcome(result: Result<(), Vec<VipError>>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done,
+        Err(errors) => match &errors[..] {
+            [] => Outcome::Done,
+            [one] => Outcome::Failed(one.to_string()),
+            [first, rest @ ..] => Outcome::Failed(format!("{first} (and {} more)", rest.len())),
+        },
+    }
+}
