@@ -778,7 +778,7 @@ timeout = "2s""#,
             told: r#"ha.toml:16:11: the gateway's `timeout` of 2s outlasts its `interval` of 1s
  16 | timeout = "2s"
     |           ^^^^
-    lower `timeout` or raise `interval`: one answer is judged before the next ping leaves"#,
+    lower `timeout` or raise `interval`: one answer is judged before the next is asked"#,
         },
         Case {
             change: r#"addresses = ["192.168.10.1"]"#,
@@ -786,7 +786,7 @@ timeout = "2s""#,
             told: r#"ha.toml:15:12: the gateway's `timeout` of 500ms outlasts its `interval` of 100ms
  15 | interval = "100ms"
     |            ^^^^^^^
-    lower `timeout` or raise `interval`: one answer is judged before the next ping leaves"#,
+    lower `timeout` or raise `interval`: one answer is judged before the next is asked"#,
         },
     ]);
 }
