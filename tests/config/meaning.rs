@@ -10,6 +10,7 @@ use ha_appliance::wire::heartbeat::{Side, hash};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 #[test]
@@ -373,12 +374,22 @@ fn the_commented_file_is_complete() {
     );
 }
 
+static WITH_SERVICES: LazyLock<String> = LazyLock::new(|| {
+    let http = r#"service = "a@b.service"
+check = { http = "http://[::1]:80/a?b", status = 200, interval = "2s" }
+"#;
+    let exec = r#"service = "c"
+check = { exec = ["/bin/true", "a"], timeout = "1s" }
+"#;
+    format!("{BASE}[[group.resource]]\n{http}[[group.resource]]\n{exec}")
+});
+
 proptest! {
     /// Whatever an editor leaves behind, an operator is told a place in the file, and nothing panics.
     #[test]
-    fn no_text_panics(at in 0..BASE.len(), cut in 0..40usize, put in "[\\[\\]\"'=.,#{}a-z0-9/:\\n\\t é\u{0}]{0,12}") {
-        let mut text = BASE.to_owned();
-        text.replace_range(at..(at + cut).min(BASE.len()), &put);
+    fn no_text_panics(at in 0..WITH_SERVICES.len(), cut in 0..40usize, put in "[\\[\\]\"'=.,#{}a-z0-9/:\\n\\t é\u{0}]{0,12}") {
+        let mut text = WITH_SERVICES.clone();
+        text.replace_range(at..(at + cut).min(text.len()), &put);
         if let Err(error) = parse_with_key_file(&text, Path::new("ha.toml"), &generate_key_line([7; 32])) {
             prop_assert!(!error.mistakes.is_empty());
             for mistake in &error.mistakes {
