@@ -11,6 +11,8 @@ pub struct Host {
     pub interfaces: Vec<Interface>,
     /// Every default route with a gateway: the interface's index and the gateway.
     pub default_gateways: Vec<(u32, IpAddr)>,
+    /// Whether a service may listen on an address that this machine does not have: for IPv4, and for IPv6.
+    pub nonlocal_bind: [bool; 2],
 }
 
 /// One network interface.

@@ -160,7 +160,7 @@ impl Route {
             })
     }
 
-    /// Links, addresses and default routes.
+    /// Links, addresses, default routes, and what may be listened on.
     pub fn host(&mut self) -> io::Result<Host> {
         let mut interfaces = self.interfaces()?;
         for one in self.addresses()? {
@@ -177,6 +177,7 @@ impl Route {
         Ok(Host {
             interfaces,
             default_gateways,
+            nonlocal_bind: ["ipv4", "ipv6"].map(nonlocal_bind),
         })
     }
 
@@ -196,6 +197,12 @@ impl Route {
         }
         Ok(verdicts)
     }
+}
+
+/// Whether the kernel lets anybody listen on an address that is not there; no where it does not say.
+fn nonlocal_bind(family: &str) -> bool {
+    let path = format!("/proc/sys/net/{family}/ip_nonlocal_bind");
+    std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "1")
 }
 
 fn begin_address(

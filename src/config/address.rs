@@ -1,7 +1,7 @@
 //! Addresses as ha.toml writes them; each refusal is a pair of what is wrong and what to do.
 
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 type Refusal = (String, String);
 
@@ -76,6 +76,23 @@ pub(super) fn vip(text: &str) -> Result<IpNet, Refusal> {
         }
     }
     Ok(net)
+}
+
+/// Where a check asks: `localhost` is the loopback address, other names are not looked up.
+pub(super) fn asked(text: &str, example: &str) -> Result<IpAddr, Refusal> {
+    if text == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let address = plain(text, example)?;
+    let help = || format!("write an address that this host can ask, such as {example}");
+    if is_link_local_v6(address) {
+        let what = format!("{address} is link-local: it names no host without an interface");
+        return refuse(what, help());
+    }
+    if !address.is_loopback() {
+        ordinary(address).map_err(|(what, _)| (what, help()))?;
+    }
+    Ok(address)
 }
 
 /// Whether an address means something only together with an interface.

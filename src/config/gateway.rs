@@ -1,11 +1,11 @@
 //! Reads `[gateway]`.
 
 use super::address;
-use super::duration::show;
 use super::error::{At, Report};
 use super::keys::GATEWAY;
 use super::nodes::{NamedNode, link_owner};
 use super::read::Section;
+use super::rhythm::{Limits, rhythm};
 use super::schema::{Gateway, Require};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -37,27 +37,21 @@ pub(super) fn gateway(top: &Section, nodes: &[NamedNode], report: &mut Report) -
             ),
         }
     }
-    let why = "choose between these: more pings are a load on the router, fewer are no watch";
-    let interval = section.duration("interval", SHORTEST_INTERVAL..=MINUTE, why, report);
-    let why = "choose between these: a router on the LAN answers in a millisecond, a busy one in some hundred";
-    let timeout = section.duration("timeout", MS..=MINUTE, why, report);
-    let blame = timeout
-        .as_ref()
-        .or(interval.as_ref())
-        .map(|at| at.span.clone());
-    let broken = |name, read: bool| section.value(name).is_some() && !read;
-    let unread = broken("interval", interval.is_some()) || broken("timeout", timeout.is_some());
-    gateway.interval = interval.map_or(gateway.interval, |at| at.value);
-    gateway.timeout = timeout.map_or(gateway.timeout, |at| at.value);
-    let too_long = !unread && gateway.timeout > gateway.interval;
-    if let Some(blame) = blame.filter(|_| too_long) {
-        let (timeout, interval) = (show(gateway.timeout), show(gateway.interval));
-        report.add(
-            &blame,
-            format!("the gateway's `timeout` of {timeout} outlasts its `interval` of {interval}"),
-            "lower `timeout` or raise `interval`: one answer is judged before the next ping leaves",
-        );
-    }
+    (gateway.interval, gateway.timeout) = rhythm(
+        &section,
+        "the gateway",
+        Limits {
+            within: SHORTEST_INTERVAL..=MINUTE,
+            why: "choose between these: more pings are a load on the router, fewer are no watch",
+            default: gateway.interval,
+        },
+        Limits {
+            within: MS..=MINUTE,
+            why: "choose between these: a router on the LAN answers in a millisecond, a busy one in some hundred",
+            default: gateway.timeout,
+        },
+        report,
+    );
     let why = "choose between these: 3 tells a lost ping from a lost gateway";
     if let Some(misses) = section.number("misses", 1..=100, why, report) {
         gateway.misses = misses.value;

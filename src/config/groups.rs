@@ -1,17 +1,18 @@
 //! Reads `[[group]]`, and tells its resources' kinds apart.
 
-use super::error::{At, Report};
-use super::keys::{FAILBACK, GROUP, LATER_RESOURCES, VIP};
+use super::error::{At, Report, Span};
+use super::keys::{FAILBACK, GROUP, KINDS, LATER_RESOURCES, SERVICE, VIP};
 use super::nodes::{NamedNode, known_nodes};
 use super::read::{Section, check_name, kind};
 use super::schema::{Failback, Group, Resource};
+use super::service::service;
 use super::vifs;
 use super::vip::{Around, vip};
 use crate::wire::heartbeat::{MAX_GROUPS, MAX_VIFS, Side};
 use std::net::IpAddr;
 use std::time::Duration;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 /// Reads every group.
 pub(super) fn groups(
@@ -20,7 +21,7 @@ pub(super) fn groups(
     gateways: Option<&[IpAddr]>,
     report: &mut Report,
 ) -> Vec<Group> {
-    let help = "add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip`";
+    let help = "add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip` or a `service`";
     let Some(value) = top.value("group") else {
         if top.lacks("group") {
             report.add(&report.end(), "there are no groups", help);
@@ -43,6 +44,7 @@ pub(super) fn groups(
         nodes,
         gateways: gateways.unwrap_or_default(),
         vips: Vec::new(),
+        units: Vec::new(),
     };
     let mut groups: Vec<Group> = Vec::new();
     let mut names: Vec<At<&str>> = Vec::new();
@@ -128,7 +130,7 @@ fn group(section: &Section, name: String, around: &mut Around, report: &mut Repo
         report.add(
             &section.span,
             format!("group `{name}` has no resources"),
-            "add `[[group.resource]]` with `vip = \"192.168.10.80/24\"` below it, or delete the group",
+            "add `[[group.resource]]` with a `vip` or a `service` below it, or delete the group",
         );
     }
     for item in tables {
@@ -200,18 +202,47 @@ fn resource(
     };
     if let Some((key, _)) = table.iter().find(later) {
         let what = format!("this version cannot run a `{}` yet", key.get_ref());
-        report.add(
-            &key.span(),
-            what,
-            "it supports `vip` only: delete this resource",
-        );
+        let help = "it supports `vip` and `service`: delete this resource";
+        report.add(&key.span(), what, help);
         return None;
     }
-    let section = Section::open(table, item.span(), &VIP, report);
-    if section.lacks("vip") {
-        let what = "a resource without its kind";
-        report.add(&item.span(), what, "add `vip = \"192.168.10.80/24\"`");
+    let open = |keys, report: &mut Report| Section::open(table, item.span(), keys, report);
+    match (table.contains_key("vip"), table.contains_key("service")) {
+        (true, false) => {
+            let section = open(&VIP, report);
+            vip(&section, group, around, report).map(Resource::Vip)
+        }
+        (false, true) => {
+            let section = open(&SERVICE, report);
+            service(&section, group, around, report).map(Resource::Service)
+        }
+        (true, true) => {
+            let what = "`vip` and `service` in one resource";
+            let help = "write a `[[group.resource]]` for each, the VIP above the service";
+            let keys = KINDS
+                .keys
+                .iter()
+                .filter_map(|kind| table.get_key_value(kind.name));
+            let second = keys
+                .map(|(key, _)| key.span())
+                .max_by_key(|span| span.start);
+            report.add(&second.unwrap_or(item.span()), what, help);
+            None
+        }
+        (false, false) => {
+            kindless(table, item.span(), report);
+            None
+        }
     }
-    let vip = vip(&section, group, around, report)?;
-    Some(Resource::Vip(vip))
+}
+
+/// Notes that a resource does not say what it is; its other keys are told nothing about.
+fn kindless(table: &DeTable, span: Span, report: &mut Report) {
+    let all = [&VIP, &SERVICE].map(|keys| keys.keys.iter().map(|key| key.name));
+    let further: Vec<&str> = all.into_iter().flatten().collect();
+    let section = Section::open_as(KINDS.table, &further, table, span, &KINDS, report);
+    if KINDS.keys.iter().all(|kind| section.lacks(kind.name)) {
+        let help = "add `vip = \"192.168.10.80/24\"` or `service = \"haproxy.service\"`";
+        report.add(&section.span, "a resource without its kind", help);
+    }
 }

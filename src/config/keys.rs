@@ -22,8 +22,8 @@ pub struct Keys {
 }
 
 /// Every table and its keys.
-pub const TABLES: [&Keys; 8] = [
-    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP,
+pub const TABLES: [&Keys; 10] = [
+    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK,
 ];
 
 pub(super) const TOP: Keys = Keys {
@@ -90,16 +90,51 @@ pub(super) const FAILBACK: Keys = Keys {
     keys: &[key("after", "\"5m\"")],
 };
 
-pub(super) const VIP: Keys = Keys {
+/// What a resource may be, each with the key that it is told by. Not among [`TABLES`]: its keys stand in the
+/// table of each kind again.
+pub(super) const KINDS: Keys = Keys {
     table: "[[group.resource]]",
+    keys: &[VIP.keys[0], SERVICE.keys[0]],
+};
+
+pub(super) const VIP: Keys = Keys {
+    table: "[[group.resource]] with `vip`",
     keys: &[
         key("vip", "\"192.168.10.80/24\""),
         key("interface", "\"eth0\""),
     ],
 };
 
+pub(super) const SERVICE: Keys = Keys {
+    table: "[[group.resource]] with `service`",
+    keys: &[
+        key("service", "\"haproxy.service\""),
+        key("mode", "\"one\""),
+        key("check", "{ http = \"http://127.0.0.1:8404/health\" }"),
+        key("restarts", "1"),
+        key("window", "\"10m\""),
+        key("fail_expiry", "\"1h\""),
+        key("start_timeout", "\"60s\""),
+        key("stop_timeout", "\"60s\""),
+    ],
+};
+
+pub(super) const CHECK: Keys = Keys {
+    table: "check",
+    keys: &[
+        key("http", "\"http://127.0.0.1:8404/health\""),
+        key("tcp", "\"127.0.0.1:8080\""),
+        key("exec", "[\"/usr/local/bin/is-well\", \"web\"]"),
+        key("status", "200"),
+        key("body", "\"OK\""),
+        key("interval", "\"2s\""),
+        key("timeout", "\"1s\""),
+        key("failures", "2"),
+    ],
+};
+
 /// Resource kinds and tables of versions to come: refused by name, not as typing errors.
-pub(super) const LATER_RESOURCES: [&str; 3] = ["drbd", "mount", "service"];
+pub(super) const LATER_RESOURCES: [&str; 2] = ["drbd", "mount"];
 /// See [`LATER_RESOURCES`].
 pub(super) const LATER_TABLES: [&str; 2] = ["fence", "witness"];
 

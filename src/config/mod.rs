@@ -26,6 +26,7 @@ mod nearest;
 mod nodes;
 mod read;
 mod resolve;
+mod rhythm;
 mod schema;
 mod service;
 mod vifs;

@@ -5,6 +5,7 @@
 
 use super::address::is_link_local_v6;
 use super::schema::{Config, Group, Vip};
+use super::service;
 use super::vifs::{self, Spec};
 use super::warning::Warning;
 use crate::agents::host::{Host, Interface};
@@ -20,7 +21,7 @@ pub struct Resolved {
     /// The VIP interfaces, in order of first mention; both nodes count them alike. The same interface stands
     /// here twice only when `interface` tables say that it is two on the peer.
     pub vifs: Vec<Vif>,
-    /// Per group, per resource: its place in `vifs`.
+    /// Per group, per VIP: its place in `vifs`.
     pub vip_vifs: Vec<Vec<usize>>,
 }
 
@@ -60,6 +61,9 @@ pub fn resolve(config: &Config, side: Side, host: &Host) -> (Resolved, Vec<Warni
     }
     no_interlink(&links, &places.list, &mut warnings);
     let gateways = gateways(config, host, &places.list, &mut warnings);
+    for group in &config.groups {
+        service::warn(group, host, &mut warnings);
+    }
     let vifs = places
         .list
         .iter()

@@ -3,7 +3,7 @@
 //! Each default is written once, here.
 
 use super::error::Error;
-use super::service::Service;
+use super::service::{Mode, Service};
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::fmt;
@@ -191,6 +191,20 @@ impl Group {
             Resource::Service(_) => None,
         })
     }
+
+    /// Its services, in the file's order.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.resources.iter().filter_map(|resource| match resource {
+            Resource::Vip(_) => None,
+            Resource::Service(service) => Some(service),
+        })
+    }
+
+    /// Whether a planned move may start on one node before it has ended on the other: nothing runs on
+    /// one node alone but VIPs, which the kernel ends by a deadline.
+    pub fn overlaps(&self) -> bool {
+        self.vips().next().is_some() && self.services().all(|service| service.mode == Mode::Both)
+    }
 }
 
 /// A virtual IP address.
@@ -200,6 +214,13 @@ pub struct Vip {
     pub address: IpNet,
     /// Where it lives, per [`Side`] (index 0 is [`Side::First`]); none: on the interface whose network holds it.
     pub interface: [Option<String>; 2],
+}
+
+impl Vip {
+    /// Whether it is an IPv4 address.
+    pub fn is_ipv4(&self) -> bool {
+        self.address.addr().is_ipv4()
+    }
 }
 
 impl Config {

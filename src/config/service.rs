@@ -1,5 +1,15 @@
 //! What a `[[group.resource]]` of kind `service` means, as values.
 
+mod check;
+mod read;
+mod unit;
+mod url;
+mod warn;
+
+pub(super) use read::service;
+pub(super) use warn::warn;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -92,4 +102,15 @@ pub enum Probe {
     Tcp(SocketAddr),
     /// A program (by its full path, with arguments) must exit with 0.
     Exec(Vec<String>),
+}
+
+impl fmt::Display for Probe {
+    /// Where it asks, as ha.toml writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Probe::Http { host, path, .. } => write!(f, "http://{host}{path}"),
+            Probe::Tcp(address) => write!(f, "{address} by TCP"),
+            Probe::Exec(words) => f.write_str(&words.join(" ")),
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(super) enum Spec {
     Holding(IpNet),
 }
 
-/// The VIP interfaces in order of first mention, and per group, per resource, an index into them.
+/// The VIP interfaces in order of first mention, and per group, per VIP, an index into them.
 pub(super) fn count(groups: &[Group]) -> (Vec<Spec>, Vec<Vec<usize>>) {
     let vips: Vec<&Vip> = groups.iter().flat_map(Group::vips).collect();
     let mut specs: Vec<Spec> = Vec::new();

@@ -16,6 +16,8 @@ pub(super) struct Around<'a> {
     pub gateways: &'a [IpAddr],
     /// Every VIP so far, and the group it belongs to.
     pub vips: Vec<(At<IpNet>, String)>,
+    /// Every unit so far, by its full name, and the group it belongs to.
+    pub units: Vec<(At<String>, String)>,
 }
 
 /// Reads a VIP, and notes it among those of the file.

@@ -111,6 +111,32 @@ pub enum Warning {
         /// The gateway.
         gateway: IpAddr,
     },
+    /// A group has no VIP: there is no evidence that a silent peer does not run it.
+    NoVip {
+        /// The group's name.
+        group: String,
+    },
+    /// A service starts before a VIP that it may want to listen on.
+    ServiceAboveVip {
+        /// The unit.
+        unit: String,
+        /// The VIP.
+        vip: IpNet,
+    },
+    /// A service of both nodes cannot listen on a VIP where that is not.
+    NeedsWildcard {
+        /// The unit.
+        unit: String,
+        /// A VIP of its group.
+        vip: IpNet,
+    },
+    /// The check of a service of both nodes asks whoever has the VIP.
+    CheckAsksVip {
+        /// The unit.
+        unit: String,
+        /// The VIP.
+        vip: IpNet,
+    },
 }
 
 /// What goes without an answer from the LAN.
@@ -220,6 +246,29 @@ impl fmt::Display for Warning {
             GatewayOffLink { gateway } => write!(
                 f,
                 "gateway {gateway} is in the network of no VIP interface; it is not pinged"
+            ),
+            NoVip { group } => write!(
+                f,
+                "group {group} has no VIP: nothing shows whether a silent peer still runs it, so without fencing \
+                 it is taken over from one only by `confirm-fenced`"
+            ),
+            ServiceAboveVip { unit, vip } => write!(
+                f,
+                "{unit} stands above VIP {vip} and starts before that is there; put it below, unless it listens \
+                 on all addresses"
+            ),
+            NeedsWildcard { unit, vip } => {
+                let version = if vip.addr().is_ipv4() { 4 } else { 6 };
+                write!(
+                    f,
+                    "{unit} runs on both nodes, VIP {vip} on one of them: let it listen on all addresses, or set \
+                     net.ipv{version}.ip_nonlocal_bind = 1, which is not so here"
+                )
+            }
+            CheckAsksVip { unit, vip } => write!(
+                f,
+                "the check of {unit} asks VIP {vip}, which one node has at a time: on the other it asks the peer; \
+                 ask 127.0.0.1"
             ),
         }
     }

@@ -150,6 +150,99 @@ fn a_detection_time_beyond_the_lifetime_of_a_vip_is_counted() {
     );
 }
 
+#[test]
+fn services_stand_in_the_files_order_with_what_they_add() {
+    let text = format!(
+        r#"{BASE}
+[[group.resource]]
+service = "haproxy"
+check = {{ http = "http://127.0.0.1:8404/health", status = 200, body = "up" }}
+restarts = 0
+fail_expiry = "never"
+[[group.resource]]
+service = "stunnel"
+restarts = 3
+[[group]]
+name = "shop"
+[[group.resource]]
+vip = "192.168.10.90/24"
+[[group.resource]]
+service = "nginx"
+mode = "both"
+check = {{ tcp = "127.0.0.1:80", interval = "500ms", timeout = "250ms", failures = 3 }}
+[[group]]
+name = "cache"
+[[group.resource]]
+service = "cache@a"
+mode = "both"
+check = {{ exec = ["/bin/is-well", "a"] }}
+"#
+    );
+    let explained = explained(&text, &host());
+    let part = |title: &str| {
+        let mut parts = explained.split("\n\n");
+        parts.find(|part| part.starts_with(title)).unwrap()
+    };
+    assert_eq!(
+        part("groups"),
+        r#"groups
+  web: prefers lb1, returns by hand
+    vip 192.168.10.80/24 on eth0, gateway 192.168.10.1
+    service haproxy.service where the group runs, 1m to start, 1m to stop
+      check http://127.0.0.1:8404/health: asked every 2s, failed after 2 misses of 1s; good is status 200 and "up" in the body
+      the first failure moves the group; a failure counts until `clear`
+    service stunnel.service where the group runs, 1m to start, 1m to stop
+      no check: watched by its process alone
+      3 restarts in place per 10m, then the group moves; a failure counts for 1h
+  shop: starts on lb1 the first time, prefers neither
+    vip 192.168.10.90/24 on eth0, gateway 192.168.10.1
+    service nginx.service on both nodes, 1m to start, 1m to stop
+      check 127.0.0.1:80 by TCP: asked every 500ms, failed after 3 misses of 250ms
+      1 restart in place per 10m, then the group moves; a failure counts for 1h
+  cache: starts on lb1 the first time, prefers neither
+    service cache@a.service on both nodes, 1m to start, 1m to stop
+      check /bin/is-well a: asked every 2s, failed after 2 misses of 1s
+      1 restart in place per 10m, then the group moves; a failure counts for 1h"#
+    );
+    assert!(part("worst").ends_with("\n  never for cache: it has no VIP"));
+    assert_eq!(
+        part("services"),
+        r#"services, on top of that: a start takes what it takes on this machine, and fails after start_timeout
+  web: a move stops the services here before it starts them there
+    haproxy.service
+      its process dies: noticed at once                 0 ms
+      it hangs: interval 2s x failures 2 + timeout   5000 ms
+      a move waits for its stop: stop_timeout       60000 ms
+    stunnel.service
+      its process dies: noticed at once                 0 ms
+      a move waits for its stop: stop_timeout       60000 ms
+  shop: planned moves overlap: nothing stops before the peer serves
+    nginx.service
+      its process dies: noticed at once                 0 ms
+      it hangs: interval 500ms x failures 3 + timeout   1750 ms
+  cache: nothing moves: it has no VIP, and its services run on both nodes
+    cache@a.service
+      its process dies: noticed at once                 0 ms
+      it hangs: interval 2s x failures 2 + timeout   5000 ms"#
+    );
+}
+
+#[test]
+fn without_any_vip_no_time_is_promised() {
+    let text = BASE.replace(
+        "vip = \"192.168.10.80/24\"\ninterface = \"eth0\"",
+        "service = \"a\"",
+    );
+    let explained = explained(&text, &host());
+    let mut parts = explained.split("\n\n");
+    let worst = parts.find(|part| part.starts_with("worst"));
+    assert_eq!(
+        worst.unwrap(),
+        "worst case until the VIPs answer again\n  \
+         never: no group has a VIP, and without fencing nothing else tells a dead peer from a dead cable"
+    );
+}
+
 fn explained(text: &str, host: &Host) -> String {
     let config = config(text);
     let (resolved, warnings) = resolve(&config, Side::First, host);

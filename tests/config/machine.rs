@@ -191,6 +191,74 @@ fn what_may_be_right_later_is_a_warning() {
 }
 
 #[test]
+fn services_that_may_miss_their_vips_are_a_warning() {
+    let both = "service = \"a\"\nmode = \"both\"";
+    let wildcard = "a.service runs on both nodes, VIP 192.168.10.80/24 on one of them: let it listen on all addresses, \
+                    or set net.ipv4.ip_nonlocal_bind = 1, which is not so here";
+    let above = "a.service stands above VIP 192.168.10.80/24 and starts before that is there; put it below, unless it \
+                 listens on all addresses";
+    let vip = "vip = \"192.168.10.80/24\"\ninterface = \"eth0\"";
+    let six = "vip = \"2001:db8::80/64\"\ninterface = \"eth0\"";
+    let asks = format!("{both}\ncheck = {{ tcp = \"192.168.10.80:80\" }}");
+    for (resources, nonlocal_bind, expected) in [
+        (&[vip, "service = \"a\""][..], [false, false], &[][..]),
+        (&[vip, both], [false, false], &[wildcard]),
+        (&[vip, both], [false, true], &[wildcard]),
+        (&[both, vip], [true, false], &[]),
+        (
+            &[vip, six, both],
+            [true, false],
+            &[
+                "a.service runs on both nodes, VIP 2001:db8::80/64 on one of them: let it listen on all addresses, or \
+               set net.ipv6.ip_nonlocal_bind = 1, which is not so here",
+            ],
+        ),
+        (&["service = \"a\"", vip], [false, true], &[above]),
+        (&["service = \"a\"", vip], [true, false], &[]),
+        (&[six, "service = \"a\"", vip], [false, false], &[above]),
+        // A backend stands above the address of its front on purpose.
+        (
+            &["service = \"b\"", vip, "service = \"a\""],
+            [false, false],
+            &[],
+        ),
+        (
+            &[vip, &asks],
+            [true, true],
+            &[
+                "the check of a.service asks VIP 192.168.10.80/24, which one node has at a time: on the other it asks \
+               the peer; ask 127.0.0.1",
+            ],
+        ),
+    ] {
+        let head = BASE.split("[[group.resource]]").next().unwrap();
+        let resources: Vec<_> = resources
+            .iter()
+            .map(|resource| format!("[[group.resource]]\n{resource}\n"))
+            .collect();
+        let mut host = Host {
+            nonlocal_bind,
+            ..host()
+        };
+        host.interfaces[1].addresses.push(net("2001:db8::81/64"));
+        let text = head.to_owned() + &resources.concat();
+        let (_, warnings) = resolve(&config(&text), Side::First, &host);
+        assert_eq!(told(&warnings)[1..], *expected, "{text}");
+    }
+    let text = BASE.replace("vip = \"192.168.10.80/24\"\ninterface = \"eth0\"", both);
+    let (resolved, warnings) = resolve(&config(&text), Side::First, &host());
+    assert_eq!(vifs(&resolved), [""; 0]);
+    assert_eq!(
+        told(&warnings)[1..],
+        [
+            "gateway 192.168.10.1 is in the network of no VIP interface; it is not pinged",
+            "group web has no VIP: nothing shows whether a silent peer still runs it, so without fencing it is taken \
+             over from one only by `confirm-fenced`",
+        ]
+    );
+}
+
+#[test]
 fn both_nodes_count_vip_interfaces_alike() {
     let vips = |list: &[(&str, &str)]| {
         let mut text = BASE.split("[[group.resource]]").next().unwrap().to_owned();
@@ -314,6 +382,7 @@ fn machine(interlink: &str, lan: &str) -> Host {
             interface(3, "eth1", interlink),
         ],
         default_gateways: vec![(2, ip("192.168.10.1"))],
+        nonlocal_bind: [false, false],
     }
 }
 

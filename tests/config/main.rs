@@ -5,6 +5,7 @@ mod key_files;
 mod machine;
 mod meaning;
 mod mistakes;
+mod services;
 
 /// A good file, for the tests to change.
 const BASE: &str = r#"[cluster]

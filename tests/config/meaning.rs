@@ -3,12 +3,14 @@
 use crate::BASE;
 use ha_appliance::config::keys::TABLES;
 use ha_appliance::config::{
-    Config, Failback, Gateway, HeartbeatTimes, Require, generate_key_line, parse_with_key_file,
+    Check, Config, Failback, Gateway, HeartbeatTimes, Mode, Probe, Require, Service,
+    generate_key_line, parse_with_key_file,
 };
 use ha_appliance::wire::heartbeat::{Side, hash};
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 #[test]
@@ -116,6 +118,125 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_service_has_its_defaults() {
+    let [bare] = &services("service = \"haproxy\"")[..] else {
+        panic!("one service");
+    };
+    let expected = Service {
+        unit: "haproxy.service".to_owned(),
+        mode: Mode::One,
+        check: None,
+        restarts: 1,
+        window: Duration::from_secs(600),
+        fail_expiry: Some(Duration::from_secs(3600)),
+        start_timeout: Duration::from_secs(60),
+        stop_timeout: Duration::from_secs(60),
+    };
+    assert_eq!(*bare, expected);
+    for (check, probe) in [
+        (
+            r#"{ http = "http://[::1]:81?a" }"#,
+            Probe::Http {
+                address: "[::1]:81".parse().unwrap(),
+                host: "[::1]:81".to_owned(),
+                path: "/?a".to_owned(),
+                status: None,
+                body: None,
+            },
+        ),
+        (
+            r#"{ tcp = "localhost:81" }"#,
+            Probe::Tcp("127.0.0.1:81".parse().unwrap()),
+        ),
+        (
+            r#"{ exec = "/bin/true" }"#,
+            Probe::Exec(vec!["/bin/true".to_owned()]),
+        ),
+    ] {
+        let check = &services(&format!("service = \"a\"\ncheck = {check}"))[0].check;
+        let expected = Check {
+            probe,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            failures: 2,
+        };
+        assert_eq!(check.as_ref(), Some(&expected));
+    }
+}
+
+#[test]
+fn what_is_written_of_services_is_read() {
+    let read = services(
+        r#"
+        service = "php-fpm@8.2.service"
+        mode = "both"
+        restarts = 0
+        window = "1s"
+        fail_expiry = "never"
+        start_timeout = "100ms"
+        stop_timeout = "1h"
+        [group.resource.check]
+        http = "http://localhost/status?full"
+        status = 204
+        body = "pool: \"www\""
+        interval = "1m"
+        timeout = "1m"
+        failures = 1
+        [[group.resource]]
+        service = "a.b"
+        fail_expiry = "672h"
+        check = { exec = ["/usr/bin/env", "a b"], interval = "100ms", timeout = "1ms" }
+        "#,
+    );
+    let probe = Probe::Http {
+        address: "127.0.0.1:80".parse().unwrap(),
+        host: "localhost".to_owned(),
+        path: "/status?full".to_owned(),
+        status: Some(204),
+        body: Some("pool: \"www\"".to_owned()),
+    };
+    let expected = Service {
+        unit: "php-fpm@8.2.service".to_owned(),
+        mode: Mode::Both,
+        check: Some(Check {
+            probe,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(60),
+            failures: 1,
+        }),
+        restarts: 0,
+        window: Duration::from_secs(1),
+        fail_expiry: None,
+        start_timeout: Duration::from_millis(100),
+        stop_timeout: Duration::from_secs(3600),
+    };
+    assert_eq!(read[0], expected);
+    assert_eq!(read[1].unit, "a.b.service");
+    assert_eq!(read[1].fail_expiry, Some(Duration::from_secs(672 * 3600)));
+    let check = read[1].check.as_ref().unwrap();
+    let words = vec!["/usr/bin/env".to_owned(), "a b".to_owned()];
+    assert_eq!(check.probe, Probe::Exec(words));
+}
+
+#[test]
+fn planned_moves_overlap_where_only_vips_change_nodes() {
+    for (resources, overlaps) in [
+        ("service = \"a\"\nmode = \"both\"", true),
+        ("service = \"a\"", false),
+        (
+            "service = \"a\"\nmode = \"both\"\n[[group.resource]]\nservice = \"b\"",
+            false,
+        ),
+    ] {
+        let with_vip = format!("{BASE}[[group.resource]]\n{resources}");
+        assert_eq!(parse(&with_vip).groups[0].overlaps(), overlaps);
+        let head = BASE.split("vip =").next().unwrap();
+        assert!(!parse(&format!("{head}{resources}")).groups[0].overlaps());
+    }
+    assert!(parse(BASE).groups[0].overlaps());
+}
+
+#[test]
 fn a_node_finds_itself() {
     let long = BASE.replace("node.lb2", "node.\"lb2.example.com\"");
     let alike = BASE
@@ -174,7 +295,7 @@ fn every_shipped_file_is_good() {
         }
         count += 1;
     }
-    assert!(count >= 2);
+    assert!(count >= 5);
 }
 
 /// The commented file is the one that people start from: it must hold every key, its commented lines must be
@@ -183,10 +304,15 @@ fn every_shipped_file_is_good() {
 fn the_commented_file_is_complete() {
     let text = fs::read_to_string(shipped().join("ha.toml")).unwrap();
     for table in TABLES {
+        let inline = !table.table.contains(['[', ' ']);
+        let home = |line: &&str| !inline || line.starts_with(&format!("{} = ", table.table));
         for key in table.keys {
             let name = key.name;
-            let written = text.lines().any(|line| {
-                let line = line.trim_start_matches("# ");
+            let mut lines = text
+                .lines()
+                .map(|line| line.trim_start_matches("# "))
+                .filter(home);
+            let written = lines.any(|line| {
                 let headers = [
                     format!("[{name}"),
                     format!("[[{name}"),
@@ -195,6 +321,7 @@ fn the_commented_file_is_complete() {
                 line.starts_with(&format!("{name} = "))
                     || headers.iter().any(|header| line.starts_with(header))
                     || line.contains(&format!("{{ {name} = "))
+                    || line.contains(&format!(", {name} = "))
             });
             assert!(
                 written,
@@ -232,14 +359,37 @@ fn the_commented_file_is_complete() {
         as_shipped.groups[0].failback
     );
     assert_eq!(all_written.groups[0].prefer, Some(Side::First));
+    let [bare, full] = [&as_shipped, &all_written].map(|config| config.groups[0].services().next());
+    let (bare, full) = (bare.unwrap(), full.unwrap().clone());
+    let check = full.check.unwrap();
+    assert_eq!(check.interval, Check::INTERVAL);
+    assert_eq!(check.timeout, Check::TIMEOUT);
+    assert_eq!(check.failures, Check::FAILURES);
+    assert_eq!(
+        Service {
+            check: None,
+            ..full
+        },
+        *bare
+    );
 }
+
+static WITH_SERVICES: LazyLock<String> = LazyLock::new(|| {
+    let http = r#"service = "a@b.service"
+check = { http = "http://[::1]:80/a?b", status = 200, interval = "2s" }
+"#;
+    let exec = r#"service = "c"
+check = { exec = ["/bin/true", "a"], timeout = "1s" }
+"#;
+    format!("{BASE}[[group.resource]]\n{http}[[group.resource]]\n{exec}")
+});
 
 proptest! {
     /// Whatever an editor leaves behind, an operator is told a place in the file, and nothing panics.
     #[test]
-    fn no_text_panics(at in 0..BASE.len(), cut in 0..40usize, put in "[\\[\\]\"'=.,#{}a-z0-9/:\\n\\t é\u{0}]{0,12}") {
-        let mut text = BASE.to_owned();
-        text.replace_range(at..(at + cut).min(BASE.len()), &put);
+    fn no_text_panics(at in 0..WITH_SERVICES.len(), cut in 0..40usize, put in "[\\[\\]\"'=.,#{}a-z0-9/:\\n\\t é\u{0}]{0,12}") {
+        let mut text = WITH_SERVICES.clone();
+        text.replace_range(at..(at + cut).min(text.len()), &put);
         if let Err(error) = parse_with_key_file(&text, Path::new("ha.toml"), &generate_key_line([7; 32])) {
             prop_assert!(!error.mistakes.is_empty());
             for mistake in &error.mistakes {
@@ -255,6 +405,12 @@ fn parse(text: &str) -> Config {
     let path = Path::new("/etc/ha-appliance/ha.toml");
     parse_with_key_file(text, path, &generate_key_line([7; 32]))
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The services of a group that begins with a VIP.
+fn services(resource: &str) -> Vec<Service> {
+    let config = parse(&format!("{BASE}[[group.resource]]\n{resource}"));
+    config.groups[0].services().cloned().collect()
 }
 
 fn shipped() -> PathBuf {

@@ -112,7 +112,7 @@ timeout = "500ms""#,
             told: r#"ha.toml:8:1: unknown key `timeout` in [heartbeat]
   8 | timeout = "500ms"
     | ^^^^^^^
-    `timeout` belongs in [gateway]"#,
+    `timeout` belongs in [gateway] or in check"#,
         },
         Case {
             change: "misses = 5",
@@ -168,7 +168,7 @@ blue = 1
         Case {
             change: r#"interface = "eth0""#,
             to: r#"interfase = "eth0""#,
-            told: r#"ha.toml:23:1: unknown key `interfase` in [[group.resource]]
+            told: r#"ha.toml:23:1: unknown key `interfase` in [[group.resource]] with `vip`
  23 | interfase = "eth0"
     | ^^^^^^^^^
     did you mean `interface`?"#,
@@ -177,10 +177,10 @@ blue = 1
             change: r#"interface = "eth0""#,
             to: r#"interface = "eth0"
 check = "tcp""#,
-            told: r#"ha.toml:24:1: unknown key `check` in [[group.resource]]
+            told: r#"ha.toml:24:1: unknown key `check` in [[group.resource]] with `vip`
  24 | check = "tcp"
     | ^^^^^
-    known here: `vip`, `interface`"#,
+    `check` belongs in [[group.resource]] with `service`"#,
         },
         Case {
             change: r#"prefer = "lb1""#,
@@ -376,7 +376,7 @@ links = ["10.1.1.2", "192.168.10.82"]
             told: r#"ha.toml:1:10: a group must be a table, not a number
   1 | group = [1]
     |          ^
-    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip`"#,
+    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip` or a `service`"#,
         },
         Case {
             change: r#"prefer = "lb1""#,
@@ -459,7 +459,7 @@ ha.toml:1:1: there are no nodes
 ha.toml:1:1: there are no groups
   1 | 
     | ^
-    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip`"#,
+    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip` or a `service`"#,
         },
         Case {
             change: r#"name = "edge-lb"
@@ -509,7 +509,7 @@ interface = "eth0"
             told: r#"ha.toml:17:1: there are no groups
  17 | 
     | ^
-    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip`"#,
+    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip` or a `service`"#,
         },
         Case {
             change: "",
@@ -527,7 +527,7 @@ links = ["10.1.1.2", "192.168.10.82"]
             told: r#"ha.toml:1:9: there are no groups
   1 | group = []
     |         ^^
-    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip`"#,
+    add `[[group]]` with a `name`, and below it `[[group.resource]]` with a `vip` or a `service`"#,
         },
         Case {
             change: r#"name = "web"
@@ -548,7 +548,7 @@ interface = "eth0"
             told: r#"ha.toml:17:1: group `web` has no resources
  17 | [[group]]
     | ^^^^^^^^^
-    add `[[group.resource]]` with `vip = "192.168.10.80/24"` below it, or delete the group"#,
+    add `[[group.resource]]` with a `vip` or a `service` below it, or delete the group"#,
         },
         Case {
             change: r#"vip = "192.168.10.80/24"
@@ -557,7 +557,7 @@ interface = "eth0"
             told: r#"ha.toml:21:1: a resource without its kind
  21 | [[group.resource]]
     | ^^^^^^^^^^^^^^^^^^
-    add `vip = "192.168.10.80/24"`"#,
+    add `vip = "192.168.10.80/24"` or `service = "haproxy.service"`"#,
         },
         Case {
             change: r#"prefer = "lb1""#,
@@ -778,7 +778,7 @@ timeout = "2s""#,
             told: r#"ha.toml:16:11: the gateway's `timeout` of 2s outlasts its `interval` of 1s
  16 | timeout = "2s"
     |           ^^^^
-    lower `timeout` or raise `interval`: one answer is judged before the next ping leaves"#,
+    lower `timeout` or raise `interval`: one answer is judged before the next is asked"#,
         },
         Case {
             change: r#"addresses = ["192.168.10.1"]"#,
@@ -786,7 +786,7 @@ timeout = "2s""#,
             told: r#"ha.toml:15:12: the gateway's `timeout` of 500ms outlasts its `interval` of 100ms
  15 | interval = "100ms"
     |            ^^^^^^^
-    lower `timeout` or raise `interval`: one answer is judged before the next ping leaves"#,
+    lower `timeout` or raise `interval`: one answer is judged before the next is asked"#,
         },
     ]);
 }
@@ -1215,25 +1215,12 @@ fn what_is_not_built_yet_is_refused_by_name() {
 "#,
             to: r#"interface = "eth0"
 [[group.resource]]
-service = "haproxy.service"
-mode = "one"
-"#,
-            told: r#"ha.toml:25:1: this version cannot run a `service` yet
- 25 | service = "haproxy.service"
-    | ^^^^^^^
-    it supports `vip` only: delete this resource"#,
-        },
-        Case {
-            change: r#"interface = "eth0"
-"#,
-            to: r#"interface = "eth0"
-[[group.resource]]
 drbd = "r0"
 "#,
             told: r#"ha.toml:25:1: this version cannot run a `drbd` yet
  25 | drbd = "r0"
     | ^^^^
-    it supports `vip` only: delete this resource"#,
+    it supports `vip` and `service`: delete this resource"#,
         },
         Case {
             change: r#"interface = "eth0"
@@ -1246,7 +1233,7 @@ device = "/dev/drbd1"
             told: r#"ha.toml:25:1: this version cannot run a `mount` yet
  25 | mount = "/mnt/data"
     | ^^^^^
-    it supports `vip` only: delete this resource"#,
+    it supports `vip` and `service`: delete this resource"#,
         },
         Case {
             change: "[gateway]",
@@ -1296,7 +1283,7 @@ interfaces = "eth0""#,
  22 | vip = "192.168.10.0/24"
     |       ^^^^^^^^^^^^^^^^^
     choose a host address inside the network
-ha.toml:23:1: unknown key `interfaces` in [[group.resource]]
+ha.toml:23:1: unknown key `interfaces` in [[group.resource]] with `vip`
  23 | interfaces = "eth0"
     | ^^^^^^^^^^
     did you mean `interface`?"#,
