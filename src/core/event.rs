@@ -59,6 +59,8 @@ pub enum Event {
         group: usize,
         /// Its index in the group.
         resource: usize,
+        /// What happened, for people.
+        why: String,
     },
     /// A resource that was stopped runs: somebody started it by hand.
     Appeared {

@@ -216,7 +216,9 @@ impl Node {
                 self.gateways.pong(self.now, gateway, stamp, &setup.gateway);
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
-            Event::Lost { group, resource } => self.at_group(group, |g, cx| g.lost(cx, resource)),
+            Event::Lost {
+                group, resource, ..
+            } => self.at_group(group, |g, cx| g.lost(cx, resource)),
             Event::Appeared { group, resource } => {
                 self.at_group(group, |g, cx| g.appeared(cx, resource, out))
             }

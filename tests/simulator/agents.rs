@@ -161,7 +161,11 @@ pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bo
     if leased {
         let event = match on {
             true => Event::Appeared { group, resource },
-            false => Event::Lost { group, resource },
+            false => Event::Lost {
+                group,
+                resource,
+                why: "deleted".into(),
+            },
         };
         world.later(300, Item::Machine { to: m, event });
     }

@@ -539,7 +539,14 @@ impl World {
                         self.story.tell(now, Some(m), || {
                             format!("the kernel ends the VIP of group {group}")
                         });
-                        self.feed(m, Event::Lost { group, resource });
+                        self.feed(
+                            m,
+                            Event::Lost {
+                                group,
+                                resource,
+                                why: "deleted".into(),
+                            },
+                        );
                     }
                 }
             }

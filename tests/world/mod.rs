@@ -243,9 +243,11 @@ impl World {
                     let lease = &mut self.machines[index(side)].running[group][resource];
                     if lease.is_some_and(|until| until <= now) {
                         *lease = None;
-                        self.machines[index(side)]
-                            .queue
-                            .push_back(Event::Lost { group, resource });
+                        self.machines[index(side)].queue.push_back(Event::Lost {
+                            group,
+                            resource,
+                            why: "deleted".into(),
+                        });
                     }
                 }
             }

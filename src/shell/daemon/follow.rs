@@ -23,7 +23,11 @@ impl Daemon {
                         .filter(|&g| self.resources.started(g))
                     {
                         self.resources.lost(group, address);
-                        self.step(Event::Lost { group, resource: 0 });
+                        self.step(Event::Lost {
+                            group,
+                            resource: 0,
+                            why: "deleted".into(),
+                        });
                     }
                 }
                 News::Added(vif, address) => {
@@ -82,7 +86,11 @@ impl Daemon {
                 && self.resources.look(group, &self.network.vifs)
                     != Outcome::Found(Presence::Running)
             {
-                self.step(Event::Lost { group, resource: 0 });
+                self.step(Event::Lost {
+                    group,
+                    resource: 0,
+                    why: "deleted".into(),
+                });
             }
         }
     }
