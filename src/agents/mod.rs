@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod carrier;
+pub mod check;
 pub mod child;
 mod frames;
 pub mod host;
