@@ -10,5 +10,6 @@ pub mod neighbour;
 pub mod netlink;
 pub mod packet;
 pub mod ping;
+pub mod service;
 pub(crate) mod sys;
 pub mod vip;
