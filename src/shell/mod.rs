@@ -14,6 +14,7 @@ pub mod paths;
 pub mod ready;
 pub mod realtime;
 pub mod resources;
+pub mod services;
 pub mod signals;
 pub mod state;
 pub mod status;
