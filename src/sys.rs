@@ -9,14 +9,12 @@ use std::path::Path;
 
 /// Microseconds of CLOCK_BOOTTIME.
 pub(crate) fn boottime_us() -> i64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is a valid timespec for the call to fill; the clock exists since Linux 2.6.39.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
-    assert_eq!(result, 0, "CLOCK_BOOTTIME is missing");
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+    clock_us(libc::CLOCK_BOOTTIME)
+}
+
+/// Microseconds of CLOCK_MONOTONIC, which systemd's stamps are of: it stands still in suspend.
+pub(crate) fn monotonic_us() -> i64 {
+    clock_us(libc::CLOCK_MONOTONIC)
 }
 
 /// An empty epoll set.
@@ -303,6 +301,30 @@ pub(crate) fn kill_group(leader: u32) {
     );
     // SAFETY: plain numbers; the group is that of a child which we have not reaped.
     unsafe { libc::kill(-leader, libc::SIGKILL) };
+}
+
+/// A descriptor from which the names of a directory's entries can be read when they come or go.
+pub(crate) fn inotify(dir: &Path) -> io::Result<File> {
+    let dir = CString::new(dir.as_os_str().as_bytes())?;
+    // SAFETY: a number in, a descriptor or -1 out.
+    let fd = check(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    let file = unsafe { File::from_raw_fd(fd) };
+    let mask = libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_DELETE | libc::IN_ONLYDIR;
+    // SAFETY: the path is NUL-terminated and outlives the call.
+    check(unsafe { libc::inotify_add_watch(file.as_raw_fd(), dir.as_ptr(), mask) })?;
+    Ok(file)
+}
+
+fn clock_us(clock: libc::clockid_t) -> i64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is a valid timespec for the call to fill; both clocks exist since Linux 2.6.39.
+    let result = unsafe { libc::clock_gettime(clock, &mut now) };
+    assert_eq!(result, 0, "clock {clock} is missing");
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
 }
 
 fn whole_file() -> libc::flock {

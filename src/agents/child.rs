@@ -19,7 +19,8 @@ use std::time::Duration;
 pub struct Ended {
     /// Its status; None: it ran into the deadline and was killed with its process group.
     pub status: Option<ExitStatus>,
-    /// What it wrote to stdout and stderr together, as far as it was read: at most [`MAX_OUTPUT`] bytes.
+    /// What it wrote to stdout and stderr together, as far as it was read: at most [`MAX_OUTPUT`] bytes,
+    /// or what was asked for.
     pub output: String,
 }
 
@@ -27,7 +28,17 @@ pub struct Ended {
 pub const MAX_OUTPUT: usize = 4096;
 
 /// Runs the program with this input, for at most `limit`. Dropping the future kills it too.
-pub async fn run(mut command: Command, input: &[u8], limit: Duration) -> io::Result<Ended> {
+pub async fn run(command: Command, input: &[u8], limit: Duration) -> io::Result<Ended> {
+    run_reading(command, input, limit, MAX_OUTPUT).await
+}
+
+/// The same for a program that has more to say: so many bytes of its output are kept.
+pub async fn run_reading(
+    mut command: Command,
+    input: &[u8],
+    limit: Duration,
+    max_output: usize,
+) -> io::Result<Ended> {
     prepare(&mut command);
     let (reader, writer) = sys::pipe()?;
     // After the conversion, which forgets what was set before. The temporary closes our writer.
@@ -52,7 +63,7 @@ pub async fn run(mut command: Command, input: &[u8], limit: Duration) -> io::Res
         let mut reader = &reader;
         let mut chunk = [0; 1024];
         while let Ok(n @ 1..) = reader.read(&mut chunk).await {
-            output.extend_from_slice(&chunk[..n.min(MAX_OUTPUT - output.len())]);
+            output.extend_from_slice(&chunk[..n.min(max_output - output.len())]);
         }
         std::future::pending().await
     };
@@ -71,7 +82,7 @@ pub async fn run(mut command: Command, input: &[u8], limit: Duration) -> io::Res
             let _ = child.status().await; // reap it
         }
     }
-    drain(reader.get_ref(), &mut output);
+    drain(reader.get_ref(), &mut output, max_output);
     Ok(Ended {
         status,
         output: String::from_utf8_lossy(&output).into_owned(),
@@ -87,10 +98,12 @@ pub fn prepare(command: &mut Command) {
 }
 
 /// Takes what is in the pipe now, without waiting: a program's last words may come with its end.
-fn drain(mut reader: &File, output: &mut Vec<u8>) {
-    let mut chunk = [0; MAX_OUTPUT];
-    if let Ok(n) = std::io::Read::read(&mut reader, &mut chunk) {
-        output.extend_from_slice(&chunk[..n.min(MAX_OUTPUT - output.len())]);
+fn drain(mut reader: &File, output: &mut Vec<u8>, max_output: usize) {
+    let mut chunk = [0; 4096];
+    while output.len() < max_output
+        && let Ok(n @ 1..) = std::io::Read::read(&mut reader, &mut chunk)
+    {
+        output.extend_from_slice(&chunk[..n.min(max_output - output.len())]);
     }
 }
 

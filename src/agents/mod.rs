@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod carrier;
+pub mod check;
 pub mod child;
 mod frames;
 pub mod host;
@@ -9,5 +10,6 @@ pub mod neighbour;
 pub mod netlink;
 pub mod packet;
 pub mod ping;
+pub mod service;
 pub(crate) mod sys;
 pub mod vip;

@@ -32,6 +32,7 @@ use super::vips::{Place, Renewal, Vips};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
+use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::core::{Node, record::Record};
 use crate::wire::heartbeat::{Heartbeat, Side};
@@ -123,6 +124,7 @@ impl Daemon {
     fn new(options: &Options, config: Config, me: Side) -> io::Result<Daemon> {
         let executor = Rc::new(LocalExecutor::new());
         let ready = Rc::new(Ready::new()?);
+        let finished: Rc<RefCell<VecDeque<Event>>> = Rc::default();
         let network = Network::open(&config, me, ready.clone())?;
         let setup = assembly::setup(&config, me, &network.resolved);
         let state_names = assembly::state_names(&config, &network.resolved);
@@ -148,11 +150,14 @@ impl Daemon {
             started_us: now.0,
             notices,
         };
+        let mut services = Services::new(executor.clone(), finished.clone());
+        services.replace(assembly::services(&config, &network.resolved));
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
             true => node.restarted(),
             false => node,
         };
+        services.watch(!node.view().maintenance);
         let notifier = config
             .cluster
             .notify
@@ -162,10 +167,10 @@ impl Daemon {
             keys: keyring(&config)?,
             node,
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
-            services: Services::default(),
+            services,
             pending: VecDeque::new(),
             renewals: VecDeque::new(),
-            finished: Rc::default(),
+            finished,
             names: assembly::status_names(&config, &network.resolved),
             state_names,
             publisher: Publisher::new(&options.run_dir),
@@ -322,7 +327,12 @@ impl Daemon {
                 self.answers.finish(number as u16, accepted, text);
                 self.dirty = true;
             }
-            Action::Report(report) => self.report(&report),
+            Action::Report(report) => {
+                if let Reason::Maintenance(on) = report.reason {
+                    self.services.watch(!on);
+                }
+                self.report(&report);
+            }
             Action::Exit => self.exit = true,
         }
     }

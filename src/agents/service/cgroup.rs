@@ -1,0 +1,63 @@
+//! The processes of a control group.
+
+use std::fs;
+
+/// The hierarchies in which systemd may have put it: the only one, or those of a hybrid.
+const ROOTS: [&str; 3] = [
+    "/sys/fs/cgroup",
+    "/sys/fs/cgroup/unified",
+    "/sys/fs/cgroup/systemd",
+];
+
+/// The processes in it, those of its children not counted. None if it is gone.
+pub(super) fn processes(group: &str) -> Vec<i32> {
+    if group.is_empty() || group == "/" {
+        return Vec::new();
+    }
+    let lists = ROOTS.map(|root| fs::read_to_string(format!("{root}{group}/cgroup.procs")));
+    let found = lists.into_iter().flatten().find(|list| !list.is_empty());
+    let found = found.unwrap_or_default();
+    found.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Processes for people, such as `123 (nginx, state D)`; the first few of many.
+pub(super) fn describe(processes: &[i32]) -> String {
+    let one = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // `pid (name) state …`, and the name may hold anything.
+        let name = stat
+            .split_once('(')
+            .and_then(|(_, rest)| rest.rsplit_once(") "));
+        match name {
+            Some((name, rest)) => format!("{pid} ({name}, state {})", &rest[..1]),
+            None => pid.to_string(),
+        }
+    };
+    let mut words: Vec<String> = processes.iter().take(SHOWN).map(one).collect();
+    if processes.len() > SHOWN {
+        words.push(format!("{} more", processes.len() - SHOWN));
+    }
+    words.join(", ")
+}
+
+const SHOWN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_described_by_name_and_state() {
+        let me = std::process::id() as i32;
+        let said = describe(&[me, 0, 0, 0]);
+        assert!(said.starts_with(&format!("{me} (")), "{said}");
+        assert!(said.contains(", state "), "{said}");
+        assert!(said.ends_with("1 more"), "{said}");
+    }
+
+    #[test]
+    fn no_group_has_no_processes() {
+        assert!(processes("").is_empty());
+        assert!(processes("/no-such.slice").is_empty());
+    }
+}

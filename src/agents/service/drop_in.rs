@@ -1,0 +1,202 @@
+//! The drop-ins that put units under this program's control until the next boot.
+//!
+//! They say in `systemctl status` who is in charge, keep systemd from restarting what is restarted
+//! here, and order the shutdown: a unit is stopped after the appliance, which hands over first.
+
+use super::state::{Load, UnitState};
+use super::systemctl::{daemon_reload, show};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where systemd looks for what is to last until the next boot.
+pub const DIR: &str = "/run/systemd/system";
+
+/// Last in the alphabet, so that it wins over an operator's own.
+const NAME: &str = "zz-ha-appliance.conf";
+
+/// What follows a unit's own description.
+const MARK: &str = " (Cluster Controlled: ha-appliance)";
+
+/// How far a unit is controlled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// It is started, restarted and stopped here.
+    Full,
+    /// It runs on both nodes and is only watched; systemd may restart it.
+    Watched,
+}
+
+/// Some drop-in of this program is there.
+pub fn any(dir: &Path) -> bool {
+    present(dir).is_ok_and(|present| !present.is_empty())
+}
+
+/// Gives these units, and no others, a drop-in, and has systemd read them if any changed or
+/// `reload` says that it still has to. Errors name the file.
+pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Result<(), String> {
+    let names: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
+    let states = match names.is_empty() {
+        true => Vec::new(),
+        false => show(&names).await?,
+    };
+    let wanted = units.iter().zip(&states);
+    let wanted: BTreeMap<String, String> = wanted
+        .map(|((unit, control), state)| (unit.clone(), text(state, *control)))
+        .collect();
+    match write(dir, &wanted)? || reload {
+        true => daemon_reload().await,
+        false => Ok(()),
+    }
+}
+
+/// A drop-in's text. A unit that is not there (yet) has no description to keep.
+fn text(unit: &UnitState, control: Control) -> String {
+    let description = match unit.load {
+        Load::Loaded => format!(
+            "Description={}{MARK}\n",
+            own(&unit.description).replace('%', "%%")
+        ),
+        _ => String::new(),
+    };
+    let restart = match control {
+        Control::Full => {
+            "\n[Service]\n# Restarted by ha-appliance, or started on the other node.\nRestart=no\n"
+        }
+        Control::Watched => "",
+    };
+    format!(
+        "# Written by ha-appliance; gone at the next boot.\n\
+         [Unit]\n\
+         {description}\
+         # At shutdown ha-appliance stops first and hands over.\n\
+         Before=ha-appliance.service\n\
+         {restart}"
+    )
+}
+
+/// The description without what an earlier drop-in added.
+fn own(description: &str) -> &str {
+    description.strip_suffix(MARK).unwrap_or(description)
+}
+
+/// True if any file changed.
+fn write(dir: &Path, wanted: &BTreeMap<String, String>) -> Result<bool, String> {
+    let mut changed = false;
+    for (unit, text) in wanted {
+        let path = path(dir, unit);
+        if fs::read_to_string(&path).is_ok_and(|old| old == *text) {
+            continue;
+        }
+        put(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        changed = true;
+    }
+    let present = present(dir).map_err(|e| format!("cannot read {}: {e}", dir.display()))?;
+    for unit in present.iter().filter(|unit| !wanted.contains_key(*unit)) {
+        let path = path(dir, unit);
+        fs::remove_file(&path).map_err(|e| format!("cannot remove {}: {e}", path.display()))?;
+        // Others may have drop-ins of their own there.
+        let _ = fs::remove_dir(path.with_file_name(""));
+        changed = true;
+    }
+    Ok(changed)
+}
+
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    fs::create_dir_all(path.with_file_name(""))?;
+    // Whole or not at all: somebody else's daemon-reload may come in between.
+    let temporary = path.with_extension("new");
+    fs::write(&temporary, text)?;
+    fs::rename(&temporary, path)
+}
+
+/// The units that have a drop-in of this program.
+fn present(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let units = names.filter_map(|name| Some(name.strip_suffix(".d")?.to_string()));
+    Ok(units.filter(|unit| path(dir, unit).exists()).collect())
+}
+
+fn path(dir: &Path, unit: &str) -> PathBuf {
+    dir.join(format!("{unit}.d")).join(NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::parse;
+    use super::*;
+    use crate::testing::TestDir;
+
+    fn unit(load: &str, description: &str) -> UnitState {
+        let block = format!(
+            "Id=a.service\nLoadState={load}\nActiveState=inactive\nDescription={description}"
+        );
+        parse(&block, 1).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_controlled_unit_says_so_and_is_not_restarted_by_systemd() {
+        assert_eq!(
+            text(&unit("loaded", "A 100% good server"), Control::Full),
+            "# Written by ha-appliance; gone at the next boot.\n\
+             [Unit]\n\
+             Description=A 100%% good server (Cluster Controlled: ha-appliance)\n\
+             # At shutdown ha-appliance stops first and hands over.\n\
+             Before=ha-appliance.service\n\
+             \n\
+             [Service]\n\
+             # Restarted by ha-appliance, or started on the other node.\n\
+             Restart=no\n"
+        );
+    }
+
+    #[test]
+    fn a_watched_unit_keeps_its_restart() {
+        let text = text(&unit("loaded", "A server"), Control::Watched);
+        assert!(text.contains("Before=ha-appliance.service"));
+        assert!(!text.contains("Restart"));
+    }
+
+    #[test]
+    fn the_mark_is_added_once_and_not_to_what_is_not_there() {
+        let marked = unit("loaded", "A server (Cluster Controlled: ha-appliance)");
+        assert!(
+            text(&marked, Control::Full)
+                .contains("Description=A server (Cluster Controlled: ha-appliance)\n")
+        );
+        assert!(!text(&unit("not-found", "a.service"), Control::Full).contains("Description"));
+    }
+
+    #[test]
+    fn files_follow_the_configuration_and_are_written_only_if_they_differ() {
+        let dir = TestDir::new();
+        let wanted = |units: &[&str]| -> BTreeMap<String, String> {
+            units
+                .iter()
+                .map(|u| (u.to_string(), format!("# {u}\n")))
+                .collect()
+        };
+        fs::create_dir_all(dir.join("b.service.d")).unwrap();
+        fs::write(dir.join("b.service.d/mine.conf"), "").unwrap();
+        assert!(!any(&dir));
+        assert_eq!(write(&dir, &wanted(&["a.service", "b.service"])), Ok(true));
+        assert!(any(&dir));
+        assert_eq!(
+            fs::read_to_string(path(&dir, "a.service")).unwrap(),
+            "# a.service\n"
+        );
+        assert_eq!(write(&dir, &wanted(&["a.service", "b.service"])), Ok(false));
+        assert_eq!(write(&dir, &wanted(&[])), Ok(true));
+        assert!(!any(&dir));
+        assert!(!dir.join("a.service.d").exists());
+        assert!(
+            dir.join("b.service.d/mine.conf").exists(),
+            "an operator's own file"
+        );
+    }
+}

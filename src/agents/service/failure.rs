@@ -1,0 +1,128 @@
+//! What went wrong with a unit, in an operator's words: what, why, and what to do.
+
+use super::Seen;
+use super::state::{Active, End, Load, MainEnd, UnitState};
+use super::systemctl::last_words;
+
+/// Why a unit cannot be started at all.
+pub(super) fn unstartable(unit: &UnitState) -> Option<String> {
+    let id = &unit.id;
+    let why = match &unit.load {
+        Load::NotFound => format!(
+            "{id} is not installed on this node: install it, or correct the name in ha.toml"
+        ),
+        Load::Masked => format!("{id} is masked on this node: systemctl unmask {id}"),
+        Load::Broken(said) => {
+            format!(
+                "{id} has a unit file that systemd refuses: {said}: systemd-analyze verify {id}"
+            )
+        }
+        Load::Loaded if unit.ends_at_once => format!(
+            "{id} ends at once: there is nothing to keep running. A unit of Type=oneshot needs \
+             RemainAfterExit=yes"
+        ),
+        Load::Loaded => return None,
+    };
+    Some(why)
+}
+
+/// Why a service that ran does not any more.
+pub async fn loss(seen: &Seen) -> String {
+    let unit = &seen.unit;
+    let id = &unit.id;
+    if let Some(why) = unstartable(unit) {
+        return why;
+    }
+    match unit.active {
+        // Its own end, be it a success: a service must go on.
+        Active::Inactive if unit.end.result == "success" => {
+            format!("{id} was stopped, or ended by itself without an error")
+        }
+        // Still on the way down: systemd has not said yet how it ended.
+        Active::Deactivating if unit.end.result == "success" => format!("{id} died"),
+        Active::Inactive | Active::Failed | Active::Deactivating => {
+            format!("{id} died: {}", with_last_words(unit).await)
+        }
+        Active::Activating | Active::Active => {
+            format!("{id} is {} and does not get on", unit.words())
+        }
+    }
+}
+
+/// How it ended, and what it said last.
+pub(super) async fn with_last_words(unit: &UnitState) -> String {
+    let end = end(&unit.end);
+    match last_words(&unit.invocation).await {
+        said if said.is_empty() => end,
+        said => format!("{end}: {said}"),
+    }
+}
+
+/// See systemd.exec(5), `$SERVICE_RESULT` and "process exit codes".
+fn end(end: &End) -> String {
+    match (end.result.as_str(), end.main) {
+        ("success", _) => "ended without an error".into(),
+        ("exit-code", Some(MainEnd::Exited(203))) => {
+            "its program is missing or cannot be executed".into()
+        }
+        ("exit-code", Some(MainEnd::Exited(status))) => format!("exit status {status}"),
+        ("exit-code", _) => "a program of its start failed".into(),
+        ("signal" | "core-dump", Some(MainEnd::Killed(signal))) => {
+            format!("killed by {}", signal_name(signal))
+        }
+        ("signal" | "core-dump", _) => "killed by a signal".into(),
+        ("timeout", _) => {
+            "systemd gave up waiting for it (TimeoutStartSec=, TimeoutStopSec=)".into()
+        }
+        ("protocol", _) => "it ended without saying that it is ready, as its Type= demands".into(),
+        ("oom-kill", _) => "killed for lack of memory".into(),
+        ("watchdog", _) => "it hung: its watchdog ran out".into(),
+        ("start-limit-hit", _) => "systemd refuses to start it so often".into(),
+        ("resources", _) => "systemd could not prepare it: see journalctl".into(),
+        (other, _) => other.into(),
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGTERM => "SIGTERM",
+        other => return format!("signal {other}"),
+    };
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_in_words() {
+        let told = |result: &str, main| {
+            end(&End {
+                result: result.into(),
+                main,
+            })
+        };
+        assert_eq!(
+            told("signal", Some(MainEnd::Killed(9))),
+            "killed by SIGKILL"
+        );
+        assert_eq!(
+            told("core-dump", Some(MainEnd::Killed(34))),
+            "killed by signal 34"
+        );
+        assert_eq!(told("exit-code", Some(MainEnd::Exited(3))), "exit status 3");
+        assert_eq!(told("exit-code", None), "a program of its start failed");
+        assert_eq!(told("something-new", None), "something-new");
+    }
+}

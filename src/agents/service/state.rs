@@ -1,0 +1,256 @@
+//! What `systemctl show` says of units, as values.
+
+use std::collections::HashMap;
+
+/// The properties asked for; see systemctl(1) and org.freedesktop.systemd1(5).
+pub(super) const PROPERTIES: &str = "Id,Description,LoadState,LoadError,UnitFileState,ActiveState,SubState,\
+    StateChangeTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Result,ExecMainCode,\
+    ExecMainStatus,ConditionResult,Job,ControlGroup,InvocationID";
+
+/// What one unit is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitState {
+    /// The name it has even if it was asked for by an alias.
+    pub id: String,
+    /// The unit's description, an override by a drop-in included.
+    pub description: String,
+    /// Whether systemd could read its files.
+    pub load: Load,
+    /// It is started at boot, by itself or as somebody's companion.
+    pub enabled: bool,
+    /// What it does.
+    pub active: Active,
+    /// The same in the words of its kind, such as `running` or `auto-restart`.
+    pub sub: String,
+    /// Since when, in microseconds of CLOCK_MONOTONIC; 0: it was never anything else.
+    pub since_us: i64,
+    /// The process that is the service; none: it has none, or is not one of those units that do.
+    pub main_pid: Option<i32>,
+    /// It is a oneshot that leaves nothing running: it can start, but never run.
+    pub ends_at_once: bool,
+    /// systemd restarts it by itself when it fails.
+    pub restarts_itself: bool,
+    /// The sockets, timers and paths that start it, as far as systemd has loaded them.
+    pub triggered_by: Vec<String>,
+    /// How it ended last.
+    pub end: End,
+    /// The last start did nothing because a `Condition…=` of its file was not met; true as well if it
+    /// was never started.
+    pub condition_unmet: bool,
+    /// systemd has something to do with it, or waits to do it.
+    pub job: bool,
+    /// Its control group's path below the hierarchy's root; empty: it has none.
+    pub control_group: String,
+    /// Names its last run in the journal.
+    pub invocation: String,
+}
+
+/// Whether systemd could read the unit's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// It did.
+    Loaded,
+    /// There are none.
+    NotFound,
+    /// The operator masked it.
+    Masked,
+    /// There is something wrong with them: what, in systemd's words.
+    Broken(String),
+}
+
+/// What a unit does: `ActiveState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Active {
+    /// It runs, or, for those that need no process, it counts as running. Reloading is running too.
+    Active,
+    /// On its way up.
+    Activating,
+    /// On its way down.
+    Deactivating,
+    /// It does not run.
+    Inactive,
+    /// It does not run, because something went wrong.
+    Failed,
+}
+
+/// How a unit ended last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// `Result`: `success`, `exit-code`, `signal`, `timeout`, …
+    pub result: String,
+    /// The main process's exit status or signal.
+    pub main: Option<MainEnd>,
+}
+
+/// How a main process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MainEnd {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+impl UnitState {
+    /// It is neither where it was nor yet where it goes to.
+    pub fn in_transition(&self) -> bool {
+        match self.active {
+            Active::Active => false,
+            Active::Activating | Active::Deactivating => true,
+            Active::Inactive | Active::Failed => self.job,
+        }
+    }
+
+    /// As `systemctl status` says it, such as `active (running)`.
+    pub fn words(&self) -> String {
+        let active = match self.active {
+            Active::Active => "active",
+            Active::Activating => "activating",
+            Active::Deactivating => "deactivating",
+            Active::Inactive => "inactive",
+            Active::Failed => "failed",
+        };
+        match self.sub == active || self.sub.is_empty() {
+            true => active.into(),
+            false => format!("{active} ({})", self.sub),
+        }
+    }
+}
+
+/// The units in the order in which they were asked for. None: that is no answer of `systemctl show`.
+pub(super) fn parse(output: &str, count: usize) -> Option<Vec<UnitState>> {
+    let blocks = output.trim_end().split("\n\n");
+    let units: Option<Vec<UnitState>> = blocks.map(parse_one).collect();
+    units.filter(|units| units.len() == count)
+}
+
+fn parse_one(block: &str) -> Option<UnitState> {
+    let pairs = block.lines().filter_map(|line| line.split_once('='));
+    let values: HashMap<&str, &str> = pairs.collect();
+    let text = |key| values.get(key).copied().unwrap_or_default();
+    let number = |key| text(key).parse().unwrap_or(0);
+    let status = number("ExecMainStatus");
+    Some(UnitState {
+        id: values.get("Id")?.to_string(),
+        description: text("Description").into(),
+        load: match *values.get("LoadState")? {
+            "loaded" => Load::Loaded,
+            "not-found" => Load::NotFound,
+            "masked" => Load::Masked,
+            other => Load::Broken(load_error(text("LoadError"), other)),
+        },
+        enabled: text("UnitFileState").starts_with("enabled"),
+        active: match *values.get("ActiveState")? {
+            "active" | "reloading" | "refreshing" => Active::Active,
+            "activating" => Active::Activating,
+            "inactive" => Active::Inactive,
+            "failed" => Active::Failed,
+            // `maintenance` (systemctl clean) among them: it ends by itself, and nothing serves.
+            _ => Active::Deactivating,
+        },
+        sub: text("SubState").into(),
+        since_us: text("StateChangeTimestampMonotonic").parse().unwrap_or(0),
+        main_pid: Some(number("MainPID")).filter(|pid| *pid > 0),
+        ends_at_once: text("Type") == "oneshot" && text("RemainAfterExit") == "no",
+        restarts_itself: !matches!(text("Restart"), "no" | ""),
+        triggered_by: text("TriggeredBy")
+            .split_whitespace()
+            .map(Into::into)
+            .collect(),
+        end: End {
+            result: text("Result").into(),
+            main: match number("ExecMainCode") {
+                libc::CLD_EXITED => Some(MainEnd::Exited(status)),
+                libc::CLD_KILLED | libc::CLD_DUMPED => Some(MainEnd::Killed(status)),
+                _ => None,
+            },
+        },
+        condition_unmet: text("ConditionResult") == "no",
+        job: !text("Job").is_empty(),
+        control_group: text("ControlGroup").into(),
+        invocation: text("InvocationID").into(),
+    })
+}
+
+/// `org.freedesktop.systemd1.BadUnitSetting "Unit x has a bad unit file setting."` without the name
+/// that D-Bus has for it.
+fn load_error(error: &str, state: &str) -> String {
+    match error.split_once('"') {
+        Some((_, said)) => said.trim_end_matches('"').into(),
+        None => state.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By systemd 252: nginx running, a masked unit, one that nobody knows, a service that exited
+    /// with 3, one that a socket starts.
+    const SHOWN: &str = include_str!("fixtures/show.txt");
+
+    #[test]
+    fn real_answers_are_understood() {
+        let units = parse(SHOWN, 7).unwrap();
+        let [nginx, masked, unknown, exited, socket, bad, remains] = &units[..] else {
+            panic!("{units:?}")
+        };
+        assert_eq!(nginx.id, "nginx.service");
+        assert_eq!(nginx.load, Load::Loaded);
+        assert_eq!(nginx.words(), "active (running)");
+        assert_eq!(nginx.main_pid, Some(388));
+        assert!(nginx.since_us > 1_000_000 && !nginx.job && !nginx.in_transition());
+        assert!(nginx.enabled && !nginx.ends_at_once && !nginx.restarts_itself);
+        assert_eq!(nginx.control_group, "/system.slice/nginx.service");
+        assert_eq!(masked.load, Load::Masked);
+        assert_eq!(unknown.load, Load::NotFound);
+        assert_eq!(unknown.words(), "inactive (dead)");
+        assert_eq!(exited.words(), "failed");
+        assert_eq!(exited.end.result, "exit-code");
+        assert_eq!(exited.end.main, Some(MainEnd::Exited(3)));
+        assert_eq!(socket.triggered_by, ["t-sock.socket"]);
+        let said = "Unit t-bad.service has a bad unit file setting.";
+        assert_eq!(bad.load, Load::Broken(said.into()));
+        assert_eq!(remains.words(), "active (exited)");
+        assert_eq!(remains.main_pid, None);
+        assert!(!remains.ends_at_once);
+    }
+
+    #[test]
+    fn what_is_between_two_states_is_in_transition() {
+        let shown = |active: &str, job: &str| {
+            let block =
+                format!("Id=a.service\nLoadState=loaded\nActiveState={active}\nJob={job}\n");
+            parse(&block, 1).unwrap().remove(0)
+        };
+        for (active, job, expected) in [
+            ("active", "", false),
+            ("active", "7", false), // a restart that waits for its turn: it still runs
+            ("reloading", "7", false),
+            ("activating", "7", true),
+            ("activating", "", true), // auto-restart
+            ("deactivating", "", true),
+            ("inactive", "", false),
+            ("inactive", "7", true), // the second half of a restart
+            ("failed", "7", true),
+            ("maintenance", "", true),
+        ] {
+            assert_eq!(
+                shown(active, job).in_transition(),
+                expected,
+                "{active} {job}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_number_of_units_or_another_text_is_no_answer() {
+        assert_eq!(parse(SHOWN, 6), None);
+        assert_eq!(parse("", 1), None);
+        assert_eq!(
+            parse("Failed to get properties: Connection reset by peer", 1),
+            None
+        );
+        assert_eq!(parse("Id=a.service\nActiveState=active", 1), None);
+    }
+}

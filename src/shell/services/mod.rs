@@ -1,0 +1,296 @@
+//! The services of the configuration: their operations, and the watch over them in between.
+//!
+//! Everything here is a task of the daemon's executor and ends in an event: an operation in exactly one
+//! [`Event::Finished`], a failure of a service that runs in one [`Event::Lost`], a service that was
+//! started by somebody else in one [`Event::Appeared`]. After the latter two there is silence until the
+//! core has looked, started or stopped. A push wakes nobody: tasks run within the daemon's turn, which
+//! reads the queue before it sleeps.
+
+mod gate;
+mod unit;
+mod view;
+mod watch;
+
+pub use view::{CheckView, ServiceView};
+
+use crate::agents::service::{self, Presence, Seen, drop_in};
+use crate::config::{Mode, Service};
+use crate::core::event::{self, Event, OpId, Outcome};
+use gate::Gate;
+use smol::{LocalExecutor, Task};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use unit::Unit;
+
+/// The services.
+pub struct Services {
+    shared: Rc<Shared>,
+    ops: Rc<RefCell<HashMap<OpId, Task<()>>>>,
+    patrol: Option<Task<()>>,
+    /// Writes drop-ins; ends by itself.
+    applying: Option<Task<()>>,
+}
+
+/// What the tasks share.
+struct Shared {
+    executor: Rc<LocalExecutor<'static>>,
+    events: Rc<RefCell<VecDeque<Event>>>,
+    units: RefCell<Vec<Rc<Unit>>>,
+    /// False in maintenance.
+    watching: Cell<bool>,
+    gate: Gate,
+    /// What the next writing of drop-ins is for; none: nothing is to be written.
+    wanted: RefCell<Option<Vec<(String, drop_in::Control)>>>,
+    /// systemd may not have read the drop-ins as they are.
+    unread: Cell<bool>,
+}
+
+/// A look does not wait longer for a unit that is on its way up or down: then it runs in part.
+const LOOK: Duration = Duration::from_secs(5);
+
+impl Services {
+    /// None yet. What the tasks find out is pushed onto `events`.
+    pub fn new(
+        executor: Rc<LocalExecutor<'static>>,
+        events: Rc<RefCell<VecDeque<Event>>>,
+    ) -> Services {
+        Services {
+            shared: Rc::new(Shared {
+                executor,
+                events,
+                units: RefCell::default(),
+                watching: Cell::new(true),
+                gate: Gate::default(),
+                wanted: RefCell::default(),
+                unread: Cell::default(),
+            }),
+            ops: Rc::default(),
+            patrol: None,
+            applying: None,
+        }
+    }
+
+    /// A new configuration: each service with the indices of its group and of the resource in it. What
+    /// is known of units that stay is kept. Drop-ins are written, and systemd reloaded if any changed,
+    /// as soon as no operation is in flight; operations asked for meanwhile wait for that.
+    pub fn replace(&mut self, services: Vec<(usize, usize, Service)>) {
+        let control = |service: &Service| match service.mode {
+            Mode::One => drop_in::Control::Full,
+            Mode::Both => drop_in::Control::Watched,
+        };
+        let wanted = services
+            .iter()
+            .map(|(_, _, s)| (s.unit.clone(), control(s)));
+        *self.shared.wanted.borrow_mut() = Some(wanted.collect());
+        let old = self.shared.units.take();
+        let units = services.into_iter().map(|(group, resource, service)| {
+            let place = (group, resource);
+            match old.iter().find(|old| old.service.unit == service.unit) {
+                Some(same) if same.service == service => {
+                    same.place.set(place);
+                    same.clone()
+                }
+                Some(old) => old.with(service, place),
+                None => Unit::new(service, place),
+            }
+        });
+        let units: Vec<Rc<Unit>> = units.collect();
+        *self.shared.units.borrow_mut() = units.clone();
+        for old in &old {
+            if units.iter().any(|unit| Rc::ptr_eq(unit, old)) {
+                continue;
+            }
+            let follower = units.iter().find(|u| u.service.unit == old.service.unit);
+            if let Some(follower) = follower {
+                follower.watch_again(&self.shared, old);
+            }
+            old.unwatch();
+        }
+        self.patrol();
+        self.apply();
+    }
+
+    /// Finds out whether the service runs; if so, it is watched from now on.
+    pub fn look(&mut self, group: usize, resource: usize, op: OpId) {
+        self.operate(group, resource, op, |unit, shared| async move {
+            match service::settle(&unit.service.unit, LOOK).await {
+                Ok(seen) => {
+                    let presence = seen.presence();
+                    unit.saw(seen);
+                    match presence {
+                        Presence::All => unit.watch_running(&shared, false),
+                        Presence::Some => {}
+                        Presence::None => unit.watch_stopped(&shared),
+                    }
+                    Outcome::Found(match presence {
+                        Presence::All => event::Presence::Running,
+                        Presence::Some => event::Presence::Partial,
+                        Presence::None => event::Presence::Absent,
+                    })
+                }
+                Err(why) => Outcome::Failed(why),
+            }
+        });
+    }
+
+    /// Starts the service, or restarts it if it runs and its check failed, and watches it.
+    pub fn start(&mut self, group: usize, resource: usize, op: OpId) {
+        self.operate(group, resource, op, |unit, shared| async move {
+            let service = &unit.service;
+            let known = unit.seen.borrow().clone();
+            let runs = known.as_ref().map(Seen::presence) == Some(Presence::All);
+            let started = match unit.ailing.take() && runs {
+                true => {
+                    let (start, stop) = (service.start_timeout, service.stop_timeout);
+                    service::restart(&service.unit, start, stop).await
+                }
+                false => service::start(&service.unit, known, service.start_timeout).await,
+            };
+            match started {
+                Ok(seen) => {
+                    unit.saw(seen);
+                    unit.watch_running(&shared, true);
+                    Outcome::Done
+                }
+                Err(why) => unit.failed(why).await,
+            }
+        });
+    }
+
+    /// Stops the service and looks whether it is gone; one of mode `both` is let run. `leaving`: this
+    /// daemon's own unit is being stopped.
+    pub fn stop(&mut self, group: usize, resource: usize, op: OpId, leaving: bool) {
+        let unit = self.shared.unit(group, resource);
+        if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
+            let outcome = Outcome::Done;
+            return self.shared.push(Event::Finished { op, outcome });
+        }
+        self.operate(group, resource, op, move |unit, shared| async move {
+            let service = &unit.service;
+            let known = unit.seen.borrow().clone();
+            match service::stop(&service.unit, known, service.stop_timeout, leaving).await {
+                Ok(seen) => {
+                    unit.ailing.set(false);
+                    unit.saw(seen);
+                    unit.watch_stopped(&shared);
+                    Outcome::Done
+                }
+                Err(why) => unit.failed(why).await,
+            }
+        });
+    }
+
+    /// Ends an operation now. What systemd was asked for goes on there, until a stop takes it back.
+    pub fn cancel(&mut self, op: OpId) {
+        if self.ops.borrow_mut().remove(&op).is_some() {
+            self.shared.push(Event::Finished {
+                op,
+                outcome: Outcome::Failed("cancelled".into()),
+            });
+        }
+    }
+
+    /// False: nothing is watched (maintenance). True: what is looked at, started or stopped from now on
+    /// is watched again.
+    pub fn watch(&mut self, on: bool) {
+        self.shared.watching.set(on);
+        if !on {
+            self.shared
+                .units
+                .borrow()
+                .iter()
+                .for_each(|unit| unit.unwatch());
+        }
+        self.patrol();
+    }
+
+    /// What is known of a service, for the status. None: there is no such service.
+    pub fn state(&self, group: usize, resource: usize) -> Option<ServiceView> {
+        Some(self.shared.unit(group, resource)?.view())
+    }
+
+    fn operate<F: Future<Output = Outcome> + 'static>(
+        &mut self,
+        group: usize,
+        resource: usize,
+        op: OpId,
+        work: impl FnOnce(Rc<Unit>, Rc<Shared>) -> F + 'static,
+    ) {
+        let (shared, ops) = (self.shared.clone(), self.ops.clone());
+        let Some(unit) = shared.unit(group, resource) else {
+            let outcome = Outcome::Failed("there is no such service".into());
+            return shared.push(Event::Finished { op, outcome });
+        };
+        unit.unwatch(); // what the operation does is no news
+        let task = async move {
+            let pass = shared.gate.pass().await;
+            let outcome = work(unit, shared.clone()).await;
+            drop(pass);
+            if let Some(task) = ops.borrow_mut().remove(&op) {
+                task.detach();
+                shared.push(Event::Finished { op, outcome });
+            }
+        };
+        let task = self.shared.executor.spawn(task);
+        self.ops.borrow_mut().insert(op, task);
+    }
+
+    /// Looks out for changes as long as there is something to watch.
+    fn patrol(&mut self) {
+        let wanted = self.shared.watching.get() && !self.shared.units.borrow().is_empty();
+        if !wanted {
+            self.patrol = None;
+        } else if self.patrol.is_none() {
+            let task = watch::patrol(self.shared.clone());
+            self.patrol = Some(self.shared.executor.spawn(task));
+        }
+    }
+
+    /// Writes the drop-ins that are wanted, unless that is being done.
+    fn apply(&mut self) {
+        let dir = Path::new(drop_in::DIR);
+        let needless = self.shared.units.borrow().is_empty() && !drop_in::any(dir);
+        if needless
+            || self
+                .applying
+                .as_ref()
+                .is_some_and(|task| !task.is_finished())
+        {
+            return;
+        }
+        // Closed before anything can be asked for, so that the first looks come after it.
+        let closed = self.shared.gate.try_close();
+        let shared = self.shared.clone();
+        let task = async move {
+            let _closed = match closed {
+                Some(closed) => closed,
+                None => shared.gate.close().await,
+            };
+            while let Some(wanted) = shared.wanted.take() {
+                let applied = drop_in::apply(dir, &wanted, shared.unread.get()).await;
+                shared.unread.set(applied.is_err());
+                if let Err(why) = applied {
+                    log::warn!("drop-ins of services: {why}");
+                }
+            }
+        };
+        self.applying = Some(self.shared.executor.spawn(task));
+    }
+}
+
+impl Shared {
+    fn push(&self, event: Event) {
+        self.events.borrow_mut().push_back(event);
+    }
+
+    fn unit(&self, group: usize, resource: usize) -> Option<Rc<Unit>> {
+        let units = self.units.borrow();
+        let unit = units
+            .iter()
+            .find(|unit| unit.place.get() == (group, resource));
+        unit.cloned()
+    }
+}

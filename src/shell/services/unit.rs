@@ -1,0 +1,124 @@
+//! One service of the configuration: what is known of it, and the task that watches it.
+
+use super::view::CheckView;
+use super::{Shared, watch};
+use crate::agents::service::{self, Seen};
+use crate::config::Service;
+use crate::core::event::Outcome;
+use smol::Task;
+use smol::channel::{Receiver, Sender, bounded};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A service.
+pub(super) struct Unit {
+    pub(super) service: Service,
+    /// The indices of its group and of the resource in it.
+    pub(super) place: Cell<(usize, usize)>,
+    /// What was seen of it last.
+    pub(super) seen: RefCell<Option<Seen>>,
+    /// The last check.
+    pub(super) check: RefCell<Option<CheckView>>,
+    /// It runs but its check failed: a start must be a restart.
+    pub(super) ailing: Cell<bool>,
+    /// Rung when somebody may have started or stopped it.
+    pub(super) bell: (Sender<()>, Receiver<()>),
+    watcher: RefCell<Option<(Expected, Task<()>)>>,
+}
+
+/// What a watch takes for granted until it sees otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// It runs.
+    Running,
+    /// It does not.
+    Stopped,
+}
+
+impl Unit {
+    pub(super) fn new(service: Service, place: (usize, usize)) -> Rc<Unit> {
+        Rc::new(Unit {
+            service,
+            place: Cell::new(place),
+            seen: RefCell::default(),
+            check: RefCell::default(),
+            ailing: Cell::default(),
+            bell: bounded(1),
+            watcher: RefCell::default(),
+        })
+    }
+
+    /// The same unit under other settings: what is known of it stays.
+    pub(super) fn with(&self, service: Service, place: (usize, usize)) -> Rc<Unit> {
+        let unit = Unit::new(service, place);
+        *unit.seen.borrow_mut() = self.seen.borrow().clone();
+        unit.ailing.set(self.ailing.get());
+        unit
+    }
+
+    pub(super) fn saw(&self, seen: Seen) {
+        *self.seen.borrow_mut() = Some(seen);
+    }
+
+    /// After a failed operation: whatever it is now is what the status shows.
+    pub(super) async fn failed(&self, why: String) -> Outcome {
+        match service::look(&self.service.unit).await {
+            Ok(seen) => self.saw(seen),
+            Err(_) => *self.seen.borrow_mut() = None,
+        }
+        Outcome::Failed(why)
+    }
+
+    /// Whether and what for it is watched.
+    pub(super) fn expected(&self) -> Option<Expected> {
+        let watcher = self.watcher.borrow();
+        let (expected, task) = watcher.as_ref()?;
+        (!task.is_finished()).then_some(*expected)
+    }
+
+    pub(super) fn watched(&self) -> bool {
+        self.expected().is_some()
+    }
+
+    /// From now on its failure is an event. `fresh`: it was just started, and its check may fail until it
+    /// succeeds for the first time.
+    pub(super) fn watch_running(self: &Rc<Unit>, shared: &Rc<Shared>, fresh: bool) {
+        self.check.take();
+        let task = watch::running(shared.clone(), self.clone(), fresh);
+        self.watch(shared, Expected::Running, task);
+    }
+
+    /// From now on its start by somebody else is an event.
+    pub(super) fn watch_stopped(self: &Rc<Unit>, shared: &Rc<Shared>) {
+        self.check.take();
+        let task = watch::stopped(shared.clone(), self.clone());
+        self.watch(shared, Expected::Stopped, task);
+    }
+
+    /// Goes on with what `old` was watched for.
+    pub(super) fn watch_again(self: &Rc<Unit>, shared: &Rc<Shared>, old: &Unit) {
+        match old.expected() {
+            Some(Expected::Running) => self.watch_running(shared, false),
+            Some(Expected::Stopped) => self.watch_stopped(shared),
+            None => {}
+        }
+    }
+
+    pub(super) fn unwatch(&self) {
+        self.watcher.take();
+    }
+
+    fn watch(
+        self: &Rc<Unit>,
+        shared: &Shared,
+        expected: Expected,
+        task: impl Future<Output = ()> + 'static,
+    ) {
+        // An operation may end after a new configuration has replaced or removed its unit.
+        let current = shared.units.borrow();
+        let current = current.iter().any(|unit| Rc::ptr_eq(unit, self));
+        let wanted = current && shared.watching.get();
+        let task = wanted.then(|| (expected, shared.executor.spawn(task)));
+        *self.watcher.borrow_mut() = task;
+    }
+}

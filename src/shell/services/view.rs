@@ -1,0 +1,55 @@
+//! What the status shows of a service.
+
+use super::unit::Unit;
+use crate::agents::service::Load;
+use crate::core::time::Time;
+
+/// What is known of a service, as of when it was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceView {
+    /// The unit's name.
+    pub unit: String,
+    /// False: there is no such unit on this node, or it is masked. None: not looked yet.
+    pub installed: Option<bool>,
+    /// As `systemctl status` says it, such as `active (running)`; empty: not looked yet.
+    pub state: String,
+    /// Since when.
+    pub since: Option<Time>,
+    /// The process that is the service.
+    pub main_pid: Option<i32>,
+    /// The last check of the run that is being watched.
+    pub check: Option<CheckView>,
+    /// Changes are noticed; false in maintenance, and after a failure until the core has acted on it.
+    pub watched: bool,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckView {
+    /// When it was begun.
+    pub at: Time,
+    /// What was wrong; none: nothing.
+    pub error: Option<String>,
+    /// How many failed in a row up to now; they may not count yet, after a start.
+    pub failures: u32,
+}
+
+impl Unit {
+    pub(super) fn view(&self) -> ServiceView {
+        let seen = self.seen.borrow();
+        let unit = seen.as_ref().map(|seen| &seen.unit);
+        let suspended = crate::sys::boottime_us() - crate::sys::monotonic_us();
+        ServiceView {
+            unit: self.service.unit.clone(),
+            installed: unit.map(|unit| !matches!(unit.load, Load::NotFound | Load::Masked)),
+            state: unit.map(|unit| unit.words()).unwrap_or_default(),
+            since: unit
+                .map(|unit| unit.since_us)
+                .filter(|since| *since > 0)
+                .map(|since| Time(since + suspended)),
+            main_pid: unit.and_then(|unit| unit.main_pid),
+            check: self.check.borrow().clone(),
+            watched: self.watched(),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The watch over services between two operations.
+//!
+//! A service that runs is watched by its process's pidfd and by its check; one that must not run, and one
+//! without a process, by the hints of a shared patrol, which also looks at everything now and then. No
+//! hint is believed: each is followed by a look, and what is on its way somewhere (an operator's restart,
+//! nginx's upgrade of its own binary) is waited for.
+
+use super::Shared;
+use super::unit::{Expected, Unit};
+use super::view::CheckView;
+use crate::agents::check;
+use crate::agents::service::watch::{Hints, ended};
+use crate::agents::service::{self, Active, Presence, UnitState};
+use crate::config::Check;
+use crate::core::event::Event;
+use crate::shell::clock;
+use smol::Timer;
+use smol::future::FutureExt;
+use std::cell::Cell;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How often everything is looked at, with one call, in case a hint was missed.
+const PATROL: Duration = Duration::from_secs(30);
+
+/// Until a service fails: pushes one event and ends.
+pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
+    let grace = if fresh {
+        unit.service.start_timeout
+    } else {
+        Duration::ZERO
+    };
+    let trial = Trial {
+        suspended: Cell::new(false),
+        indulgent_until: Cell::new(Instant::now() + grace),
+    };
+    let why = death(&unit, &trial).or(bad_health(&unit, &trial)).await;
+    let (group, resource) = unit.place.get();
+    shared.push(Event::Lost {
+        group,
+        resource,
+        why,
+    });
+}
+
+/// Until a service that must not run does, in part or in whole: pushes one event and ends.
+pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
+    loop {
+        let _ = unit.bell.1.recv().await;
+        let Ok(seen) = service::look(&unit.service.unit).await else {
+            continue; // the patrol rings again
+        };
+        let here = seen.presence() != Presence::None && seen.unit.active != Active::Deactivating;
+        unit.saw(seen);
+        if here {
+            let (group, resource) = unit.place.get();
+            return shared.push(Event::Appeared { group, resource });
+        }
+    }
+}
+
+/// Rings for those units that somebody may have started or stopped.
+pub(super) async fn patrol(shared: Rc<Shared>) {
+    let mut hints = Hints::open()
+        .inspect_err(|e| {
+            log::warn!("starts by hand are seen after {PATROL:?} only: /run/systemd/units: {e}")
+        })
+        .ok();
+    let mut next_round = Instant::now() + PATROL;
+    loop {
+        let hint = async {
+            match &mut hints {
+                Some(hints) => Some(hints.next().await),
+                None => pending().await,
+            }
+        };
+        let rest = async {
+            Timer::at(next_round).await;
+            None
+        };
+        match hint.or(rest).await {
+            Some(Ok(Some(names))) => ring(&shared, |unit| names.iter().any(|name| unit.is(name))),
+            Some(Ok(None)) => ring(&shared, |_| true),
+            Some(Err(error)) => {
+                log::warn!("/run/systemd/units: {error}");
+                hints = None;
+            }
+            None => {
+                go_round(&shared).await;
+                next_round = Instant::now() + PATROL;
+            }
+        }
+    }
+}
+
+/// Looks at all that are watched and rings for those that are not as expected.
+async fn go_round(shared: &Shared) {
+    let units: Vec<Rc<Unit>> = shared
+        .units
+        .borrow()
+        .iter()
+        .filter(|u| u.watched())
+        .cloned()
+        .collect();
+    let companions = units.iter().map(|unit| unit.companions());
+    let companions: Vec<Vec<String>> = companions.collect();
+    let names = units.iter().map(|unit| unit.service.unit.as_str());
+    let names: Vec<&str> = names
+        .chain(companions.iter().flatten().map(String::as_str))
+        .collect();
+    let states = match service::look_at_all(&names).await {
+        Ok(states) => states,
+        Err(why) => return log::warn!("{why}"),
+    };
+    let mut of_companions = states[units.len()..].iter();
+    for ((unit, state), companions) in units.iter().zip(&states).zip(&companions) {
+        let companions = of_companions.by_ref().take(companions.len());
+        if !unit.is_as_expected(state, companions) {
+            let _ = unit.bell.0.try_send(());
+        }
+    }
+}
+
+fn ring(shared: &Shared, whom: impl Fn(&Unit) -> bool) {
+    for unit in shared
+        .units
+        .borrow()
+        .iter()
+        .filter(|unit| unit.watched() && whom(unit))
+    {
+        let _ = unit.bell.0.try_send(()); // full: it rings already
+    }
+}
+
+impl Unit {
+    fn is(&self, name: &str) -> bool {
+        let seen = self.seen.borrow();
+        self.service.unit == name || seen.as_ref().is_some_and(|seen| seen.unit.id == name)
+    }
+
+    fn companions(&self) -> Vec<String> {
+        match self.seen.borrow().as_ref() {
+            Some(seen) => seen.unit.triggered_by.clone(),
+            None => Vec::new(),
+        }
+    }
+
+    fn main_pid(&self) -> Option<i32> {
+        self.seen.borrow().as_ref()?.unit.main_pid
+    }
+
+    fn is_as_expected<'a>(
+        &self,
+        state: &UnitState,
+        mut companions: impl Iterator<Item = &'a UnitState>,
+    ) -> bool {
+        let stopped = |state: &UnitState| matches!(state.active, Active::Inactive | Active::Failed);
+        match self.expected() {
+            Some(Expected::Running) => {
+                state.active == Active::Active && state.main_pid == self.main_pid()
+            }
+            Some(Expected::Stopped) => {
+                stopped(state) && companions.all(stopped) && state.triggered_by == self.companions()
+            }
+            None => true,
+        }
+    }
+}
+
+/// When failures of a check count.
+struct Trial {
+    /// Not while others restart the service.
+    suspended: Cell<bool>,
+    /// Not before this moment, unless it succeeded once.
+    indulgent_until: Cell<Instant>,
+}
+
+/// Why the service does not run any more.
+async fn death(unit: &Unit, trial: &Trial) -> String {
+    let (name, limit) = (&unit.service.unit, unit.service.start_timeout);
+    loop {
+        let pid = unit.main_pid();
+        let dead = async {
+            match pid {
+                Some(pid) => ended(pid).await,
+                None => pending().await,
+            }
+            pid
+        };
+        let rung = async {
+            let _ = unit.bell.1.recv().await;
+            None
+        };
+        let dead = dead.or(rung).await;
+        trial.suspended.set(true);
+        let seen = match service::settle_after(name, dead, limit).await {
+            Ok(seen) => seen,
+            Err(why) if dead.is_some() => return format!("{name} died, and {why}"),
+            Err(why) => {
+                log::warn!("{name}: {why}");
+                trial.suspended.set(false);
+                continue;
+            }
+        };
+        let lives =
+            seen.presence() == Presence::All && (dead.is_none() || seen.unit.main_pid != dead);
+        let again = seen.unit.main_pid != pid;
+        unit.saw(seen.clone());
+        if !lives {
+            return service::loss(&seen).await;
+        }
+        if again {
+            log::info!("{name} was restarted by somebody else, and runs");
+            trial.indulgent_until.set(Instant::now() + limit);
+        }
+        trial.suspended.set(false);
+    }
+}
+
+/// Why the service does not serve any more.
+async fn bad_health(unit: &Unit, trial: &Trial) -> String {
+    let Some(check) = &unit.service.check else {
+        return pending().await;
+    };
+    let mut failures = 0;
+    let mut next = Instant::now();
+    loop {
+        let (at, begin) = (clock::now(), Instant::now());
+        let result = check::ask(&check.probe, check.timeout).await;
+        if !trial.suspended.get() {
+            let indulged = begin < trial.indulgent_until.get();
+            match &result {
+                Ok(()) => {
+                    failures = 0;
+                    trial.indulgent_until.set(begin);
+                    unit.ailing.set(false);
+                }
+                Err(_) => failures += 1,
+            }
+            *unit.check.borrow_mut() = Some(CheckView {
+                at,
+                error: result.clone().err(),
+                failures,
+            });
+            if let Err(why) = result
+                && failures >= check.failures
+                && !indulged
+            {
+                unit.ailing.set(true);
+                return said(check, &why, failures);
+            }
+        } else {
+            failures = 0;
+        }
+        // From start to start; what took longer is not made up for.
+        next = (next + check.interval).max(Instant::now());
+        Timer::at(next).await;
+    }
+}
+
+fn said(check: &Check, why: &str, failures: u32) -> String {
+    match check.failures {
+        1 => format!("check: {why}"),
+        _ => format!("check: {why} ({failures} times in a row)"),
+    }
+}
