@@ -27,6 +27,7 @@ use super::resources::{Renewal, Resources};
 use super::signals::{Signal, SignalSource};
 use super::state;
 use super::status::{Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
+use super::supervisor::Supervisor;
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
@@ -101,6 +102,7 @@ struct Daemon {
     names: Names,
     state_names: state::Names,
     publisher: Publisher,
+    supervisor: Supervisor,
     status: DaemonStatus,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
@@ -161,6 +163,7 @@ impl Daemon {
             names: assembly::status_names(&config, &network.resolved),
             state_names,
             publisher: Publisher::new(&options.run_dir),
+            supervisor: Supervisor::from_environment(),
             status,
             counters: BTreeMap::new(),
             answers: Answers::default(),
@@ -216,7 +219,11 @@ impl Daemon {
 
     /// When something is due.
     fn deadline(&self) -> Time {
-        let due = [self.resources.deadline(), self.publisher.deadline()];
+        let due = [
+            self.resources.deadline(),
+            self.publisher.deadline(),
+            self.supervisor.deadline(),
+        ];
         due.into_iter()
             .flatten()
             .fold(self.node.deadline(), Time::min)
@@ -243,6 +250,7 @@ impl Daemon {
         let now = clock::now();
         self.resources.announce_due(&self.network.vifs, now);
         self.publish(now);
+        self.supervisor.alive(now);
         Ok(())
     }
 

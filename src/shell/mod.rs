@@ -17,3 +17,4 @@ pub mod resources;
 pub mod signals;
 pub mod state;
 pub mod status;
+pub mod supervisor;
