@@ -90,9 +90,12 @@ pub async fn run_reading(
 }
 
 /// Makes the program's process as it expects to be: own process group, no blocked signals, default
-/// SIGPIPE, ordinary scheduling.
+/// SIGPIPE, ordinary scheduling, no exemption from the OOM killer, no claim to speak to systemd for the daemon.
 pub fn prepare(command: &mut Command) {
     command.process_group(0);
+    for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(variable);
+    }
     // SAFETY: `newborn` calls only async-signal-safe functions, as code after fork must.
     unsafe { command.pre_exec(sys::newborn) };
 }
@@ -211,6 +214,18 @@ mod tests {
         let ignored = u64::from_str_radix(words[3], 16).unwrap();
         assert_eq!(ignored & 1 << (libc::SIGPIPE - 1), 0, "{words:?}");
         assert_eq!(words[4], words[5], "process group and pid");
+    }
+
+    #[test]
+    fn born_without_what_systemd_gave_to_the_daemon_alone() {
+        let mine = "/proc/self/oom_score_adj";
+        let before = std::fs::read_to_string(mine).unwrap();
+        std::fs::write(mine, "1000").unwrap(); // anybody may raise it, and lower it again
+        let mut command = sh("echo ${NOTIFY_SOCKET-none}; cat /proc/self/oom_score_adj");
+        command.env("NOTIFY_SOCKET", "/run/systemd/notify");
+        let ended = smol::block_on(run(command, b"", LONG)).unwrap();
+        std::fs::write(mine, before).unwrap();
+        assert_eq!(ended.output, "none\n0\n");
     }
 
     /// Not even as a zombie that some reaper has yet to collect.

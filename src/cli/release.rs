@@ -1,16 +1,23 @@
-//! `release`: drop every VIP of this node, without the daemon; what OnFailure= runs.
+//! `release`: drop what this node holds, without the daemon; what OnFailure= runs.
+//!
+//! VIPs first, because a client must not reach a service that is going down; and whatever fails, the
+//! rest is tried all the same.
 
 use super::exit::Exit;
 use super::out::{fail, print};
-use crate::agents::{netlink, vip};
-use crate::config::{self, Config, Group};
+use crate::agents::{child, netlink, vip};
+use crate::config::{self, Config, Group, Mode, Resource, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::options::Options;
 use crate::shell::state;
 use crate::wire::heartbeat::WishSubject;
 use std::net::IpAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-/// Removes all VIPs of ha.toml from whatever interface they are on.
+/// Removes all VIPs of ha.toml from whatever interface they are on, then stops its services that run
+/// on one node only.
 pub(super) fn run(options: &Options) -> Exit {
     // Held until the end: no daemon can start between the look and the removal.
     let _lock = match PidLock::acquire(&options.run_dir) {
@@ -19,7 +26,7 @@ pub(super) fn run(options: &Options) -> Exit {
             return fail(
                 Exit::Refused,
                 format!(
-                    "the daemon runs (process {pid}) and would put them back; use `ha-appliance standby`, or `systemctl stop ha-appliance`"
+                    "the daemon runs (process {pid}) and would put it back; use `ha-appliance standby`, or `systemctl stop ha-appliance`"
                 ),
             );
         }
@@ -37,11 +44,27 @@ pub(super) fn run(options: &Options) -> Exit {
             "maintenance is on: nothing is touched; start the daemon and run `ha-appliance maintenance off` first",
         );
     }
-    let vips = match load(options) {
-        Ok(config) => addresses(&config),
+    let config = match load(options) {
+        Ok(config) => config,
         Err(e) => return fail(Exit::Config, e),
     };
-    match vip::release(&vips) {
+    let removed = remove(&addresses(&config));
+    let services = services(&config);
+    // As sd_booted(3): elsewhere there is no systemctl to ask, and nothing that the daemon started.
+    let stopped = if Path::new("/run/systemd/system").is_dir() {
+        stop(&services)
+    } else {
+        Exit::Well
+    };
+    if removed == Exit::Well {
+        stopped
+    } else {
+        removed
+    }
+}
+
+fn remove(vips: &[IpAddr]) -> Exit {
+    match vip::release(vips) {
         Ok(removed) if removed.is_empty() => print("none of the VIPs was here\n"),
         Ok(removed) => {
             let interfaces = netlink::host().unwrap_or_default().interfaces;
@@ -73,6 +96,57 @@ pub(super) fn run(options: &Options) -> Exit {
     }
 }
 
+fn stop(services: &[&Service]) -> Exit {
+    let mut exit = Exit::Well;
+    for service in services {
+        let unit = &service.unit;
+        let said = match stop_one(service) {
+            Ok(()) => print(&format!("stopped {unit}\n")),
+            Err(why) => fail(
+                Exit::Refused,
+                format!("{unit} may still run: {why}; see `systemctl status {unit}`"),
+            ),
+        };
+        exit = if said == Exit::Well { exit } else { said };
+    }
+    exit
+}
+
+/// With what would start it again (its socket, its timer). Killed if it does not stop in time: the
+/// end of `systemctl` does not end systemd's job, so that is asked for as well.
+fn stop_one(service: &Service) -> Result<(), String> {
+    let unit = service.unit.as_str();
+    let show = |what: &str| systemctl(&["show", "--value", "--property", what, unit], QUESTION);
+    let triggers = show("TriggeredBy").unwrap_or_default();
+    let stop = ["stop"].into_iter().chain(triggers.split_whitespace());
+    let stop: Vec<&str> = stop.chain([unit]).collect();
+    let stopped = systemctl(&stop, service.stop_timeout).or_else(|_| {
+        let _ = systemctl(&["kill", "--signal=KILL", unit], QUESTION);
+        systemctl(&stop, service.stop_timeout)
+    });
+    // A unit that does not exist cannot be stopped, nor does it run.
+    match show("ActiveState")?.trim_end() {
+        "inactive" | "failed" => Ok(()),
+        state => Err(stopped.err().unwrap_or_else(|| format!("it is {state}"))),
+    }
+}
+
+/// A question to systemd, which it answers at once unless it hangs.
+const QUESTION: Duration = Duration::from_secs(10);
+
+/// What it said; as an error if it failed or took longer.
+fn systemctl(arguments: &[&str], limit: Duration) -> Result<String, String> {
+    let mut command = Command::new("systemctl");
+    command.args(arguments);
+    let ended = smol::block_on(child::run(command, b"", limit))
+        .map_err(|e| format!("systemctl cannot be run: {e}"))?;
+    match ended.status {
+        Some(status) if status.success() => Ok(ended.output),
+        Some(_) => Err(ended.output.trim_end().to_owned()),
+        None => Err(format!("no end after {} s", limit.as_secs())),
+    }
+}
+
 /// The file without its keys: a lost key must not keep the VIPs here.
 fn load(options: &Options) -> Result<Config, String> {
     let path = &options.config;
@@ -89,4 +163,52 @@ fn load(options: &Options) -> Result<Config, String> {
 fn addresses(config: &Config) -> Vec<IpAddr> {
     let vips = config.groups.iter().flat_map(Group::vips);
     vips.map(|vip| vip.address.addr()).collect()
+}
+
+/// Those that the peer could not start while they run here, in the order in which they stop.
+fn services(config: &Config) -> Vec<&Service> {
+    let resources = config.groups.iter().flat_map(|group| &group.resources);
+    let services = resources.filter_map(|resource| match resource {
+        Resource::Service(service) if service.mode == Mode::One => Some(service),
+        _ => None,
+    });
+    services.rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(unit: &str, mode: Mode) -> Service {
+        Service {
+            unit: unit.into(),
+            mode,
+            check: None,
+            restarts: Service::RESTARTS,
+            window: Service::WINDOW,
+            fail_expiry: None,
+            start_timeout: Service::START_TIMEOUT,
+            stop_timeout: Duration::from_secs(2),
+        }
+    }
+
+    #[test]
+    fn services_stop_in_reverse_and_those_of_both_nodes_go_on() {
+        let text = "[cluster]\nname = \"x\"\nkey_file = \"key\"\n\
+                    [node.a]\nlinks = [\"10.1.1.1\"]\n[node.b]\nlinks = [\"10.1.1.2\"]\n\
+                    [[group]]\nname = \"web\"\n[[group.resource]]\nvip = \"192.0.2.80/32\"\ninterface = \"eth9\"\n";
+        let key = config::generate_key_line([1; 32]);
+        let mut config = config::parse_with_key_file(text, Path::new("ha.toml"), &key).unwrap();
+        for (unit, mode) in [
+            ("apache2.service", Mode::One),
+            ("haproxy.service", Mode::Both),
+            ("php-fpm.service", Mode::One),
+        ] {
+            let service = Resource::Service(service(unit, mode));
+            config.groups[0].resources.push(service);
+        }
+        let units: Vec<_> = services(&config).iter().map(|s| &s.unit).collect();
+        assert_eq!(units, ["php-fpm.service", "apache2.service"]);
+        assert_eq!(addresses(&config).len(), 1);
+    }
 }

@@ -28,6 +28,7 @@ use super::services::Services;
 use super::signals::{Signal, SignalSource};
 use super::state;
 use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
+use super::supervisor::Supervisor;
 use super::vips::{Place, Renewal, Vips};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
@@ -105,6 +106,7 @@ struct Daemon {
     names: Names,
     state_names: state::Names,
     publisher: Publisher,
+    supervisor: Supervisor,
     status: DaemonStatus,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
@@ -174,6 +176,7 @@ impl Daemon {
             names: assembly::status_names(&config, &network.resolved),
             state_names,
             publisher: Publisher::new(&options.run_dir),
+            supervisor: Supervisor::from_environment(),
             status,
             counters: BTreeMap::new(),
             answers: Answers::default(),
@@ -229,7 +232,11 @@ impl Daemon {
 
     /// When something is due.
     fn deadline(&self) -> Time {
-        let due = [self.vips.deadline(), self.publisher.deadline()];
+        let due = [
+            self.vips.deadline(),
+            self.publisher.deadline(),
+            self.supervisor.deadline(),
+        ];
         due.into_iter()
             .flatten()
             .fold(self.node.deadline(), Time::min)
@@ -256,6 +263,7 @@ impl Daemon {
         let now = clock::now();
         self.vips.announce_due(&self.network.vifs, now);
         self.publish(now);
+        self.supervisor.alive(now);
         Ok(())
     }
 

@@ -17,4 +17,5 @@ pub mod services;
 pub mod signals;
 pub mod state;
 pub mod status;
+pub mod supervisor;
 pub mod vips;

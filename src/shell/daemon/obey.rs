@@ -40,7 +40,9 @@ impl Daemon {
 
     /// Builds the whole new configuration first; keeps the old one if anything is wrong.
     pub(super) fn reload(&mut self) -> Result<String, String> {
+        self.supervisor.reloading();
         let verdict = self.try_reload();
+        self.supervisor.reloaded();
         match &verdict {
             Ok(text) => log::info!("reload: {text}"),
             Err(text) => {

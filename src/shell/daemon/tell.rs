@@ -1,4 +1,4 @@
-//! What the daemon tells: log, history, hook, and `status.json`.
+//! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
 
@@ -33,5 +33,6 @@ impl Daemon {
         if let Err(error) = self.publisher.publish(now, &facts) {
             log::debug!("status.json: {error}");
         }
+        self.supervisor.tell(now, &view, &self.names);
     }
 }
