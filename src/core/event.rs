@@ -127,6 +127,8 @@ pub enum Outcome {
 /// What a look at a resource found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Presence {
+    /// Nothing of it runs, and nothing could: it is not installed here.
+    Missing,
     /// Nothing of it runs.
     Absent,
     /// Some of it runs.

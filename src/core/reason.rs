@@ -146,6 +146,8 @@ pub enum Fact {
     NoCarrier(usize),
     /// Soft: a service (index) that runs on both nodes does not run here.
     Down(usize),
+    /// Soft: a service (index) is not installed here.
+    Missing(usize),
     /// Soft: so many failures of its resources.
     Failures(u16),
     /// Soft: the state directory cannot be written.
@@ -176,6 +178,7 @@ impl fmt::Display for Fact {
             }
             Fact::GatewayPending(_) => write!(f, "the gateway has not answered yet"),
             Fact::NoCarrier(_) => write!(f, "no carrier on the VIP interface"),
+            Fact::Missing(_) => write!(f, "a service is not installed here"),
             Fact::Down(_) => write!(
                 f,
                 "a service that ought to run on both nodes does not run here"

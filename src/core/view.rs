@@ -98,4 +98,34 @@ pub struct GroupView {
     pub stopped: bool,
     /// Failback waits, because an operator moved the group.
     pub failback_held: bool,
+    /// Its resources, in order.
+    pub resources: Vec<ResourceView>,
+}
+
+/// One resource on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResourceView {
+    /// What it does.
+    pub state: ResourceState,
+    /// Its failures here since they were last forgotten.
+    pub fail_count: u16,
+}
+
+/// What a resource does on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceState {
+    /// Not looked at yet.
+    Unknown,
+    /// Does not run.
+    Stopped,
+    /// Is being started.
+    Starting,
+    /// Runs.
+    Running,
+    /// Ought to run and does not; to be started again.
+    Down,
+    /// Is being stopped.
+    Stopping,
+    /// Could not be stopped.
+    Stuck,
 }

@@ -36,7 +36,9 @@ impl Group {
         match (op.kind, outcome) {
             (Kind::Look, outcome) => {
                 // What cannot be looked at may run.
-                let present = outcome != Outcome::Found(Presence::Absent);
+                let missing = outcome == Outcome::Found(Presence::Missing);
+                let present = !missing && outcome != Outcome::Found(Presence::Absent);
+                self.resources[resource].missing = missing;
                 self.resources[resource].present = present;
                 if !setup.exclusive && !present {
                     self.absent_on_both(cx, resource);
@@ -48,6 +50,7 @@ impl Group {
             (Kind::Start, _) if !wanted => {} // cancelled because of that, and about to be stopped
             (Kind::Start, Outcome::Done) if !op.cancelled => {
                 self.resources[resource].down_since = None;
+                self.resources[resource].missing = false;
                 if self.phase == Phase::Starting(resource) {
                     self.phase = Phase::Starting(resource + 1);
                 }
@@ -120,7 +123,7 @@ impl Group {
         }
     }
 
-    /// Forgets failures; a failed stop is looked at again.
+    /// Forgets failures; a failed stop, and what was not installed, is looked at again.
     pub fn clear(&mut self, cx: &Context, out: &mut Vec<Action>) {
         for (resource, setup) in self.resources.iter_mut().zip(&cx.setup.resources) {
             resource.failures = Default::default();
@@ -129,7 +132,8 @@ impl Group {
             }
         }
         self.retry_at = None;
-        if self.phase == Phase::Failed {
+        let missing = self.phase == Phase::Stopped && self.resources.iter().any(|r| r.missing);
+        if self.phase == Phase::Failed || missing {
             self.resources.iter_mut().for_each(|r| r.stuck = false);
             self.look(cx, Reason::Operator, out);
         }

@@ -32,6 +32,9 @@ impl Group {
         let spent = self.resources.iter().filter(|r| r.failures.spent);
         let failures = spent.fold(0u16, |n, r| n.saturating_add(r.failures.count));
         note(failures > 0, Fact::Failures(failures));
+        for (index, _) in self.resources.iter().enumerate().filter(|(_, r)| r.missing) {
+            note(true, Fact::Missing(index));
+        }
         if let Some(resource) = self.down_on_both(cx) {
             note(true, Fact::Down(resource));
         }

@@ -2,7 +2,7 @@
 
 use super::facts::readiness;
 use super::*;
-use crate::core::view::GroupView;
+use crate::core::view::{GroupView, ResourceState, ResourceView};
 
 impl Group {
     /// What the heartbeat says of it.
@@ -47,6 +47,28 @@ impl Group {
             peer_fail_count: report.map_or(0, |r| r.fail_count),
             stopped: cx.stopped,
             failback_held: self.failback_held,
+            resources: self
+                .resources
+                .iter()
+                .map(|r| self.resource_view(r))
+                .collect(),
+        }
+    }
+
+    fn resource_view(&self, resource: &Resource) -> ResourceView {
+        let state = match resource.op.map(|op| op.kind) {
+            _ if resource.stuck => ResourceState::Stuck,
+            Some(Kind::Start) => ResourceState::Starting,
+            Some(Kind::Stop | Kind::Cede) => ResourceState::Stopping,
+            Some(Kind::Look) => ResourceState::Unknown,
+            None if matches!(self.phase, Phase::Looking(_)) => ResourceState::Unknown,
+            None if resource.down_since.is_some() => ResourceState::Down,
+            None if resource.present => ResourceState::Running,
+            None => ResourceState::Stopped,
+        };
+        ResourceView {
+            state,
+            fail_count: resource.failures.count,
         }
     }
 

@@ -10,6 +10,8 @@ pub(super) struct Resource {
     pub name: u64,
     /// It may be running.
     pub present: bool,
+    /// It is not installed here, as far as the last look.
+    pub missing: bool,
     /// Its stop failed.
     pub stuck: bool,
     /// What is being done to it, one thing at a time.
@@ -45,6 +47,7 @@ impl Resource {
         Resource {
             name: setup.name,
             present: true,
+            missing: false,
             stuck: false,
             op: None,
             repair: None,

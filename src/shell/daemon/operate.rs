@@ -9,7 +9,7 @@ impl Daemon {
             let outcome = self.vips.look(place, &self.network.vifs);
             self.done(op, outcome);
         } else {
-            self.services.look(place.0, place.1, op);
+            self.services.look(place, op);
         }
     }
 
@@ -19,7 +19,7 @@ impl Daemon {
             let outcome = self.vips.start(place, &self.network.vifs, forever, now);
             self.done(op, outcome);
         } else {
-            self.services.start(place.0, place.1, op);
+            self.services.start(place, op);
         }
     }
 
@@ -28,8 +28,7 @@ impl Daemon {
             let outcome = self.vips.stop(place);
             self.done(op, outcome);
         } else {
-            self.services
-                .stop(place.0, place.1, op, self.node.leaving());
+            self.services.stop(place, op, self.node.leaving());
         }
     }
 }

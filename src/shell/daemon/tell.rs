@@ -29,6 +29,7 @@ impl Daemon {
             daemon: &self.status,
             counters: &self.counters,
             answers: &self.answers,
+            services: &self.services.views(),
         };
         if let Err(error) = self.publisher.publish(now, &facts) {
             log::debug!("status.json: {error}");

@@ -13,13 +13,14 @@ mod watch;
 
 pub use view::{CheckView, ServiceView};
 
-use crate::agents::service::{self, Presence, Seen, drop_in};
+use crate::agents::service::{self, Load, Presence, Seen, drop_in};
 use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, OpId, Outcome};
+use crate::shell::vips::Place;
 use gate::Gate;
 use smol::{LocalExecutor, Task};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -114,11 +115,12 @@ impl Services {
     }
 
     /// Finds out whether the service runs; if so, it is watched from now on.
-    pub fn look(&mut self, group: usize, resource: usize, op: OpId) {
-        self.operate(group, resource, op, |unit, shared| async move {
+    pub fn look(&mut self, place: Place, op: OpId) {
+        self.operate(place, op, |unit, shared| async move {
             match service::settle(&unit.service.unit, LOOK).await {
                 Ok(seen) => {
                     let presence = seen.presence();
+                    let missing = matches!(seen.unit.load, Load::NotFound | Load::Masked);
                     unit.saw(seen);
                     match presence {
                         Presence::All => unit.watch_running(&shared, false),
@@ -128,6 +130,7 @@ impl Services {
                     Outcome::Found(match presence {
                         Presence::All => event::Presence::Running,
                         Presence::Some => event::Presence::Partial,
+                        Presence::None if missing => event::Presence::Missing,
                         Presence::None => event::Presence::Absent,
                     })
                 }
@@ -137,8 +140,8 @@ impl Services {
     }
 
     /// Starts the service, or restarts it if it runs and its check failed, and watches it.
-    pub fn start(&mut self, group: usize, resource: usize, op: OpId) {
-        self.operate(group, resource, op, |unit, shared| async move {
+    pub fn start(&mut self, place: Place, op: OpId) {
+        self.operate(place, op, |unit, shared| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             let runs = known.as_ref().map(Seen::presence) == Some(Presence::All);
@@ -162,13 +165,13 @@ impl Services {
 
     /// Stops the service and looks whether it is gone; one of mode `both` is let run. `leaving`: this
     /// daemon's own unit is being stopped.
-    pub fn stop(&mut self, group: usize, resource: usize, op: OpId, leaving: bool) {
-        let unit = self.shared.unit(group, resource);
+    pub fn stop(&mut self, place: Place, op: OpId, leaving: bool) {
+        let unit = self.shared.unit(place);
         if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
             let outcome = Outcome::Done;
             return self.shared.push(Event::Finished { op, outcome });
         }
-        self.operate(group, resource, op, move |unit, shared| async move {
+        self.operate(place, op, move |unit, shared| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             match service::stop(&service.unit, known, service.stop_timeout, leaving).await {
@@ -207,20 +210,20 @@ impl Services {
         self.patrol();
     }
 
-    /// What is known of a service, for the status. None: there is no such service.
-    pub fn state(&self, group: usize, resource: usize) -> Option<ServiceView> {
-        Some(self.shared.unit(group, resource)?.view())
+    /// What is known of each service, by its place, for the status.
+    pub fn views(&self) -> BTreeMap<Place, ServiceView> {
+        let units = self.shared.units.borrow();
+        units.iter().map(|u| (u.place.get(), u.view())).collect()
     }
 
     fn operate<F: Future<Output = Outcome> + 'static>(
         &mut self,
-        group: usize,
-        resource: usize,
+        place: Place,
         op: OpId,
         work: impl FnOnce(Rc<Unit>, Rc<Shared>) -> F + 'static,
     ) {
         let (shared, ops) = (self.shared.clone(), self.ops.clone());
-        let Some(unit) = shared.unit(group, resource) else {
+        let Some(unit) = shared.unit(place) else {
             let outcome = Outcome::Failed("there is no such service".into());
             return shared.push(Event::Finished { op, outcome });
         };
@@ -286,11 +289,9 @@ impl Shared {
         self.events.borrow_mut().push_back(event);
     }
 
-    fn unit(&self, group: usize, resource: usize) -> Option<Rc<Unit>> {
+    fn unit(&self, place: Place) -> Option<Rc<Unit>> {
         let units = self.units.borrow();
-        let unit = units
-            .iter()
-            .find(|unit| unit.place.get() == (group, resource));
+        let unit = units.iter().find(|unit| unit.place.get() == place);
         unit.cloned()
     }
 }

@@ -1,12 +1,15 @@
 //! From the core's view to `status.json`: indices become names.
 
 use super::{
-    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, SCHEMA, Status,
+    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Resource, SCHEMA,
+    ServiceStatus, Status,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
-use crate::core::view::{GroupView, View};
+use crate::core::view::{GroupView, ResourceState, View};
+use crate::shell::services::ServiceView;
+use crate::shell::vips::Place;
 use crate::wire::heartbeat::{Readiness, Role, Side};
 use std::collections::BTreeMap;
 
@@ -65,6 +68,8 @@ pub struct Facts<'a> {
     pub counters: &'a BTreeMap<&'static str, u64>,
     /// The latest requests.
     pub answers: &'a Answers,
+    /// The services, by group and resource.
+    pub services: &'a BTreeMap<Place, ServiceView>,
 }
 
 impl Names {
@@ -117,6 +122,10 @@ impl Names {
             | Fact::NoCarrier(vif) => {
                 format!("{}: {fact}", self.vif(vif))
             }
+            Fact::Missing(resource) => {
+                let name = self.resource(group, resource);
+                format!("{name} is not installed here; `ha-appliance clear` once it is")
+            }
             Fact::Down(resource) => {
                 let name = self.resource(group, resource);
                 format!("{name} ought to run on both nodes and does not run here")
@@ -145,6 +154,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         daemon,
         counters,
         answers,
+        ..
     } = facts;
     let sides = [Side::First, Side::Second];
     Status {
@@ -215,7 +225,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             .groups
             .iter()
             .enumerate()
-            .map(|(i, group)| build_group(names, i, group))
+            .map(|(i, group)| build_group(facts, i, group))
             .collect(),
         counters: counters
             .iter()
@@ -225,7 +235,8 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
     }
 }
 
-fn build_group(names: &Names, index: usize, group: &GroupView) -> Group {
+fn build_group(facts: &Facts, index: usize, group: &GroupView) -> Group {
+    let names = facts.names;
     let known = names.groups.get(index);
     Group {
         name: known.map_or_else(|| format!("group {}", index + 1), |g| g.name.clone()),
@@ -253,6 +264,36 @@ fn build_group(names: &Names, index: usize, group: &GroupView) -> Group {
         peer_fail_count: group.peer_fail_count,
         stopped: group.stopped,
         failback_held: group.failback_held,
+        resources: (group.resources.iter().enumerate())
+            .map(|(i, resource)| Resource {
+                name: names.resource(Some(index), i),
+                state: resource_state(resource.state).into(),
+                fail_count: resource.fail_count,
+                service: facts.services.get(&(index, i)).map(service),
+            })
+            .collect(),
+    }
+}
+
+fn service(view: &ServiceView) -> ServiceStatus {
+    ServiceStatus {
+        state: view.state.clone(),
+        since_us: view.since.map(|at| at.0),
+        main_pid: view.main_pid,
+        checked_us: view.check.as_ref().map(|check| check.at.0),
+        check_error: view.check.as_ref().and_then(|check| check.error.clone()),
+    }
+}
+
+fn resource_state(state: ResourceState) -> &'static str {
+    match state {
+        ResourceState::Unknown => "unknown",
+        ResourceState::Stopped => "stopped",
+        ResourceState::Starting => "starting",
+        ResourceState::Running => "running",
+        ResourceState::Down => "down",
+        ResourceState::Stopping => "stopping",
+        ResourceState::Stuck => "stuck",
     }
 }
 

@@ -200,6 +200,36 @@ pub struct Group {
     pub stopped: bool,
     /// Failback waits, because an operator moved the group.
     pub failback_held: bool,
+    /// Its resources on this node, in the order of ha.toml; VIPs that follow each other are one.
+    pub resources: Vec<Resource>,
+}
+
+/// A resource on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// What a person calls it, such as "service nginx.service".
+    pub name: String,
+    /// unknown, stopped, starting, running, down, stopping or stuck.
+    pub state: String,
+    /// Failures counted here.
+    pub fail_count: u16,
+    /// What systemd and the check say of a service; null: it is none, or was not looked at yet.
+    pub service: Option<ServiceStatus>,
+}
+
+/// A service as it was last seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// In systemd's words, such as "active (running)".
+    pub state: String,
+    /// Since when, µs; null: systemd does not say.
+    pub since_us: Option<i64>,
+    /// Its main process.
+    pub main_pid: Option<i32>,
+    /// When its check was last begun, µs; null: it has none, or was not asked yet.
+    pub checked_us: Option<i64>,
+    /// What that check found wrong; null: nothing.
+    pub check_error: Option<String>,
 }
 
 /// What the peer says of a group.

@@ -1,7 +1,7 @@
 //! The page that `ha-appliance status` prints.
 
 use super::judge::{active_on, age, silence};
-use super::{Concern, Group, Path, Reading, Severity, Status, judge};
+use super::{Concern, Group, Path, Reading, Resource, ServiceStatus, Severity, Status, judge};
 use crate::core::time::Time;
 use std::fmt::Write;
 
@@ -275,6 +275,7 @@ fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
     if !group.vips.is_empty() {
         lines.push(format!("at {}", some_of(&group.vips, 4)));
     }
+    lines.extend(table(services(group, now)));
     lines.extend(table(at_nodes(status, group)));
     let held = if group.failback_held {
         "; failback waits, because an operator moved it"
@@ -289,6 +290,39 @@ fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
         lines.push(format!("waiting: {waiting}"));
     }
     lines
+}
+
+/// The services on this node, and whatever else is not simply as it should be.
+fn services(group: &Group, now: Time) -> Vec<Vec<String>> {
+    let worth = |r: &&Resource| {
+        r.service.is_some() || !matches!(r.state.as_str(), "running" | "stopped" | "unknown")
+    };
+    let row = |resource: &Resource| {
+        let mut more: Vec<String> = resource.service.iter().map(|s| in_words(s, now)).collect();
+        if resource.fail_count > 0 {
+            more.push(format!("failures counted: {}", resource.fail_count));
+        }
+        vec![
+            resource.name.clone(),
+            resource.state.clone(),
+            more.join("; "),
+        ]
+    };
+    group.resources.iter().filter(worth).map(row).collect()
+}
+
+/// What systemd and its check say of a service.
+fn in_words(service: &ServiceStatus, now: Time) -> String {
+    let mut words = service.state.clone();
+    if let Some(pid) = service.main_pid {
+        words += &format!(", process {pid}");
+    }
+    match (&service.check_error, service.checked_us) {
+        (Some(error), _) => words += &format!("; check: {error}"),
+        (None, Some(at)) => words += &format!("; check good {} ago", age(now, at)),
+        (None, None) => {}
+    }
+    words
 }
 
 /// How each node stands to the group.
@@ -398,6 +432,7 @@ mod tests {
     use crate::core::gateway::GatewayState;
     use crate::core::peer::PeerState;
     use crate::core::reason::{Fact, Reason};
+    use crate::core::view::{ResourceState, ResourceView};
     use crate::wire::heartbeat::{Readiness, Role};
     use std::time::Duration;
 
@@ -493,6 +528,28 @@ mod tests {
         group.readiness = Readiness::Impaired;
         group.fail_count = 2;
         expect("stop-failed", &sample, Severity::Blocked);
+    }
+
+    #[test]
+    fn a_service_that_fails_is_told_with_its_words() {
+        let mut sample = Sample::default();
+        let service = sample.services.get_mut(&(0, 1)).unwrap();
+        service.state = "failed (exit-code)".into();
+        service.main_pid = None;
+        service.check = None;
+        let group = &mut sample.view.groups[0];
+        group.resources[1] = ResourceView {
+            state: ResourceState::Stopped,
+            fail_count: 2,
+        };
+        group.role = Role::Stopped;
+        group.reason = Reason::ResourceFailed(1, "exited with status 1".into());
+        group.peer = Some((Role::Active, Readiness::Able));
+        group.token.holder = crate::wire::heartbeat::Side::Second;
+        group.facts = vec![Fact::Failures(2)];
+        group.readiness = Readiness::Impaired;
+        group.fail_count = 2;
+        expect("service-failed", &sample, Severity::Degraded);
     }
 
     #[test]

@@ -6,7 +6,11 @@ use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
-use crate::core::view::{GatewayView, GroupView, PathView, PeerView, View};
+use crate::core::view::{
+    GatewayView, GroupView, PathView, PeerView, ResourceState, ResourceView, View,
+};
+use crate::shell::services::{CheckView, ServiceView};
+use crate::shell::vips::Place;
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
 use std::collections::BTreeMap;
 
@@ -25,6 +29,7 @@ pub(crate) struct Sample {
     pub(crate) daemon: Daemon,
     pub(crate) counters: BTreeMap<&'static str, u64>,
     pub(crate) answers: Answers,
+    pub(crate) services: BTreeMap<Place, ServiceView>,
 }
 
 impl Sample {
@@ -35,6 +40,7 @@ impl Sample {
             daemon: &self.daemon,
             counters: &self.counters,
             answers: &self.answers,
+            services: &self.services,
         }
     }
 
@@ -100,6 +106,10 @@ impl Default for Sample {
                     peer_fail_count: 0,
                     stopped: false,
                     failback_held: false,
+                    resources: vec![
+                        resource(ResourceState::Running),
+                        resource(ResourceState::Running),
+                    ],
                 }],
             },
             names: Names {
@@ -115,7 +125,10 @@ impl Default for Sample {
                 groups: vec![GroupNames {
                     name: "web".into(),
                     vips: vec!["192.168.10.80/24".into(), "192.168.10.83/24".into()],
-                    resources: vec!["vip 192.168.10.80/24".into(), "vip 192.168.10.83/24".into()],
+                    resources: vec![
+                        "2 vips from 192.168.10.80/24".into(),
+                        "service nginx.service".into(),
+                    ],
                 }],
                 sources: Vec::new(),
             },
@@ -132,6 +145,30 @@ impl Default for Sample {
             },
             counters: BTreeMap::from([("received", 216_000), ("sent", 216_002)]),
             answers: Answers::default(),
+            services: BTreeMap::from([((0, 1), nginx())]),
         }
+    }
+}
+
+pub(crate) fn resource(state: ResourceState) -> ResourceView {
+    ResourceView {
+        state,
+        fail_count: 0,
+    }
+}
+
+fn nginx() -> ServiceView {
+    ServiceView {
+        unit: "nginx.service".into(),
+        installed: Some(true),
+        state: "active (running)".into(),
+        since: Some(ago(7_200_000)),
+        main_pid: Some(815),
+        check: Some(CheckView {
+            at: ago(1500),
+            error: None,
+            failures: 0,
+        }),
+        watched: true,
     }
 }
