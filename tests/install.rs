@@ -132,6 +132,35 @@ fn units_name_the_program_where_it_is() {
     assert_eq!(files(&root), [""; 0]);
 }
 
+/// Measured with systemd 252, by /proc/PID/ns/mnt. A mount that the daemon or its children make must
+/// be everybody's.
+#[test]
+fn the_daemon_gets_no_mount_namespace_of_its_own() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/ha-appliance.service");
+    let unit = fs::read_to_string(unit).unwrap();
+    let makes_one = [
+        "Private",
+        "Protect",
+        "ReadOnly",
+        "ReadWrite",
+        "Inaccessible",
+        "Temporary",
+        "Bind",
+        "Root",
+        "Mount",
+        "NoExecPaths",
+        "ExecPaths",
+        "ProcSubset",
+        "DynamicUser",
+    ];
+    for line in unit.lines() {
+        assert!(
+            !makes_one.iter().any(|name| line.starts_with(name)),
+            "{line}"
+        );
+    }
+}
+
 #[test]
 fn mistakes_are_named() {
     let dir = TestDir::new();

@@ -215,7 +215,7 @@ subcommands! {
         #[argh(switch)]
         write: bool,
     }
-    /// Remove all VIPs of ha.toml from this node. Refused while the daemon runs, and in maintenance.
+    /// Remove all VIPs of ha.toml from this node, then stop its services that run on one node only. Refused while the daemon runs, and in maintenance.
     Release = "release" {}
     /// Print the latest transitions of this node, with their reasons.
     History = "history" {
