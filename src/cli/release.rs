@@ -5,7 +5,7 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
-use crate::agents::{child, netlink, vip};
+use crate::agents::{netlink, service, vip};
 use crate::config::{self, Config, Group, Mode, Resource, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::options::Options;
@@ -13,8 +13,6 @@ use crate::shell::state;
 use crate::wire::heartbeat::WishSubject;
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 /// Removes all VIPs of ha.toml from whatever interface they are on, then stops its services that run
 /// on one node only.
@@ -100,51 +98,17 @@ fn stop(services: &[&Service]) -> Exit {
     let mut exit = Exit::Well;
     for service in services {
         let unit = &service.unit;
-        let said = match stop_one(service) {
-            Ok(()) => print(&format!("stopped {unit}\n")),
+        let stopped = service::stop(unit, None, service.stop_timeout, false);
+        let said = match smol::block_on(stopped) {
+            Ok(_) => print(&format!("stopped {unit}\n")),
             Err(why) => fail(
                 Exit::Refused,
-                format!("{unit} may still run: {why}; see `systemctl status {unit}`"),
+                format!("{why}; see `systemctl status {unit}`"),
             ),
         };
         exit = if said == Exit::Well { exit } else { said };
     }
     exit
-}
-
-/// With what would start it again (its socket, its timer). Killed if it does not stop in time: the
-/// end of `systemctl` does not end systemd's job, so that is asked for as well.
-fn stop_one(service: &Service) -> Result<(), String> {
-    let unit = service.unit.as_str();
-    let show = |what: &str| systemctl(&["show", "--value", "--property", what, unit], QUESTION);
-    let triggers = show("TriggeredBy").unwrap_or_default();
-    let stop = ["stop"].into_iter().chain(triggers.split_whitespace());
-    let stop: Vec<&str> = stop.chain([unit]).collect();
-    let stopped = systemctl(&stop, service.stop_timeout).or_else(|_| {
-        let _ = systemctl(&["kill", "--signal=KILL", unit], QUESTION);
-        systemctl(&stop, service.stop_timeout)
-    });
-    // A unit that does not exist cannot be stopped, nor does it run.
-    match show("ActiveState")?.trim_end() {
-        "inactive" | "failed" => Ok(()),
-        state => Err(stopped.err().unwrap_or_else(|| format!("it is {state}"))),
-    }
-}
-
-/// A question to systemd, which it answers at once unless it hangs.
-const QUESTION: Duration = Duration::from_secs(10);
-
-/// What it said; as an error if it failed or took longer.
-fn systemctl(arguments: &[&str], limit: Duration) -> Result<String, String> {
-    let mut command = Command::new("systemctl");
-    command.args(arguments);
-    let ended = smol::block_on(child::run(command, b"", limit))
-        .map_err(|e| format!("systemctl cannot be run: {e}"))?;
-    match ended.status {
-        Some(status) if status.success() => Ok(ended.output),
-        Some(_) => Err(ended.output.trim_end().to_owned()),
-        None => Err(format!("no end after {} s", limit.as_secs())),
-    }
 }
 
 /// The file without its keys: a lost key must not keep the VIPs here.
