@@ -201,6 +201,8 @@ pub struct Group {
     /// Failback waits, because an operator moved the group.
     pub failback_held: bool,
     /// Its resources on this node, in the order of ha.toml; VIPs that follow each other are one.
+    /// Empty: this daemon does not tell.
+    #[serde(default)]
     pub resources: Vec<Resource>,
 }
 
