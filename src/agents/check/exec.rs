@@ -25,8 +25,8 @@ pub(super) async fn run(words: &[String], limit: Duration) -> Result<(), String>
         },
         None => "it does not end".into(),
     };
-    let lines = ended.output.lines().map(str::trim);
-    match lines.filter(|line| !line.is_empty()).next_back() {
+    let mut lines = ended.output.lines().map(str::trim);
+    match lines.rfind(|line| !line.is_empty()) {
         Some(line) => Err(format!(
             "{why}: {}",
             line.chars().take(200).collect::<String>()
