@@ -21,7 +21,7 @@ pub(super) struct Unit {
     pub(super) check: RefCell<Option<CheckView>>,
     /// It runs but its check failed: a start must be a restart.
     pub(super) ailing: Cell<bool>,
-    /// Rung when somebody may have started or stopped it.
+    /// See [`Unit::ring`].
     pub(super) bell: (Sender<()>, Receiver<()>),
     watcher: RefCell<Option<(Expected, Task<()>)>>,
 }
@@ -54,6 +54,11 @@ impl Unit {
         *unit.seen.borrow_mut() = self.seen.borrow().clone();
         unit.ailing.set(self.ailing.get());
         unit
+    }
+
+    /// Somebody may have started or stopped it.
+    pub(super) fn ring(&self) {
+        let _ = self.bell.0.try_send(()); // full: it rings already
     }
 
     pub(super) fn saw(&self, seen: Seen) {

@@ -117,7 +117,7 @@ async fn go_round(shared: &Shared) {
     for ((unit, state), companions) in units.iter().zip(&states).zip(&companions) {
         let companions = of_companions.by_ref().take(companions.len());
         if !unit.is_as_expected(state, companions) {
-            let _ = unit.bell.0.try_send(());
+            unit.ring();
         }
     }
 }
@@ -129,7 +129,7 @@ fn ring(shared: &Shared, whom: impl Fn(&Unit) -> bool) {
         .iter()
         .filter(|unit| unit.watched() && whom(unit))
     {
-        let _ = unit.bell.0.try_send(()); // full: it rings already
+        unit.ring();
     }
 }
 
