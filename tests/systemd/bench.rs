@@ -47,19 +47,19 @@ impl Bench {
 
     pub fn look(&mut self, group: usize) -> Outcome {
         let op = self.op();
-        self.services.look(group, 0, op);
+        self.services.look((group, 0), op);
         self.finished(op)
     }
 
     pub fn start(&mut self, group: usize) -> Outcome {
         let op = self.op();
-        self.services.start(group, 0, op);
+        self.services.start((group, 0), op);
         self.finished(op)
     }
 
     pub fn stop(&mut self, group: usize) -> Outcome {
         let op = self.op();
-        self.services.stop(group, 0, op, false);
+        self.services.stop((group, 0), op, false);
         self.finished(op)
     }
 
@@ -115,7 +115,7 @@ impl Bench {
     }
 
     pub fn main_pid(&self, group: usize) -> i32 {
-        self.services.state(group, 0).unwrap().main_pid.unwrap()
+        self.services.views()[&(group, 0)].main_pid.unwrap()
     }
 }
 

@@ -38,7 +38,7 @@ fn every_type_starts_is_found_and_stops() {
         assert_eq!(bench.start(0), Outcome::Done, "{name}");
         assert_eq!(property(name, "ActiveState"), "active");
         assert_eq!(bench.look(0), Outcome::Found(Presence::Running), "{name}");
-        let view = bench.services.state(0, 0).unwrap();
+        let view = bench.services.views()[&(0, 0)].clone();
         assert!(view.state.starts_with("active"), "{view:?}");
         assert!(view.watched && view.installed == Some(true), "{view:?}");
         assert_eq!(bench.stop(0), Outcome::Done, "{name}");
@@ -108,10 +108,7 @@ fn what_is_not_there_or_masked_can_be_stopped_but_not_started() {
     for group in [0, 1] {
         assert_eq!(bench.look(group), Outcome::Found(Presence::Absent));
         assert_eq!(bench.stop(group), Outcome::Done);
-        assert_eq!(
-            bench.services.state(group, 0).unwrap().installed,
-            Some(false)
-        );
+        assert_eq!(bench.services.views()[&(group, 0)].installed, Some(false));
     }
     assert_eq!(
         failed(bench.start(0)),
@@ -179,7 +176,7 @@ fn a_cancelled_start_ends_promptly_and_once() {
     let mut bench = Bench::new(&[service("t-hangs.service")]);
     bench.look(0);
     let op = bench.op();
-    bench.services.start(0, 0, op);
+    bench.services.start((0, 0), op);
     bench.silence(SECOND / 3);
     assert_eq!(property("t-hangs.service", "ActiveState"), "activating");
     let (outcome, took) = timed(|| {
@@ -339,7 +336,7 @@ fn leaving_stops_services_from_within_our_own_stop() {
             std::thread::sleep(Duration::from_millis(5));
         }
         let op = bench.op();
-        bench.services.stop(0, 0, op, leaving);
+        bench.services.stop((0, 0), op, leaving);
         let (outcome, took) = timed(|| bench.finished(op));
         println!("leaving {leaving}: {took:?} {outcome:?}");
         assert_eq!(outcome, Outcome::Done);

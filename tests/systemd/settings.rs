@@ -67,7 +67,7 @@ fn a_new_configuration_keeps_the_watch_over_what_stays() {
     let mut changed = service("t-simple.service");
     changed.restarts = 7;
     let op = bench.op();
-    bench.services.stop(0, 0, op, false);
+    bench.services.stop((0, 0), op, false);
     bench.replace(&[changed]);
     assert_eq!(bench.finished(op), Outcome::Done);
     kill(bench.main_pid(0), "KILL");
