@@ -2,9 +2,9 @@
 //! first 64 KiB of the body as it is sent. No library: the one page asked for is the operator's own.
 
 use super::refusal;
+use smol::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::TcpStream;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 /// Which answer is good.
 #[derive(Debug)]
@@ -27,7 +27,9 @@ pub(super) async fn get(
     path: &str,
     good: &Good<'_>,
 ) -> Result<(), String> {
-    let mut stream = TcpStream::connect(address).await.map_err(|e| refusal(&e))?;
+    let mut stream = Async::<TcpStream>::connect(address)
+        .await
+        .map_err(|e| refusal(&e))?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ha-appliance\r\nAccept: */*\r\n\
          Connection: close\r\n\r\n"
