@@ -1,5 +1,6 @@
 //! What a scenario leaves behind: its time line, its figures, and the overlaps it may have.
 
+use crate::machine;
 use crate::net::NODES;
 use crate::sweep;
 use crate::sys::{Micros, now};
@@ -100,10 +101,14 @@ impl Record {
         lines.collect::<Vec<_>>().join(", ")
     }
 
-    /// Notes and address events merged, in seconds since the start.
+    /// Notes, address events and what machines have in their journals, merged, in seconds since the
+    /// start.
     pub fn time_line(&self) -> String {
         let inner = self.inner();
         let mut lines = inner.notes.clone();
+        for host in NODES {
+            lines.extend(machine::journal(host));
+        }
         let events = inner
             .watch
             .as_ref()
@@ -120,7 +125,7 @@ impl Record {
             }
             let what = format!(
                 "    {} {} {:?}",
-                event.host.node_name(),
+                inner.watch.as_ref().map_or("", |w| w.name(event.host)),
                 event.address,
                 event.change
             );

@@ -7,6 +7,7 @@
 use crate::net::{Host, NODES, Net};
 use crate::rtnl::AddressFeed;
 use crate::sys::{self, Micros, now};
+use crate::topology::Topology;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
@@ -53,6 +54,7 @@ pub struct Overlap {
 
 /// Watches all nodes it is told to follow.
 pub struct Watch {
+    topology: &'static Topology,
     state: Arc<Mutex<State>>,
     over: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
@@ -70,6 +72,7 @@ impl Watch {
     /// Starts watching from the switch's namespace.
     pub fn start(net: &Net) -> io::Result<Watch> {
         let feed = AddressFeed::open(&net.switch_netns())?;
+        let topology = net.topology;
         let state = Arc::new(Mutex::new(State {
             numbers: 100,
             ..State::default()
@@ -82,13 +85,14 @@ impl Watch {
                 while !over.load(Ordering::Relaxed) {
                     let events = feed.next(20).expect("the address feed keeps up");
                     let mut state = state.lock().expect("no panic while held");
-                    for event in events {
+                    for event in events.iter().filter(|e| topology.is_vip(e.address)) {
                         state.note(event.netns, event.address, event.present);
                     }
                 }
             }
         });
         Ok(Watch {
+            topology,
             state,
             over,
             reader: Some(reader),
@@ -145,6 +149,11 @@ impl Watch {
             .count()
     }
 
+    /// A node's name.
+    pub fn name(&self, host: Host) -> &'static str {
+        self.topology.name(host)
+    }
+
     /// Everything that happened so far.
     pub fn events(&self) -> Vec<Event> {
         self.state().events.clone()
@@ -174,9 +183,6 @@ impl State {
         let Some(&host) = self.hosts.get(&netns) else {
             return;
         };
-        if !is_vip(address) {
-            return;
-        }
         let change = match (present, self.holding.contains(&(host, address))) {
             (true, true) => Change::Renewed,
             (true, false) => Change::Added,
@@ -223,15 +229,4 @@ fn overlaps(events: &[Event], end: Micros) -> Vec<Overlap> {
     }));
     found.sort_by_key(|overlap| overlap.from);
     found
-}
-
-/// Every address that is not a host's own: those end below 100.
-fn is_vip(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            (a, b) == (10, 77) && (c > 0 || d >= 100)
-        }
-        IpAddr::V6(v6) => v6.segments()[0] == 0xfd77 && v6.segments()[7] >= 0x100,
-    }
 }

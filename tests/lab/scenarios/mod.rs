@@ -5,6 +5,7 @@ mod hang;
 mod hostile;
 mod itself;
 mod links;
+mod machines;
 mod operator;
 mod power;
 mod start;
@@ -25,4 +26,5 @@ pub const ALL: &[&[Scenario]] = &[
     vip::ALL,
     hostile::ALL,
     state::ALL,
+    machines::ALL,
 ];
