@@ -4,6 +4,7 @@
 use crate::http::{self, Page};
 use crate::net::{Host, NODES, Net};
 use crate::sys::{self, Micros, now, within};
+use crate::topology::Topology;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -29,15 +30,18 @@ const UNNOTICED: Duration = Duration::from_millis(200);
 pub struct Client {
     probes: Arc<Probes>,
     patience: Duration,
+    topology: &'static Topology,
     over: Arc<AtomicBool>,
     prober: Option<JoinHandle<()>>,
 }
 
-/// One probe; `answer` is when its answer came, and whose it was.
+/// One probe; `answer` is when its answer came, and whose it was. `cut`: its connection stood when
+/// the address moved away, and TCP's state does not move with it.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     sent: Micros,
     answer: Option<(Micros, Host)>,
+    cut: bool,
 }
 
 /// Every probe of a client, numbered in the order in which they were sent.
@@ -51,6 +55,7 @@ impl Probes {
         probes.push(Probe {
             sent: now(),
             answer: None,
+            cut: false,
         });
         probes.len() - 1
     }
@@ -59,6 +64,13 @@ impl Probes {
     pub fn answered(&self, number: usize, by: Host) {
         if let Some(probe) = self.all().get_mut(number) {
             probe.answer.get_or_insert((now(), by));
+        }
+    }
+
+    /// Notes that the connection of a probe was accepted, and brought no answer.
+    pub fn cut(&self, number: usize) {
+        if let Some(probe) = self.all().get_mut(number) {
+            probe.cut = true;
         }
     }
 
@@ -97,7 +109,7 @@ impl Client {
         let socket = within(&net.netns(Host::Client), || UdpSocket::bind(any))?;
         socket.set_nonblocking(true)?;
         let target = SocketAddr::new(address, ECHO_PORT);
-        Ok(Client::with(PATIENCE, move |probes, over| {
+        Ok(Client::with(net, PATIENCE, move |probes, over| {
             probe(&socket, target, period, probes, over);
         }))
     }
@@ -108,7 +120,7 @@ impl Client {
         let address = net.topology.vip.parse().expect("an IPv4 address");
         let page = Page { address, path };
         let (netns, names) = (net.netns(Host::Client), net.topology.names);
-        Ok(Client::with(http::PATIENCE, move |probes, over| {
+        Ok(Client::with(net, http::PATIENCE, move |probes, over| {
             sys::enter(&netns).expect("the client has a namespace");
             let who = |reply: &str| {
                 let named = NODES
@@ -122,6 +134,7 @@ impl Client {
     }
 
     fn with(
+        net: &Net,
         patience: Duration,
         probe: impl FnOnce(&Probes, &AtomicBool) + Send + 'static,
     ) -> Client {
@@ -134,6 +147,7 @@ impl Client {
         Client {
             probes,
             patience,
+            topology: net.topology,
             over,
             prober: Some(prober),
         }
@@ -149,7 +163,7 @@ impl Client {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let who = by.map_or("anyone", Host::node_name);
+        let who = by.map_or("anyone", |host| self.topology.name(host));
         Err(format!("no answer to the client by {who} within {limit:?}"))
     }
 
@@ -218,6 +232,16 @@ impl Client {
             };
         }
         Outage { lost, ..longest }
+    }
+
+    /// Requests since `from` that were under way when the server was gone: accepted, not answered.
+    /// The lost ones of [`Client::outage`] count them too.
+    pub fn cut(&self, from: Micros) -> usize {
+        let probes = self.probes();
+        let cut = probes
+            .iter()
+            .filter(|probe| probe.sent >= from && probe.cut);
+        cut.count()
     }
 
     /// Fails if questions were lost since `from` and the gap is longer than a busy machine explains.

@@ -48,8 +48,14 @@ pub fn probe(
                 }
                 false
             }
-            Ok(None) => now() - request.since < PATIENCE.as_micros() as u64,
-            Err(_) => false, // refused, or reset
+            Ok(None) if now() - request.since < PATIENCE.as_micros() as u64 => true,
+            // Not answered; reset; or refused, or never accepted at all.
+            Ok(None) | Err(_) => {
+                if request.asked {
+                    probes.cut(request.number);
+                }
+                false
+            }
         });
     }
 }

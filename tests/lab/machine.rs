@@ -4,7 +4,7 @@
 
 use crate::ensure;
 use crate::lab::{Hardware, Outcome};
-use crate::net::{Host, Net};
+use crate::net::{Host, NODES, Net, Wire};
 use crate::node::Node;
 use crate::sweep;
 use crate::sys::{self, Micros, kill, now};
@@ -29,6 +29,15 @@ pub struct Machine {
 struct Container {
     nspawn: Child,
     leader: u32,
+}
+
+/// Processes that cannot die before this is dropped.
+pub struct Wedge(PathBuf);
+
+impl Drop for Wedge {
+    fn drop(&mut self) {
+        sweep::set_frozen(&self.0, false);
+    }
 }
 
 /// How a machine ended by itself.
@@ -112,6 +121,44 @@ impl Machine {
         }
     }
 
+    /// The process that systemd takes for a unit's main one.
+    pub fn main_pid(&self, unit: &str) -> Outcome<u32> {
+        let shown = self.run(&format!("systemctl show --value --property=MainPID {unit}"))?;
+        Ok(shown.trim().parse()?)
+    }
+
+    /// Adds lines to a unit, as `systemctl edit` does.
+    pub fn edit(&self, unit: &str, lines: &str) -> Outcome {
+        let path = format!("/etc/systemd/system/{unit}.d/lab.conf");
+        self.write(&path, format!("[Service]\n{lines}\n"))?;
+        self.run("systemctl daemon-reload").map(drop)
+    }
+
+    /// Takes them out again.
+    pub fn revert(&self, unit: &str) -> Outcome {
+        fs::remove_dir_all(self.path(&format!("/etc/systemd/system/{unit}.d")))?;
+        self.run("systemctl daemon-reload").map(drop)
+    }
+
+    /// Where the kernel lists a unit's processes.
+    pub fn processes_of(&self, unit: &str) -> PathBuf {
+        let group = self.cgroups().pop().expect("at least one hierarchy");
+        group.join(format!("payload/system.slice/{unit}/cgroup.procs"))
+    }
+
+    /// Freezes what a unit runs, so that not even SIGKILL ends it: as a process that waits for a
+    /// dead disk. Dropped, it goes on, and dies of what it was sent.
+    pub fn wedge(&self, unit: &str) -> io::Result<Wedge> {
+        let freezer = sweep::cgroup(std::process::id(), self.host.tag());
+        let group = freezer.expect("the machine runs in one").join("wedged");
+        fs::create_dir_all(&group)?;
+        for pid in fs::read_to_string(self.processes_of(unit))?.lines() {
+            fs::write(group.join("cgroup.procs"), pid)?;
+        }
+        sweep::set_frozen(&group, true);
+        Ok(Wedge(group))
+    }
+
     /// Where one of its files is for the lab; of a machine that is off only those on disk.
     fn path(&self, path: &str) -> PathBuf {
         let root = match self.container {
@@ -149,8 +196,15 @@ impl Hardware for Machine {
         };
         mount(&machine.directory)?;
         machine.write("/etc/hostname", format!("{}\n", machine.name))?;
+        // Apache asks for its own name when it starts, and there is nobody else to ask.
+        let known = NODES.map(|host| {
+            let lan = &net.topology.lan;
+            format!("{} {}\n", lan.address(host, Wire::Lan), net.name(host))
+        });
+        let hosts = format!("127.0.0.1 localhost\n{}", known.concat());
+        machine.write("/etc/hosts", hosts)?;
         // Without one of its own systemd takes every boot for the first.
-        let id = format!("{:032x}\n", host.number(crate::net::Wire::Lan));
+        let id = format!("{:032x}\n", host.number(Wire::Lan));
         machine.write("/etc/machine-id", id)?;
         Ok(machine)
     }

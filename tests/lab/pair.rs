@@ -7,6 +7,7 @@ use crate::machine::{Ended, Machine, in_repository};
 use crate::net::{Host, NODES};
 use crate::sys::{self, Micros, now};
 use crate::toml::KEY;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Two machines.
@@ -14,6 +15,11 @@ pub type Pair = Lab<Machine>;
 
 /// How often a browser asks for the page.
 pub const HTTP_PERIOD: Duration = Duration::from_millis(5);
+
+/// A planned move takes less on a busy machine, nginx's or Apache's stop and start included.
+pub const PLANNED: Duration = Duration::from_millis(1500);
+/// Detection, the probe, the takeover and the service's start.
+pub const UNPLANNED: Duration = Duration::from_secs(3);
 
 impl Pair {
     /// Installs the appliance on both, with a shipped ha.toml in which some words are replaced.
@@ -92,6 +98,91 @@ impl Pair {
         self.record.figure("shutdown", sys::since(asked));
         self.power_cut(host)?;
         Ok(ended)
+    }
+
+    /// From now on the scenario fails if a unit runs on both nodes at once.
+    pub fn only_one_runs(&mut self, unit: &'static str) {
+        let lists = NODES.map(|host| self.node(host).processes_of(unit));
+        let record = self.record.clone();
+        // It ends with this process, which runs one scenario.
+        std::thread::spawn(move || {
+            let runs = |list: &PathBuf| std::fs::read(list).is_ok_and(|pids| !pids.is_empty());
+            while !lists.iter().all(runs) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            record.violation(format!("{unit} runs on both nodes"));
+        });
+    }
+
+    /// Whether a unit runs on a node.
+    pub fn runs(&mut self, host: Host, unit: &str) -> Outcome<bool> {
+        let asked = format!("systemctl --quiet is-active {unit}");
+        Ok(self.node(host).try_run(&asked)?.status.success())
+    }
+
+    /// Waits until a unit runs on this node and not on the other.
+    pub fn runs_only_on(&mut self, host: Host, unit: &str) -> Outcome {
+        let asked = now();
+        while (self.runs(host, unit)?, self.runs(host.peer(), unit)?) != (true, false) {
+            ensure!(
+                sys::since(asked) < Duration::from_secs(10),
+                "{unit} does not run on {} alone",
+                self.net.name(host)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Waits until `ha-appliance status` on a node ends with this code and says this; gives all
+    /// that it says.
+    pub fn status(&mut self, host: Host, code: i32, word: &str) -> Outcome<String> {
+        let asked = now();
+        loop {
+            let output = self.node(host).try_run("ha-appliance status")?;
+            let page = String::from_utf8_lossy(&output.stdout).into_owned();
+            if output.status.code() == Some(code) && page.contains(word) {
+                return Ok(page);
+            }
+            ensure!(
+                sys::since(asked) < Duration::from_secs(20),
+                "status of {} is not {code} with {word:?}: {}\n{page}",
+                self.net.name(host),
+                output.status
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until a node's daemon answers, and both hear each other. What a dead one wrote stays
+    /// where it is, so the status alone does not tell.
+    pub fn daemon_is_back(&mut self, host: Host) -> Outcome {
+        let asked = now();
+        while self
+            .node(host)
+            .try_run("ha-appliance status")?
+            .status
+            .code()
+            == Some(3)
+        {
+            ensure!(
+                sys::since(asked) < Duration::from_secs(10),
+                "the daemon of {} is not back",
+                self.net.name(host)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.both_alive()
+    }
+
+    /// Kills a unit's main process.
+    pub fn kill(&mut self, host: Host, unit: &str) -> Outcome<Micros> {
+        let at = now();
+        self.on(
+            host,
+            &format!("systemctl kill --kill-whom=main --signal=KILL {unit}"),
+        )?;
+        Ok(at)
     }
 
     /// Stops a node as a hypervisor does that pauses it.

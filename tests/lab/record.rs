@@ -22,6 +22,7 @@ struct Inner {
     notes: Vec<(Micros, String)>,
     figures: Vec<(String, Vec<Duration>)>,
     allowance: Option<(String, Duration)>,
+    violations: Vec<(Micros, String)>,
     watch: Option<Arc<Watch>>,
 }
 
@@ -56,13 +57,21 @@ impl Record {
         self.inner().allowance = Some((reason.to_string(), at_most));
     }
 
+    /// Something that must never be has been seen.
+    pub fn violation(&self, what: String) {
+        self.inner().violations.push((now(), what));
+    }
+
     /// Tells where the address events are.
     pub fn watch(&self, watch: Arc<Watch>) {
         self.inner().watch = Some(watch);
     }
 
-    /// Fails on the first overlap longer than allowed.
+    /// Fails on a violation, or on the first overlap longer than allowed.
     pub fn judge(&self, overlaps: &[Overlap]) -> crate::lab::Outcome {
+        if let Some((at, what)) = self.inner().violations.first() {
+            return Err(format!("{what} at {} µs", at - self.start).into());
+        }
         let allowance = self.inner().allowance.clone();
         let (reason, at_most) = allowance.unwrap_or(("nothing".into(), Duration::ZERO));
         for overlap in overlaps {

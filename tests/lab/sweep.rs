@@ -146,6 +146,12 @@ pub fn inside(netns: &str) -> Vec<u32> {
 
 /// Freezes or thaws a freezer group; false where the machine offers neither version.
 pub fn set_frozen(group: &Path, frozen: bool) -> bool {
+    if !frozen {
+        // A part of it may be frozen by itself.
+        for inner in directories(group) {
+            set_frozen(&inner, false);
+        }
+    }
     let (v1, v2) = if frozen {
         ("FROZEN", "1")
     } else {

@@ -72,6 +72,40 @@ pub const NGINX: Topology = Topology {
     }),
 };
 
+/// Two Apache servers without an interlink: config/apache-preferred.toml.
+pub const APACHE: Topology = Topology {
+    names: ["node1", "node2"],
+    vip: "10.81.40.199",
+    lan: Segment {
+        interface: "eth0",
+        network: "10.81.40",
+        length: 24,
+        nodes: [10, 20],
+        v6: None,
+    },
+    interlink: None,
+};
+
+/// Two HAProxy boxes: config/haproxy.toml.
+pub const HAPROXY: Topology = Topology {
+    names: ["haproxy1", "haproxy2"],
+    vip: "192.168.10.80",
+    lan: Segment {
+        interface: "eth0",
+        network: "192.168.10",
+        length: 24,
+        nodes: [81, 82],
+        v6: None,
+    },
+    interlink: Some(Segment {
+        interface: "eth1",
+        network: "10.1.1",
+        length: 24,
+        nodes: [1, 2],
+        v6: None,
+    }),
+};
+
 impl Topology {
     /// A host's name.
     pub fn name(&self, host: Host) -> &'static str {

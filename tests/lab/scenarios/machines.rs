@@ -1,10 +1,11 @@
 //! Whole machines: the appliance as systemd starts, stops and restarts it, and what a reboot does.
 
+use super::nginx;
 use crate::client::Client;
 use crate::ensure;
 use crate::lab::Outcome;
 use crate::net::{Host, NODES};
-use crate::pair::Pair;
+use crate::pair::{PLANNED, Pair, UNPLANNED};
 use crate::scenario::{Run::Machines, Scenario};
 use crate::sys::{self, now};
 use crate::topology::NGINX;
@@ -61,17 +62,9 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// A planned move on a busy machine takes less.
-const PLANNED: Duration = Duration::from_millis(500);
-/// Detection, the probe and the takeover.
-const UNPLANNED: Duration = Duration::from_secs(2);
-
-/// nginx runs on both, beside the appliance that keeps the VIP.
+/// Both run the appliance and it alone starts nginx.
 fn serving(pair: &mut Pair) -> Outcome<(Host, Client)> {
-    pair.install("config/nginx.toml", &[])?;
-    pair.write_pages()?;
-    pair.on_both("systemctl --quiet enable --now nginx ha-appliance")?;
-    pair.up()
+    nginx::serving(pair, &[])
 }
 
 fn boot(pair: &mut Pair) -> Outcome {
@@ -136,7 +129,8 @@ fn power_cut(pair: &mut Pair) -> Outcome {
 }
 
 fn frozen(pair: &mut Pair) -> Outcome {
-    let (holder, browser) = serving(pair)?;
+    // What is frozen counts as running, and runs for a moment when it is thawed.
+    let (holder, browser) = nginx::start(pair, &[])?;
     // Its kernel still answers for the VIP until the lifetime ends that nobody renews; only then
     // may the peer take it.
     let from = pair.freeze(holder);
@@ -153,9 +147,9 @@ fn daemon_killed(pair: &mut Pair) -> Outcome {
     let (holder, browser) = serving(pair)?;
     let from = now();
     for _ in 0..3 {
-        pair.on(holder, "systemctl kill --signal=KILL ha-appliance")?;
+        pair.kill(holder, "ha-appliance")?;
         std::thread::sleep(Duration::from_secs(1));
-        pair.both_alive()?;
+        pair.daemon_is_back(holder)?;
     }
     let restarts = pair.on(holder, "systemctl show --property=NRestarts ha-appliance")?;
     ensure!(restarts.trim() == "NRestarts=3", "systemd says {restarts}");

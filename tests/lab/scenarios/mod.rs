@@ -1,15 +1,20 @@
 //! The scenarios, grouped by what goes wrong.
 
+mod apache;
 mod gateway;
 mod hang;
+mod haproxy;
 mod hostile;
 mod itself;
 mod links;
 mod machines;
+mod nginx;
 mod operator;
 mod power;
+mod services;
 mod start;
 mod state;
+mod upkeep;
 mod vip;
 
 use crate::scenario::Scenario;
@@ -27,4 +32,9 @@ pub const ALL: &[&[Scenario]] = &[
     hostile::ALL,
     state::ALL,
     machines::ALL,
+    nginx::ALL,
+    apache::ALL,
+    haproxy::ALL,
+    services::ALL,
+    upkeep::ALL,
 ];
