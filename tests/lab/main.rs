@@ -17,6 +17,7 @@ mod client;
 mod contender;
 mod demo;
 mod fake;
+mod figures;
 mod http;
 mod lab;
 mod machine;
