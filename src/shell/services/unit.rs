@@ -9,6 +9,7 @@ use smol::Task;
 use smol::channel::{Receiver, Sender, bounded};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A service.
 pub(super) struct Unit {
@@ -19,6 +20,8 @@ pub(super) struct Unit {
     pub(super) seen: RefCell<Option<Seen>>,
     /// The last check.
     pub(super) check: RefCell<Option<CheckView>>,
+    /// How long after a start its check succeeded for the first time, lately.
+    pub(super) warm_up: Cell<Option<Duration>>,
     /// It runs but its check failed: a start must be a restart.
     pub(super) ailing: Cell<bool>,
     /// See [`Unit::ring`].
@@ -42,6 +45,7 @@ impl Unit {
             place: Cell::new(place),
             seen: RefCell::default(),
             check: RefCell::default(),
+            warm_up: Cell::default(),
             ailing: Cell::default(),
             bell: bounded(1),
             watcher: RefCell::default(),
@@ -53,6 +57,7 @@ impl Unit {
         let unit = Unit::new(service, place);
         *unit.seen.borrow_mut() = self.seen.borrow().clone();
         unit.ailing.set(self.ailing.get());
+        unit.warm_up.set(self.warm_up.get());
         unit
     }
 
