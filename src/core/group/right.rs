@@ -54,6 +54,10 @@ impl Group {
             Verdict::Given(Reason::BestEffort) if !holder && cx.peer.in_maintenance() => {
                 Verdict::Waiting(Reason::PeerInMaintenance)
             }
+            // Nor does it against what it could not stop, unless that answers probes or is gone.
+            Verdict::Given(Reason::BestEffort) if self.peer_stuck(cx) => {
+                Verdict::Waiting(Reason::PeerStopFailed)
+            }
             verdict => verdict,
         };
         let contested = self.contested;
@@ -101,6 +105,14 @@ impl Group {
             Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
             Some(_) => None,
         }
+    }
+
+    /// The last that was heard of it: it could not stop something that no kernel ends.
+    fn peer_stuck(&self, cx: &Context) -> bool {
+        let failed = |report: &GroupReport| report.role == Role::Failed;
+        let mut resources = cx.setup.resources.iter();
+        cx.peer.group(cx.setup.name).is_some_and(failed)
+            && resources.any(|r| r.exclusive && !r.leased)
     }
 
     /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was
