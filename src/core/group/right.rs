@@ -136,6 +136,20 @@ impl Group {
         }
     }
 
+    /// What it could do now it does only once everything that waits to be read is read.
+    pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
+        match self.phase {
+            Phase::Starting(next) => {
+                let idle = |r: &Resource| r.op.is_none();
+                self.resources.get(next).is_some_and(idle) && !self.up_to_date(cx)
+            }
+            _ => {
+                let written = self.pending.is_none_or(|p| self.on_disk(cx, p.token));
+                self.contested && written && cx.peer.state() == PeerState::Left
+            }
+        }
+    }
+
     /// Heartbeats are missing, so that evidence for this group is to be gathered.
     pub fn missing(&self, cx: &Context) -> bool {
         self.patience(cx).missing()

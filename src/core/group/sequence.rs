@@ -37,8 +37,7 @@ impl Group {
             return true;
         }
         // After a pause the peer may have taken over: what it said meanwhile comes first.
-        let unread = self.right == Right::Agreement && !self.up_to_date(cx);
-        if self.resources[next].op.is_none() && !unread {
+        if self.resources[next].op.is_none() && self.up_to_date(cx) {
             self.launch(cx, Kind::Start, next, out);
         }
         false
