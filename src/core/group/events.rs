@@ -73,7 +73,12 @@ impl Group {
 
     /// A stopped resource runs: nothing is proven until it was looked at and stopped again.
     pub fn appeared(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
-        if self.phase == Phase::Stopped && !cx.maintenance {
+        if !cx.setup.resources[resource].exclusive {
+            return;
+        }
+        // Whoever stops the group, now or later, stops this too.
+        self.resources[resource].present = true;
+        if matches!(self.phase, Phase::Stopped | Phase::Looking(_)) && !cx.maintenance {
             self.look(cx, Reason::StartedByHand(resource), out);
         }
     }
