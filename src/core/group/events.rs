@@ -54,6 +54,7 @@ impl Group {
             }
             (Kind::Start, outcome) => self.start_failed(cx, resource, text(outcome), out),
             (Kind::Stop, Outcome::Done) => self.resources[resource].present = false,
+            (Kind::Stop, _) if matches!(self.phase, Phase::Looking(_)) => {} // the look decides
             (Kind::Stop, outcome) => {
                 self.resources[resource].stuck = true;
                 self.reason = Reason::ResourceFailed(resource, text(outcome));
@@ -143,7 +144,7 @@ impl Group {
     /// Maintenance ended: whatever was done meanwhile by hand, look at everything first.
     pub fn maintenance_ended(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.endless = false;
-        if self.phase != Phase::Failed && !self.busy(cx) {
+        if self.phase != Phase::Failed {
             self.look(cx, Reason::Maintenance(false), out);
         }
     }
