@@ -78,6 +78,10 @@ impl Group {
     /// A stopped resource runs: nothing is proven until it was looked at and stopped again.
     pub fn appeared(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
         if !cx.setup.resources[resource].exclusive {
+            // It may be well again: the next try, which finds that out, comes at once.
+            if let Some((at, _)) = &mut self.resources[resource].repair {
+                *at = cx.now;
+            }
             return;
         }
         // Whoever stops the group, now or later, stops this too.
