@@ -26,6 +26,9 @@ struct Inner {
     watch: Option<Arc<Watch>>,
 }
 
+/// The lifetime of a ceded address, and the second in which the kernel looks for what has ended.
+const HANDED_OVER: Duration = Duration::from_secs(3);
+
 impl Record {
     /// An empty record.
     pub fn new(long: bool) -> Arc<Record> {
@@ -67,15 +70,20 @@ impl Record {
         self.inner().watch = Some(watch);
     }
 
-    /// Fails on a violation, or on the first overlap longer than allowed.
+    /// Fails on a violation, or on the first overlap longer than allowed. An address that was ceded
+    /// may be on both until the kernel ends it.
     pub fn judge(&self, overlaps: &[Overlap]) -> crate::lab::Outcome {
         if let Some((at, what)) = self.inner().violations.first() {
             return Err(format!("{what} at {} µs", at - self.start).into());
         }
         let allowance = self.inner().allowance.clone();
-        let (reason, at_most) = allowance.unwrap_or(("nothing".into(), Duration::ZERO));
+        let allowance = allowance.unwrap_or(("nothing".into(), Duration::ZERO));
         for overlap in overlaps {
             let length = Duration::from_micros(overlap.until - overlap.from);
+            let (reason, at_most) = match overlap.handed_over {
+                true => ("a move without a gap".into(), HANDED_OVER),
+                false => allowance.clone(),
+            };
             crate::ensure!(
                 length <= at_most && at_most > Duration::ZERO,
                 "both nodes held {} from {} µs to {} µs, {} µs long ({reason} allows {at_most:?})",
@@ -84,7 +92,11 @@ impl Record {
                 overlap.until - self.start,
                 overlap.until - overlap.from,
             );
-            self.figure("allowed overlap", length);
+            let what = match overlap.handed_over {
+                true => "both had it for",
+                false => "allowed overlap",
+            };
+            self.figure(what, length);
         }
         Ok(())
     }

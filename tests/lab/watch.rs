@@ -5,10 +5,10 @@
 //! whose power is cut holds nothing from that instant on, whatever its kernel still believes.
 
 use crate::net::{Host, NODES, Net};
-use crate::rtnl::AddressFeed;
+use crate::rtnl::{AddressEvent, AddressFeed};
 use crate::sys::{self, Micros, now};
 use crate::topology::Topology;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ pub enum Change {
     Added,
     /// Its lifetime was set again.
     Renewed,
+    /// Its lifetime was made so short that it must be about to be handed over.
+    Ceded,
     /// It was deleted, or the kernel ended it.
     Deleted,
     /// The node lost its power.
@@ -50,6 +52,8 @@ pub struct Overlap {
     pub from: Micros,
     /// Until when.
     pub until: Micros,
+    /// One of them had ceded it before, and did not renew it.
+    pub handed_over: bool,
 }
 
 /// Watches all nodes it is told to follow.
@@ -86,7 +90,7 @@ impl Watch {
                     let events = feed.next(20).expect("the address feed keeps up");
                     let mut state = state.lock().expect("no panic while held");
                     for event in events.iter().filter(|e| topology.is_vip(e.address)) {
-                        state.note(event.netns, event.address, event.present);
+                        state.note(event);
                     }
                 }
             }
@@ -179,11 +183,15 @@ impl Drop for Watch {
 }
 
 impl State {
-    fn note(&mut self, netns: i32, address: IpAddr, present: bool) {
-        let Some(&host) = self.hosts.get(&netns) else {
+    fn note(&mut self, event: &AddressEvent) {
+        let AddressEvent {
+            present, address, ..
+        } = *event;
+        let Some(&host) = self.hosts.get(&event.netns) else {
             return;
         };
         let change = match (present, self.holding.contains(&(host, address))) {
+            (true, true) if event.valid <= CEDED => Change::Ceded,
             (true, true) => Change::Renewed,
             (true, false) => Change::Added,
             (false, _) => Change::Deleted,
@@ -202,31 +210,38 @@ impl State {
     }
 }
 
+/// The lifetime, in seconds, of what is being handed over; otherwise VIPs live longer.
+const CEDED: u32 = 2;
+
 fn overlaps(events: &[Event], end: Micros) -> Vec<Overlap> {
-    let mut holding: HashMap<IpAddr, BTreeSet<Host>> = HashMap::new();
-    let mut both: HashMap<IpAddr, Micros> = HashMap::new();
+    // Who holds it, and whether it was ceded there.
+    let mut holding: HashMap<IpAddr, BTreeMap<Host, bool>> = HashMap::new();
+    let mut both: HashMap<IpAddr, Overlap> = HashMap::new();
     let mut found = Vec::new();
     for event in events {
         let holders = holding.entry(event.address).or_default();
         match event.change {
-            Change::Added | Change::Renewed => holders.insert(event.host),
+            Change::Added | Change::Renewed => holders.insert(event.host, false),
+            Change::Ceded => holders.insert(event.host, true),
             Change::Deleted | Change::PowerCut => holders.remove(&event.host),
         };
         if holders.len() > 1 {
-            both.entry(event.address).or_insert(event.at);
-        } else if let Some(from) = both.remove(&event.address) {
-            found.push(Overlap {
+            let ceded = holders.values().any(|ceded| *ceded);
+            let overlap = both.entry(event.address).or_insert(Overlap {
                 address: event.address,
-                from,
+                from: event.at,
+                until: end,
+                handed_over: true,
+            });
+            overlap.handed_over &= ceded;
+        } else if let Some(overlap) = both.remove(&event.address) {
+            found.push(Overlap {
                 until: event.at,
+                ..overlap
             });
         }
     }
-    found.extend(both.into_iter().map(|(address, from)| Overlap {
-        address,
-        from,
-        until: end,
-    }));
+    found.extend(both.into_values());
     found.sort_by_key(|overlap| overlap.from);
     found
 }

@@ -74,6 +74,24 @@ fn the_judge_bites(lab: &mut Lab) -> Outcome {
         overlaps.len()
     );
     ensure!(lab.judge().is_err(), "the judge let an overlap pass");
+    // What is being handed over may be on both, unless it is kept alive all the same.
+    let lives = |seconds: u32| {
+        format!("address change {VIP}/32 dev lan0 valid_lft {seconds} preferred_lft {seconds}")
+    };
+    batch(Some(&b), &lives(2))?;
+    batch(Some(&a), &add)?;
+    batch(Some(&b), &delete)?;
+    batch(Some(&a), &lives(2))?;
+    batch(Some(&b), &add)?;
+    batch(Some(&a), &lives(3))?;
+    batch(Some(&a), &delete)?;
+    std::thread::sleep(Duration::from_millis(50));
+    let overlaps = lab.watch.overlaps();
+    let handed_over: Vec<bool> = overlaps.iter().map(|o| o.handed_over).collect();
+    ensure!(
+        handed_over == [false, true, false],
+        "taken for handed over: {handed_over:?}"
+    );
     lab.record
         .allow_overlap("it was made on purpose", Duration::from_secs(1));
     Ok(())

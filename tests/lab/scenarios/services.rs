@@ -234,9 +234,6 @@ fn on_both(pair: &mut Pair) -> Outcome {
     let (mut holder, browser) = pair.up()?;
     let datagrams = pair.client(NGINX.vip)?;
     datagrams.answered(Some(holder), Duration::from_secs(2))?;
-    // The VIPs are both nodes' for a moment, announced by one.
-    pair.record
-        .allow_overlap("an overlapped move", Duration::from_secs(2));
     let from = now();
     for _ in 0..pair.times(10, 100) {
         pair.on(holder, "ha-appliance failover")?;
