@@ -103,7 +103,8 @@ fn prepare(command: &mut Command) {
     }
 }
 
-/// The unit exempts the daemon from the OOM killer; a check that eats all memory must not be exempt.
+/// The unit exempts the daemon from the OOM killer; a check that eats all memory must not be exempt (as
+/// it is for its first instant).
 fn expose(pid: u32) {
     let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0");
 }
@@ -229,7 +230,8 @@ mod tests {
         let mine = "/proc/self/oom_score_adj";
         let before = std::fs::read_to_string(mine).unwrap();
         std::fs::write(mine, "1000").unwrap(); // anybody may raise it, and lower it again
-        let mut command = sh("echo ${NOTIFY_SOCKET-none}; cat /proc/self/oom_score_adj");
+        let exposed = "until grep -qx 0 /proc/$$/oom_score_adj; do sleep 0.01; done";
+        let mut command = sh(&format!("echo ${{NOTIFY_SOCKET-none}}; {exposed}; echo 0"));
         command.env("NOTIFY_SOCKET", "/run/systemd/notify");
         let ended = smol::block_on(run(command, b"", LONG)).unwrap();
         std::fs::write(mine, before).unwrap();
