@@ -2,6 +2,7 @@
 
 use super::state::{PROPERTIES, UnitState, parse};
 use crate::agents::child;
+use crate::agents::words::in_one_line;
 use smol::Timer;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -90,8 +91,7 @@ pub(super) async fn last_words(invocation: &str) -> String {
     command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
     let ended = child::run(command, b"", Duration::from_secs(1)).await;
     let output = ended.map(|e| e.output).unwrap_or_default();
-    let lines: Vec<&str> = output.lines().map(str::trim).collect();
-    lines.join("; ").chars().take(LONGEST_WORDS).collect()
+    in_one_line(&output, LONGEST_WORDS, |_| true)
 }
 
 const LONGEST_WORDS: usize = 400;
@@ -100,11 +100,7 @@ impl Answer {
     /// The words that matter, for an error; empty if it was done without any.
     pub(super) fn words(&self) -> String {
         match self {
-            Answer::Done(text) | Answer::Refused(text) => {
-                let lines = text.lines().map(str::trim);
-                let lines: Vec<&str> = lines.filter(|line| matters(line)).collect();
-                lines.join("; ").chars().take(LONGEST_WORDS).collect()
-            }
+            Answer::Done(text) | Answer::Refused(text) => in_one_line(text, LONGEST_WORDS, matters),
             Answer::Late => "no answer in time".into(),
         }
     }
@@ -113,7 +109,7 @@ impl Answer {
 /// Hints where to look are for those who typed the command.
 fn matters(line: &str) -> bool {
     let hints = ["See ", "Warning: Stopping ", "Warning: The unit file", "  "];
-    !line.is_empty() && !hints.iter().any(|hint| line.starts_with(hint))
+    !hints.iter().any(|hint| line.starts_with(hint))
 }
 
 /// Its words are for programs: English, without colour or pager, and never with a question.
