@@ -21,12 +21,15 @@ pub fn state(bytes: &[u8]) {
         return;
     };
     let body = value.get("body").unwrap_or(&value);
-    let sum = Sha256::digest(body.to_string().as_bytes());
-    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
     let sealed = json!({
-        "format": "ha-appliance state", "version": 1, "sha256": sum, "body": body,
+        "format": "ha-appliance state", "version": 1, "sha256": checksum(body), "body": body,
     });
     loaded(&dir, sealed.to_string().as_bytes());
+}
+
+fn checksum(body: &Value) -> String {
+    let sum = Sha256::digest(body.to_string().as_bytes());
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Either it is reported and moved aside whole, and nothing is remembered; or exactly what it says is.
@@ -48,6 +51,7 @@ fn loaded(dir: &Path, bytes: &[u8]) {
         return;
     }
     let said: Value = serde_json::from_slice(bytes).unwrap();
+    assert_eq!(said["sha256"], checksum(&said["body"]));
     let groups: Vec<Value> = found
         .record
         .groups
