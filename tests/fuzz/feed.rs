@@ -70,12 +70,13 @@ impl Drop for Meal {
 /// Ends the process when an input hangs: nothing else would end it.
 fn watch(name: &str, now: &Weak<Mutex<(Instant, Vec<u8>)>>) {
     while let Some(now) = now.upgrade() {
-        let (since, bytes) = &*now.lock().unwrap();
-        if since.elapsed() > HANGS {
+        let meal = now.lock().unwrap();
+        if meal.0.elapsed() > HANGS {
             eprintln!("{name}: an input hangs");
-            keep(name, bytes);
+            keep(name, &meal.1);
             std::process::abort();
         }
+        drop(meal);
         thread::sleep(Duration::from_millis(100));
     }
 }

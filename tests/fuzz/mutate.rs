@@ -4,7 +4,7 @@
 use crate::rng::Rng;
 
 /// Longer inputs are cut, in bytes; libFuzzer goes further.
-const LONGEST: usize = 4 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 /// Numbers at which readers stumble.
 const NUMBERS: [u64; 12] = [
