@@ -276,29 +276,6 @@ pub(crate) fn ignore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Between fork and exec: the signals, their mask, the scheduling and the place before the OOM killer
-/// that a program expects to be born with.
-pub(crate) fn newborn() -> io::Result<()> {
-    // SAFETY: all of these are async-signal-safe and touch only this thread and local memory.
-    unsafe {
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        let normal: libc::sched_param = std::mem::zeroed();
-        libc::sched_setscheduler(0, libc::SCHED_OTHER, &normal);
-        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
-        // The unit exempts the daemon; a check that eats all memory must not be exempt as well.
-        let file = c"/proc/self/oom_score_adj".as_ptr();
-        let fd = libc::open(file, libc::O_WRONLY | libc::O_CLOEXEC);
-        if fd >= 0 {
-            libc::write(fd, c"0".as_ptr().cast(), 1);
-            libc::close(fd);
-        }
-    }
-    Ok(())
-}
-
 /// Kills a process group. One that is gone already is no error.
 pub(crate) fn kill_group(leader: u32) {
     let leader = leader as i32;

@@ -7,8 +7,9 @@
 mod world;
 
 use ha_appliance::core::event::{Action, Change, Command, Report};
-use ha_appliance::core::setup::Failback;
-use ha_appliance::wire::heartbeat::Side;
+use ha_appliance::core::setup::{Failback, ResourceSetup};
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::{Side, hash};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -95,6 +96,24 @@ fn obey(world: &mut World, command: &str) {
             .machines
             .iter_mut()
             .for_each(|m| m.setup.sources = n.parse().unwrap()),
+        ["resources", ref kinds @ ..] => {
+            let setups = world.machines.each_ref().map(|m| {
+                let mut setup = m.setup.clone();
+                setup.groups[0].resources = kinds.iter().map(|kind| resource(kind)).collect();
+                setup
+            });
+            *world = World::of(setups);
+        }
+        ["restarts", n] => world.machines.iter_mut().for_each(|m| {
+            let resources = &mut m.setup.groups[0].resources;
+            resources
+                .iter_mut()
+                .for_each(|r| r.restarts = n.parse().unwrap());
+        }),
+        ["already", "resource", n, "of", who] => {
+            let n: usize = n.parse().unwrap();
+            world.machines[index(side(who))].running[0][n] = Some(Time(i64::MAX));
+        }
         ["wait_for_peer"] => world
             .machines
             .iter_mut()
@@ -119,6 +138,19 @@ fn obey(world: &mut World, command: &str) {
         ["disk", "of", who, state] => world.machines[index(side(who))].disk_works = on(state),
         ["stop", "of", who, state] => world.machines[index(side(who))].stop_works = on(state),
         ["start", "of", who, state] => world.machines[index(side(who))].start_works = on(state),
+        ["starts", "of", who, "take", time] => {
+            world.machines[index(side(who))].start_takes = span(time)
+        }
+        ["stops", "of", who, "take", time] => {
+            world.machines[index(side(who))].stop_takes = span(time)
+        }
+        ["check", "of", "resource", n, "of", who, "fails"] => {
+            world.fail_check(side(who), n.parse().unwrap())
+        }
+        ["resource", n, "of", who, "dies"] => world.switch(side(who), n.parse().unwrap(), false),
+        ["somebody", "starts", "resource", n, "of", who] => {
+            world.switch(side(who), n.parse().unwrap(), true)
+        }
         ["failover", who] => world.command(side(who), 1, Command::Failover(None)),
         ["standby", who] => world.command(side(who), 2, Command::Standby(side(who), true)),
         ["online", who] => world.command(side(who), 3, Command::Standby(side(who), false)),
@@ -213,9 +245,28 @@ fn name(side: Side) -> &'static str {
     }
 }
 
+/// `both` runs on both nodes. Each may stand twice, with a number: `service-2`.
+fn resource(kind: &str) -> ResourceSetup {
+    let setup = match kind.split('-').next() {
+        Some("vip") => world::vip(),
+        Some("service") => world::service(),
+        Some("both") => ResourceSetup {
+            exclusive: false,
+            ..world::service()
+        },
+        _ => panic!("no such resource: {kind}"),
+    };
+    let name = hash(kind);
+    ResourceSetup { name, ..setup }
+}
+
 fn span(word: &str) -> Duration {
-    match word.strip_suffix("ms") {
-        Some(number) => Duration::from_millis(number.parse().unwrap()),
-        None => Duration::from_secs(word.strip_suffix('s').unwrap().parse().unwrap()),
+    let digits = word.trim_end_matches(char::is_alphabetic);
+    let number = digits.parse().unwrap();
+    match &word[digits.len()..] {
+        "us" => Duration::from_micros(number),
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        unit => panic!("no such unit: {unit}"),
     }
 }

@@ -48,6 +48,7 @@ pub async fn run_reading(
         .stderr(writer)
         .spawn()?;
     let group = Group { leader: child.id() };
+    expose(child.id());
     let reader = Async::new(reader)?;
 
     let stdin = child.stdin.take();
@@ -89,15 +90,22 @@ pub async fn run_reading(
     })
 }
 
-/// Makes the program's process as it expects to be: own process group, no blocked signals, default
-/// SIGPIPE, ordinary scheduling, no exemption from the OOM killer, no claim to speak to systemd for the daemon.
-pub fn prepare(command: &mut Command) {
+/// Makes the program's process as it expects to be: own process group, and no claim to speak to systemd
+/// for the daemon. The standard library gives it an empty signal mask and the default SIGPIPE, and the
+/// kernel ordinary scheduling ([`crate::shell::realtime`] asks for that).
+///
+/// Nothing here runs between fork and exec: with a hook there the standard library forks, which copies
+/// the tables of all the daemon's locked memory, instead of calling posix_spawn(3).
+fn prepare(command: &mut Command) {
     command.process_group(0);
     for variable in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
         command.env_remove(variable);
     }
-    // SAFETY: `newborn` calls only async-signal-safe functions, as code after fork must.
-    unsafe { command.pre_exec(sys::newborn) };
+}
+
+/// The unit exempts the daemon from the OOM killer; a check that eats all memory must not be exempt.
+fn expose(pid: u32) {
+    let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0");
 }
 
 /// Takes what is in the pipe now, without waiting: a program's last words may come with its end.

@@ -8,10 +8,12 @@ pub fn last_line(output: &str, longest: usize) -> Option<String> {
     Some(last.chars().take(longest).collect())
 }
 
-/// The lines that say something and matter, in one, at most so many characters of it.
+/// The lines that say something and matter, in one, at most so many characters of it; what is said
+/// twice in a row stands once.
 pub fn in_one_line(output: &str, longest: usize, matters: impl Fn(&str) -> bool) -> String {
     let lines = output.lines().map(printable);
-    let lines: Vec<String> = lines.filter(|l| !l.is_empty() && matters(l)).collect();
+    let mut lines: Vec<String> = lines.filter(|l| !l.is_empty() && matters(l)).collect();
+    lines.dedup();
     lines.join("; ").chars().take(longest).collect()
 }
 
@@ -35,6 +37,7 @@ mod tests {
             "starting; [31mno repli"
         );
         assert_eq!(in_one_line(COLOURED, 99, |l| l == "starting"), "starting");
+        assert_eq!(in_one_line("a\n a\nb", 99, |_| true), "a; b");
         assert_eq!(last_line(" \n\x1b\n", 99), None);
     }
 }

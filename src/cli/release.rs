@@ -142,6 +142,7 @@ fn services(config: &Config) -> Vec<&Service> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn service(unit: &str, mode: Mode) -> Service {
         Service {

@@ -28,6 +28,8 @@ pub enum Verdict {
 pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
     match cx.peer.state() {
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
+        // Unread it may have come back, and taken over from a node that was paused.
+        PeerState::Left if !cx.tick => Verdict::Waiting(Reason::PeerLeft),
         PeerState::Left => Verdict::Given(Reason::PeerLeft),
         PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),

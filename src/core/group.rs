@@ -249,6 +249,11 @@ impl Group {
                 }
                 true
             }
+            // Not yet granted: what was about to end is kept, and renewed for ever.
+            Phase::Ceding { granted: false } if cx.maintenance && !self.busy(cx) => {
+                self.resume(cx, out);
+                true
+            }
             _ if cx.maintenance => {
                 self.pending = self.pending.filter(|p| p.why == Why::Adopt);
                 self.contested = false;

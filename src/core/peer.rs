@@ -240,6 +240,11 @@ impl Peer {
             }
             if !in_round {
                 self.challenge(heartbeat);
+                if self.state == PeerState::Left {
+                    // It may be back: its goodbye counts no more, and this may be all there is of it.
+                    self.last_heard = Some(now);
+                    self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);
+                }
                 return Heard::Candidate;
             }
             self.believe(heartbeat.incarnation);

@@ -247,6 +247,7 @@ impl Daemon {
         self.follow_network()?;
         self.ask_carriers();
         while let Some(event) = self.next_finished() {
+            self.dirty = true;
             self.step(event);
         }
         self.hear_heartbeats();

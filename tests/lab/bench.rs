@@ -4,6 +4,7 @@
 
 use crate::client::Client;
 use crate::contender::Contender;
+use crate::figures;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Host, NODES, Port, VIP, Wire};
 use crate::record::{Record, median, seconds};
@@ -37,7 +38,7 @@ struct Trial<'a> {
     pids: HashMap<Host, u32>,
 }
 
-/// `lab bench [--runs N] [--only keepalived|ha] [FAULT...]`
+/// `lab bench [--runs N] [--only keepalived|ha] [FAULT...]`, `lab bench services [--runs N]`
 pub fn main(words: &[&str]) -> ExitCode {
     let value = |name| {
         words
@@ -46,6 +47,9 @@ pub fn main(words: &[&str]) -> ExitCode {
             .and_then(|at| words.get(at + 1))
     };
     let runs = value("--runs").and_then(|n| n.parse().ok()).unwrap_or(10);
+    if words.contains(&"services") {
+        return figures::main(runs);
+    }
     let contenders: Vec<Contender> = [
         (
             "ha",

@@ -1,7 +1,10 @@
-//! What a user of the VIP sees: a UDP probe every half millisecond, and which node answered it.
+//! What a user of the VIP sees: a UDP probe every half millisecond, or a request for a page, and
+//! which node answered it.
 
-use crate::net::{Host, Net};
+use crate::http::{self, Page};
+use crate::net::{Host, NODES, Net};
 use crate::sys::{self, Micros, now, within};
+use crate::topology::Topology;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -16,22 +19,64 @@ pub const ECHO_PORT: u16 = 7;
 /// The usual probing period.
 pub const PERIOD: Duration = Duration::from_micros(500);
 
+/// The network of the lab answers faster.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// A gap shorter than this proves nothing on a busy machine; that nothing moved is told by the
 /// kernel's record of addresses, not by the client.
 const UNNOTICED: Duration = Duration::from_millis(200);
 
 /// A client that probes one address until it is dropped.
 pub struct Client {
-    probes: Arc<Mutex<Vec<Probe>>>,
+    probes: Arc<Probes>,
+    patience: Duration,
+    topology: &'static Topology,
     over: Arc<AtomicBool>,
     prober: Option<JoinHandle<()>>,
 }
 
-/// One probe; `answer` is when its answer came, and whose it was.
+/// One probe; `answer` is when its answer came, and whose it was. `cut`: its connection stood when
+/// the address moved away, and TCP's state does not move with it.
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     sent: Micros,
     answer: Option<(Micros, Host)>,
+    cut: bool,
+}
+
+/// Every probe of a client, numbered in the order in which they were sent.
+#[derive(Default)]
+pub struct Probes(Mutex<Vec<Probe>>);
+
+impl Probes {
+    /// Notes that a probe is sent now, and numbers it.
+    pub fn sent(&self) -> usize {
+        let mut probes = self.all();
+        probes.push(Probe {
+            sent: now(),
+            answer: None,
+            cut: false,
+        });
+        probes.len() - 1
+    }
+
+    /// Notes that a probe was answered now.
+    pub fn answered(&self, number: usize, by: Host) {
+        if let Some(probe) = self.all().get_mut(number) {
+            probe.answer.get_or_insert((now(), by));
+        }
+    }
+
+    /// Notes that the connection of a probe was accepted, and brought no answer.
+    pub fn cut(&self, number: usize) {
+        if let Some(probe) = self.all().get_mut(number) {
+            probe.cut = true;
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Probe>> {
+        self.0.lock().expect("no panic while held")
+    }
 }
 
 /// The longest time for which no probe that was sent got an answer.
@@ -64,17 +109,48 @@ impl Client {
         let socket = within(&net.netns(Host::Client), || UdpSocket::bind(any))?;
         socket.set_nonblocking(true)?;
         let target = SocketAddr::new(address, ECHO_PORT);
-        let probes = Arc::new(Mutex::new(Vec::new()));
+        Ok(Client::with(net, PATIENCE, move |probes, over| {
+            probe(&socket, target, period, probes, over);
+        }))
+    }
+
+    /// Starts to get a page over the VIP, one request a period, each over a connection of its own.
+    /// The page must name the node.
+    pub fn browse(net: &Net, path: &'static str, period: Duration) -> io::Result<Client> {
+        let address = net.topology.vip.parse().expect("an IPv4 address");
+        let page = Page { address, path };
+        let (netns, names) = (net.netns(Host::Client), net.topology.names);
+        Ok(Client::with(net, http::PATIENCE, move |probes, over| {
+            sys::enter(&netns).expect("the client has a namespace");
+            let who = |reply: &str| {
+                let named = NODES
+                    .into_iter()
+                    .zip(names)
+                    .find(|(_, name)| reply.contains(name));
+                named.map_or(Host::Stranger, |(host, _)| host)
+            };
+            http::probe(&page, who, period, probes, over);
+        }))
+    }
+
+    fn with(
+        net: &Net,
+        patience: Duration,
+        probe: impl FnOnce(&Probes, &AtomicBool) + Send + 'static,
+    ) -> Client {
+        let probes = Arc::<Probes>::default();
         let over = Arc::new(AtomicBool::new(false));
         let prober = std::thread::spawn({
             let (probes, over) = (probes.clone(), over.clone());
-            move || probe(&socket, target, period, &probes, &over)
+            move || probe(&probes, &over)
         });
-        Ok(Client {
+        Client {
             probes,
+            patience,
+            topology: net.topology,
             over,
             prober: Some(prober),
-        })
+        }
     }
 
     /// Waits for the answer to a probe sent from now on, by a given node or any; gives when that
@@ -87,7 +163,7 @@ impl Client {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let who = by.map_or("anyone", Host::node_name);
+        let who = by.map_or("anyone", |host| self.topology.name(host));
         Err(format!("no answer to the client by {who} within {limit:?}"))
     }
 
@@ -103,7 +179,7 @@ impl Client {
 
     /// Of the probes sent since `from`, and long enough ago, the answered part.
     pub fn answered_share(&self, from: Micros) -> f64 {
-        let recent = now() - 20_000;
+        let recent = now() - self.patience.as_micros() as u64;
         let probes = self.probes();
         let counted: Vec<_> = probes
             .iter()
@@ -133,7 +209,7 @@ impl Client {
         };
         let mut lost = 0;
         // An answer takes its time: what was sent just now is not lost yet.
-        let recent = now() - 20_000;
+        let recent = now() - self.patience.as_micros() as u64;
         for probe in &probes[start..] {
             if probe.answer.is_none() {
                 lost += usize::from(probe.sent < recent);
@@ -158,6 +234,16 @@ impl Client {
         Outage { lost, ..longest }
     }
 
+    /// Requests since `from` that were under way when the server was gone: accepted, not answered.
+    /// The lost ones of [`Client::outage`] count them too.
+    pub fn cut(&self, from: Micros) -> usize {
+        let probes = self.probes();
+        let cut = probes
+            .iter()
+            .filter(|probe| probe.sent >= from && probe.cut);
+        cut.count()
+    }
+
     /// Fails if questions were lost since `from` and the gap is longer than a busy machine explains.
     /// A long gap without a loss is a prober that did not get its turn.
     pub fn noticed_nothing(&self, from: Micros) -> Result<(), String> {
@@ -173,7 +259,7 @@ impl Client {
     }
 
     fn probes(&self) -> MutexGuard<'_, Vec<Probe>> {
-        self.probes.lock().expect("no panic while held")
+        self.probes.all()
     }
 }
 
@@ -205,20 +291,13 @@ fn probe(
     socket: &UdpSocket,
     target: SocketAddr,
     period: Duration,
-    probes: &Mutex<Vec<Probe>>,
+    probes: &Probes,
     over: &AtomicBool,
 ) {
     sys::realtime();
     let mut due = now();
     while !over.load(Ordering::Relaxed) {
-        let number = {
-            let mut probes = probes.lock().expect("no panic while held");
-            probes.push(Probe {
-                sent: now(),
-                answer: None,
-            });
-            probes.len() as u64 - 1
-        };
+        let number = probes.sent() as u64;
         // An unreachable VIP is what the probe is there to find.
         let _ = socket.send_to(&number.to_be_bytes(), target);
         due = (due + period.as_micros() as u64).max(now().saturating_sub(5_000));
@@ -229,7 +308,7 @@ fn probe(
     }
 }
 
-fn receive(socket: &UdpSocket, probes: &Mutex<Vec<Probe>>) {
+fn receive(socket: &UdpSocket, probes: &Probes) {
     let mut bytes = [0; 64];
     while let Ok(length) = socket.recv(&mut bytes) {
         let who = match &bytes[8.min(length)..length] {
@@ -238,26 +317,15 @@ fn receive(socket: &UdpSocket, probes: &Mutex<Vec<Probe>>) {
             _ => Host::Stranger,
         };
         let number = u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"));
-        if let Some(probe) = probes
-            .lock()
-            .expect("no panic while held")
-            .get_mut(number as usize)
-        {
-            probe.answer.get_or_insert((now(), who));
-        }
+        probes.answered(number as usize, who);
     }
 }
 
 fn wait_readable(socket: &UdpSocket, microseconds: u64) {
-    let mut poll = libc::pollfd {
+    let poll = libc::pollfd {
         fd: socket.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
-    let timeout = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: (microseconds.min(999_999) * 1000) as i64,
-    };
-    // SAFETY: one valid pollfd and a valid timespec.
-    unsafe { libc::ppoll(&mut poll, 1, &timeout, std::ptr::null()) };
+    sys::poll(&mut [poll], microseconds);
 }

@@ -1,15 +1,19 @@
 //! What a scenario works with: the network, both nodes, the watch, and words for what is done to
-//! them. Everything done is noted for the time line.
+//! them. Everything done is noted for the time line. A node is the daemon alone in a namespace
+//! ([`Node`]), or a whole system ([`crate::machine::Machine`], with more words in `pair`).
 
 use crate::client::{Client, PERIOD};
-use crate::net::{Host, NODES, Net, VIP, Wire};
+use crate::net::{Host, NODES, Net, VIP};
 use crate::node::Node;
 use crate::record::Record;
 use crate::status;
 use crate::sys::{self, Micros, now};
 use crate::toml::Settings;
+use crate::topology::{Topology, USUAL};
 use crate::watch::{Change, Watch};
 use std::error::Error;
+use std::io;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +32,29 @@ macro_rules! ensure {
     };
 }
 
+/// A node as the lab sees it, whatever it is made of.
+pub trait Hardware: Sized {
+    /// A node without power.
+    fn new(net: &Net, host: Host) -> io::Result<Self>;
+    /// How it is called.
+    fn name(&self) -> &'static str;
+    /// Where its daemon keeps what does not survive a power cut.
+    fn run_directory(&self) -> PathBuf;
+    /// Starts a program of the lab's own on its network; it dies with the node.
+    fn beside(&mut self, command: Command) -> io::Result<u32>;
+    /// Switches it on, its cables plugged.
+    fn switch_on(&mut self) -> io::Result<()>;
+    /// Waits until it is up.
+    fn booted(&mut self) -> Outcome;
+    /// Ends everything that runs on it at once: its power is gone.
+    fn die(&mut self);
+    /// Stops everything that runs on it, as a paused virtual machine does, or lets it go on.
+    fn set_frozen(&self, frozen: bool);
+}
+
 /// One pair on one network.
-pub struct Lab {
-    nodes: Vec<Node>,
+pub struct Lab<N = Node> {
+    nodes: Vec<N>,
     /// Who holds which VIP.
     pub watch: Arc<Watch>,
     /// The cables.
@@ -40,25 +64,9 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds the network and switches both nodes on; no daemon runs yet.
+    /// The usual pair, both nodes switched on; no daemon runs yet.
     pub fn new(record: Arc<Record>) -> Outcome<Lab> {
-        let net = Net::new()?;
-        let watch = Arc::new(Watch::start(&net)?);
-        record.watch(watch.clone());
-        let nodes = NODES
-            .into_iter()
-            .map(|host| Node::new(&net, host))
-            .collect::<Result<_, _>>()?;
-        let mut lab = Lab {
-            nodes,
-            watch,
-            net,
-            record,
-        };
-        for host in NODES {
-            lab.power_on(host)?;
-        }
-        Ok(lab)
+        Lab::build(record, &USUAL)
     }
 
     /// Ends both daemons, forgets their state, removes what addresses they left, and mends every
@@ -81,21 +89,6 @@ impl Lab {
             self.power_on(host)?;
         }
         Ok(())
-    }
-
-    /// A node.
-    pub fn node(&mut self, host: Host) -> &mut Node {
-        &mut self.nodes[usize::from(host == Host::B)]
-    }
-
-    /// Writes a line into the time line, and gives its time.
-    pub fn note(&self, text: impl Into<String>) -> Micros {
-        self.record.note(text)
-    }
-
-    /// How often to repeat: in the usual run, and in the long one.
-    pub fn times(&self, short: usize, long: usize) -> usize {
-        if self.record.long { long } else { short }
     }
 
     /// Gives both nodes the same ha.toml.
@@ -145,6 +138,44 @@ impl Lab {
             }
         }
     }
+}
+
+impl<N: Hardware> Lab<N> {
+    /// Builds a pair's network and switches both nodes on.
+    pub fn build(record: Arc<Record>, topology: &'static Topology) -> Outcome<Lab<N>> {
+        let net = Net::new(topology)?;
+        let watch = Arc::new(Watch::start(&net)?);
+        record.watch(watch.clone());
+        let nodes = NODES.map(|host| N::new(&net, host));
+        let mut lab = Lab {
+            nodes: nodes.into_iter().collect::<Result<_, _>>()?,
+            watch,
+            net,
+            record,
+        };
+        for host in NODES {
+            lab.switch_on(host)?;
+        }
+        for host in NODES {
+            lab.node(host).booted()?;
+        }
+        Ok(lab)
+    }
+
+    /// A node.
+    pub fn node(&mut self, host: Host) -> &mut N {
+        &mut self.nodes[usize::from(host == Host::B)]
+    }
+
+    /// Writes a line into the time line, and gives its time.
+    pub fn note(&self, text: impl Into<String>) -> Micros {
+        self.record.note(text)
+    }
+
+    /// How often to repeat: in the usual run, and in the long one.
+    pub fn times(&self, short: usize, long: usize) -> usize {
+        if self.record.long { long } else { short }
+    }
 
     /// A client that probes an address from now on.
     pub fn client(&self, address: &str) -> Outcome<Client> {
@@ -166,7 +197,7 @@ impl Lab {
         let asked = now();
         let (mut last, mut steady) = (None, now());
         while sys::since(asked) < limit {
-            let holders = self.watch.holders(VIP);
+            let holders = self.watch.holders(self.net.topology.vip);
             let single = (holders.len() == 1).then(|| holders[0]);
             if single != last {
                 (last, steady) = (single, now());
@@ -178,7 +209,7 @@ impl Lab {
         }
         Err(format!(
             "{:?} hold the VIP after {limit:?}, not one node",
-            self.watch.holders(VIP)
+            self.watch.holders(self.net.topology.vip)
         )
         .into())
     }
@@ -197,11 +228,11 @@ impl Lab {
             return Err(format!(
                 "{:?} on {} although nothing should move",
                 event.change,
-                event.host.node_name()
+                self.net.name(event.host)
             )
             .into());
         }
-        let holders = self.watch.holders(VIP);
+        let holders = self.watch.holders(self.net.topology.vip);
         ensure!(
             holders == [holder],
             "{holders:?} hold the VIP instead of {holder:?}"
@@ -231,14 +262,22 @@ impl Lab {
     pub fn power_cut(&mut self, host: Host) -> Outcome<Micros> {
         self.net.silence(host)?;
         self.watch.power_cut(host);
-        let at = self.note(format!("cut the power of {}", host.node_name()));
+        let at = self.note(format!("cut the power of {}", self.net.name(host)));
         self.node(host).die();
         Ok(at)
     }
 
     /// Gives a node power: a fresh kernel, cables, addresses, and the echo responder that tells
-    /// the client who answered. What it kept on disk is still there; the daemon is not started.
+    /// the client who answered. What it kept on disk is still there; waits until the node is up, but
+    /// starts no daemon.
     pub fn power_on(&mut self, host: Host) -> Outcome {
+        self.switch_on(host)?;
+        self.node(host).booted()
+    }
+
+    /// As [`Lab::power_on`], but does not wait, and its interfaces stay down until
+    /// [`Net::address`].
+    pub fn power_on_without_network(&mut self, host: Host) -> Outcome {
         if sys::netns_path(&self.net.netns(host)).exists() {
             // Left standing at the power cut: removing it then would have kept the kernel's
             // network lock busy during the very takeover that is measured.
@@ -246,12 +285,18 @@ impl Lab {
         }
         self.net.create(host)?;
         self.watch.follow(&self.net, host)?;
-        self.net.cable(host, &[Wire::Lan, Wire::Interlink])?;
+        self.net.cable(host, self.net.topology.wires())?;
         let mut echo = Command::new(std::env::current_exe()?);
         echo.args(["__echo", host.tag()]);
         self.node(host).beside(echo)?;
-        self.note(format!("{} has power", host.node_name()));
+        self.node(host).switch_on()?;
+        self.note(format!("{} has power", self.net.name(host)));
         Ok(())
+    }
+
+    fn switch_on(&mut self, host: Host) -> Outcome {
+        self.power_on_without_network(host)?;
+        Ok(self.net.address(host, self.net.topology.wires())?)
     }
 
     /// What the judge found: overlaps longer than allowed.

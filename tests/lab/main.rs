@@ -8,7 +8,8 @@
 //! ```
 //!
 //! It needs root, `ip` and `nft`: nodes are network namespaces, cables are veth pairs, and faults
-//! are made in the switch between them. `scenario` tells how a scenario runs, `net` what the network looks
+//! are made in the switch between them. In a `node` the daemon runs alone; a `machine` is a whole
+//! Debian with systemd in a container, for which scripts/rootfs makes the file system. `scenario` tells how a scenario runs, `net` what the network looks
 //! like, `watch` how it is judged.
 
 mod bench;
@@ -16,9 +17,13 @@ mod client;
 mod contender;
 mod demo;
 mod fake;
+mod figures;
+mod http;
 mod lab;
+mod machine;
 mod net;
 mod node;
+mod pair;
 mod record;
 mod rtnl;
 mod scenario;
@@ -27,6 +32,7 @@ mod status;
 mod sweep;
 mod sys;
 mod toml;
+mod topology;
 mod tricks;
 mod usage;
 mod watch;

@@ -8,12 +8,14 @@
 //!          il0  .1  ── a ──── interlink ─── b ── il0  .2       10.88.0.0/30
 //! ```
 //!
-//! Every address has an IPv6 twin (`fd77::`, `fd88::`). The switch's ports are called `a-lan`,
+//! Every address has an IPv6 twin (`fd77::`, `fd88::`). These are the usual names and addresses;
+//! `topology` has them, and others. The switch's ports are called `a-lan`,
 //! `b-il` and so on: a fault is made there and never inside a node. All names start with
 //! `ha<pid>-`, so that several labs can run at once and a dead one can be swept away.
 
 use crate::rtnl::Rtnl;
 use crate::sys::{self, within};
+use crate::topology::{Segment, Topology};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
@@ -140,6 +142,8 @@ pub enum Cut {
 
 /// The running network. Dropping it removes everything.
 pub struct Net {
+    /// Who is called what on it.
+    pub topology: &'static Topology,
     prefix: String,
     switch: Rtnl,
     ports: Mutex<HashMap<Port, u32>>,
@@ -147,7 +151,7 @@ pub struct Net {
 
 impl Net {
     /// Builds switch, gateway and client. Nodes are added by [`Net::attach`].
-    pub fn new() -> io::Result<Net> {
+    pub fn new(topology: &'static Topology) -> io::Result<Net> {
         let prefix = format!("ha{}-", std::process::id());
         let switch = format!("{prefix}sw");
         batch(None, &format!("netns add {switch}\n"))?;
@@ -162,6 +166,7 @@ impl Net {
         quieten(&switch)?;
         batch(Some(&switch), &lines)?;
         let net = Net {
+            topology,
             switch: Rtnl::open(&switch)?,
             prefix,
             ports: Mutex::default(),
@@ -172,6 +177,11 @@ impl Net {
         net.attach(Host::Gateway, &[Wire::Lan])?;
         net.attach(Host::Client, &[Wire::Lan])?;
         Ok(net)
+    }
+
+    /// A node's name.
+    pub fn name(&self, host: Host) -> &'static str {
+        self.topology.name(host)
     }
 
     /// A host's namespace.
@@ -199,34 +209,23 @@ impl Net {
     /// Creates a host and plugs it in, with its addresses.
     pub fn attach(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
         self.create(host)?;
-        self.cable(host, wires)
+        self.cable(host, wires)?;
+        self.address(host, wires)
     }
 
-    /// Plugs a created host in and gives it its addresses.
+    /// Plugs a created host in; its interfaces are down and have no addresses yet.
     pub fn cable(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
         let (netns, switch) = (self.netns(host), self.switch_netns());
-        let mut outside = String::new();
-        let mut inside = "link set lo up\n".to_string();
+        let mut lines = String::new();
         for &wire in wires {
-            let (port, name) = (Port(host, wire), format!("{}0", wire.tag()));
+            let (port, name) = (Port(host, wire), self.segment(wire)?.interface);
             let mac = mac_text(host.mac(wire));
-            outside += &format!(
+            lines += &format!(
                 "link add {port} type veth peer name {name} address {mac} netns {netns}\n"
             );
-            outside += &format!("link set {port} master {} up\n", wire.bridge());
-            let n = host.number(wire);
-            let (v4, v6) = match wire {
-                Wire::Lan => (format!("10.77.0.{n}/24"), format!("fd77::{n}/64")),
-                Wire::Interlink => (format!("10.88.0.{n}/30"), format!("fd88::{n}/64")),
-            };
-            inside += &format!("addr add {v4} dev {name}\naddr add {v6} dev {name} nodad\n");
-            inside += &format!("link set {name} up\n");
+            lines += &format!("link set {port} master {} up\n", wire.bridge());
         }
-        if wires.contains(&Wire::Lan) && host != Host::Gateway {
-            inside += "route add default via 10.77.0.1\nroute add default via fd77::1\n";
-        }
-        batch(Some(&switch), &outside)?;
-        batch(Some(&netns), &inside)?;
+        batch(Some(&switch), &lines)?;
         let indices = within(&switch, || {
             let index = |port: Port| {
                 let name = std::ffi::CString::new(port.to_string())?;
@@ -243,6 +242,27 @@ impl Net {
             .expect("no panic while held")
             .extend(indices);
         Ok(())
+    }
+
+    /// Sets a plugged host's interfaces up, with their addresses, and gives it its default route.
+    pub fn address(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
+        let mut lines = "link set lo up\n".to_string();
+        for &wire in wires {
+            let segment = self.segment(wire)?;
+            let name = segment.interface;
+            for address in segment.addresses(host, wire) {
+                let nodad = if address.contains(':') { " nodad" } else { "" };
+                lines += &format!("addr add {address} dev {name}{nodad}\n");
+            }
+            lines += &format!("link set {name} up\n");
+            if wire == Wire::Lan && host != Host::Gateway {
+                for gateway in segment.addresses(Host::Gateway, wire) {
+                    let (gateway, _) = gateway.split_once('/').expect("a prefix length");
+                    lines += &format!("route add default via {gateway}\n");
+                }
+            }
+        }
+        batch(Some(&self.netns(host)), &lines)
     }
 
     /// Removes a host: its ports, then its namespace. What still runs in it must be dead already.
@@ -312,13 +332,18 @@ impl Net {
         self.nft("flush chain bridge lab f")
     }
 
+    fn segment(&self, wire: Wire) -> io::Result<&Segment> {
+        let missing = || io::Error::other("this pair has no interlink");
+        self.topology.segment(wire).ok_or_else(missing)
+    }
+
     fn index(&self, port: Port) -> u32 {
         self.ports.lock().expect("no panic while held")[&port]
     }
 
     fn nft(&self, lines: &str) -> io::Result<()> {
         let mut command = Command::new("nft");
-        sys::place(command.args(["-f", "-"]), &self.switch_netns(), None)?;
+        sys::place(command.args(["-f", "-"]), &self.switch_netns(), &[])?;
         feed(command, lines)
     }
 }

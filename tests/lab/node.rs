@@ -1,6 +1,7 @@
 //! A node: a namespace on the network, a directory of its own, the appliance, and whatever else
 //! runs beside it.
 
+use crate::lab::{Hardware, Outcome};
 use crate::net::{Host, Net};
 use crate::sweep;
 use crate::sys::{self, kill};
@@ -176,7 +177,7 @@ impl Node {
             .args(arguments)
             .args(self.options())
             .stdin(Stdio::null());
-        sys::place(&mut command, &self.netns, None)?;
+        sys::place(&mut command, &self.netns, &[])?;
         command.output()
     }
 
@@ -245,11 +246,43 @@ impl Node {
 
     fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let group = sweep::cgroup(std::process::id(), self.host.tag());
-        let procs = group
-            .map(|group| group.join("cgroup.procs"))
-            .filter(|procs| procs.exists());
-        sys::place(&mut command, &self.netns, procs)?;
+        let group: Vec<PathBuf> = group.filter(|group| group.exists()).into_iter().collect();
+        sys::place(&mut command, &self.netns, &group)?;
         command.spawn()
+    }
+}
+
+impl Hardware for Node {
+    fn new(net: &Net, host: Host) -> io::Result<Node> {
+        Node::new(net, host)
+    }
+
+    fn name(&self) -> &'static str {
+        self.host.node_name()
+    }
+
+    fn run_directory(&self) -> PathBuf {
+        self.run()
+    }
+
+    fn beside(&mut self, command: Command) -> io::Result<u32> {
+        Node::beside(self, command)
+    }
+
+    fn switch_on(&mut self) -> io::Result<()> {
+        Ok(()) // all it runs is what the scenario starts
+    }
+
+    fn booted(&mut self) -> Outcome {
+        Ok(())
+    }
+
+    fn die(&mut self) {
+        Node::die(self);
+    }
+
+    fn set_frozen(&self, frozen: bool) {
+        Node::set_frozen(self, frozen);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a scenario leaves behind: its time line, its figures, and the overlaps it may have.
 
+use crate::machine;
 use crate::net::NODES;
 use crate::sweep;
 use crate::sys::{Micros, now};
@@ -21,8 +22,12 @@ struct Inner {
     notes: Vec<(Micros, String)>,
     figures: Vec<(String, Vec<Duration>)>,
     allowance: Option<(String, Duration)>,
+    violations: Vec<(Micros, String)>,
     watch: Option<Arc<Watch>>,
 }
+
+/// The lifetime of a ceded address, and the second in which the kernel looks for what has ended.
+const HANDED_OVER: Duration = Duration::from_secs(3);
 
 impl Record {
     /// An empty record.
@@ -55,17 +60,30 @@ impl Record {
         self.inner().allowance = Some((reason.to_string(), at_most));
     }
 
+    /// Something that must never be has been seen.
+    pub fn violation(&self, what: String) {
+        self.inner().violations.push((now(), what));
+    }
+
     /// Tells where the address events are.
     pub fn watch(&self, watch: Arc<Watch>) {
         self.inner().watch = Some(watch);
     }
 
-    /// Fails on the first overlap longer than allowed.
+    /// Fails on a violation, or on the first overlap longer than allowed. An address that was ceded
+    /// may be on both until the kernel ends it.
     pub fn judge(&self, overlaps: &[Overlap]) -> crate::lab::Outcome {
+        if let Some((at, what)) = self.inner().violations.first() {
+            return Err(format!("{what} at {} µs", at - self.start).into());
+        }
         let allowance = self.inner().allowance.clone();
-        let (reason, at_most) = allowance.unwrap_or(("nothing".into(), Duration::ZERO));
+        let allowance = allowance.unwrap_or(("nothing".into(), Duration::ZERO));
         for overlap in overlaps {
             let length = Duration::from_micros(overlap.until - overlap.from);
+            let (reason, at_most) = match overlap.handed_over {
+                true => ("a move without a gap".into(), HANDED_OVER),
+                false => allowance.clone(),
+            };
             crate::ensure!(
                 length <= at_most && at_most > Duration::ZERO,
                 "both nodes held {} from {} µs to {} µs, {} µs long ({reason} allows {at_most:?})",
@@ -74,7 +92,11 @@ impl Record {
                 overlap.until - self.start,
                 overlap.until - overlap.from,
             );
-            self.figure("allowed overlap", length);
+            let what = match overlap.handed_over {
+                true => "both had it for",
+                false => "allowed overlap",
+            };
+            self.figure(what, length);
         }
         Ok(())
     }
@@ -100,10 +122,14 @@ impl Record {
         lines.collect::<Vec<_>>().join(", ")
     }
 
-    /// Notes and address events merged, in seconds since the start.
+    /// Notes, address events and what machines have in their journals, merged, in seconds since the
+    /// start.
     pub fn time_line(&self) -> String {
         let inner = self.inner();
         let mut lines = inner.notes.clone();
+        for host in NODES {
+            lines.extend(machine::journal(host));
+        }
         let events = inner
             .watch
             .as_ref()
@@ -120,7 +146,7 @@ impl Record {
             }
             let what = format!(
                 "    {} {} {:?}",
-                event.host.node_name(),
+                inner.watch.as_ref().map_or("", |w| w.name(event.host)),
                 event.address,
                 event.change
             );

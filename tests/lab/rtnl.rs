@@ -82,6 +82,8 @@ pub struct AddressEvent {
     pub present: bool,
     /// The address.
     pub address: IpAddr,
+    /// For how many seconds it is valid from now.
+    pub valid: u32,
 }
 
 impl AddressFeed {
@@ -151,12 +153,13 @@ fn parse(mut bytes: &[u8], netns: i32) -> Vec<AddressEvent> {
         let kind = u16::from_ne_bytes(bytes[4..6].try_into().expect("two bytes"));
         if matches!(kind, libc::RTM_NEWADDR | libc::RTM_DELADDR)
             && length >= 24
-            && let Some(address) = address(&bytes[24..length])
+            && let Some((address, valid)) = address(&bytes[24..length])
         {
             events.push(AddressEvent {
                 netns,
                 present: kind == libc::RTM_NEWADDR,
                 address,
+                valid,
             });
         }
         bytes = &bytes[((length + 3) & !3).min(bytes.len())..];
@@ -164,9 +167,10 @@ fn parse(mut bytes: &[u8], netns: i32) -> Vec<AddressEvent> {
     events
 }
 
-/// IFA_LOCAL where there is one (IPv4), else IFA_ADDRESS.
-fn address(mut attributes: &[u8]) -> Option<IpAddr> {
-    let mut found = None;
+/// IFA_LOCAL where there is one (IPv4), else IFA_ADDRESS; and `ifa_valid` of IFA_CACHEINFO
+/// (linux/if_addr.h).
+fn address(mut attributes: &[u8]) -> Option<(IpAddr, u32)> {
+    let (mut local, mut found, mut valid) = (None, None, u32::MAX);
     while attributes.len() >= 4 {
         let length = u16::from_ne_bytes([attributes[0], attributes[1]]) as usize;
         let kind = u16::from_ne_bytes([attributes[2], attributes[3]]);
@@ -181,13 +185,17 @@ fn address(mut attributes: &[u8]) -> Option<IpAddr> {
             _ => None,
         };
         match kind {
-            libc::IFA_LOCAL => return ip,
+            libc::IFA_LOCAL => local = ip,
             libc::IFA_ADDRESS => found = ip,
+            libc::IFA_CACHEINFO => {
+                let bytes = value.get(4..8)?.try_into().expect("four bytes");
+                valid = u32::from_ne_bytes(bytes);
+            }
             _ => {}
         }
         attributes = &attributes[((length + 3) & !3).min(attributes.len())..];
     }
-    found
+    Some((local.or(found)?, valid))
 }
 
 fn link_message(family: i32, index: u32, flags: u32, change: u32) -> Vec<u8> {

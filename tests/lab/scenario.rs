@@ -1,11 +1,13 @@
 //! The register of scenarios, and running them: each in a process of its own, so that one that
 //! hangs or breaks takes nothing with it and the rest still run.
 
-use crate::lab::{Lab, Outcome};
+use crate::lab::{Hardware, Lab, Outcome};
+use crate::machine::Machine;
 use crate::record::Record;
 use crate::scenarios;
 use crate::sweep;
 use crate::sys;
+use crate::topology::Topology;
 use std::io::{Read, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,9 +21,17 @@ pub struct Scenario {
     /// What it shows, in one sentence.
     pub shows: &'static str,
     /// What it does.
-    pub run: fn(&mut Lab) -> Outcome,
+    pub run: Run,
     /// The longest it may take, in seconds: in the usual run, and in the long one.
     pub limit: (u64, u64),
+}
+
+/// What a scenario does, and with what kind of nodes.
+pub enum Run {
+    /// The daemon alone, in a namespace: quick to start, and any phase of it can be met.
+    Nodes(fn(&mut Lab) -> Outcome),
+    /// A whole system with systemd as PID 1 and real services, in the network of a case.
+    Machines(&'static Topology, fn(&mut Lab<Machine>) -> Outcome),
 }
 
 /// Every scenario, in the order in which they run.
@@ -81,11 +91,10 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     };
     let record = Record::new(long);
     watchdog(scenario, record.clone());
-    let outcome = Lab::new(record.clone()).and_then(|mut lab| {
-        let outcome = caught(|| (scenario.run)(&mut lab)).and_then(|()| lab.judge());
-        // What the logs say belongs to the diagnosis, so it is made before they are swept away.
-        outcome.map_err(|e| format!("{e}\n{}", record.diagnosis()).into())
-    });
+    let outcome = match scenario.run {
+        Run::Nodes(run) => play(Lab::new(record.clone()), run),
+        Run::Machines(topology, run) => play(Lab::build(record.clone(), topology), run),
+    };
     match outcome {
         Ok(()) => {
             println!("{:<28}{}   ok", scenario.name, record.figures());
@@ -96,6 +105,13 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn play<N: Hardware>(lab: Outcome<Lab<N>>, run: fn(&mut Lab<N>) -> Outcome) -> Outcome {
+    let mut lab = lab?;
+    let outcome = caught(|| run(&mut lab)).and_then(|()| lab.judge());
+    // What the logs say belongs to the diagnosis, so it is made before they are swept away.
+    outcome.map_err(|e| format!("{e}\n{}", lab.record.diagnosis()).into())
 }
 
 /// A broken expectation within the lab is a failure like any other, and wants the same diagnosis.

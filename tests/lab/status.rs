@@ -1,14 +1,13 @@
 //! Reading a daemon's status.json: the only place that knows its shape.
 
-use crate::lab::Outcome;
-use crate::node::Node;
+use crate::lab::{Hardware, Outcome};
 use crate::sys::{self, now};
 use serde_json::Value;
 use std::time::Duration;
 
 /// The status as written last; `None` before the first.
-pub fn read(node: &Node) -> Option<Value> {
-    let text = std::fs::read_to_string(node.run().join("status.json")).ok()?;
+pub fn read(node: &impl Hardware) -> Option<Value> {
+    let text = std::fs::read_to_string(node.run_directory().join("status.json")).ok()?;
     serde_json::from_str(&text).ok()
 }
 
@@ -76,7 +75,7 @@ fn same_host(shown: &str, address: &str) -> bool {
 
 /// Waits until a node's status fulfils a condition; `what` names it if it never does.
 pub fn wait_until(
-    node: &Node,
+    node: &impl Hardware,
     what: &str,
     limit: Duration,
     condition: impl Fn(&Value) -> bool,
@@ -93,7 +92,7 @@ pub fn wait_until(
     let last = last.map_or("no status at all".to_string(), |s| s.to_string());
     Err(format!(
         "{}: no \"{what}\" within {limit:?}; last: {last}",
-        node.host.node_name()
+        node.name()
     )
     .into())
 }

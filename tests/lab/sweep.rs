@@ -29,6 +29,14 @@ pub fn cgroup(lab: u32, tag: &str) -> Option<PathBuf> {
     Some(root.join(format!("ha-lab-{lab}-{tag}")))
 }
 
+/// Every cgroup that a lab's machine lives in: systemd wants one in the hierarchy it manages by.
+pub fn machine_cgroups(lab: u32, tag: &str) -> Vec<PathBuf> {
+    let v1 = ["systemd", "unified"].map(|name| Path::new("/sys/fs/cgroup").join(name));
+    let managed = v1.iter().filter(|root| root.join("cgroup.procs").exists());
+    let managed = managed.map(|root| root.join(format!("ha-lab-{lab}-{tag}")));
+    cgroup(lab, tag).into_iter().chain(managed).collect()
+}
+
 /// A process that outlives this one just long enough to sweep up after it, however it ended: it
 /// waits for the pipe between them to break.
 pub fn guard() -> io::Result<Guard> {
@@ -97,9 +105,11 @@ pub fn sweep(lab: u32) {
         .collect();
     let _ = batch(None, &lines);
     for tag in ["a", "b"] {
-        if let Some(group) = cgroup(lab, tag) {
+        for group in machine_cgroups(lab, tag) {
             remove_cgroup(&group);
         }
+        // systemd-nspawn leaves it when it is killed.
+        let _ = fs::remove_dir_all(format!("/run/systemd/nspawn/propagate/{prefix}{tag}"));
     }
     let directory = directory(lab);
     unmount_below(&directory);
@@ -136,6 +146,12 @@ pub fn inside(netns: &str) -> Vec<u32> {
 
 /// Freezes or thaws a freezer group; false where the machine offers neither version.
 pub fn set_frozen(group: &Path, frozen: bool) -> bool {
+    if !frozen {
+        // A part of it may be frozen by itself.
+        for inner in directories(group) {
+            set_frozen(&inner, false);
+        }
+    }
     let (v1, v2) = if frozen {
         ("FROZEN", "1")
     } else {
@@ -145,9 +161,13 @@ pub fn set_frozen(group: &Path, frozen: bool) -> bool {
         || fs::write(group.join("cgroup.freeze"), v2).is_ok()
 }
 
-/// Removes an empty freezer group, waiting a little for killed members to be gone.
+/// Removes a cgroup and all below it, waiting a little for killed members to be gone.
 pub fn remove_cgroup(group: &Path) {
     for _ in 0..50 {
+        // The files in it are not files: only directories can be removed, the innermost first.
+        for inner in directories(group) {
+            remove_cgroup(&inner);
+        }
         if !group.exists() || fs::remove_dir(group).is_ok() {
             return;
         }
@@ -161,7 +181,8 @@ fn thaw(group: &Path) {
     }
 }
 
-fn unmount_below(directory: &Path) {
+/// Unmounts whatever is mounted below a directory.
+pub fn unmount_below(directory: &Path) {
     let Ok(mounts) = fs::read_to_string("/proc/self/mounts") else {
         return;
     };
@@ -169,6 +190,11 @@ fn unmount_below(directory: &Path) {
     for point in points.filter(|point| Path::new(point).starts_with(directory)) {
         let _ = Command::new("umount").args(["-l", point]).status();
     }
+}
+
+fn directories(group: &Path) -> Vec<PathBuf> {
+    let inner = names(group).into_iter().map(|name| group.join(name));
+    inner.filter(|path| path.is_dir()).collect()
 }
 
 fn names(directory: impl AsRef<Path>) -> Vec<String> {

@@ -53,21 +53,24 @@ pub fn within<T: Send>(name: &str, f: impl FnOnce() -> io::Result<T> + Send) -> 
 }
 
 /// Makes a spawned command start in a network namespace, in a process group of its own, and as a
-/// member of `cgroup` (its `cgroup.procs` file), so that the node it belongs to can be frozen whole.
+/// member of `cgroups`, so that the node it belongs to can be frozen whole.
 pub fn place(
     command: &mut std::process::Command,
     netns: &str,
-    cgroup: Option<PathBuf>,
+    cgroups: &[PathBuf],
 ) -> io::Result<()> {
     use std::os::unix::process::CommandExt;
     let netns = c_path(netns_path(netns));
-    let cgroup = cgroup.map(c_path);
+    let procs = cgroups
+        .iter()
+        .map(|group| c_path(group.join("cgroup.procs")));
+    let procs: Vec<CString> = procs.collect();
     let enter = move || {
         // SAFETY: only async-signal-safe calls, on strings made before the fork.
         unsafe {
             let fd = check(libc::open(netns.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC))?;
             check(libc::setns(fd, libc::CLONE_NEWNET))?;
-            if let Some(procs) = &cgroup {
+            for procs in &procs {
                 let fd = check(libc::open(procs.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;
                 if libc::write(fd, c"0".as_ptr().cast(), 1) < 0 {
                     return Err(io::Error::last_os_error());
@@ -99,6 +102,17 @@ pub fn realtime() {
     let param = libc::sched_param { sched_priority: 20 };
     // SAFETY: `param` is valid; 0 is this thread.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) };
+}
+
+/// Waits until any descriptor is ready, at most so long and never a second.
+pub fn poll(descriptors: &mut [libc::pollfd], microseconds: Micros) {
+    let timeout = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: (microseconds.min(999_999) * 1000) as i64,
+    };
+    let count = descriptors.len() as libc::nfds_t;
+    // SAFETY: so many valid entries, and a valid timespec.
+    unsafe { libc::ppoll(descriptors.as_mut_ptr(), count, &timeout, std::ptr::null()) };
 }
 
 /// Sends a signal; a process that is gone is no error.

@@ -5,9 +5,10 @@
 //! whose power is cut holds nothing from that instant on, whatever its kernel still believes.
 
 use crate::net::{Host, NODES, Net};
-use crate::rtnl::AddressFeed;
+use crate::rtnl::{AddressEvent, AddressFeed};
 use crate::sys::{self, Micros, now};
-use std::collections::{BTreeSet, HashMap};
+use crate::topology::Topology;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,8 @@ pub enum Change {
     Added,
     /// Its lifetime was set again.
     Renewed,
+    /// Its lifetime was made so short that it must be about to be handed over.
+    Ceded,
     /// It was deleted, or the kernel ended it.
     Deleted,
     /// The node lost its power.
@@ -49,10 +52,13 @@ pub struct Overlap {
     pub from: Micros,
     /// Until when.
     pub until: Micros,
+    /// One of them had ceded it before, and did not renew it.
+    pub handed_over: bool,
 }
 
 /// Watches all nodes it is told to follow.
 pub struct Watch {
+    topology: &'static Topology,
     state: Arc<Mutex<State>>,
     over: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
@@ -70,6 +76,7 @@ impl Watch {
     /// Starts watching from the switch's namespace.
     pub fn start(net: &Net) -> io::Result<Watch> {
         let feed = AddressFeed::open(&net.switch_netns())?;
+        let topology = net.topology;
         let state = Arc::new(Mutex::new(State {
             numbers: 100,
             ..State::default()
@@ -82,13 +89,14 @@ impl Watch {
                 while !over.load(Ordering::Relaxed) {
                     let events = feed.next(20).expect("the address feed keeps up");
                     let mut state = state.lock().expect("no panic while held");
-                    for event in events {
-                        state.note(event.netns, event.address, event.present);
+                    for event in events.iter().filter(|e| topology.is_vip(e.address)) {
+                        state.note(event);
                     }
                 }
             }
         });
         Ok(Watch {
+            topology,
             state,
             over,
             reader: Some(reader),
@@ -145,6 +153,11 @@ impl Watch {
             .count()
     }
 
+    /// A node's name.
+    pub fn name(&self, host: Host) -> &'static str {
+        self.topology.name(host)
+    }
+
     /// Everything that happened so far.
     pub fn events(&self) -> Vec<Event> {
         self.state().events.clone()
@@ -170,14 +183,15 @@ impl Drop for Watch {
 }
 
 impl State {
-    fn note(&mut self, netns: i32, address: IpAddr, present: bool) {
-        let Some(&host) = self.hosts.get(&netns) else {
+    fn note(&mut self, event: &AddressEvent) {
+        let AddressEvent {
+            present, address, ..
+        } = *event;
+        let Some(&host) = self.hosts.get(&event.netns) else {
             return;
         };
-        if !is_vip(address) {
-            return;
-        }
         let change = match (present, self.holding.contains(&(host, address))) {
+            (true, true) if event.valid <= CEDED => Change::Ceded,
             (true, true) => Change::Renewed,
             (true, false) => Change::Added,
             (false, _) => Change::Deleted,
@@ -196,42 +210,38 @@ impl State {
     }
 }
 
+/// The lifetime, in seconds, of what is being handed over; otherwise VIPs live longer.
+const CEDED: u32 = 2;
+
 fn overlaps(events: &[Event], end: Micros) -> Vec<Overlap> {
-    let mut holding: HashMap<IpAddr, BTreeSet<Host>> = HashMap::new();
-    let mut both: HashMap<IpAddr, Micros> = HashMap::new();
+    // Who holds it, and whether it was ceded there.
+    let mut holding: HashMap<IpAddr, BTreeMap<Host, bool>> = HashMap::new();
+    let mut both: HashMap<IpAddr, Overlap> = HashMap::new();
     let mut found = Vec::new();
     for event in events {
         let holders = holding.entry(event.address).or_default();
         match event.change {
-            Change::Added | Change::Renewed => holders.insert(event.host),
+            Change::Added | Change::Renewed => holders.insert(event.host, false),
+            Change::Ceded => holders.insert(event.host, true),
             Change::Deleted | Change::PowerCut => holders.remove(&event.host),
         };
         if holders.len() > 1 {
-            both.entry(event.address).or_insert(event.at);
-        } else if let Some(from) = both.remove(&event.address) {
-            found.push(Overlap {
+            let ceded = holders.values().any(|ceded| *ceded);
+            let overlap = both.entry(event.address).or_insert(Overlap {
                 address: event.address,
-                from,
+                from: event.at,
+                until: end,
+                handed_over: true,
+            });
+            overlap.handed_over &= ceded;
+        } else if let Some(overlap) = both.remove(&event.address) {
+            found.push(Overlap {
                 until: event.at,
+                ..overlap
             });
         }
     }
-    found.extend(both.into_iter().map(|(address, from)| Overlap {
-        address,
-        from,
-        until: end,
-    }));
+    found.extend(both.into_values());
     found.sort_by_key(|overlap| overlap.from);
     found
-}
-
-/// Every address that is not a host's own: those end below 100.
-fn is_vip(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            (a, b) == (10, 77) && (c > 0 || d >= 100)
-        }
-        IpAddr::V6(v6) => v6.segments()[0] == 0xfd77 && v6.segments()[7] >= 0x100,
-    }
 }

@@ -1,6 +1,7 @@
 //! How far a search goes: what the adversary may do, and how often. Everything not counted here
 //! (loss, delay, slowness, restarts of what is down) is free and without end.
 
+use super::world::Kind;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use std::time::Duration;
 pub struct Bounds {
     /// The name of the search.
     pub name: &'static str,
+    /// What the group consists of.
+    pub group: Kind,
     /// It begins with a pair at rest, the first node active; otherwise with two machines switched off.
     pub settled: bool,
     /// Time advances by this; a deadline between two such points is met at the later one.
@@ -69,8 +72,9 @@ impl fmt::Display for Bounds {
         } = self.left;
         writeln!(
             f,
-            "search {:?} from {}, bounds:",
+            "search {:?} of {:?} from {}, bounds:",
             self.name,
+            self.group,
             if self.settled {
                 "a pair at rest"
             } else {

@@ -1,8 +1,9 @@
 //! Histories with the same future made the same state.
 //!
-//! - **Times** are relative to now. What is older than [`PAST`] is that old: nothing the core looks
-//!   back to lies further (the longest is the detection time plus two intervals). What lies further
-//!   ahead than [`AHEAD`] is that near, so pauses of seconds last half a second here; what lies
+//! - **Times** are relative to now. What is older than [`PAST`] time steps is that old: nothing the core
+//!   looks back to lies further (the longest is the detection time plus two intervals; of an address,
+//!   whose time steps are half seconds, the age at which its renewal is late). What lies further
+//!   ahead than [`AHEAD`] is that near, so pauses of seconds last five time steps here; what lies
 //!   beyond [`NEVER`] stays there.
 //! - **Incarnations** are numbered by age, the living ones; **sequences** are ranked within their
 //!   incarnation. The core only compares them with each other.
@@ -18,18 +19,20 @@ use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::{Echo, Side};
 use std::sync::Arc;
 
-const PAST: i64 = -600_000;
-const AHEAD: i64 = 500_000;
+const PAST: i64 = -6;
+const AHEAD: i64 = 5;
 const NEVER: i64 = 3_600_000_000;
 
 /// Shifts a node into the past by so many microseconds, and forgets what has no future.
 pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
-    let past = if bounds.raw { i64::MIN } else { PAST };
+    let quantum = bounds.quantum.as_micros() as i64;
+    let (past, ahead) = (PAST * quantum, AHEAD * quantum);
+    let past = if bounds.raw { i64::MIN } else { past };
     node.times(&mut |time| {
         let at = if time.0 >= NEVER {
             NEVER
         } else {
-            time.0.saturating_sub(by).min(AHEAD)
+            time.0.saturating_sub(by).min(ahead)
         };
         *time = Time(NOW.0 + at.max(past));
     });

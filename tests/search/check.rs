@@ -1,7 +1,7 @@
 //! The properties, each with the sentence of the design that it checks.
 
 use super::moves::Rules;
-use super::world::{SIDES, Seen, World};
+use super::world::{SIDES, Seat, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
@@ -13,6 +13,7 @@ use std::fmt;
 pub enum Property {
     NeverBoth,
     StartedByRight,
+    RenewedByRight,
     Persisted,
     OwnParity,
     OneHolder,
@@ -30,9 +31,10 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 9] = [
+    pub const ALL: [Property; 10] = [
         Property::NeverBoth,
         Property::StartedByRight,
+        Property::RenewedByRight,
         Property::Persisted,
         Property::OwnParity,
         Property::OneHolder,
@@ -46,10 +48,13 @@ impl Property {
     pub fn sentence(self) -> &'static str {
         match self {
             Property::NeverBoth => {
-                "keeps a group of resources running on exactly one of them (§1; given truthful clearance)"
+                "keeps a group of resources running on exactly one of them (§1; given truthful clearance; in an overlapped move both have an address only until the kernel's deadline for the old side's)"
             }
             Property::StartedByRight => {
                 "A holder starts only in agreement or with clearance against its peer. (§7)"
+            }
+            Property::RenewedByRight => {
+                "A node starts a resource of a group, or renews a VIP's lifetime, only while it holds the token (§7); in a planned move the holder stops renewing, announcing and putting back before it grants"
             }
             Property::Persisted => {
                 "persisted (fsync) before it is advertised or acted on (§7; if persisting fails, a grant is advertised all the same)"
@@ -62,7 +67,7 @@ impl Property {
                 "the holder, everything of the group stopped and that checked, mints a higher epoch for its peer; the loser stops, and only then adopts and advertises the winner's (§7)"
             }
             Property::ProvenStopped => {
-                "this incarnation of the peer has looked at every exclusive resource of the group and found it stopped (§7)"
+                "this incarnation of the peer has looked at every exclusive resource of the group and found it stopped (in an overlapped move: nothing is left but VIPs that the kernel ends by a deadline) (§7)"
             }
             Property::EpochsGrow => {
                 "The higher epoch wins (§7): what a node advertises never falls, over restarts that keep its state"
@@ -129,13 +134,13 @@ pub fn action(
             }
             let given = known.holder == side && token.holder == other && token != known;
             // A grant is on disk before the stop, so that a crash between the two comes back with it.
-            if given && seat.runs && seat.seen.spoke {
+            if given && seat.keeps() && seat.seen.spoke {
                 return rules.broken(
                     Property::StoppedBeforeGrant,
                     format!("{side:?} gives {token} away while it runs"),
                 );
             }
-            if heartbeat.groups[0].proven_stopped && seat.runs {
+            if heartbeat.groups[0].proven_stopped && seat.keeps() {
                 return rules.broken(
                     Property::ProvenStopped,
                     format!("{side:?} says it is stopped while it runs"),
@@ -170,12 +175,21 @@ pub fn action(
                 _ => false,
             };
             let cleared = matches!(view.peer.state, PeerState::Fenced | PeerState::Left);
-            if token.holder != side || !(agreed || cleared) {
+            if token.holder != side || !(agreed || cleared || before.by_right) {
                 let how = format!(
                     "{side:?} starts with {token}, its peer {} (role before: {:?})",
                     view.peer.state, before.role
                 );
                 return rules.broken(Property::StartedByRight, how);
+            }
+        }
+        Action::Renew { .. } => {
+            let token = node.view().groups[0].token;
+            if token.holder != side || seat.resources[0].ceded > 0 {
+                return rules.broken(
+                    Property::RenewedByRight,
+                    format!("{side:?} renews with {token}"),
+                );
             }
         }
         _ => {}
@@ -185,7 +199,8 @@ pub fn action(
 
 /// Judges a state.
 pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
-    if world.seats.iter().all(|s| s.runs) {
+    let both = world.seats.iter().all(Seat::runs);
+    if both && world.seats.iter().all(Seat::keeps) {
         return rules.broken(Property::NeverBoth, "both run it".into());
     }
     if world.seats.iter().all(|s| !s.seen.forgetful) {

@@ -23,6 +23,14 @@ pub enum Defect {
     HigherEpoch,
     /// Incarnations that are no more are taken for the living one.
     StaleIncarnation,
+    /// A cession counts as done before it is: a grant before it.
+    CedeLies,
+    /// "Proven stopped" from the cession on, and not from the grant on.
+    EarlyProof,
+    /// A renewal that waited is carried out after the grant.
+    LateRenewal,
+    /// What is handed over keeps the lifetime it had.
+    LongCede,
     /// A write is reported done and never happens.
     NothingWritten,
 }
@@ -48,7 +56,14 @@ impl Defect {
                 let own = receiver.node.view().groups[0].token;
                 heartbeat.groups[0].token = own;
             }
-            Defect::StopLies | Defect::BlindLook | Defect::SourceLies | Defect::NothingWritten => {}
+            Defect::StopLies
+            | Defect::BlindLook
+            | Defect::SourceLies
+            | Defect::CedeLies
+            | Defect::EarlyProof
+            | Defect::LateRenewal
+            | Defect::LongCede
+            | Defect::NothingWritten => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use super::check::{Broken, Property};
 use super::explore::Sharded;
 use super::moves::{Move, Rules, What, apply, due};
 use super::trace;
-use super::world::{SIDES, World};
+use super::world::{MOST, SIDES, Seat, World};
 use ha_appliance::wire::heartbeat::Role;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,7 +67,7 @@ impl Healer {
                 self.step(&mut world, What::Advance, &mut None)
                     .expect("nothing is wrong yet");
             }
-            assert!(is_well(&world));
+            assert!(self.is_well(&world));
         }
         world.left = left;
         world
@@ -92,7 +92,7 @@ impl Healer {
                 return Ok(());
             }
             let well = steady == 0 && self.well.contains(world.print());
-            steady = if is_well(&world) { steady + 1 } else { 0 };
+            steady = if self.is_well(&world) { steady + 1 } else { 0 };
             if well || steady >= STEADY {
                 for print in way {
                     self.well.insert(print);
@@ -130,8 +130,19 @@ impl Healer {
                         done: true,
                         reached: true,
                     }
-                } else if seat.doing.is_some() {
-                    What::Ended { side, done: true }
+                } else if let Some(resource) =
+                    (0..MOST).find(|&r| seat.resources[r].doing.is_some())
+                {
+                    What::Ended {
+                        side,
+                        resource: resource as u8,
+                        done: true,
+                    }
+                } else if self.rules.bounds.group.leased(0)
+                    && seat.resources[0].runs
+                    && seat.resources[0].left == 0
+                {
+                    What::Expired(side)
                 } else if seat.asking {
                     What::Refused(side)
                 } else if due(world, side) {
@@ -177,14 +188,15 @@ impl Healer {
         }
         Ok(())
     }
-}
 
-fn is_well(world: &World) -> bool {
-    let active = world
-        .seats
-        .iter()
-        .filter(|s| s.mind.is_some() && s.seen.role == Role::Active && s.runs)
-        .count();
-    let running = world.seats.iter().filter(|s| s.runs).count();
-    active == 1 && running == 1 && world.seats[0].seen.token == world.seats[1].seen.token
+    fn is_well(&self, world: &World) -> bool {
+        let count = self.rules.bounds.group.resources().len();
+        let runs = |s: &Seat| s.resources.iter().filter(|r| r.runs).count();
+        let active = |s: &&Seat| s.mind.is_some() && s.seen.role == Role::Active;
+        let active: Vec<usize> = world.seats.iter().filter(active).map(runs).collect();
+        let running = world.seats.iter().map(runs).sum::<usize>();
+        active == [count]
+            && running == count
+            && world.seats[0].seen.token == world.seats[1].seen.token
+    }
 }

@@ -3,12 +3,18 @@
 
 use super::bounds::{Bounds, Left};
 use super::moves::{Move, Rules, What, apply, next};
-use super::world::World;
+use super::world::{Kind, World};
 use ha_appliance::core::event::Action;
 use std::time::Duration;
 
 #[test]
 fn canonical_and_raw_worlds_do_the_same() {
+    for group in [Kind::Data, Kind::Vip, Kind::VipService] {
+        compare(group);
+    }
+}
+
+fn compare(group: Kind) {
     let plenty = Left {
         total: 12,
         crashes: 4,
@@ -22,8 +28,9 @@ fn canonical_and_raw_worlds_do_the_same() {
     };
     let bounds = Bounds {
         name: "honest",
+        group,
         settled: false,
-        quantum: Duration::from_millis(100),
+        quantum: Duration::from_millis(if group == Kind::Data { 100 } else { 500 }),
         letters: 2,
         lossy: true,
         misses: 2,

@@ -1,9 +1,11 @@
-//! An exhaustive search: two real nodes (`core::Node::step`, the code that ships), one group, and an
+//! An exhaustive search: two real nodes (`core::Node::step`, the code that ships), one group (a resource that
+//! holds data; an address, which moves without a gap; an address and a service), and an
 //! adversary that may do anything within stated bounds, in any order. Every state within the bounds
 //! is visited, every property is judged in each.
 //!
-//! **World.** Two machines (`world`): a daemon or none, a disk with a write under way, a resource that
-//! may run, an operation under way, a source of clearance being asked (fencing, and truthful: it says
+//! **World.** Two machines (`world`): a daemon or none, a disk with a write under way, resources that
+//! may run, an operation under way for each, a kernel that ends an address which is not renewed (and brings
+//! back one that is), a source of clearance being asked (fencing, and truthful: it says
 //! done at a moment at which the peer is off, having switched it off if need be). Between them
 //! heartbeats under way.
 //!

@@ -4,13 +4,18 @@ use super::bounds::{Bounds, Left};
 use super::canonical::{age, renumber};
 use super::check::{self, Broken, Property};
 use super::defect::Defect;
-use super::world::{Doing, GROUP, Letter, Mind, NOW, SIDES, Seen, World, setup};
+use super::world::{Doing, GROUP, Letter, MOST, Mind, NOW, Resource, SIDES, Seen, World, setup};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::group::resource_op;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
+
+/// How long an address lives that is not renewed, and one that is being handed over, in time steps of
+/// half a second.
+const LIFETIME: u8 = 6;
+const CEDED: u8 = 4;
 
 /// One thing that happens, and how it is disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +47,16 @@ pub enum What {
         done: bool,
         reached: bool,
     },
-    /// A look, start or stop ends.
-    Ended { side: Side, done: bool },
+    /// A look, start, stop or cession ends.
+    Ended {
+        side: Side,
+        resource: u8,
+        done: bool,
+    },
+    /// The kernel ends an address that was not renewed.
+    Expired(Side),
+    /// A service dies.
+    Dies(Side),
     /// The source switches the peer off (its write under way reaches the disk or not) and says so.
     Cleared { side: Side, reached: bool },
     /// The source says that it cannot.
@@ -154,13 +167,16 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
     let failing = affordable(left, |l| l.failures);
     let mut all = vec![];
     for side in SIDES {
-        let [writes, works] = world.seat(side).fresh;
-        if writes {
+        let seat = world.seat(side);
+        let works = (0..MOST).find(|&r| seat.resources[r].fresh);
+        if seat.fresh {
             end_write(&mut all, side, failing);
-        } else if works {
-            end_work(&mut all, side, failing);
+        } else if let Some(resource) = works {
+            end_work(&mut all, side, resource, failing);
         }
-        if (writes || works) && affordable(left, |l| l.slow) {
+        // What is done to an address is done at once.
+        let slow = seat.fresh || works.is_some_and(|r| !rules.bounds.group.leased(r));
+        if slow && affordable(left, |l| l.slow) {
             all.push(What::Slow(side));
         }
     }
@@ -179,6 +195,9 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
     }
     for side in SIDES {
         let seat = world.seat(side);
+        if rules.bounds.group.leased(0) && seat.resources[0].runs && seat.resources[0].left == 0 {
+            all.push(What::Expired(side));
+        }
         for slot in 0..world.wire[side as usize].len() as u8 {
             if world.seat(side.other()).mind.is_some() {
                 all.push(What::Deliver {
@@ -208,8 +227,14 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         if seat.writing.is_some() {
             end_write(&mut all, side, failing);
         }
-        if seat.doing.is_some() {
-            end_work(&mut all, side, failing);
+        for resource in 0..MOST {
+            if seat.resources[resource].doing.is_some() {
+                end_work(&mut all, side, resource, failing);
+            }
+        }
+        let service = seat.resources[1];
+        if failing && service.runs && service.doing.is_none() {
+            all.push(What::Dies(side));
         }
         if seat.asking {
             let peer = world.seat(side.other());
@@ -274,10 +299,13 @@ fn end_write(all: &mut Vec<What>, side: Side, failing: bool) {
     }
 }
 
-fn end_work(all: &mut Vec<What>, side: Side, failing: bool) {
-    all.push(What::Ended { side, done: true });
-    if failing {
-        all.push(What::Ended { side, done: false });
+fn end_work(all: &mut Vec<What>, side: Side, resource: usize, failing: bool) {
+    for done in if failing { &[true, false][..] } else { &[true] } {
+        all.push(What::Ended {
+            side,
+            resource: resource as u8,
+            done: *done,
+        });
     }
 }
 
@@ -301,6 +329,11 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             }
             let quantum = rules.bounds.quantum.as_micros() as i64;
             for seat in &mut world.seats {
+                let lease = &mut seat.resources[0];
+                if rules.bounds.group.leased(0) && lease.runs {
+                    lease.left = lease.left.checked_sub(1)?; // the kernel's turn
+                    lease.ceded = lease.ceded.saturating_sub(1);
+                }
                 if let Some(mind) = &seat.mind {
                     let mut node = mind.node.clone();
                     age(&mut node, quantum, &rules.bounds);
@@ -316,8 +349,10 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         }
         What::Slow(side) => {
             spend(&mut world.left, |l| &mut l.slow)?;
-            let [writes, works] = &mut world.seat_mut(side).fresh;
-            *(if *writes { writes } else { works }) = false;
+            let seat = world.seat_mut(side);
+            let works = seat.resources.iter_mut().map(|r| &mut r.fresh);
+            let first = std::iter::once(&mut seat.fresh).chain(works).find(|f| **f);
+            *first.expect("was offered") = false;
             return Some(Step::nobody(world));
         }
         What::Crash(side, how) => {
@@ -339,6 +374,7 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             let again = std::mem::replace(&mut seat.powered, true);
             seat.seen.role = Role::Stopped;
             seat.seen.unwritable = false;
+            seat.seen.by_right = false;
             // Above every incarnation there was, and never the peer's.
             let record = (*seat.disk).clone();
             let boots = world.wire[side as usize]
@@ -385,7 +421,7 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             let lost = done && rules.defect == Some(Defect::NothingWritten);
             let seat = world.seat_mut(side);
             let record = seat.writing.take()?;
-            seat.fresh[0] = false;
+            seat.fresh = false;
             if reached && !lost {
                 seat.disk = record;
             }
@@ -395,17 +431,21 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 finished(OpId(1_000_000), if done { Outcome::Done } else { failed() }),
             )
         }
-        What::Ended { side, done } => {
+        What::Ended {
+            side,
+            resource,
+            done,
+        } => {
             if !done {
                 spend(&mut world.left, |l| &mut l.failures)?;
             }
-            let seat = world.seat_mut(side);
-            seat.fresh[1] = false;
-            let outcome = match (seat.doing.take()?, done) {
+            let it = &mut world.seat_mut(side).resources[resource as usize];
+            it.fresh = false;
+            let outcome = match (it.doing.take()?, done) {
                 (_, false) => failed(),
                 (Doing::Look, true) => {
                     let blind = rules.defect == Some(Defect::BlindLook);
-                    Outcome::Found(if seat.runs && !blind {
+                    Outcome::Found(if it.runs && !blind {
                         Presence::Running
                     } else {
                         Presence::Absent
@@ -413,11 +453,41 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 }
                 (Doing::Start, true) => Outcome::Done,
                 (Doing::Stop, true) => {
-                    seat.runs &= rules.defect == Some(Defect::StopLies);
+                    if rules.defect != Some(Defect::StopLies) {
+                        *it = Resource::default();
+                    }
+                    Outcome::Done
+                }
+                (Doing::Cede, true) => {
+                    if it.runs && rules.defect != Some(Defect::CedeLies) {
+                        it.ceded = CEDED + 1;
+                        let lies = rules.defect == Some(Defect::LongCede);
+                        it.left = if lies { it.left } else { CEDED };
+                    }
                     Outcome::Done
                 }
             };
-            (side, finished(resource_op(GROUP, 1), outcome))
+            let op = resource_op(GROUP, u64::from(resource) + 1);
+            (side, finished(op, outcome))
+        }
+        What::Expired(side) | What::Dies(side) => {
+            let resource = usize::from(what == What::Dies(side));
+            if resource == 1 {
+                spend(&mut world.left, |l| &mut l.failures)?;
+            }
+            world.seat_mut(side).resources[resource] = Resource {
+                doing: world.seat(side).resources[resource].doing,
+                ..Resource::default()
+            };
+            if world.seat(side).mind.is_none() {
+                return Some(Step::nobody(world));
+            }
+            let lost = Event::Lost {
+                group: 0,
+                resource,
+                why: String::new(),
+            };
+            (side, lost)
         }
         What::Cleared { side, reached } => {
             if rules.defect != Some(Defect::SourceLies) && world.seat(side.other()).powered {
@@ -447,7 +517,15 @@ fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
     if let (Some(defect), Event::Heartbeat { heartbeat, .. }) = (rules.defect, &mut taken_for) {
         defect.rewrite(heartbeat, mind);
     }
-    let actions = node.step(NOW, taken_for);
+    let mut actions = node.step(NOW, taken_for);
+    let cedes = actions.iter().any(|a| matches!(a, Action::Cede { .. }));
+    if cedes && rules.defect == Some(Defect::EarlyProof) {
+        for action in &mut actions {
+            if let Action::Send(heartbeat) = action {
+                heartbeat.groups[0].proven_stopped = true;
+            }
+        }
+    }
     Some(Step {
         world,
         side: Some(side),
@@ -510,6 +588,12 @@ impl Step {
                 world.seat_mut(side).mind = None;
                 stop_waiting(&mut world, side);
             } else {
+                let group = &node.view().groups[0];
+                let ceding = |r: &Resource| r.ceded > 0 || r.doing == Some(Doing::Cede);
+                let seat = world.seat_mut(side);
+                let runs = matches!(group.role, Role::Starting | Role::Active)
+                    || seat.resources.iter().any(ceding); // withdrawn, it runs on
+                seat.seen.by_right &= runs && group.token.holder == side;
                 let mut node = node.clone();
                 age(&mut node, 0, &rules.bounds);
                 world.seat_mut(side).mind = Some(Arc::new(Mind::new(node)));
@@ -535,6 +619,10 @@ impl Step {
             Action::Send(heartbeat) => {
                 let seat = world.seat_mut(side);
                 let report = heartbeat.groups[0];
+                let given = report.token.holder != side && seat.resources[0].ceded > 0;
+                if given && rules.defect == Some(Defect::LateRenewal) {
+                    lease(&mut seat.resources[0]);
+                }
                 seat.seen.forgetful |= seat.seen.unwritable;
                 (seat.seen.token, seat.seen.role, seat.seen.spoke) =
                     (report.token, report.role, true);
@@ -553,22 +641,41 @@ impl Step {
             Action::Persist { record, .. } => {
                 let seat = world.seat_mut(side);
                 seat.writing = Some(Arc::new(record.clone()));
-                seat.fresh[0] = true;
+                seat.fresh = true;
             }
-            Action::Look { .. } | Action::Start { .. } | Action::Stop { .. } => {
-                let seat = world.seat_mut(side);
-                seat.runs |= matches!(action, Action::Start { .. });
-                seat.fresh[1] = true;
-                seat.doing = Some(match action {
-                    Action::Look { .. } => Doing::Look,
-                    Action::Start { .. } => Doing::Start,
-                    _ => Doing::Stop,
-                });
+            Action::Look { resource, .. } => {
+                begin_work(world, side, *resource, Doing::Look, rules);
             }
+            Action::Start { resource, .. } => {
+                begin_work(world, side, *resource, Doing::Start, rules);
+                world.seat_mut(side).seen.by_right = true;
+            }
+            Action::Stop { resource, .. } => {
+                begin_work(world, side, *resource, Doing::Stop, rules);
+            }
+            Action::Cede { resource, .. } => {
+                begin_work(world, side, *resource, Doing::Cede, rules);
+            }
+            Action::Renew { .. } => lease(&mut world.seat_mut(side).resources[0]),
             Action::Clear { .. } => world.seat_mut(side).asking = true,
             _ => {}
         }
     }
+}
+
+fn begin_work(world: &mut World, side: Side, resource: usize, doing: Doing, rules: &Rules) {
+    let it = &mut world.seat_mut(side).resources[resource];
+    if doing == Doing::Start && rules.bounds.group.leased(resource) {
+        lease(it);
+    }
+    it.runs |= doing == Doing::Start;
+    it.fresh = true;
+    it.doing = Some(doing);
+}
+
+/// The address has a whole lifetime again; one that was gone is back.
+fn lease(it: &mut Resource) {
+    (it.runs, it.left, it.ceded) = (true, LIFETIME, 0);
 }
 
 /// Whether an action does something in this world. (A cancelled operation ends when it ends.)
@@ -580,6 +687,8 @@ pub fn effect(action: &Action) -> bool {
             | Action::Look { .. }
             | Action::Start { .. }
             | Action::Stop { .. }
+            | Action::Cede { .. }
+            | Action::Renew { .. }
             | Action::Clear { .. }
             | Action::Exit
     )
@@ -599,7 +708,7 @@ fn power_off(world: &mut World, side: Side, reached: bool) {
     die(world, side, reached);
     let seat = world.seat_mut(side);
     seat.powered = false;
-    seat.runs = false;
+    seat.resources = Default::default();
 }
 
 fn die(world: &mut World, side: Side, reached: bool) {
@@ -614,8 +723,10 @@ fn die(world: &mut World, side: Side, reached: bool) {
 fn stop_waiting(world: &mut World, side: Side) {
     let seat = world.seat_mut(side);
     seat.writing = None;
-    seat.doing = None;
-    seat.fresh = [false; 2];
+    for it in &mut seat.resources {
+        (it.doing, it.fresh) = (None, false);
+    }
+    seat.fresh = false;
     seat.seen.spoke = false;
     seat.asking = false;
     seat.seen.role = Role::Stopped;

@@ -6,6 +6,7 @@ use super::defect::Defect;
 use super::explore::explore;
 use super::moves::Rules;
 use super::trace::story;
+use super::world::Kind;
 use std::time::Duration;
 
 /// Nothing happens but what is free.
@@ -32,9 +33,12 @@ const ONE: Left = Left {
     slow: 1,
     cuts: 0,
 };
+/// The same without a cut.
+const ONE_UNCUT: Left = Left { cuts: 0, ..ONE };
 /// The common shape; what a search changes stands in its entry.
 const BASE: Bounds = Bounds {
     name: "",
+    group: Kind::Data,
     settled: true,
     quantum: Duration::from_millis(100),
     letters: 1,
@@ -44,6 +48,17 @@ const BASE: Bounds = Bounds {
     timeouts: false,
     raw: false,
     left: NONE,
+};
+
+/// An address: a time step is half a second, so that its times are few of them.
+const VIP: Bounds = Bounds {
+    group: Kind::Vip,
+    quantum: Duration::from_millis(500),
+    ..BASE
+};
+const VIP_SERVICE: Bounds = Bounds {
+    group: Kind::VipService,
+    ..VIP
 };
 
 const SHORT: &[Bounds] = &[
@@ -129,6 +144,46 @@ const SHORT: &[Bounds] = &[
         },
         ..BASE
     },
+    Bounds {
+        name: "an address, moved",
+        left: Left {
+            total: 1,
+            commands: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..VIP
+    },
+    Bounds {
+        name: "an address, one fault of any kind",
+        left: ONE_UNCUT,
+        ..VIP
+    },
+    Bounds {
+        name: "an address, a crash in a move",
+        left: Left {
+            total: 2,
+            commands: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..VIP
+    },
+    Bounds {
+        name: "an address and a service, one fault of any kind",
+        left: ONE_UNCUT,
+        ..VIP_SERVICE
+    },
+    Bounds {
+        name: "an address and a service, slow in a move",
+        left: Left {
+            total: 2,
+            commands: 1,
+            slow: 1,
+            ..NONE
+        },
+        ..VIP_SERVICE
+    },
 ];
 
 const LONG: &[Bounds] = &[
@@ -202,6 +257,42 @@ const LONG: &[Bounds] = &[
         },
         ..BASE
     },
+    Bounds {
+        name: "an address, one fault of any kind under a cut",
+        left: Left { cuts: 1, ..ONE },
+        ..VIP
+    },
+    Bounds {
+        name: "an address, a fault in a move",
+        left: Left {
+            total: 2,
+            commands: 1,
+            crashes: 1,
+            failures: 1,
+            late: 1,
+            fences: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..VIP
+    },
+    Bounds {
+        name: "an address and a service, one fault of any kind under a cut",
+        left: Left { cuts: 1, ..ONE },
+        ..VIP_SERVICE
+    },
+    Bounds {
+        name: "an address and a service, two faults in a move",
+        left: Left {
+            total: 3,
+            commands: 1,
+            crashes: 1,
+            failures: 1,
+            slow: 1,
+            ..NONE
+        },
+        ..VIP_SERVICE
+    },
 ];
 
 /// More states than that and a search is given up as not closed.
@@ -250,6 +341,13 @@ fn every_property_holds_in_every_state() {
     assert!(all > 0, "no search has that name");
     println!("\nall closed, {all} states");
 }
+
+/// An operator's move.
+const MOVE: Left = Left {
+    total: 1,
+    commands: 1,
+    ..NONE
+};
 
 /// The smallest bounds in which each defect shows, and the property that it breaks.
 const BITES: &[(Defect, Property, Bounds)] = &[
@@ -400,6 +498,38 @@ const BITES: &[(Defect, Property, Bounds)] = &[
         Bounds {
             settled: false,
             ..BASE
+        },
+    ),
+    (
+        Defect::CedeLies,
+        Property::StoppedBeforeGrant,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::CedeLies,
+        Property::NeverBoth,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::EarlyProof,
+        Property::ProvenStopped,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::LateRenewal,
+        Property::NeverBoth,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::LongCede,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 2,
+                crashes: 1,
+                ..MOVE
+            },
+            ..VIP
         },
     ),
 ];

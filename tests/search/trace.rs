@@ -48,10 +48,9 @@ pub fn summary(world: &World) -> String {
         let mind = seat.node_view();
         writeln!(
             out,
-            "  {side:?}: {mind}, powered {}, runs {}, doing {:?}, writing {}, asking {}, disk {:?}",
+            "  {side:?}: {mind}, powered {}, {:?}, writing {}, asking {}, disk {:?}",
             seat.powered,
-            seat.runs,
-            seat.doing,
+            seat.resources,
             seat.writing.is_some(),
             seat.asking,
             seat.disk

@@ -38,16 +38,33 @@ pub struct Seat {
     pub disk: Arc<Record>,
     /// A write under way.
     pub writing: Option<Arc<Record>>,
-    /// The resource may be running here: from the moment its start was asked for until a stop is done.
-    pub runs: bool,
-    /// An operation under way.
-    pub doing: Option<Doing>,
-    /// The write, and the operation, began in this very step: they end at once or are slow.
-    pub fresh: [bool; 2],
+    /// Each resource as it is here.
+    pub resources: [Resource; MOST],
+    /// The write began in this very step: it ends at once or is slow.
+    pub fresh: bool,
     /// The source of clearance was asked to make sure that the peer is off.
     pub asking: bool,
     /// What was seen of it so far, for the properties.
     pub seen: Seen,
+}
+
+/// The most resources that a group of a search has.
+pub const MOST: usize = 2;
+
+/// One resource on one machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// It may be running: from the moment its start was asked for until a stop is done, or the kernel
+    /// has ended it.
+    pub runs: bool,
+    /// Of a lease: the time steps until the kernel ends it.
+    pub left: u8,
+    /// Of one that is being handed over: one more than the time steps for which it may still be there.
+    pub ceded: u8,
+    /// An operation under way.
+    pub doing: Option<Doing>,
+    /// It began in this very step: it ends at once or is slow.
+    pub fresh: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +72,49 @@ pub enum Doing {
     Look,
     Start,
     Stop,
+    Cede,
 }
+
+/// What the one group consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One resource that holds data.
+    Data,
+    /// An address, which moves without a gap.
+    Vip,
+    /// An address and a service.
+    VipService,
+}
+
+impl Kind {
+    /// Its resources' names; the kernel ends those that are leased.
+    pub fn resources(self) -> Vec<ResourceSetup> {
+        let resource = |name, leased, data| ResourceSetup {
+            name,
+            exclusive: true,
+            data,
+            leased,
+            start_timeout: NEVER,
+            stop_timeout: NEVER,
+            restarts: 1,
+            window: Duration::from_secs(600),
+            fail_expiry: Some(Duration::from_secs(3600)),
+        };
+        match self {
+            Kind::Data => vec![resource(1, false, true)],
+            Kind::Vip => vec![resource(1, true, false)],
+            Kind::VipService => vec![resource(1, true, false), resource(2, false, false)],
+        }
+    }
+
+    /// Whether the kernel ends that one.
+    pub fn leased(self, resource: usize) -> bool {
+        self != Kind::Data && resource == 0
+    }
+}
+
+/// Longer than any search lasts.
+const NEVER: Duration = Duration::from_secs(86_400);
 
 /// What was seen of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +123,8 @@ pub struct Seen {
     pub token: Token,
     /// The role it advertised last, in this incarnation.
     pub role: Role,
+    /// What runs was started by agreement or clearance in this incarnation.
+    pub by_right: bool,
     /// It advertised anything in this incarnation.
     pub spoke: bool,
     /// The last write failed.
@@ -95,9 +156,8 @@ impl World {
             powered: false,
             disk: Arc::default(),
             writing: None,
-            runs: false,
-            doing: None,
-            fresh: [false; 2],
+            resources: Default::default(),
+            fresh: false,
             asking: false,
             seen: Seen::new(),
         };
@@ -130,8 +190,7 @@ impl World {
                 s.powered,
                 &s.disk,
                 &s.writing,
-                s.runs,
-                (s.doing, s.fresh),
+                (s.resources, s.fresh),
                 s.asking,
                 s.seen,
             )
@@ -144,11 +203,24 @@ impl World {
     }
 }
 
+impl Seat {
+    /// Something of the group may be running here.
+    pub fn runs(&self) -> bool {
+        self.resources.iter().any(|r| r.runs)
+    }
+
+    /// The same, but for addresses that are being handed over and whose time is not over.
+    pub fn keeps(&self) -> bool {
+        self.resources.iter().any(|r| r.runs && r.ceded == 0)
+    }
+}
+
 impl Seen {
     pub fn new() -> Seen {
         Seen {
             token: first_token(None),
             role: Role::Stopped,
+            by_right: false,
             spoke: false,
             unwritable: false,
             forgetful: false,
@@ -193,14 +265,18 @@ impl Letter {
     }
 }
 
-/// The configuration: one group of one exclusive resource, one outside source of clearance, no
-/// gateways, and times that are few multiples of the heartbeat interval.
+/// The configuration: one group, one outside source of clearance, no gateways, and times that are few
+/// multiples of the heartbeat interval, which is one time step.
 pub fn setup(me: Side, bounds: &Bounds) -> Setup {
     let patience = if bounds.timeouts {
-        Duration::from_millis(200)
+        2 * bounds.quantum
     } else {
-        Duration::from_secs(86_400)
+        NEVER
     };
+    let mut resources = bounds.group.resources();
+    for it in &mut resources {
+        (it.start_timeout, it.stop_timeout) = (patience, patience);
+    }
     Setup {
         me,
         names: ["first".into(), "second".into()],
@@ -208,9 +284,9 @@ pub fn setup(me: Side, bounds: &Bounds) -> Setup {
         nodes: 1,
         digest: 1,
         links: 1,
-        interval: Duration::from_millis(100),
+        interval: bounds.quantum,
         misses: bounds.misses,
-        start_wait: Duration::from_millis(100) * bounds.misses,
+        start_wait: bounds.quantum * bounds.misses,
         wait_for_peer: false,
         gateway: GatewaySetup {
             require_all: false,
@@ -224,17 +300,7 @@ pub fn setup(me: Side, bounds: &Bounds) -> Setup {
             name: GROUP,
             prefer: None,
             failback: Failback::Manual,
-            resources: vec![ResourceSetup {
-                name: 1,
-                exclusive: true,
-                data: true,
-                leased: false,
-                start_timeout: patience,
-                stop_timeout: patience,
-                restarts: 0,
-                window: Duration::ZERO,
-                fail_expiry: Some(Duration::from_secs(3600)),
-            }],
+            resources,
             vifs: vec![],
         }],
         sources: 1,

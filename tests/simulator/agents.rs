@@ -5,7 +5,7 @@ use super::machine::{Job, Resource};
 use super::net::{MEDIA, Medium};
 use super::world::{Item, World, mac};
 use ha_appliance::core::event::{Action, Claimed, Event, OpId, Outcome, Presence};
-use ha_appliance::core::setup::CEDED;
+use ha_appliance::core::setup::{CEDED, LIFETIME};
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::encode;
 use std::rc::Rc;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// The operation of a write; the core has one at a time.
 pub const PERSIST: OpId = OpId(1_000_000);
+
+/// The kernel's timer may come so much early or late.
+pub const FUZZ: i64 = 250_000;
 
 /// Does it.
 pub fn act(world: &mut World, m: usize, action: Action) {
@@ -86,10 +89,15 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             let jobs = &mut world.machines[m].jobs;
             if let Some(at) = jobs.iter().position(|job| job.op == op) {
                 let job = jobs.swap_remove(at);
+                world.machines[m].worked = world.now + 20_000;
+                if !job.on {
+                    world.machines[m].bad_stop = world.now;
+                }
                 let group = job.group;
                 let on = world.machines[m].kernel[group][job.resource].on;
-                let on = if world.rng.chance(0.5) { job.on } else { on };
-                switch(world, m, group, job.resource, on);
+                if world.rng.chance(0.5) && on != job.on {
+                    land(world, m, job, job.on);
+                }
                 let (life, outcome) = (world.machines[m].life, Outcome::Failed("cancelled".into()));
                 world.later(
                     20_000,
@@ -106,11 +114,20 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             group,
             resource,
         } => {
-            let end = world.machines[m].clock.local(world.now) + CEDED;
+            let fails = world.rng.chance(world.machines[m].stop_fails);
+            let span = world.rng.between(-FUZZ, FUZZ) + CEDED.as_micros() as i64;
+            let local = world.machines[m].clock.local(world.now);
             let it = &mut world.machines[m].kernel[group][resource];
-            let until = it.on.then_some(end);
-            (it.until, it.forever) = (until, false);
-            finish(world, m, op, Outcome::Done);
+            if it.on && !fails {
+                let lies = world.defect == Some(Defect::LyingCede);
+                (it.until, it.forever) = ((!lies).then_some(Time(local.0 + span)), false);
+            }
+            it.ceded = (it.on && !fails).then_some(local);
+            let outcome = match fails {
+                true => Outcome::Failed("it does not".into()),
+                false => Outcome::Done,
+            };
+            finish(world, m, op, outcome);
         }
         Action::Clear { op, .. } => clear(world, m, op),
         Action::Renew { group, forever } => {
@@ -174,21 +191,52 @@ pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bo
         };
     }
     if leased {
-        let event = match on {
-            true => Event::Appeared { group, resource },
-            false => Event::Lost {
+        tell(world, m, group, resource, on, 300);
+    } else if on && world.rng.chance(world.machines[m].flaky) {
+        let life = world.rng.between(10_000, 3_000_000);
+        world.later(
+            life,
+            Item::Dies {
+                of: m,
                 group,
                 resource,
-                why: "deleted".into(),
             },
-        };
-        world.later(300, Item::Machine { to: m, event });
+        );
     }
 }
 
-/// A VIP with a new lifetime: the kernel's timer may come a quarter of a second early or late.
+/// A service's start or stop took effect. It counts from the moment at which it was asked for.
+pub fn land(world: &mut World, m: usize, job: Job, on: bool) {
+    switch(world, m, job.group, job.resource, on);
+    world.machines[m].kernel[job.group][job.resource].since = job.asked;
+}
+
+/// Whoever watches a resource sees it come or go.
+pub fn tell(world: &mut World, m: usize, group: usize, resource: usize, on: bool, after: i64) {
+    let event = match on {
+        true => Event::Appeared { group, resource },
+        false => Event::Lost {
+            group,
+            resource,
+            why: "gone".into(),
+        },
+    };
+    world.later(after, Item::Machine { to: m, event });
+}
+
+/// A service's process dies.
+pub fn die(world: &mut World, m: usize, group: usize, resource: usize) {
+    let it = &mut world.machines[m].kernel[group][resource];
+    *it = Resource {
+        since: it.since,
+        ..Resource::default()
+    };
+    tell(world, m, group, resource, false, 500);
+}
+
+/// A VIP with a new lifetime.
 fn lease(world: &mut World, m: usize, forever: bool) -> Resource {
-    let span = world.rng.between(2_750_000, 3_250_000);
+    let span = LIFETIME.as_micros() as i64 + world.rng.between(-FUZZ, FUZZ);
     let local = world.machines[m].clock.local(world.now);
     let until = (!forever).then_some(Time(local.0 + span));
     Resource {
@@ -196,6 +244,7 @@ fn lease(world: &mut World, m: usize, forever: bool) -> Resource {
         until,
         forever,
         since: world.now,
+        ..Resource::default()
     }
 }
 
@@ -238,12 +287,16 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
     };
     world.jobs += 1;
     let number = world.jobs;
+    // A new job of a unit takes the place of the one that a daemon left behind.
+    let same = |job: &Job| (job.group, job.resource) == (group, resource);
+    world.machines[m].jobs.retain(|job| !same(job));
     world.machines[m].jobs.push(Job {
         number,
         op,
         group,
         resource,
         on,
+        asked: world.now,
     });
     let life = world.machines[m].life;
     let end = Event::Finished { op, outcome };
@@ -253,7 +306,6 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
             of: m,
             life,
             number,
-            group,
             end,
             on: reached,
         },

@@ -1,7 +1,8 @@
 //! What goes wrong, how often and for how long. Each seed draws its own mixture, so that some runs
 //! have much of one kind and others a little of everything.
 
-use super::machine::{Ambush, Pause};
+use super::agents;
+use super::machine::{Ambush, Pause, Where};
 use super::net::{GOOD, MEDIA, Medium, Quality};
 use super::world::{Item, Mend, World};
 use ha_appliance::core::event::{Command, Event};
@@ -36,6 +37,10 @@ pub enum Fault {
     StartFails,
     StopFails,
     SlowAgents,
+    ServiceDies,
+    ServiceFlaps,
+    CheckFails,
+    StartedByHand,
     VipDeleted,
     Replay,
     Failover,
@@ -51,7 +56,7 @@ pub enum Fault {
 
 use Fault::*;
 
-const ALL: [Fault; 34] = [
+const ALL: [Fault; 38] = [
     InterlinkCut,
     LanCut,
     OneWayCut,
@@ -75,6 +80,10 @@ const ALL: [Fault; 34] = [
     StartFails,
     StopFails,
     SlowAgents,
+    ServiceDies,
+    ServiceFlaps,
+    CheckFails,
+    StartedByHand,
     VipDeleted,
     Replay,
     Failover,
@@ -164,7 +173,7 @@ pub fn mend(world: &mut World, mend: Mend) {
         }
         Mend::Agents(m) => {
             let machine = &mut world.machines[m];
-            (machine.start_fails, machine.stop_fails, machine.slow) = (0.0, 0.0, 0.0);
+            machine.repair();
         }
     }
     world.observe();
@@ -182,7 +191,7 @@ pub fn heal(world: &mut World) {
         }
         let machine = &mut world.machines[m];
         machine.gateway = true;
-        (machine.start_fails, machine.stop_fails, machine.slow) = (0.0, 0.0, 0.0);
+        machine.repair();
         machine.disk.fails = false;
         machine.disk.slow = false;
         machine.ambush = None;
@@ -287,8 +296,8 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
             let since = world.now;
             world.pause(m, Pause::Machine { since, clock_stops }, span);
         }
-        PausedInStep => world.machines[m].ambush = Some(Ambush::Pause(span)),
-        KilledInStep => world.machines[m].ambush = Some(Ambush::Kill),
+        PausedInStep => lie_in_wait(world, m, Ambush::Pause(span), commands),
+        KilledInStep => lie_in_wait(world, m, Ambush::Kill, commands),
         DiskFails => {
             world.machines[m].disk.fails = true;
             world.later(span, Item::Mend(Mend::Disk(m)));
@@ -309,6 +318,12 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
             world.machines[m].slow = 0.7;
             world.later(span, Item::Mend(Mend::Agents(m)));
         }
+        ServiceFlaps => {
+            world.machines[m].flaky = 0.7;
+            world.later(span, Item::Mend(Mend::Agents(m)));
+        }
+        ServiceDies | CheckFails => return lose_service(world, m, fault == ServiceDies),
+        StartedByHand => return start_by_hand(world, m),
         VipDeleted => return delete_vip(world, m),
         Replay => return replay(world, m),
         Failover | Standby | Online | Maintenance | StopGroup | StartGroup | Clear | Leave
@@ -317,6 +332,18 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
         }
     }
     true
+}
+
+/// For any step; or for one of a move, which is ordered.
+fn lie_in_wait(world: &mut World, m: usize, ambush: Ambush, commands: &mut u32) {
+    let at = match world.rng.chance(0.5) {
+        true => Where::Anywhere,
+        false => Where::Handover,
+    };
+    world.machines[m].ambush = Some((ambush, at));
+    if at == Where::Handover {
+        order(world, m, Failover, commands);
+    }
 }
 
 fn wires(world: &mut World, which: &[(Medium, usize)], quality: Quality, span: i64) {
@@ -335,7 +362,50 @@ fn delete_vip(world: &mut World, m: usize) -> bool {
     let Some(resource) = leased.filter(|_| world.machines[m].vip(group).is_some()) else {
         return false;
     };
-    super::agents::switch(world, m, group, resource, false);
+    agents::switch(world, m, group, resource, false);
+    true
+}
+
+/// Some service, running or not.
+fn service(world: &mut World, m: usize, on: bool) -> Option<(usize, usize)> {
+    let group = world.rng.below(world.machines[m].kernel.len());
+    let machine = &world.machines[m];
+    let resources = machine.kernel[group].iter();
+    let wanted = resources.zip(&machine.setup.groups[group].resources);
+    let wanted: Vec<usize> = (wanted.enumerate())
+        .filter(|(_, (r, s))| !s.leased && r.on == on)
+        .map(|(index, _)| index)
+        .collect();
+    if wanted.is_empty() || !machine.kernel_runs() {
+        return None;
+    }
+    Some((group, world.rng.pick(&wanted)))
+}
+
+/// Its process dies, or it only no longer answers its check.
+fn lose_service(world: &mut World, m: usize, dies: bool) -> bool {
+    let Some((group, resource)) = service(world, m, true) else {
+        return false;
+    };
+    match dies {
+        true => agents::die(world, m, group, resource),
+        false => agents::tell(world, m, group, resource, false, 500),
+    }
+    true
+}
+
+/// Somebody starts a service where it does not run.
+fn start_by_hand(world: &mut World, m: usize) -> bool {
+    let Some((group, resource)) = service(world, m, false) else {
+        return false;
+    };
+    let now = world.now;
+    let it = &mut world.machines[m].kernel[group][resource];
+    (it.on, it.by_hand, it.since) = (true, true, now);
+    let after = world
+        .rng
+        .skewed(Duration::from_millis(1), Duration::from_secs(1));
+    agents::tell(world, m, group, resource, true, after);
     true
 }
 

@@ -9,6 +9,8 @@ pub enum Defect {
     ImmortalVip,
     /// A stop says "done" and left the VIP where it was.
     LyingStop,
+    /// The kernel never ends a VIP that was handed over.
+    LyingCede,
     /// The kernel does not answer ARP for the VIPs it has.
     DeafArp,
     /// A write says "done" and the disk has the old state.

@@ -5,7 +5,7 @@ use super::clock::Clock;
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event, OpId};
 use ha_appliance::core::record::Record;
-use ha_appliance::core::setup::Setup;
+use ha_appliance::core::setup::{ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
 use std::collections::VecDeque;
 
@@ -41,10 +41,13 @@ pub struct Machine {
     pub stop_fails: f64,
     /// The chance that an operation of a service takes long or hangs.
     pub slow: f64,
-    /// When a stop last failed or was slow here.
+    /// The chance that a service dies soon after its start.
+    pub flaky: f64,
+    /// When a stop last failed here, and when a service's start or stop last ended.
     pub bad_stop: i64,
+    pub worked: i64,
     /// The daemon will be stopped inside its next step: paused, or killed.
-    pub ambush: Option<Ambush>,
+    pub ambush: Option<(Ambush, Where)>,
     /// When the daemon could last not run for a while inside a step, and when the machine was last
     /// paused as a whole.
     pub stalled_until: i64,
@@ -59,6 +62,10 @@ pub struct Resource {
     pub until: Option<Time>,
     /// It has no end: maintenance.
     pub forever: bool,
+    /// The machine's time at which it was left to end by itself, for the peer.
+    pub ceded: Option<Time>,
+    /// A person started it.
+    pub by_hand: bool,
     /// True time since which it is on.
     pub since: i64,
 }
@@ -71,6 +78,8 @@ pub struct Job {
     pub group: usize,
     pub resource: usize,
     pub on: bool,
+    /// True time at which the daemon asked for it.
+    pub asked: i64,
 }
 
 /// The state directory.
@@ -104,6 +113,15 @@ pub enum Ambush {
     Kill,
 }
 
+/// Which step that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// One that does more than keep the rhythm.
+    Anywhere,
+    /// One that hands something over, or takes it.
+    Handover,
+}
+
 impl Machine {
     pub fn new(setup: Setup, ppm: i64) -> Machine {
         Machine {
@@ -129,11 +147,19 @@ impl Machine {
             start_fails: 0.0,
             stop_fails: 0.0,
             slow: 0.0,
+            flaky: 0.0,
             bad_stop: i64::MIN / 2,
+            worked: i64::MIN / 2,
             ambush: None,
             stalled_until: i64::MIN / 2,
             vm_paused_until: i64::MIN / 2,
         }
+    }
+
+    /// Whatever its agents suffer from ends.
+    pub fn repair(&mut self) {
+        (self.start_fails, self.stop_fails) = (0.0, 0.0);
+        (self.slow, self.flaky) = (0.0, 0.0);
     }
 
     /// The daemon takes part: it lives and runs.
@@ -157,12 +183,46 @@ impl Machine {
             .next()
     }
 
-    /// Something exclusive of the group is on.
-    pub fn runs_exclusive(&self, group: usize) -> bool {
-        let mut resources = self.kernel[group]
+    /// What of the group is on that must not be on both machines, by the daemons' doing.
+    pub fn exclusive(&self, group: usize) -> impl Iterator<Item = &Resource> {
+        let resources = self.kernel[group]
             .iter()
             .zip(&self.setup.groups[group].resources);
-        resources.any(|(r, s)| s.exclusive && r.on)
+        let exclusive = |r: &Resource, s: &ResourceSetup| s.exclusive && r.on && !r.by_hand;
+        resources
+            .filter(move |(r, s)| exclusive(r, s))
+            .map(|(r, _)| r)
+    }
+
+    /// The same without what the kernel ends by itself.
+    pub fn services(&self, group: usize) -> impl Iterator<Item = &Resource> {
+        let resources = self.kernel[group]
+            .iter()
+            .zip(&self.setup.groups[group].resources);
+        let service =
+            |r: &Resource, s: &ResourceSetup| s.exclusive && !s.leased && r.on && !r.by_hand;
+        resources
+            .filter(move |(r, s)| service(r, s))
+            .map(|(r, _)| r)
+    }
+
+    /// Everything that is to run where the group does is on.
+    pub fn complete(&self, group: usize) -> bool {
+        self.kernel[group].iter().all(|r| r.on)
+    }
+
+    /// Everything that is to run on both machines is on.
+    pub fn both_complete(&self, group: usize) -> bool {
+        let resources = &self.setup.groups[group].resources;
+        let mut all = self.kernel[group].iter().zip(resources);
+        all.all(|(r, s)| s.exclusive || r.on)
+    }
+
+    /// Nothing exclusive of the group is on, whoever started it.
+    pub fn empty(&self, group: usize) -> bool {
+        let resources = &self.setup.groups[group].resources;
+        let mut all = self.kernel[group].iter().zip(resources);
+        all.all(|(r, s)| !s.exclusive || !r.on)
     }
 
     /// The daemon ends, and with it what it had not done yet. A write under way lands or does not.

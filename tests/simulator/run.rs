@@ -147,6 +147,9 @@ fn unwell(world: &World, group: usize, cleared: bool) -> Option<String> {
         return Some("a daemon does not run".into());
     };
     let views = [&a, &b];
+    if machines.iter().any(|m| !m.jobs.is_empty()) {
+        return Some("an operation is under way".into());
+    }
     if !cleared {
         let standby = (0..2).all(|side| views.iter().any(|v| v.standby[side]));
         let stopped = views.iter().any(|v| v.groups[group].stopped);
@@ -158,8 +161,12 @@ fn unwell(world: &World, group: usize, cleared: bool) -> Option<String> {
     }
     let roles = views.map(|v| v.groups[group].role);
     let active = roles.iter().filter(|r| **r == Role::Active).count();
-    let up = machines.iter().filter(|m| m.vip(group).is_some()).count();
-    if (active, up) == (1, 1) && views[0].groups[group].token == views[1].groups[group].token {
+    let up = machines.iter().filter(|m| m.complete(group)).count();
+    let both = machines.iter().all(|m| m.both_complete(group));
+    let empty = machines.iter().any(|m| m.empty(group));
+    let one =
+        active == 1 && (0..2).any(|m| machines[m].complete(group) && machines[1 - m].empty(group));
+    if one && both && views[0].groups[group].token == views[1].groups[group].token {
         return None;
     }
     let waits = views.map(|v| {
@@ -169,7 +176,7 @@ fn unwell(world: &World, group: usize, cleared: bool) -> Option<String> {
         )
     });
     Some(format!(
-        "group {group} is {} on first, {} on second; {up} VIPs",
+        "group {group} is {} on first, {} on second; complete on {up}, nothing of its own on one: {empty}, what runs on both does: {both}",
         waits[0], waits[1]
     ))
 }

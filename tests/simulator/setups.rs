@@ -63,8 +63,34 @@ pub fn plain() -> [Setup; 2] {
 }
 
 fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
-    let resources = match rng.below(4) {
-        0 => vec![service(rng.chance(0.5) && sources > 0), vip()],
+    let restarts = rng.pick(&[0, 1, 1, 2]);
+    let window = Duration::from_secs(rng.pick(&[5, 600]));
+    let fail_expiry = rng
+        .pick(&[None, Some(20), Some(3600)])
+        .map(Duration::from_secs);
+    let service = |name| ResourceSetup {
+        name,
+        restarts,
+        window,
+        fail_expiry,
+        ..service()
+    };
+    let both = |name| ResourceSetup {
+        exclusive: false,
+        ..service(name)
+    };
+    let data = ResourceSetup {
+        data: sources > 0 && rng.chance(0.5),
+        ..service(2)
+    };
+    let resources = match rng.below(10) {
+        0 => vec![data, vip()],
+        1 => vec![vip(), service(2)],
+        2 => vec![vip(), both(2)],
+        3 => vec![both(2), vip(), both(3)],
+        4 => vec![data, vip(), service(3)],
+        5 => vec![vip(), service(2), both(3)],
+        6 => vec![service(2), service(3), vip()],
         _ => vec![vip()],
     };
     GroupSetup {
@@ -90,10 +116,8 @@ fn vip() -> ResourceSetup {
     }
 }
 
-fn service(data: bool) -> ResourceSetup {
+fn service() -> ResourceSetup {
     ResourceSetup {
-        name: 2,
-        data,
         leased: false,
         ..vip()
     }

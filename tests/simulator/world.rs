@@ -2,14 +2,14 @@
 //! time pass, carries what was sent, and wakes a daemon when something is there or due.
 
 use super::defect::Defect;
-use super::machine::{Ambush, Machine, Pause};
+use super::machine::{Ambush, Machine, Pause, Where};
 use super::net::{GOOD, MEDIA, Medium, Network};
 use super::rng::Rng;
 use super::safety::Safety;
 use super::story::Story;
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Event};
-use ha_appliance::core::setup::Setup;
+use ha_appliance::core::event::{Action, Change, Event, Report};
+use ha_appliance::core::setup::{GroupSetup, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::VifReport;
 use ha_appliance::wire::{Keyring, decode};
@@ -69,9 +69,14 @@ pub enum Item {
         of: usize,
         life: u64,
         number: u64,
-        group: usize,
         end: Event,
         on: Option<bool>,
+    },
+    /// A service dies, if it runs then.
+    Dies {
+        of: usize,
+        group: usize,
+        resource: usize,
     },
     /// A source of clearance cuts the power.
     PowerOff { of: usize },
@@ -329,7 +334,8 @@ impl World {
             self.act(m, action);
         }
         let mut inbox = std::mem::take(&mut self.machines[m].inbox);
-        inbox.sort_by_key(class);
+        let groups = &self.machines[m].setup.groups;
+        inbox.sort_by_key(|event| class(event, groups));
         self.machines[m].pending.extend(inbox);
         self.work(m);
         if self.machines[m].awake() && self.due(m).is_some_and(|d| d <= now) {
@@ -368,7 +374,11 @@ impl World {
             machine.pending.clear();
             return;
         }
-        let ambush = machine.ambush.filter(|_| actions.iter().any(weighty));
+        let here = |at| match at {
+            Where::Anywhere => actions.iter().any(weighty),
+            Where::Handover => actions.iter().any(hands_over),
+        };
+        let ambush = machine.ambush.filter(|(_, at)| here(*at)).map(|(it, _)| it);
         let stop_at = ambush.map(|_| self.rng.below(actions.len() + 1));
         let rest = stop_at.map(|at| actions.split_off(at));
         for action in actions {
@@ -472,7 +482,6 @@ impl World {
                 of,
                 life,
                 number,
-                group,
                 end,
                 on,
             } => {
@@ -481,11 +490,24 @@ impl World {
                     return;
                 };
                 let job = jobs.swap_remove(at);
+                self.machines[of].worked = now;
                 if let Some(on) = on {
-                    super::agents::switch(self, of, group, job.resource, on);
+                    super::agents::land(self, of, job, on);
                 }
                 if self.machines[of].life == life {
                     self.feed(of, end);
+                }
+            }
+            Item::Dies {
+                of,
+                group,
+                resource,
+            } => {
+                let it = &self.machines[of].kernel[group][resource];
+                if it.on && self.machines[of].kernel_runs() {
+                    self.story
+                        .tell(now, Some(of), || format!("{group}.{resource} dies"));
+                    super::agents::die(self, of, group, resource);
                 }
             }
             Item::PowerOff { of } => {
@@ -596,9 +618,18 @@ pub fn mac(m: usize) -> [u8; 6] {
     [2, 0, 0, 0, 0, 1 + m as u8]
 }
 
-/// The order in which the shell reads what is there.
-fn class(event: &Event) -> u8 {
+/// The order in which the shell reads what is there. What happens to a service and what was done to
+/// it come from one agent, in order.
+fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
     match event {
+        Event::Lost {
+            group, resource, ..
+        }
+        | Event::Appeared { group, resource }
+            if !groups[*group].resources[*resource].leased =>
+        {
+            2
+        }
         Event::Lost { .. } | Event::Appeared { .. } | Event::Setup(_) => 0,
         Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
         Event::Finished { .. } => 2,
@@ -610,6 +641,18 @@ fn class(event: &Event) -> u8 {
     }
 }
 
+/// The cession, and every change of the token.
+fn hands_over(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Cede { .. }
+            | Action::Report(Report {
+                change: Change::Token(_),
+                ..
+            })
+    )
+}
+
 /// A step worth an ambush: it does more than keep the rhythm.
 fn weighty(action: &Action) -> bool {
     matches!(
@@ -619,5 +662,5 @@ fn weighty(action: &Action) -> bool {
             | Action::Renew { .. }
             | Action::Persist { .. }
             | Action::Clear { .. }
-    )
+    ) || hands_over(action)
 }

@@ -99,12 +99,28 @@ pub struct Machine {
     /// Stops and starts fail.
     pub stop_works: bool,
     pub start_works: bool,
+    /// How long the starts, and the stops, of services take.
+    pub start_takes: Duration,
+    pub stop_takes: Duration,
+    /// Starts and stops under way; they go on without the daemon.
+    jobs: Vec<Job>,
     /// What the shell would do next: events queued behind the one being handled.
     queue: VecDeque<Event>,
     pub frozen: bool,
     boots: u64,
     /// A daemon ran since its power came.
     up: bool,
+}
+
+/// A start or stop under way.
+struct Job {
+    ends: Time,
+    /// None: the daemon that began it is no more.
+    op: Option<OpId>,
+    group: usize,
+    resource: usize,
+    on: bool,
+    works: bool,
 }
 
 /// Both machines and what is between them.
@@ -123,38 +139,43 @@ pub struct World {
     /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
     /// (None) never answers.
     pub source: Option<Result<(), String>>,
-    /// Every moment at which a group ran on both machines.
+    /// When a group began to run on both machines, and when that ended.
     pub overlap: Vec<String>,
+    both: Vec<bool>,
 }
 
 impl World {
     pub fn new(groups: &[(&str, Option<Side>, Failback)]) -> World {
-        let machine = |side| {
-            let setup = setup(side, groups);
-            Machine {
-                running: setup
-                    .groups
-                    .iter()
-                    .map(|g| vec![None; g.resources.len()])
-                    .collect(),
-                ceded: Vec::new(),
-                setup,
-                node: None,
-                disk: Record::default(),
-                disk_works: true,
-                gateway: true,
-                carrier: true,
-                stop_works: true,
-                start_works: true,
-                queue: VecDeque::new(),
-                frozen: false,
-                boots: 0,
-                up: false,
-            }
+        World::of(SIDES.map(|side| setup(side, groups)))
+    }
+
+    pub fn of(setups: [Setup; 2]) -> World {
+        let machine = |setup: Setup| Machine {
+            running: setup
+                .groups
+                .iter()
+                .map(|g| vec![None; g.resources.len()])
+                .collect(),
+            ceded: Vec::new(),
+            setup,
+            node: None,
+            disk: Record::default(),
+            disk_works: true,
+            gateway: true,
+            carrier: true,
+            stop_works: true,
+            start_works: true,
+            start_takes: Duration::ZERO,
+            stop_takes: Duration::ZERO,
+            jobs: Vec::new(),
+            queue: VecDeque::new(),
+            frozen: false,
+            boots: 0,
+            up: false,
         };
         World {
             now: Time(0),
-            machines: SIDES.map(machine),
+            machines: setups.map(machine),
             link: [true; 2],
             arp: true,
             wire: Vec::new(),
@@ -162,6 +183,7 @@ impl World {
             said: Vec::new(),
             source: None,
             overlap: Vec::new(),
+            both: Vec::new(),
         }
     }
 
@@ -200,8 +222,10 @@ impl World {
 
     /// The daemon dies; what it started stays until the kernel ends it.
     pub fn kill(&mut self, side: Side) {
-        self.machines[index(side)].node = None;
-        self.machines[index(side)].queue.clear();
+        let machine = &mut self.machines[index(side)];
+        machine.node = None;
+        machine.queue.clear();
+        machine.jobs.iter_mut().for_each(|job| job.op = None);
     }
 
     /// The machine dies, with all that runs on it.
@@ -209,7 +233,35 @@ impl World {
         self.kill(side);
         let machine = &mut self.machines[index(side)];
         machine.up = false;
+        machine.jobs.clear();
         machine.running.iter_mut().flatten().for_each(|r| *r = None);
+    }
+
+    /// A service dies, or somebody starts it by hand.
+    pub fn switch(&mut self, side: Side, resource: usize, on: bool) {
+        let group = 0;
+        let forever = Time(i64::MAX);
+        self.machines[index(side)].running[group][resource] = on.then_some(forever);
+        let event = match on {
+            true => Event::Appeared { group, resource },
+            false => Event::Lost {
+                group,
+                resource,
+                why: "its process died".into(),
+            },
+        };
+        self.step(side, event);
+    }
+
+    /// A service runs and does not do its work.
+    pub fn fail_check(&mut self, side: Side, resource: usize) {
+        let why = "its check failed".into();
+        let lost = Event::Lost {
+            group: 0,
+            resource,
+            why,
+        };
+        self.step(side, lost);
     }
 
     pub fn command(&mut self, side: Side, number: u32, command: Command) {
@@ -226,6 +278,7 @@ impl World {
         while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = self.now.max(at);
             self.expire();
+            self.work();
             self.turn();
         }
         self.now = end;
@@ -258,7 +311,8 @@ impl World {
             .iter()
             .filter(|w| !self.machines[index(w.1)].frozen)
             .map(|w| w.0);
-        deadlines.chain(leases).chain(wire).min()
+        let jobs = self.machines.iter().flat_map(|m| &m.jobs).map(|j| j.ends);
+        deadlines.chain(leases).chain(wire).chain(jobs).min()
     }
 
     fn expire(&mut self) {
@@ -276,6 +330,24 @@ impl World {
                         });
                     }
                 }
+            }
+        }
+    }
+
+    /// Ends the starts and stops whose time has come.
+    fn work(&mut self) {
+        for machine in &mut self.machines {
+            let now = self.now;
+            for job in machine.jobs.extract_if(.., |job| job.ends <= now) {
+                if job.works {
+                    machine.running[job.group][job.resource] = job.on.then_some(Time(i64::MAX));
+                }
+                let outcome = match job.works {
+                    true => Outcome::Done,
+                    false => Outcome::Failed("it does not work".into()),
+                };
+                let end = job.op.map(|op| Event::Finished { op, outcome });
+                machine.queue.extend(end);
             }
         }
     }
@@ -373,11 +445,26 @@ impl World {
                 op,
                 group,
                 resource,
+            } if !machine.leased(*group, *resource) && !machine.start_takes.is_zero() => {
+                machine.begin(now, *op, *group, *resource, true);
+                None
+            }
+            Action::Stop {
+                op,
+                group,
+                resource,
+            } if !machine.leased(*group, *resource) && !machine.stop_takes.is_zero() => {
+                machine.begin(now, *op, *group, *resource, false);
+                None
+            }
+            Action::Start {
+                op,
+                group,
+                resource,
             } => {
                 if machine.start_works {
                     machine.ceded.retain(|ceded| ceded != group);
-                    let leased = machine.setup.groups[*group].resources[*resource].leased;
-                    let until = if leased {
+                    let until = if machine.leased(*group, *resource) {
                         now + LIFETIME
                     } else {
                         Time(i64::MAX)
@@ -424,7 +511,9 @@ impl World {
                 let passes = self.arp && self.machines.iter().all(|m| m.carrier);
                 let there = &self.machines[index(peer)];
                 let mut subjects = vec![];
-                if passes && there.running[*group].iter().any(Option::is_some) {
+                let vips = (there.running[*group].iter().enumerate())
+                    .filter(|(resource, on)| on.is_some() && there.leased(*group, *resource));
+                if passes && vips.count() > 0 {
                     subjects.push(Claimed::Vip(*group));
                 }
                 if passes && there.node.is_some() {
@@ -471,7 +560,13 @@ impl World {
                 self.send(side, 50, Event::Finished { op: *op, outcome });
                 None
             }
-            Action::Cancel { .. } | Action::Announce { .. } => None,
+            Action::Cancel { op } => {
+                machine.jobs.retain(|job| job.op != Some(*op));
+                let outcome = Outcome::Failed("cancelled".into());
+                self.send(side, 100, Event::Finished { op: *op, outcome });
+                None
+            }
+            Action::Announce { .. } => None,
             Action::Answer { .. } | Action::Report(_) => None,
         }
     }
@@ -483,7 +578,8 @@ impl World {
 
     /// No group may run on both machines, but for addresses that the kernel is about to end.
     fn check(&mut self) {
-        for group in 0..self.machines[0].running.len() {
+        self.both.resize(self.machines[0].running.len(), false);
+        for group in 0..self.both.len() {
             let any = |m: &Machine| {
                 let resources = m.running[group]
                     .iter()
@@ -492,11 +588,39 @@ impl World {
                     |(on, setup): (&Option<Time>, &ResourceSetup)| on.is_some() && setup.exclusive;
                 resources.into_iter().any(exclusive) && !m.ceded.contains(&group)
             };
-            if self.machines.iter().all(any) {
+            let both = self.machines.iter().all(any);
+            if both != self.both[group] {
+                self.both[group] = both;
+                let at = self.now.0 as f64 / 1e6;
+                let runs = if both { "runs on both" } else { "no more" };
                 self.overlap
-                    .push(format!("group {group} runs on both at {:?}", self.now));
+                    .push(format!("{at:>9.3}  group {group} {runs}"));
             }
         }
+    }
+}
+
+impl Machine {
+    fn leased(&self, group: usize, resource: usize) -> bool {
+        self.setup.groups[group].resources[resource].leased
+    }
+
+    fn begin(&mut self, now: Time, op: OpId, group: usize, resource: usize, on: bool) {
+        let (span, works) = match on {
+            true => (self.start_takes, self.start_works),
+            false => (self.stop_takes, self.stop_works),
+        };
+        // As systemd does: a new job of a unit takes the place of the one before.
+        self.jobs
+            .retain(|job| (job.group, job.resource) != (group, resource));
+        self.jobs.push(Job {
+            ends: now + span,
+            op: Some(op),
+            group,
+            resource,
+            on,
+            works,
+        });
     }
 }
 

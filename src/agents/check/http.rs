@@ -3,9 +3,9 @@
 
 use super::refusal;
 use crate::agents::words::printable;
+use smol::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::net::TcpStream;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 /// Which answer is good.
 #[derive(Debug)]
@@ -28,7 +28,9 @@ pub(super) async fn get(
     path: &str,
     good: &Good<'_>,
 ) -> Result<(), String> {
-    let mut stream = TcpStream::connect(address).await.map_err(|e| refusal(&e))?;
+    let mut stream = Async::<TcpStream>::connect(address)
+        .await
+        .map_err(|e| refusal(&e))?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ha-appliance\r\nAccept: */*\r\n\
          Connection: close\r\n\r\n"

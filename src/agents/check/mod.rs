@@ -4,10 +4,10 @@ mod exec;
 mod http;
 
 use crate::config::Probe;
-use smol::Timer;
 use smol::future::FutureExt;
-use smol::net::TcpStream;
+use smol::{Async, Timer};
 use std::fmt::Display;
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Asks once. An error says whom, and what was wrong with the answer.
@@ -27,7 +27,7 @@ pub async fn ask(probe: &Probe, timeout: Duration) -> Result<(), String> {
                 };
                 http::get(*address, host, path, &good).await
             }
-            Probe::Tcp(address) => match TcpStream::connect(*address).await {
+            Probe::Tcp(address) => match Async::<TcpStream>::connect(*address).await {
                 Ok(_) => Ok(()),
                 Err(error) => Err(refusal(&error)),
             },

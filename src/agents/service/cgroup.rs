@@ -2,6 +2,7 @@
 
 use crate::agents::words::printable;
 use std::fs;
+use std::path::Path;
 
 /// The hierarchies in which systemd may have put it: the only one, or those of a hybrid.
 const ROOTS: [&str; 3] = [
@@ -19,6 +20,12 @@ pub(super) fn processes(group: &str) -> Vec<i32> {
     let found = lists.into_iter().flatten().find(|list| !list.is_empty());
     let found = found.unwrap_or_default();
     found.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Whether it is there, in any hierarchy. One that was, and is not, has no processes.
+pub(super) fn exists(group: &str) -> bool {
+    let there = |root: &str| Path::new(&format!("{root}{group}")).exists();
+    !group.is_empty() && ROOTS.iter().any(|root| there(root))
 }
 
 /// Processes for people, such as `123 (nginx, state D)`; the first few of many.
@@ -60,5 +67,6 @@ mod tests {
     fn no_group_has_no_processes() {
         assert!(processes("").is_empty());
         assert!(processes("/no-such.slice").is_empty());
+        assert!(!exists("") && !exists("/no-such.slice") && exists("/"));
     }
 }

@@ -52,7 +52,7 @@ pub async fn loss(seen: &Seen) -> String {
 /// How it ended, and what it said last.
 pub(super) async fn with_last_words(unit: &UnitState) -> String {
     let end = end(&unit.end);
-    match last_words(&unit.invocation).await {
+    match last_words(unit).await {
         said if said.is_empty() => end,
         said => format!("{end}: {said}"),
     }

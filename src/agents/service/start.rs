@@ -23,11 +23,14 @@ pub async fn start(unit: &str, known: Option<Seen>, limit: Duration) -> Result<S
     }
     arguments.push(unit);
     let begin = Instant::now();
+    // A refusal for that reason shows the failure before it instead.
+    if before.unit.active == Active::Failed {
+        forget_how_often(&arguments[1..]).await;
+    }
     let mut answer = call(&arguments, limit).await;
     let mut seen = settle(unit, limit.saturating_sub(begin.elapsed())).await?;
-    if seen.unit.end.result == START_LIMIT {
-        // How often is decided here, by `restarts` and `window`.
-        call(&[&["reset-failed"], &arguments[1..]].concat(), SHORT).await;
+    if seen.unit.end.result == "start-limit-hit" {
+        forget_how_often(&arguments[1..]).await;
         answer = call(&arguments, limit.saturating_sub(begin.elapsed())).await;
         seen = settle(unit, limit.saturating_sub(begin.elapsed())).await?;
     }
@@ -52,6 +55,7 @@ pub async fn restart(
     start_limit: Duration,
     stop_limit: Duration,
 ) -> Result<Seen, String> {
+    forget_how_often(&[unit]).await;
     let mut answer = call(&["restart", unit], stop_limit).await;
     if answer == Answer::Late && look(unit).await?.unit.active == Active::Deactivating {
         // The second half of the restart follows by itself.
@@ -60,18 +64,19 @@ pub async fn restart(
     let seen = settle(unit, start_limit).await?;
     match seen.unit.active {
         Active::Active => Ok(seen),
-        Active::Inactive | Active::Failed if seen.unit.end.result == START_LIMIT => {
-            start(unit, Some(seen), start_limit).await
-        }
         Active::Inactive | Active::Failed => Err(failed(&seen.unit, &answer).await),
         Active::Activating | Active::Deactivating => Err(hangs(&seen.unit, start_limit).await),
     }
 }
 
-const START_LIMIT: &str = "start-limit-hit";
-
 /// What needs no work of the unit's own.
 const SHORT: Duration = Duration::from_secs(10);
+
+/// systemd refuses a unit that was started five times in ten seconds. Here `restarts` and `window` say
+/// how often.
+async fn forget_how_often(units: &[&str]) {
+    call(&[&["reset-failed"], units].concat(), SHORT).await;
+}
 
 /// Takes back the job, which would go on without `systemctl`, and what it has started.
 async fn hangs(unit: &UnitState, limit: Duration) -> String {

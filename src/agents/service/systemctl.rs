@@ -3,9 +3,10 @@
 use super::state::{PROPERTIES, UnitState, parse};
 use crate::agents::child;
 use crate::agents::words::in_one_line;
+use crate::sys;
 use smol::Timer;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +19,31 @@ pub(super) enum Answer {
     Late,
 }
 
-/// systemd answers within milliseconds; a loaded machine may need longer.
-const ONE_ANSWER: Duration = Duration::from_secs(10);
-
-/// A `daemon-reexec` closes every connection to systemd, for some 100 ms.
+/// systemd answers within milliseconds, but a `daemon-reexec` breaks every connection to it and takes
+/// some 100 ms; a loaded machine may need longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// So many units in one call, and so much text for each.
 const UNITS: usize = 64;
 const TEXT: usize = 2048;
 
-/// Runs `systemctl` with these arguments.
+/// Runs `systemctl` with these arguments; again, as long as the connection to systemd breaks. All that
+/// is asked for is such that asking twice is the same as asking once.
 pub(super) async fn call(arguments: &[&str], limit: Duration) -> Answer {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let answer = call_once(arguments, limit.saturating_sub(start.elapsed())).await;
+        let broken = matches!(&answer, Answer::Refused(said) if is_broken_connection(said));
+        if !broken || start.elapsed() + pause >= limit.min(PATIENCE) {
+            return answer;
+        }
+        Timer::after(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+async fn call_once(arguments: &[&str], limit: Duration) -> Answer {
     let mut command = command("systemctl");
     command.args(arguments);
     match child::run_reading(command, b"", limit, UNITS * TEXT).await {
@@ -42,8 +56,7 @@ pub(super) async fn call(arguments: &[&str], limit: Duration) -> Answer {
     }
 }
 
-/// What these units are doing, in this order. Broken connections are tried again; an error says that
-/// systemd does not answer.
+/// What these units are doing, in this order. An error says that systemd does not answer.
 pub(super) async fn show(units: &[&str]) -> Result<Vec<UnitState>, String> {
     let mut shown = Vec::new();
     for some in units.chunks(UNITS) {
@@ -56,39 +69,40 @@ async fn show_some(units: &[&str]) -> Result<Vec<UnitState>, String> {
     let properties = format!("--property={PROPERTIES}");
     let mut arguments = vec!["show", &properties, "--"];
     arguments.extend(units);
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(20);
-    loop {
-        let answer = call(&arguments, ONE_ANSWER).await;
-        if let Answer::Done(output) = &answer
-            && let Some(states) = parse(output, units.len())
-        {
-            return Ok(states);
-        }
-        if start.elapsed() + pause >= PATIENCE {
-            return Err(format!("systemd does not answer: {}", answer.words()));
-        }
-        Timer::after(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
-    }
+    let answer = call(&arguments, PATIENCE).await;
+    let states = match &answer {
+        Answer::Done(output) => parse(output, units.len()),
+        _ => None,
+    };
+    states.ok_or_else(|| format!("systemd does not answer: {}", answer.words()))
 }
 
 /// Makes systemd read its unit files and drop-ins again.
 pub(super) async fn daemon_reload() -> Result<(), String> {
-    match call(&["daemon-reload"], 3 * ONE_ANSWER).await {
+    match call(&["daemon-reload"], 3 * PATIENCE).await {
         Answer::Done(_) => Ok(()),
         other => Err(format!("systemctl daemon-reload: {}", other.words())),
     }
 }
 
-/// The last lines that a run of a unit wrote, in one; empty if there are none or the journal is slow.
-pub(super) async fn last_words(invocation: &str) -> String {
-    if invocation.is_empty() {
-        return String::new();
+/// The last lines that the unit's last run wrote, in one; empty if there are none or the journal is slow.
+pub(super) async fn last_words(unit: &UnitState) -> String {
+    let words = journal(&[&format!("_SYSTEMD_INVOCATION_ID={}", unit.invocation)]).await;
+    if !words.is_empty() {
+        return words;
     }
+    // When a process ends at once, the journal may not find out any more to which run it belonged.
+    let ended = Duration::from_micros((sys::monotonic_us() - unit.since_us).max(0) as u64);
+    let since = SystemTime::now() - ended - Duration::from_secs(1);
+    let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = format!("--since=@{}", since.as_secs());
+    journal(&[&since, &format!("_SYSTEMD_UNIT={}", unit.id)]).await
+}
+
+async fn journal(filter: &[&str]) -> String {
     let mut command = command("journalctl");
     command.args(["--quiet", "--output=cat", "--lines=2"]);
-    command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
+    command.args(filter);
     let ended = child::run(command, b"", Duration::from_secs(1)).await;
     let output = ended.map(|e| e.output).unwrap_or_default();
     in_one_line(&output, LONGEST_WORDS, |_| true)
@@ -104,6 +118,21 @@ impl Answer {
             Answer::Late => "no answer in time".into(),
         }
     }
+}
+
+/// What systemctl says while systemd restarts itself: three of these were seen, the others are its words
+/// for the same a little earlier or later.
+fn is_broken_connection(said: &str) -> bool {
+    let words = [
+        "Connection reset by peer",
+        "Connection refused",
+        "Connection timed out",
+        "Transport endpoint is not connected",
+        "Failed to connect to bus",
+        "disconnected from message bus",
+        "D-Bus connection terminated",
+    ];
+    words.iter().any(|words| said.contains(words))
 }
 
 /// Hints where to look are for those who typed the command.

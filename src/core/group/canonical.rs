@@ -17,9 +17,11 @@ impl Group {
         }
     }
 
-    /// Leaves out how often the group moved: the limit on moves only delays.
-    pub fn leave_out(&mut self) {
+    /// Leaves out how often the group moved, for the limit on moves only delays; and for how long its
+    /// failures have counted.
+    pub fn leave_out(&mut self, now: Time) {
         self.limiter = Limiter::default();
+        self.resources.iter_mut().for_each(|r| r.leave_out(now));
     }
 
     /// Forgets what is only shown, and what its configuration never asks.
@@ -27,7 +29,8 @@ impl Group {
         if sources > 0 {
             self.probes.end(); // judged in best effort only
         }
-        if !setup.leased() {
+        let mut resources = self.resources.iter().zip(&setup.resources);
+        if !resources.any(|(resource, setup)| setup.leased && resource.present) {
             self.renewed_at = LONG_AGO;
         }
         if setup.failback == Failback::Manual {

@@ -57,6 +57,7 @@ impl Group {
             }
             (Kind::Start, outcome) => self.start_failed(cx, resource, text(outcome), out),
             (Kind::Stop, Outcome::Done) => self.resources[resource].present = false,
+            (Kind::Stop, _) if matches!(self.phase, Phase::Looking(_)) => {} // the look decides
             (Kind::Stop, outcome) => {
                 self.resources[resource].stuck = true;
                 self.reason = Reason::ResourceFailed(resource, text(outcome));
@@ -76,7 +77,16 @@ impl Group {
 
     /// A stopped resource runs: nothing is proven until it was looked at and stopped again.
     pub fn appeared(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
-        if self.phase == Phase::Stopped && !cx.maintenance {
+        if !cx.setup.resources[resource].exclusive {
+            // It may be well again: the next try, which finds that out, comes at once.
+            if let Some((at, _)) = &mut self.resources[resource].repair {
+                *at = cx.now;
+            }
+            return;
+        }
+        // Whoever stops the group, now or later, stops this too.
+        self.resources[resource].present = true;
+        if matches!(self.phase, Phase::Stopped | Phase::Looking(_)) && !cx.maintenance {
             self.look(cx, Reason::StartedByHand(resource), out);
         }
     }
@@ -142,7 +152,7 @@ impl Group {
     /// Maintenance ended: whatever was done meanwhile by hand, look at everything first.
     pub fn maintenance_ended(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.endless = false;
-        if self.phase != Phase::Failed && !self.busy(cx) {
+        if self.phase != Phase::Failed {
             self.look(cx, Reason::Maintenance(false), out);
         }
     }

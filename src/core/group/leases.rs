@@ -1,5 +1,6 @@
 //! Keeps what the kernel would end alive, and never brings back what it has ended.
 
+use super::resource::Kind;
 use super::*;
 
 impl Group {
@@ -36,7 +37,8 @@ impl Group {
         self.leases_up(cx) && !given_up
     }
 
-    /// Leased resources were started here.
+    /// Leased resources were started here, and are not being stopped: a renewal between a stop and
+    /// its end would bring back what is gone.
     pub(super) fn leases_up(&self, cx: &Context) -> bool {
         let up = match self.phase {
             Phase::Starting(next) => next,
@@ -44,7 +46,8 @@ impl Group {
             _ => 0,
         };
         let mut resources = self.resources.iter().zip(&cx.setup.resources).take(up);
-        resources.any(|(resource, setup)| setup.leased && resource.present)
+        let stopping = |r: &Resource| r.op.is_some_and(|op| op.kind == Kind::Stop);
+        resources.any(|(resource, setup)| setup.leased && resource.present && !stopping(resource))
     }
 
     /// Leased resources were found here that this daemon did not start.

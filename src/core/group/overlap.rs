@@ -78,7 +78,7 @@ impl Group {
 
     /// The peer is not there to take it: everything as before. The addresses are renewed and
     /// announced again at once.
-    fn resume(&mut self, cx: &Context, out: &mut Vec<Action>) {
+    pub(super) fn resume(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.pending = None;
         self.operator_move = false;
         self.enter(cx, Phase::Active, Reason::HandoverAborted, out);

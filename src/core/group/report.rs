@@ -89,6 +89,9 @@ impl Group {
         if matches!(self.phase, Phase::Ceding { .. }) {
             due(self.renewed_at + LATE + Duration::from_micros(1));
         }
+        if self.awaits_tick(cx) {
+            due(cx.now + Duration::from_micros(1));
+        }
         self.retry_at.into_iter().for_each(&mut *due);
         if cx.peer.state() == PeerState::Unknown {
             cx.start_wait_ends.into_iter().for_each(&mut *due);

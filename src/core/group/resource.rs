@@ -67,6 +67,13 @@ impl Resource {
         self.failures.restarts.iter_mut().for_each(f);
     }
 
+    /// Leaves out of a search for how long its failures have counted.
+    pub fn leave_out(&mut self, now: Time) {
+        let failures = &mut self.failures;
+        let times = failures.last.iter_mut().chain(&mut failures.restarts);
+        times.for_each(|time| *time = now);
+    }
+
     /// When something of it is due.
     pub fn deadlines(&self, setup: &ResourceSetup, due: &mut dyn FnMut(Time)) {
         if let Some(op) = self.op.filter(|op| !op.cancelled) {

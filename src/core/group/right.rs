@@ -54,6 +54,10 @@ impl Group {
             Verdict::Given(Reason::BestEffort) if !holder && cx.peer.in_maintenance() => {
                 Verdict::Waiting(Reason::PeerInMaintenance)
             }
+            // Nor does it against what it could not stop, unless that answers probes or is gone.
+            Verdict::Given(Reason::BestEffort) if self.peer_stuck(cx) => {
+                Verdict::Waiting(Reason::PeerStopFailed)
+            }
             verdict => verdict,
         };
         let contested = self.contested;
@@ -103,6 +107,14 @@ impl Group {
         }
     }
 
+    /// The last that was heard of it: it could not stop something that no kernel ends.
+    fn peer_stuck(&self, cx: &Context) -> bool {
+        let failed = |report: &GroupReport| report.role == Role::Failed;
+        let mut resources = cx.setup.resources.iter();
+        cx.peer.group(cx.setup.name).is_some_and(failed)
+            && resources.any(|r| r.exclusive && !r.leased)
+    }
+
     /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was
     /// not started by the boot, so a peer that is there will be heard within the detection time; waiting
     /// longer would let the leases end for nothing. (A service that runs without its addresses was
@@ -121,6 +133,20 @@ impl Group {
             start_wait_ends: cx.link_up.map(|at| at + detection_time),
             wait_for_peer: false,
             ..*cx
+        }
+    }
+
+    /// What it could do now it does only once everything that waits to be read is read.
+    pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
+        match self.phase {
+            Phase::Starting(next) => {
+                let idle = |r: &Resource| r.op.is_none();
+                self.resources.get(next).is_some_and(idle) && !self.up_to_date(cx)
+            }
+            _ => {
+                let written = self.pending.is_none_or(|p| self.on_disk(cx, p.token));
+                self.contested && written && cx.peer.state() == PeerState::Left
+            }
         }
     }
 

@@ -37,8 +37,7 @@ impl Group {
             return true;
         }
         // After a pause the peer may have taken over: what it said meanwhile comes first.
-        let unread = self.right == Right::Agreement && !self.up_to_date(cx);
-        if self.resources[next].op.is_none() && !unread {
+        if self.resources[next].op.is_none() && self.up_to_date(cx) {
             self.launch(cx, Kind::Start, next, out);
         }
         false
@@ -47,6 +46,13 @@ impl Group {
     /// Stops everything, in reverse order; in haste the addresses first, whatever else is under way.
     pub(super) fn stop(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
         let at_once = self.right == Right::None || self.in_haste(cx);
+        if let Reason::NotServing(_) = reason {
+            // Or this node, whose evidence is ready, would be back before the peer has its own.
+            let decision = 2 * cx
+                .node
+                .detection_time(cx.peer.interval().max(cx.node.interval));
+            self.retry_at = Some(cx.now + decision.max(FIRST_RETRY));
+        }
         self.forget_right(cx, out);
         self.enter(cx, Phase::Stopping { at_once }, reason, out);
     }

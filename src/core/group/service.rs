@@ -32,7 +32,8 @@ impl Group {
             } else {
                 self.give_up(cx, resource, why, out);
             }
-        } else if self.phase == Phase::Adopted {
+        } else if self.phase == Phase::Adopted && setup.leased {
+            // Of a service it only says that it does not do its work: it may have to be stopped.
             self.resources[resource].present = false;
         }
     }

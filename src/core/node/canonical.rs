@@ -53,10 +53,10 @@ impl Node {
     }
 
     /// Leaves out of a search what works in seconds and only delays or repeats: the limit on moves, the
-    /// trial of the disk, and the patience with it and with sources of clearance.
+    /// trial of the disk, the patience with it and with sources of clearance, and how long failures count.
     pub fn leave_out(&mut self, now: Time) {
         self.memory.forget(now);
         self.sources.leave_out(now);
-        self.groups.iter_mut().for_each(Group::leave_out);
+        self.groups.iter_mut().for_each(|g| g.leave_out(now));
     }
 }

@@ -179,6 +179,7 @@ impl Services {
                     unit.ailing.set(false);
                     unit.saw(seen);
                     unit.watch_stopped(&shared);
+                    unit.ring(); // a look, for the status, that nobody waits for
                     Outcome::Done
                 }
                 Err(why) => unit.failed(why).await,

@@ -9,6 +9,7 @@ use smol::Task;
 use smol::channel::{Receiver, Sender, bounded};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A service.
 pub(super) struct Unit {
@@ -19,9 +20,11 @@ pub(super) struct Unit {
     pub(super) seen: RefCell<Option<Seen>>,
     /// The last check.
     pub(super) check: RefCell<Option<CheckView>>,
+    /// How long after a start its check succeeded for the first time, lately.
+    pub(super) warm_up: Cell<Option<Duration>>,
     /// It runs but its check failed: a start must be a restart.
     pub(super) ailing: Cell<bool>,
-    /// Rung when somebody may have started or stopped it.
+    /// See [`Unit::ring`].
     pub(super) bell: (Sender<()>, Receiver<()>),
     watcher: RefCell<Option<(Expected, Task<()>)>>,
 }
@@ -42,6 +45,7 @@ impl Unit {
             place: Cell::new(place),
             seen: RefCell::default(),
             check: RefCell::default(),
+            warm_up: Cell::default(),
             ailing: Cell::default(),
             bell: bounded(1),
             watcher: RefCell::default(),
@@ -53,7 +57,13 @@ impl Unit {
         let unit = Unit::new(service, place);
         *unit.seen.borrow_mut() = self.seen.borrow().clone();
         unit.ailing.set(self.ailing.get());
+        unit.warm_up.set(self.warm_up.get());
         unit
+    }
+
+    /// Somebody may have started or stopped it.
+    pub(super) fn ring(&self) {
+        let _ = self.bell.0.try_send(()); // full: it rings already
     }
 
     pub(super) fn saw(&self, seen: Seen) {

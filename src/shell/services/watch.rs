@@ -24,15 +24,15 @@ use std::time::{Duration, Instant};
 /// How often everything is looked at, with one call, in case a hint was missed.
 const PATROL: Duration = Duration::from_secs(30);
 
+/// A start by hand on the standby is looked into after so long.
+const CALM: Duration = Duration::from_millis(50);
+
 /// Until a service fails: pushes one event and ends.
 pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
-    let grace = if fresh {
-        unit.service.start_timeout
-    } else {
-        Duration::ZERO
-    };
+    let grace = if fresh { unit.grace() } else { Duration::ZERO };
     let trial = Trial {
         suspended: Cell::new(false),
+        started: Instant::now(),
         indulgent_until: Cell::new(Instant::now() + grace),
     };
     let why = death(&unit, &trial).or(bad_health(&unit, &trial)).await;
@@ -48,6 +48,8 @@ pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
 pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
     loop {
         let _ = unit.bell.1.recv().await;
+        // The bell rings for our own stop as well, and then the move has more use for the processor.
+        Timer::after(CALM).await;
         let Ok(seen) = service::look(&unit.service.unit).await else {
             continue; // the patrol rings again
         };
@@ -117,7 +119,7 @@ async fn go_round(shared: &Shared) {
     for ((unit, state), companions) in units.iter().zip(&states).zip(&companions) {
         let companions = of_companions.by_ref().take(companions.len());
         if !unit.is_as_expected(state, companions) {
-            let _ = unit.bell.0.try_send(());
+            unit.ring();
         }
     }
 }
@@ -129,7 +131,7 @@ fn ring(shared: &Shared, whom: impl Fn(&Unit) -> bool) {
         .iter()
         .filter(|unit| unit.watched() && whom(unit))
     {
-        let _ = unit.bell.0.try_send(()); // full: it rings already
+        unit.ring();
     }
 }
 
@@ -168,10 +170,24 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// How long after a start its check may fail: until it is known how long it needs to serve, as long
+    /// as a start may take. A restart that did not help is not waited for so long.
+    fn grace(&self) -> Duration {
+        let limit = self.service.start_timeout;
+        match (self.warm_up.get(), &self.service.check) {
+            (Some(known), Some(check)) => (3 * known + check.interval).min(limit),
+            _ => limit,
+        }
+    }
+}
+
 /// When failures of a check count.
 struct Trial {
     /// Not while others restart the service.
     suspended: Cell<bool>,
+    /// When the watch began.
+    started: Instant,
     /// Not before this moment, unless it succeeded once.
     indulgent_until: Cell<Instant>,
 }
@@ -233,6 +249,9 @@ async fn bad_health(unit: &Unit, trial: &Trial) -> String {
             match &result {
                 Ok(()) => {
                     failures = 0;
+                    if indulged {
+                        unit.warm_up.set(Some(trial.started.elapsed()));
+                    }
                     trial.indulgent_until.set(begin);
                     unit.ailing.set(false);
                 }

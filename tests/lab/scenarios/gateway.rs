@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, Host, Port, Wire};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::toml::Settings;
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "gateway-dead",
         shows: "the gateway dies, twenty times at a random phase: nobody moves, the client notices nothing",
-        run: gateway_dead,
+        run: Nodes(gateway_dead),
         limit: (90, 300),
     },
     Scenario {
         name: "gateway-dead-defaults",
         shows: "the same once at the default timers",
-        run: gateway_dead_defaults,
+        run: Nodes(gateway_dead_defaults),
         limit: (30, 30),
     },
 ];

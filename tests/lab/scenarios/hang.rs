@@ -2,7 +2,7 @@
 
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::sys;
 use crate::toml::Settings;
 use std::time::Duration;
@@ -11,25 +11,25 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "daemon-killed",
         shows: "the holder's daemon is killed and restarted as systemd does it: the client sees nothing",
-        run: daemon_killed,
+        run: Nodes(daemon_killed),
         limit: (40, 120),
     },
     Scenario {
         name: "idle-daemon-killed",
         shows: "the idle node's daemon is killed and restarted: nothing moves",
-        run: idle_daemon_killed,
+        run: Nodes(idle_daemon_killed),
         limit: (40, 120),
     },
     Scenario {
         name: "daemon-hung",
         shows: "the holder's daemon hangs for 10 s and goes on: the kernel ends its VIP, the peer takes over, never both",
-        run: daemon_hung,
+        run: Nodes(daemon_hung),
         limit: (60, 120),
     },
     Scenario {
         name: "node-frozen",
         shows: "every process of the holder freezes for 10 s and thaws: never both hold the VIP",
-        run: node_frozen,
+        run: Nodes(node_frozen),
         limit: (60, 120),
     },
 ];

@@ -4,7 +4,7 @@ use crate::ensure;
 use crate::fake::FakePeer;
 use crate::lab::{Lab, Outcome};
 use crate::net::Host;
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys;
 use crate::toml::{KEY, OTHER_KEY, Settings};
@@ -16,43 +16,43 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "flood",
         shows: "50,000 datagrams a second from the peer's address, replayed, random and oversized, at interval 10 ms: nothing but counters",
-        run: flood,
+        run: Nodes(flood),
         limit: (60, 120),
     },
     Scenario {
         name: "other-key",
         shows: "a node with another key is not heard: nothing moves, and it is back when the key is right",
-        run: other_key,
+        run: Nodes(other_key),
         limit: (40, 40),
     },
     Scenario {
         name: "key-rotation",
         shows: "the key is changed while the pair runs, without a gap",
-        run: key_rotation,
+        run: Nodes(key_rotation),
         limit: (40, 40),
     },
     Scenario {
         name: "other-wire-version",
         shows: "a peer with the right key that speaks another wire version is refused, which is not silence: nothing moves",
-        run: other_wire_version,
+        run: Nodes(other_wire_version),
         limit: (40, 40),
     },
     Scenario {
         name: "other-cluster-name",
         shows: "a peer of another cluster is refused, which is not silence: nothing moves and status says why",
-        run: other_cluster_name,
+        run: Nodes(other_cluster_name),
         limit: (40, 40),
     },
     Scenario {
         name: "other-node-list",
         shows: "a peer with another node list is refused: nothing moves and status says why",
-        run: other_node_list,
+        run: Nodes(other_node_list),
         limit: (40, 40),
     },
     Scenario {
         name: "other-interval",
         shows: "a peer that sends less often is believed for as long as it announces",
-        run: other_interval,
+        run: Nodes(other_interval),
         limit: (40, 40),
     },
 ];

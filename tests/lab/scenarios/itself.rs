@@ -4,7 +4,7 @@ use crate::client::{Client, PERIOD};
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, HEARTBEAT_PORT, Host, NODES, Port, VIP, VIP6, Wire, batch, mac_text};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::scenarios::gateway::GATEWAY_FAST;
 use crate::sys::{now, within};
 use crate::toml::{KEY, OTHER_KEY, Settings};
@@ -17,25 +17,25 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "the-judge-bites",
         shows: "the lab itself: an address held by both nodes for a moment is found, and condemned",
-        run: the_judge_bites,
+        run: Nodes(the_judge_bites),
         limit: (10, 10),
     },
     Scenario {
         name: "the-cuts-cut",
         shows: "the lab itself: each kind of cut loses what it says, and mending ends it",
-        run: the_cuts_cut,
+        run: Nodes(the_cuts_cut),
         limit: (20, 20),
     },
     Scenario {
         name: "the-tricks-work",
         shows: "the lab itself: freezing freezes, floods arrive under the peer's address, claims and proxies are believed",
-        run: the_tricks_work,
+        run: Nodes(the_tricks_work),
         limit: (20, 20),
     },
     Scenario {
         name: "the-files-are-good",
         shows: "the lab itself: the files it writes are understood",
-        run: the_files_are_good,
+        run: Nodes(the_files_are_good),
         limit: (10, 10),
     },
 ];
@@ -74,6 +74,24 @@ fn the_judge_bites(lab: &mut Lab) -> Outcome {
         overlaps.len()
     );
     ensure!(lab.judge().is_err(), "the judge let an overlap pass");
+    // What is being handed over may be on both, unless it is kept alive all the same.
+    let lives = |seconds: u32| {
+        format!("address change {VIP}/32 dev lan0 valid_lft {seconds} preferred_lft {seconds}")
+    };
+    batch(Some(&b), &lives(2))?;
+    batch(Some(&a), &add)?;
+    batch(Some(&b), &delete)?;
+    batch(Some(&a), &lives(2))?;
+    batch(Some(&b), &add)?;
+    batch(Some(&a), &lives(3))?;
+    batch(Some(&a), &delete)?;
+    std::thread::sleep(Duration::from_millis(50));
+    let overlaps = lab.watch.overlaps();
+    let handed_over: Vec<bool> = overlaps.iter().map(|o| o.handed_over).collect();
+    ensure!(
+        handed_over == [false, true, false],
+        "taken for handed over: {handed_over:?}"
+    );
     lab.record
         .allow_overlap("it was made on purpose", Duration::from_secs(1));
     Ok(())

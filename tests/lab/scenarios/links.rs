@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, Host, NODES, Port, Wire};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys;
 use crate::toml::Settings;
@@ -14,49 +14,49 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "lan-cable-pulled",
         shows: "the holder's LAN cable is pulled: the group moves at once, and stays when it is plugged in again",
-        run: lan_cable_pulled,
+        run: Nodes(lan_cable_pulled),
         limit: (30, 120),
     },
     Scenario {
         name: "lan-silently-dead",
         shows: "the holder's LAN loses everything while its carrier stays: the gateway tells, and the group moves",
-        run: lan_silently_dead,
+        run: Nodes(lan_silently_dead),
         limit: (40, 120),
     },
     Scenario {
         name: "interlink-cut",
         shows: "the interlink is dead, the LAN alive: nobody moves and status says which link; then power loss is noticed all the same",
-        run: interlink_cut,
+        run: Nodes(interlink_cut),
         limit: (40, 40),
     },
     Scenario {
         name: "interlink-pulled",
         shows: "the interlink's carrier is lost on both nodes: nobody moves; then power loss is noticed all the same",
-        run: interlink_pulled,
+        run: Nodes(interlink_pulled),
         limit: (40, 40),
     },
     Scenario {
         name: "heartbeats-filtered",
         shows: "a filter drops every heartbeat while ARP passes: the VIP stays single; after power loss it is taken over",
-        run: heartbeats_filtered,
+        run: Nodes(heartbeats_filtered),
         limit: (40, 40),
     },
     Scenario {
         name: "one-way",
         shows: "heartbeats are lost in one direction, of either node, on the interlink or on every path: nobody moves",
-        run: one_way,
+        run: Nodes(one_way),
         limit: (90, 120),
     },
     Scenario {
         name: "loss-30-percent",
         shows: "a third of everything is lost on both links: nobody moves",
-        run: loss,
+        run: Nodes(loss),
         limit: (90, 660),
     },
     Scenario {
         name: "heals",
         shows: "after each of many cuts healed the client reaches the VIP at once",
-        run: heals,
+        run: Nodes(heals),
         limit: (100, 1200),
     },
 ];

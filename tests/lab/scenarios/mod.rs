@@ -1,14 +1,20 @@
 //! The scenarios, grouped by what goes wrong.
 
+mod apache;
 mod gateway;
 mod hang;
+mod haproxy;
 mod hostile;
 mod itself;
 mod links;
+mod machines;
+mod nginx;
 mod operator;
 mod power;
+mod services;
 mod start;
 mod state;
+mod upkeep;
 mod vip;
 
 use crate::scenario::Scenario;
@@ -25,4 +31,10 @@ pub const ALL: &[&[Scenario]] = &[
     vip::ALL,
     hostile::ALL,
     state::ALL,
+    machines::ALL,
+    nginx::ALL,
+    apache::ALL,
+    haproxy::ALL,
+    services::ALL,
+    upkeep::ALL,
 ];

@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Host, VIP};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys::{self, now};
 use crate::toml::{GROUP, Settings};
@@ -14,49 +14,49 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "planned-move",
         shows: "`failover`, on either node: the VIP moves in milliseconds",
-        run: planned_move,
+        run: Nodes(planned_move),
         limit: (40, 120),
     },
     Scenario {
         name: "clean-stop",
         shows: "SIGTERM to the holder's daemon: it hands over first",
-        run: clean_stop,
+        run: Nodes(clean_stop),
         limit: (30, 60),
     },
     Scenario {
         name: "standby-online",
         shows: "`standby` moves the group away and survives a restart, `online` lets the node take it again",
-        run: standby_online,
+        run: Nodes(standby_online),
         limit: (40, 40),
     },
     Scenario {
         name: "maintenance",
         shows: "in maintenance nobody touches anything, not even when both daemons are killed",
-        run: maintenance,
+        run: Nodes(maintenance),
         limit: (40, 40),
     },
     Scenario {
         name: "stop-start",
         shows: "`stop` of a group ends it on both nodes, `start` brings it back",
-        run: stop_start,
+        run: Nodes(stop_start),
         limit: (30, 30),
     },
     Scenario {
         name: "reload-good",
         shows: "a reload adds a VIP to the running group; the client notices nothing",
-        run: reload_good,
+        run: Nodes(reload_good),
         limit: (30, 30),
     },
     Scenario {
         name: "reload-broken",
         shows: "a broken file is refused with its line, and the old one stays in force",
-        run: reload_broken,
+        run: Nodes(reload_broken),
         limit: (30, 30),
     },
     Scenario {
         name: "release",
         shows: "`release` refuses while the daemon lives, and drops everything once it is dead",
-        run: release,
+        run: Nodes(release),
         limit: (30, 30),
     },
 ];

@@ -3,7 +3,7 @@
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Host, VIP, VIP6};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys::{self, now};
 use crate::toml::{GROUP, Settings};
@@ -13,43 +13,43 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "power-loss",
         shows: "the holder loses its power: the other node takes over within the detection time",
-        run: power_loss,
+        run: Nodes(power_loss),
         limit: (30, 300),
     },
     Scenario {
         name: "power-loss-fast",
         shows: "the same at interval 10 ms and 3 misses",
-        run: power_loss_fast,
+        run: Nodes(power_loss_fast),
         limit: (30, 300),
     },
     Scenario {
         name: "power-loss-ipv6",
         shows: "an IPv6 VIP moves with its IPv4 sibling",
-        run: power_loss_ipv6,
+        run: Nodes(power_loss_ipv6),
         limit: (20, 20),
     },
     Scenario {
         name: "ipv6-only",
         shows: "links, gateway and VIP are IPv6: handed over, and taken over after power loss",
-        run: ipv6_only,
+        run: Nodes(ipv6_only),
         limit: (30, 60),
     },
     Scenario {
         name: "power-return",
         shows: "the node that lost its power returns: nothing moves back by itself",
-        run: power_return,
+        run: Nodes(power_return),
         limit: (30, 30),
     },
     Scenario {
         name: "failback-auto",
         shows: "with failback = \"auto\" the preferred node takes the group back when it returns",
-        run: failback_auto,
+        run: Nodes(failback_auto),
         limit: (30, 30),
     },
     Scenario {
         name: "many-vips",
         shows: "a group of many VIPs moves as one",
-        run: many_vips,
+        run: Nodes(many_vips),
         limit: (40, 60),
     },
 ];

@@ -3,7 +3,7 @@
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Host, NODES, VIP};
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::sys;
 use crate::toml::Settings;
 use std::time::Duration;
@@ -12,19 +12,19 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "start-together",
         shows: "both start at random offsets, with state kept and wiped and either preferred: exactly one holds the VIP, each time",
-        run: start_together,
+        run: Nodes(start_together),
         limit: (200, 600),
     },
     Scenario {
         name: "start-alone",
         shows: "one starts alone: new to its peer it waits for it, knowing it it takes the group; the other comes later and nothing moves",
-        run: start_alone,
+        run: Nodes(start_alone),
         limit: (60, 60),
     },
     Scenario {
         name: "both-stopped",
         shows: "both are stopped, either last, and either returns first: it serves, and keeps serving when the other returns",
-        run: both_stopped,
+        run: Nodes(both_stopped),
         limit: (90, 90),
     },
 ];

@@ -3,7 +3,7 @@
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::Host;
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::toml::Settings;
 use std::path::Path;
@@ -14,19 +14,19 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "state-read-only",
         shows: "the holder's state directory turns read-only: it hands over to the node that can write",
-        run: read_only,
+        run: Nodes(read_only),
         limit: (40, 40),
     },
     Scenario {
         name: "state-full",
         shows: "the disk under the state directory is full: the VIP stays served and single",
-        run: full,
+        run: Nodes(full),
         limit: (40, 40),
     },
     Scenario {
         name: "state-corrupt",
         shows: "state files full of rubbish are moved aside and reported, and make no second holder",
-        run: corrupt,
+        run: Nodes(corrupt),
         limit: (40, 40),
     },
 ];

@@ -3,7 +3,7 @@
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::VIP;
-use crate::scenario::Scenario;
+use crate::scenario::{Run::Nodes, Scenario};
 use crate::toml::Settings;
 use crate::tricks::Stranger;
 use std::time::Duration;
@@ -12,19 +12,19 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "vip-deleted",
         shows: "somebody deletes the VIP by hand: it is put back at once, on the same node",
-        run: vip_deleted,
+        run: Nodes(vip_deleted),
         limit: (30, 60),
     },
     Scenario {
         name: "stranger-claims",
         shows: "a stranger claims the VIP: the holder announces it again, and the client comes back",
-        run: stranger_claims,
+        run: Nodes(stranger_claims),
         limit: (30, 60),
     },
     Scenario {
         name: "proxy-arp-router",
         shows: "a router answers ARP for the VIP: that is not taken for a living holder when the power fails",
-        run: proxy_arp,
+        run: Nodes(proxy_arp),
         limit: (30, 60),
     },
 ];

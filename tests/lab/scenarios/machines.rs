@@ -1,0 +1,181 @@
+//! Whole machines: the appliance as systemd starts, stops and restarts it, and what a reboot does.
+
+use super::nginx;
+use crate::client::Client;
+use crate::ensure;
+use crate::lab::Outcome;
+use crate::net::{Host, NODES};
+use crate::pair::{PLANNED, Pair, UNPLANNED};
+use crate::scenario::{Run::Machines, Scenario};
+use crate::sys::{self, now};
+use crate::topology::NGINX;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "machine-boot",
+        shows: "both boot with the appliance enabled: one VIP, one page",
+        run: Machines(&NGINX, boot),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-stop",
+        shows: "`systemctl stop ha-appliance` on the holder is a planned move, and back",
+        run: Machines(&NGINX, stop),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-reboot",
+        shows: "`systemctl reboot` of the holder is a planned move; it returns and nothing moves",
+        run: Machines(&NGINX, reboot),
+        limit: (90, 90),
+    },
+    Scenario {
+        name: "machine-poweroff",
+        shows: "`systemctl poweroff` of the holder is a planned move",
+        run: Machines(&NGINX, power_off),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-power-cut",
+        shows: "the holder loses its power: the peer takes over; it returns and nothing moves",
+        run: Machines(&NGINX, power_cut),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-frozen",
+        shows: "the holder hangs as a paused virtual machine: the peer takes over, and keeps it",
+        run: Machines(&NGINX, frozen),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-daemon-killed",
+        shows: "a killed daemon is restarted by systemd and adopts: the client notices nothing",
+        run: Machines(&NGINX, daemon_killed),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-late-interface",
+        shows: "the interfaces come up 10 s late: the appliance waits for them",
+        run: Machines(&NGINX, late_interface),
+        limit: (90, 90),
+    },
+];
+
+/// Both run the appliance and it alone starts nginx.
+fn serving(pair: &mut Pair) -> Outcome<(Host, Client)> {
+    nginx::serving(pair, &[])
+}
+
+fn boot(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    for host in NODES {
+        let status = pair.on(host, "systemctl status ha-appliance")?;
+        ensure!(status.contains("active (running)"), "it says {status}");
+    }
+    drop(browser);
+    for host in NODES {
+        pair.power_cut(host)?;
+    }
+    let from = now();
+    for host in NODES {
+        pair.power_on(host)?;
+    }
+    pair.record.figure("both booted", sys::since(from));
+    let (again, _browser) = pair.up()?;
+    pair.record.figure("both serve", sys::since(from));
+    pair.nothing_moves(again, Duration::from_secs(3))?;
+    pair.note(format!("held by {holder:?} first, by {again:?} then"));
+    Ok(())
+}
+
+fn stop(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    for host in [holder, holder.peer()] {
+        let from = now();
+        pair.on(host, "systemctl stop ha-appliance")?;
+        pair.moved(&browser, host.peer(), from, PLANNED)?;
+        pair.on(host, "systemctl start ha-appliance")?;
+        pair.both_alive()?;
+        pair.nothing_moves(host.peer(), Duration::from_secs(1))?;
+        // The gateway must have answered for so long before the node takes anything.
+        std::thread::sleep(Duration::from_secs(6));
+    }
+    Ok(())
+}
+
+fn reboot(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = pair.reboot(holder)?;
+    pair.moved(&browser, holder.peer(), from, PLANNED)?;
+    pair.both_alive()?;
+    pair.nothing_moves(holder.peer(), Duration::from_secs(3))
+}
+
+fn power_off(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = pair.power_off(holder)?;
+    pair.moved(&browser, holder.peer(), from, PLANNED)?;
+    pair.nothing_moves(holder.peer(), Duration::from_secs(2))
+}
+
+fn power_cut(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = pair.power_cut(holder)?;
+    pair.moved(&browser, holder.peer(), from, UNPLANNED)?;
+    pair.power_on(holder)?;
+    pair.both_alive()?;
+    pair.nothing_moves(holder.peer(), Duration::from_secs(3))
+}
+
+fn frozen(pair: &mut Pair) -> Outcome {
+    // What is frozen counts as running, and runs for a moment when it is thawed.
+    let (holder, browser) = nginx::start(pair, &[])?;
+    // Its kernel still answers for the VIP until the lifetime ends that nobody renews; only then
+    // may the peer take it.
+    let from = pair.freeze(holder);
+    pair.moved(&browser, holder.peer(), from, Duration::from_secs(8))?;
+    std::thread::sleep(Duration::from_secs(2));
+    let thawed = pair.thaw(holder);
+    pair.both_alive()?;
+    pair.nothing_moves(holder.peer(), Duration::from_secs(3))?;
+    browser.noticed_nothing(thawed)?;
+    Ok(())
+}
+
+fn daemon_killed(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = now();
+    for _ in 0..3 {
+        pair.kill(holder, "ha-appliance")?;
+        std::thread::sleep(Duration::from_secs(1));
+        pair.daemon_is_back(holder)?;
+    }
+    let restarts = pair.on(holder, "systemctl show --property=NRestarts ha-appliance")?;
+    ensure!(restarts.trim() == "NRestarts=3", "systemd says {restarts}");
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    Ok(())
+}
+
+fn late_interface(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    for host in NODES {
+        pair.power_cut(host)?;
+    }
+    for host in NODES {
+        pair.power_on_without_network(host)?;
+    }
+    std::thread::sleep(Duration::from_secs(10));
+    for host in NODES {
+        pair.net.address(host, NGINX.wires())?;
+        pair.note(format!("the interfaces of {} come up", pair.net.name(host)));
+    }
+    let up = now();
+    let (again, _browser) = pair.up()?;
+    let (served, _) = browser.first_answer(up, None).ok_or("no page")?;
+    let after = Duration::from_micros(served - up);
+    pair.record.figure("served after", after);
+    pair.note(format!("held by {holder:?} first, by {again:?} then"));
+    pair.nothing_moves(again, Duration::from_secs(2))
+}

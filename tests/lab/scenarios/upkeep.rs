@@ -1,0 +1,121 @@
+//! What happens to the programs themselves while a service runs: the daemon is killed in the middle
+//! of a move, systemd is restarted, the binary is replaced.
+
+use super::nginx::{UNIT, serving};
+use crate::ensure;
+use crate::lab::Outcome;
+use crate::net::NODES;
+use crate::node::Node;
+use crate::pair::Pair;
+use crate::scenario::{Run::Machines, Scenario};
+use crate::sys::{self, now};
+use crate::topology::NGINX;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "killed-in-a-move",
+        shows: "the daemon is killed in any phase of a move, on either node: one serves in the end",
+        run: Machines(&NGINX, killed_in_a_move),
+        limit: (120, 600),
+    },
+    Scenario {
+        name: "systemd-restarted",
+        shows: "`systemctl daemon-reexec` and `daemon-reload`: nobody notices",
+        run: Machines(&NGINX, systemd_restarted),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "upgrade",
+        shows: "the binary is replaced and restarted under maintenance: VIP and nginx stay untouched",
+        run: Machines(&NGINX, upgrade),
+        limit: (60, 60),
+    },
+];
+
+fn killed_in_a_move(pair: &mut Pair) -> Outcome {
+    let (mut holder, browser) = serving(pair, &[])?;
+    // Slow enough that a random instant meets every phase: stopping, granting, starting.
+    let slow =
+        "ExecStartPre=/bin/sleep 0.2\nExecStop=\nExecStop=/bin/sh -c 'sleep 0.2; kill $MAINPID'";
+    for host in NODES {
+        pair.node(host).edit(UNIT, slow)?;
+    }
+    for round in 0..pair.times(8, 60) {
+        pair.on(
+            holder,
+            "systemd-run --quiet --collect ha-appliance failover",
+        )?;
+        std::thread::sleep(Duration::from_micros(sys::random(700_000)));
+        let victim = if round % 2 == 0 {
+            holder
+        } else {
+            holder.peer()
+        };
+        let from = pair.kill(victim, "ha-appliance")?;
+        pair.daemon_is_back(victim)?;
+        let (_, serves) = browser.answered(None, Duration::from_secs(20))?;
+        pair.record.figure("served after", sys::since(from));
+        // Wherever it went, there it stays.
+        std::thread::sleep(Duration::from_secs(2));
+        holder = pair.settled(Duration::from_secs(10))?;
+        pair.runs_only_on(holder, UNIT)?;
+        browser.answered(Some(holder), Duration::from_secs(5))?;
+        pair.note(format!("served by {serves:?} first, by {holder:?} then"));
+        // A daemon that dies so often in a minute counts as one that cannot run.
+        pair.on_both("systemctl reset-failed ha-appliance")?;
+    }
+    Ok(())
+}
+
+fn systemd_restarted(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair, &[])?;
+    let before = pair.node(holder).main_pid(UNIT)?;
+    let from = now();
+    for host in [holder, holder.peer()] {
+        for verb in ["daemon-reexec", "daemon-reload"] {
+            pair.on(host, &format!("systemctl {verb}"))?;
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+    pair.nothing_moves(holder, Duration::from_secs(2))?;
+    browser.noticed_nothing(from)?;
+    ensure!(
+        pair.node(holder).main_pid(UNIT)? == before,
+        "nginx was restarted"
+    );
+    // Supervised as before.
+    let from = pair.kill(holder, UNIT)?;
+    browser.answered(Some(holder), Duration::from_secs(5))?;
+    pair.nothing_moved(holder, from)
+}
+
+fn upgrade(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair, &[])?;
+    let before = pair.node(holder).main_pid(UNIT)?;
+    let from = now();
+    pair.on(holder, "ha-appliance maintenance on")?;
+    for host in NODES {
+        let new = "/usr/local/sbin/ha-appliance.new";
+        pair.node(host)
+            .write(new, std::fs::read(Node::program())?)?;
+        pair.on(
+            host,
+            &format!("chmod 755 {new} && mv {new} /usr/local/sbin/ha-appliance"),
+        )?;
+        pair.on(host, "systemctl restart ha-appliance")?;
+        // Longer than the VIP's lifetime without maintenance.
+        std::thread::sleep(Duration::from_secs(4));
+    }
+    pair.both_alive()?;
+    pair.on(holder, "ha-appliance maintenance off")?;
+    pair.status(holder, 0, "")?;
+    pair.nothing_moves(holder, Duration::from_secs(4))?;
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    ensure!(
+        pair.node(holder).main_pid(UNIT)? == before,
+        "nginx was restarted"
+    );
+    pair.runs_only_on(holder, UNIT)
+}
