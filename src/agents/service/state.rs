@@ -150,7 +150,9 @@ fn parse_one(block: &str) -> Option<UnitState> {
             _ => Active::Deactivating,
         },
         sub: text("SubState").into(),
-        since_us: text("StateChangeTimestampMonotonic").parse().unwrap_or(0),
+        since_us: text("StateChangeTimestampMonotonic")
+            .parse()
+            .map_or(0, |us: i64| us.max(0)),
         main_pid: Some(number("MainPID")).filter(|pid| *pid > 0),
         ends_at_once: text("Type") == "oneshot" && text("RemainAfterExit") == "no",
         restarts_itself: !matches!(text("Restart"), "no" | ""),

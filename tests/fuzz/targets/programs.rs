@@ -10,7 +10,7 @@ pub fn systemctl(bytes: &[u8]) {
     let blocks = output.trim_end().split("\n\n").count();
     assert_eq!(shown(&output, blocks + 1), None);
     for unit in shown(&output, blocks).unwrap_or_default() {
-        assert!(unit.main_pid.is_none_or(|pid| pid > 0));
+        assert!(unit.main_pid.is_none_or(|pid| pid > 0) && unit.since_us >= 0);
         let mut said = format!("{}{}{}", unit.id, unit.description, unit.words());
         if let Load::Broken(why) = &unit.load {
             said += why;
