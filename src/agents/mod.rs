@@ -13,3 +13,4 @@ pub mod ping;
 pub mod service;
 pub(crate) mod sys;
 pub mod vip;
+pub mod words;

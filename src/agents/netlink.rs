@@ -17,9 +17,10 @@ pub use monitor::{Change, Monitor};
 
 use crate::agents::host::{Host, Interface};
 use ipnet::IpNet;
-use message::{IFA_ADDRESS, IFA_CACHEINFO, IFA_FLAGS, IFA_LOCAL, Requests};
+use message::{IFA_ADDRESS, IFA_CACHEINFO, IFA_FLAGS, IFA_LOCAL, Requests, messages};
 use parse::{default_gateways, installed, interface, neighbour};
 use socket::{ACKNOWLEDGED, Socket};
+use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 
@@ -64,6 +65,32 @@ pub struct Neighbour {
     pub address: IpAddr,
     /// Its hardware address.
     pub mac: [u8; 6],
+}
+
+/// What stands in a datagram: its changes, and each message read as every answer that it might be.
+/// A door for tests/fuzz alone, since there is no other one to the readers behind the sockets.
+#[doc(hidden)]
+pub fn contents(datagram: &[u8]) -> Contents {
+    let mut contents = Contents::default();
+    monitor::parse(datagram, &mut contents.changes);
+    for message in messages(datagram) {
+        contents.addresses.extend(installed(&message));
+        contents.interfaces.extend(interface(&message));
+        contents.neighbours.extend(neighbour(&message));
+        contents.gateways.extend(default_gateways(&message));
+    }
+    contents
+}
+
+/// See [`contents`].
+#[doc(hidden)]
+#[derive(Debug, Default, PartialEq)]
+pub struct Contents {
+    pub changes: VecDeque<Change>,
+    pub addresses: Vec<Installed>,
+    pub interfaces: Vec<Interface>,
+    pub neighbours: Vec<Neighbour>,
+    pub gateways: Vec<(u32, IpAddr)>,
 }
 
 /// How many requests one send carries: their acknowledgements fit every default receive buffer.

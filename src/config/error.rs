@@ -200,22 +200,28 @@ fn masked(line: &str) -> String {
         .map(|(i, c)| match c {
             '\t' => c,
             c if c.is_control() => '\u{fffd}',
-            c if (i >= secret_from || long_hex.contains(&i)) && c.is_alphanumeric() => '*',
+            c if (i >= secret_from || long_hex.iter().any(|span| span.contains(&i)))
+                && c.is_alphanumeric() =>
+            {
+                '*'
+            }
             c => c,
         })
         .collect()
 }
 
-/// Hex digits that look like a key wherever they stand, as the line of a multi-line text.
-fn long_hex(line: &str) -> Span {
-    let hex = |c: char| c.is_ascii_hexdigit();
-    let words = line.split(|c| !hex(c));
-    let longest = words.max_by_key(|word| word.len()).unwrap_or("");
-    if longest.len() < 2 * super::key::MIN_KEY {
-        return 0..0;
-    }
-    let start = line.find(longest).unwrap_or(0);
-    start..start + longest.len()
+/// Hex digits that look like keys wherever they stand, as the lines of a multi-line text.
+fn long_hex(line: &str) -> Vec<Span> {
+    let other = |c: char| !c.is_ascii_hexdigit();
+    let mut start = 0;
+    let words = line.split_inclusive(other).map(|word| {
+        let span = start..start + word.trim_end_matches(other).len();
+        start += word.len();
+        span
+    });
+    words
+        .filter(|span| span.len() >= 2 * super::key::MIN_KEY)
+        .collect()
 }
 
 /// Where the value of `key = …` begins, also in `cluster.key = …` and `{ key = … }`, quoted or not.
@@ -247,6 +253,10 @@ mod tests {
             (
                 "00112233445566778899aabbccddeeff",
                 "********************************",
+            ),
+            (
+                r#"keys = ["00112233445566778899aabbccddeeff", "é00112233445566778899aabbccddeeff"]"#,
+                r#"keys = ["********************************", "é********************************"]"#,
             ),
             (r#"monkey = "banana""#, r#"monkey = "banana""#),
         ] {

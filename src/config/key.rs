@@ -17,6 +17,8 @@ pub const MIN_KEY: usize = 16;
 pub const MAX_KEY: usize = 128;
 /// Most keys. A rotation needs two; each one is another HMAC for every forged datagram.
 pub const MAX_KEYS: usize = 4;
+/// Longest key file in bytes, comments and all.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// A key file's line with a new key, as `keygen` prints it; without a newline.
 pub fn generate_key_line(random: [u8; 32]) -> String {
@@ -49,10 +51,19 @@ pub(super) fn read_file(path: &Path) -> Result<String, Refusal> {
         ));
     }
     private(path, "key file", facts.mode(), facts.uid())?;
+    // Cut at the limit, the last key could become another one.
+    if facts.len() > MAX_FILE {
+        return Err((
+            format!(
+                "the key file {} is longer than {MAX_FILE} bytes",
+                path.display()
+            ),
+            "name a file with one key a line".to_owned(),
+        ));
+    }
     let mut text = String::new();
-    let limit = 64 * 1024;
     file.by_ref()
-        .take(limit)
+        .take(MAX_FILE)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
     Ok(text)

@@ -6,6 +6,7 @@
 
 use super::history::Entry;
 use crate::agents::child;
+use crate::agents::words::in_one_line;
 use smol::channel::{Receiver, Sender, bounded};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -76,10 +77,9 @@ async fn run(hook: &Path, entry: &Entry, limit: Duration) {
     input.push(b'\n');
     match child::run(Command::new(hook), &input, limit).await {
         Ok(ended) => {
-            let said = if ended.output.is_empty() {
-                String::new()
-            } else {
-                format!(": {}", ended.output.trim_end())
+            let said = match in_one_line(&ended.output, child::MAX_OUTPUT, |_| true) {
+                words if words.is_empty() => words,
+                words => format!(": {words}"),
             };
             match ended.status {
                 Some(status) if status.success() => log::debug!("notify: {name} ended well{said}"),

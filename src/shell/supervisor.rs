@@ -55,7 +55,12 @@ impl Supervisor {
         )
     }
 
-    fn new(socket: Option<OsString>, usec: Option<OsString>, pid: Option<OsString>) -> Supervisor {
+    /// From the values of NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
+    pub fn new(
+        socket: Option<OsString>,
+        usec: Option<OsString>,
+        pid: Option<OsString>,
+    ) -> Supervisor {
         let socket = socket.and_then(|name| {
             let told = open(&name);
             told.inspect_err(|e| log::warn!("NOTIFY_SOCKET {}: {e}", name.display()))
@@ -63,10 +68,11 @@ impl Supervisor {
         });
         let number = |text: Option<OsString>| text?.to_str()?.parse::<u64>().ok();
         let mine = pid.is_none() || number(pid) == Some(std::process::id().into());
-        let limit = number(usec).filter(|_| mine && socket.is_some());
+        // As sd_watchdog_enabled(3): 0 asks for nothing. A period of 0 would be due again at once.
+        let limit = number(usec).filter(|usec| *usec > 0 && mine && socket.is_some());
         Supervisor {
             socket,
-            watchdog: limit.map(|usec| Duration::from_micros(usec / 2)),
+            watchdog: limit.map(|usec| Duration::from_micros((usec / 2).max(1))),
             ..Supervisor::default()
         }
     }
@@ -319,6 +325,20 @@ mod tests {
         assert_eq!(of_another("1").watchdog, None);
         let own = std::process::id().to_string();
         assert_eq!(of_another(&own).watchdog, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_watchdog_of_no_time_is_none() {
+        let dir = TestDir::new();
+        for (usec, period) in [("0", None), ("1", Some(Duration::from_micros(1)))] {
+            let dir = dir.join(usec);
+            std::fs::create_dir(&dir).unwrap();
+            let path = dir.join("notify");
+            let socket = UnixDatagram::bind(&path).unwrap();
+            let (mut supervisor, _socket) = heard_by(socket, path.as_os_str(), usec);
+            supervisor.alive(NOW);
+            assert_eq!(supervisor.deadline(), period.map(|period| NOW + period));
+        }
     }
 
     #[test]

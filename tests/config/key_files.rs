@@ -85,6 +85,22 @@ fn a_key_file_that_cannot_be_read_is_refused() {
 }
 
 #[test]
+fn a_key_file_that_is_too_long_is_refused_and_not_cut() {
+    let dir = Dir::new("long");
+    let comment = "# rotated long ago\n".repeat(3450);
+    let line = generate_key_line([1; 32]);
+    dir.write("key", &format!("{comment}{line}\n"), 0o600);
+    let path = dir.write("ha.toml", BASE, 0o600);
+    dir.told(
+        load(&path),
+        r#"DIR/ha.toml:3:12: the key file DIR/key is longer than 65536 bytes
+  3 | key_file = "key"
+    |            ^^^^^
+    name a file with one key a line"#,
+    );
+}
+
+#[test]
 fn what_stands_in_a_key_file_is_checked_and_never_shown() {
     let good = generate_key_line([0xab; 32]);
     let five = format!("{good}\n").repeat(5);

@@ -2,6 +2,7 @@
 
 use super::refusal;
 use crate::agents::child;
+use crate::agents::words::last_line;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
@@ -25,12 +26,11 @@ pub(super) async fn run(words: &[String], limit: Duration) -> Result<(), String>
         },
         None => "it does not end".into(),
     };
-    let mut lines = ended.output.lines().map(str::trim);
-    match lines.rfind(|line| !line.is_empty()) {
-        Some(line) => Err(format!(
-            "{why}: {}",
-            line.chars().take(200).collect::<String>()
-        )),
-        None => Err(why),
-    }
+    Err(match last_line(&ended.output, LONGEST_LINE) {
+        Some(line) => format!("{why}: {line}"),
+        None => why,
+    })
 }
+
+/// In characters.
+const LONGEST_LINE: usize = 200;

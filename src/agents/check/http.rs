@@ -2,6 +2,7 @@
 //! first 64 KiB of the body as it is sent. No library: the one page asked for is the operator's own.
 
 use super::refusal;
+use crate::agents::words::printable;
 use smol::Async;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::net::{SocketAddr, TcpStream};
@@ -49,7 +50,7 @@ pub(super) async fn get(
 }
 
 /// What the bytes so far mean; none: more are needed. `ended`: there will be no more.
-fn judge(answer: &[u8], ended: bool, good: &Good) -> Option<Result<(), String>> {
+pub(super) fn judge(answer: &[u8], ended: bool, good: &Good) -> Option<Result<(), String>> {
     // Whoever does not speak HTTP is recognised by the first bytes, and not waited for.
     let start = &answer[..answer.len().min(PROTOCOL.len())];
     if !PROTOCOL.starts_with(start) {
@@ -124,7 +125,7 @@ fn status_line(head: &[u8]) -> Option<(u16, String)> {
         .iter()
         .fold(0, |sum, d| sum * 10 + u16::from(d - b'0'));
     let reason: String = String::from_utf8_lossy(reason).chars().take(60).collect();
-    Some((status, reason.replace(char::is_control, " ").trim().into()))
+    Some((status, printable(&reason)))
 }
 
 #[cfg(test)]

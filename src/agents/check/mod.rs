@@ -42,6 +42,17 @@ pub async fn ask(probe: &Probe, timeout: Duration) -> Result<(), String> {
     result.map_err(|why| format!("{}: {why}", name(probe)))
 }
 
+/// What the bytes of an answer so far mean; none: more are needed. A door for tests/fuzz alone.
+#[doc(hidden)]
+pub fn judge_http(
+    answer: &[u8],
+    ended: bool,
+    status: Option<u16>,
+    body: Option<&str>,
+) -> Option<Result<(), String>> {
+    http::judge(answer, ended, &http::Good { status, body })
+}
+
 /// What is asked, for people.
 pub fn name(probe: &Probe) -> String {
     match probe {

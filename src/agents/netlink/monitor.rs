@@ -124,7 +124,7 @@ impl AsFd for Monitor {
     }
 }
 
-fn parse(datagram: &[u8], changes: &mut VecDeque<Change>) {
+pub(super) fn parse(datagram: &[u8], changes: &mut VecDeque<Change>) {
     for message in messages(datagram) {
         changes.extend(match message.kind {
             libc::RTM_NEWLINK => interface(&message).map(|link| Change::Link {

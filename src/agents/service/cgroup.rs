@@ -1,5 +1,6 @@
 //! The processes of a control group.
 
+use crate::agents::words::printable;
 use std::fs;
 use std::path::Path;
 
@@ -36,7 +37,7 @@ pub(super) fn describe(processes: &[i32]) -> String {
             .split_once('(')
             .and_then(|(_, rest)| rest.rsplit_once(") "));
         match name {
-            Some((name, rest)) => format!("{pid} ({name}, state {})", &rest[..1]),
+            Some((name, rest)) => format!("{pid} ({}, state {})", printable(name), &rest[..1]),
             None => pid.to_string(),
         }
     };

@@ -24,6 +24,10 @@ pub use start::{restart, start};
 pub use state::{Active, Load, UnitState};
 pub use stop::stop;
 
+/// A door for tests/fuzz alone.
+#[doc(hidden)]
+pub use state::parse as shown;
+
 use std::time::{Duration, Instant};
 use systemctl::show;
 

@@ -1,5 +1,6 @@
 //! What `systemctl show` says of units, as values.
 
+use crate::agents::words::printable;
 use std::collections::HashMap;
 
 /// The properties asked for; see systemctl(1) and org.freedesktop.systemd1(5).
@@ -118,7 +119,7 @@ impl UnitState {
 }
 
 /// The units in the order in which they were asked for. None: that is no answer of `systemctl show`.
-pub(super) fn parse(output: &str, count: usize) -> Option<Vec<UnitState>> {
+pub fn parse(output: &str, count: usize) -> Option<Vec<UnitState>> {
     let blocks = output.trim_end().split("\n\n");
     let units: Option<Vec<UnitState>> = blocks.map(parse_one).collect();
     units.filter(|units| units.len() == count)
@@ -126,21 +127,21 @@ pub(super) fn parse(output: &str, count: usize) -> Option<Vec<UnitState>> {
 
 fn parse_one(block: &str) -> Option<UnitState> {
     let pairs = block.lines().filter_map(|line| line.split_once('='));
-    let values: HashMap<&str, &str> = pairs.collect();
-    let text = |key| values.get(key).copied().unwrap_or_default();
+    let values: HashMap<&str, String> = pairs.map(|(key, text)| (key, printable(text))).collect();
+    let text = |key| values.get(key).map_or("", String::as_str);
     let number = |key| text(key).parse().unwrap_or(0);
     let status = number("ExecMainStatus");
     Some(UnitState {
-        id: values.get("Id")?.to_string(),
+        id: values.get("Id")?.clone(),
         description: text("Description").into(),
-        load: match *values.get("LoadState")? {
+        load: match values.get("LoadState")?.as_str() {
             "loaded" => Load::Loaded,
             "not-found" => Load::NotFound,
             "masked" => Load::Masked,
             other => Load::Broken(load_error(text("LoadError"), other)),
         },
         enabled: text("UnitFileState").starts_with("enabled"),
-        active: match *values.get("ActiveState")? {
+        active: match values.get("ActiveState")?.as_str() {
             "active" | "reloading" | "refreshing" => Active::Active,
             "activating" => Active::Activating,
             "inactive" => Active::Inactive,
@@ -149,7 +150,9 @@ fn parse_one(block: &str) -> Option<UnitState> {
             _ => Active::Deactivating,
         },
         sub: text("SubState").into(),
-        since_us: text("StateChangeTimestampMonotonic").parse().unwrap_or(0),
+        since_us: text("StateChangeTimestampMonotonic")
+            .parse()
+            .map_or(0, |us: i64| us.max(0)),
         main_pid: Some(number("MainPID")).filter(|pid| *pid > 0),
         ends_at_once: text("Type") == "oneshot" && text("RemainAfterExit") == "no",
         restarts_itself: !matches!(text("Restart"), "no" | ""),

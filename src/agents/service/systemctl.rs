@@ -2,6 +2,7 @@
 
 use super::state::{PROPERTIES, UnitState, parse};
 use crate::agents::child;
+use crate::agents::words::in_one_line;
 use crate::sys;
 use smol::Timer;
 use std::process::Command;
@@ -104,9 +105,7 @@ async fn journal(filter: &[&str]) -> String {
     command.args(filter);
     let ended = child::run(command, b"", Duration::from_secs(1)).await;
     let output = ended.map(|e| e.output).unwrap_or_default();
-    let mut lines: Vec<&str> = output.lines().map(str::trim).collect();
-    lines.dedup();
-    lines.join("; ").chars().take(LONGEST_WORDS).collect()
+    in_one_line(&output, LONGEST_WORDS, |_| true)
 }
 
 const LONGEST_WORDS: usize = 400;
@@ -115,11 +114,7 @@ impl Answer {
     /// The words that matter, for an error; empty if it was done without any.
     pub(super) fn words(&self) -> String {
         match self {
-            Answer::Done(text) | Answer::Refused(text) => {
-                let lines = text.lines().map(str::trim);
-                let lines: Vec<&str> = lines.filter(|line| matters(line)).collect();
-                lines.join("; ").chars().take(LONGEST_WORDS).collect()
-            }
+            Answer::Done(text) | Answer::Refused(text) => in_one_line(text, LONGEST_WORDS, matters),
             Answer::Late => "no answer in time".into(),
         }
     }
@@ -143,7 +138,7 @@ fn is_broken_connection(said: &str) -> bool {
 /// Hints where to look are for those who typed the command.
 fn matters(line: &str) -> bool {
     let hints = ["See ", "Warning: Stopping ", "Warning: The unit file", "  "];
-    !line.is_empty() && !hints.iter().any(|hint| line.starts_with(hint))
+    !hints.iter().any(|hint| line.starts_with(hint))
 }
 
 /// Its words are for programs: English, without colour or pager, and never with a question.

@@ -57,14 +57,24 @@ pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
     struct Version {
         schema: u32,
     }
-    let not_understood = |e| format!("{} is not understood: {e}", path.display());
+    let not_understood =
+        |e: serde_json::Error| format!("{} is not understood: {e}", path.display());
     let Version { schema } = serde_json::from_slice(&text).map_err(not_understood)?;
     if schema != SCHEMA {
         return Err(format!(
             "its status has schema {schema}, and this program knows {SCHEMA}: both must be of one version"
         ));
     }
-    serde_json::from_slice(&text).map_err(not_understood)
+    let status: Box<Status> = serde_json::from_slice(&text).map_err(not_understood)?;
+    // What the type does not say, and everybody who shows it relies on.
+    let here = status.nodes.iter().filter(|node| node.here).count();
+    if (status.nodes.len(), here) != (2, 1) {
+        return Err(format!(
+            "{} is not understood: it does not name two nodes, one of them this one",
+            path.display()
+        ));
+    }
+    Ok(status)
 }
 
 /// Whether a daemon of any version ran here since the machine booted.
