@@ -136,7 +136,6 @@ impl Group {
         }
         self.retry_at = None;
         if self.phase == Phase::Failed {
-            self.resources.iter_mut().for_each(|r| r.stuck = false);
             self.look(cx, Reason::Operator, out);
         }
     }
