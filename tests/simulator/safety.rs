@@ -140,8 +140,10 @@ impl Safety {
         for m in 0..2 {
             let it = &machines[m];
             // A new daemon is believed only once it was challenged, which takes both directions.
-            let stranger =
-                self.held_up[1 - m].is_some_and(|at| self.born.iter().any(|b| *b >= at - HEARING));
+            let asleep = |from, to| self.asleep.each_ref().map(|s| s.within(from, to));
+            let together = |from: i64, to: i64| to - from - asleep(from, to).iter().sum::<i64>();
+            let stranger = self.held_up[1 - m]
+                .is_some_and(|at| self.born.iter().any(|b| together(*b, at) <= HEARING));
             self.silent[m].set(now, bad[m] || stranger || !it.awake());
             self.mute[m].set(now, mute || !it.kernel_runs());
             self.asleep[m].set(now, !it.awake());
@@ -308,7 +310,9 @@ impl Safety {
             ));
         }
         let detection = misses * theirs;
-        if self.alone[other].all(now - detection - 250_000, now)
+        let adopted = self.born[other] >= now - INTERRUPTION; // the kernel ends what it may not renew
+        if !adopted
+            && self.alone[other].all(now - detection - 250_000, now)
             && self.silent[taker].all(now - window, now)
         {
             return Err("the old holder was isolated and must have stopped".into());
