@@ -63,6 +63,11 @@ const KEPT: &[(Mode, u64, &str)] = &[
         20459,
         "an old goodbye cleared a start although the peer was back, and not yet believed",
     ),
+    (
+        Mode::Fenced,
+        61626,
+        "a stop that failed in maintenance stopped the group again after the look that found it well",
+    ),
     // Mistakes of the checker, kept so that they stay repaired.
     (
         Mode::BestEffort,
@@ -93,6 +98,16 @@ const KEPT: &[(Mode, u64, &str)] = &[
         Mode::BestEffort,
         42185,
         "a clock of another rate is rounded",
+    ),
+    (
+        Mode::BestEffort,
+        60551,
+        "a daemon that was paused challenges no stranger",
+    ),
+    (
+        Mode::BestEffort,
+        60879,
+        "what was found running is not renewed, so isolation need not stop it",
     ),
 ];
 

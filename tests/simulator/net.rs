@@ -39,7 +39,7 @@ impl Quality {
     /// So bad that both ends may in good faith take it for cut: a probe and a row of heartbeats lost
     /// by chance, or answers too late to count.
     pub fn is_bad(&self) -> bool {
-        self.cut || self.loss > 0.15 || self.delay > 15_000
+        self.cut || self.loss >= 0.15 || self.delay > 15_000
     }
 
     /// After how long each copy arrives.

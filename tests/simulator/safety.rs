@@ -59,6 +59,8 @@ pub struct Safety {
     asleep: [Spell; 2],
     /// It has no VIP of the group.
     bare: Vec<[Spell; 2]>,
+    /// When one of them was in maintenance last.
+    maintained: i64,
     /// It said that it cannot write, once.
     unwritable: [bool; 2],
     /// When heartbeats from it began to be held up, and when its daemon started.
@@ -123,6 +125,7 @@ impl Safety {
             alone: Default::default(),
             asleep: Default::default(),
             bare: vec![Default::default(); groups],
+            maintained: i64::MIN / 2,
             unwritable: [false; 2],
             held_up: [None; 2],
             born: [0; 2],
@@ -140,8 +143,10 @@ impl Safety {
         for m in 0..2 {
             let it = &machines[m];
             // A new daemon is believed only once it was challenged, which takes both directions.
-            let stranger =
-                self.held_up[1 - m].is_some_and(|at| self.born.iter().any(|b| *b >= at - HEARING));
+            let asleep = |from, to| self.asleep.each_ref().map(|s| s.within(from, to));
+            let together = |from: i64, to: i64| to - from - asleep(from, to).iter().sum::<i64>();
+            let stranger = self.held_up[1 - m]
+                .is_some_and(|at| self.born.iter().any(|b| together(*b, at) <= HEARING));
             self.silent[m].set(now, bad[m] || stranger || !it.awake());
             self.mute[m].set(now, mute || !it.kernel_runs());
             self.asleep[m].set(now, !it.awake());
@@ -188,6 +193,9 @@ impl Safety {
 
     /// Time passed, or something changed.
     pub fn watch(&mut self, now: i64, machines: &[Machine; 2]) {
+        if self.overlaps.iter().flatten().any(Option::is_some) && maintained(machines) {
+            self.maintained = now;
+        }
         let watched: &[What] = match self.fenced {
             true => &[What::Any],
             false => &[What::Vips, What::Services],
@@ -218,10 +226,19 @@ impl Safety {
                 self.before[group][slot] = Some((now, overlap));
             }
             (true, None) => {
-                let since = |m: &Machine| what.of(m, group).map(|r| r.since).max();
-                let taker = usize::from(since(&machines[0]) <= since(&machines[1]));
-                // A service that takes long to start was started by what was known when it was asked for.
-                let decided = since(&machines[taker]).unwrap_or(now);
+                let since = machines.each_ref().map(|m| {
+                    let since: Vec<i64> = what.of(m, group).map(|r| r.since).collect();
+                    since
+                });
+                // A service takes its time to start, and is started again in place: the token says who
+                // took the group, and the first start when.
+                let taker = match what {
+                    What::Services => 1 - self.loser(group),
+                    What::Vips | What::Any => {
+                        usize::from(since[0].iter().max() <= since[1].iter().max())
+                    }
+                };
+                let decided = since[taker].iter().copied().min().unwrap_or(now);
                 match self.cause(decided, group, what, taker, machines) {
                     Ok(cause) => {
                         self.overlaps[group][slot] = Some(Overlap {
@@ -297,18 +314,21 @@ impl Safety {
         }
         let enough = (misses - 2) * mine * 9 / 10;
         let bare = self.bare[group][other].within(now - window, now);
-        if what == What::Services && bare >= enough {
+        let mute = self.mute[other].within(now - window, now);
+        if what == What::Services && bare > 0 && bare + mute >= enough {
             return Ok(LEFT_BEHIND);
         }
-        let mute = self.mute[other].within(now - window, now);
         if mute < enough {
             return Err(format!(
                 "the old holder answered ARP until {} ms ago",
                 mute / 1000
             ));
         }
-        let detection = misses * theirs;
-        if self.alone[other].all(now - detection - 250_000, now)
+        // The old holder counts the other's interval, which differs while only one was reloaded.
+        let detection = misses * mine.max(theirs);
+        let adopted = self.born[other] >= now - INTERRUPTION; // the kernel ends what it may not renew
+        if !adopted
+            && self.alone[other].all(now - detection - 250_000, now)
             && self.silent[taker].all(now - window, now)
         {
             return Err("the old holder was isolated and must have stopped".into());
@@ -332,9 +352,7 @@ impl Safety {
         let winner = 1 - loser;
         let it = &machines[loser];
         let vip = it.vip(group);
-        let maintained = machines
-            .iter()
-            .any(|m| m.node.as_ref().is_some_and(|n| n.view().maintenance));
+        let maintained = maintained(machines);
         if matches!(it.paused, Some(Pause::Machine { .. })) || maintained {
             return Ok(());
         }
@@ -360,7 +378,10 @@ impl Safety {
             self.silent[winner].within(from, now) + self.asleep[loser].within(from, now) > 0
         };
         match told {
-            Some(at) if now - at.max(it.worked) > REACTION && !quiet(at - HEARING) => {
+            Some(at)
+                if now - at.max(it.worked).max(self.maintained) > REACTION
+                    && !quiet(at - HEARING) =>
+            {
                 Err("the loser was told and keeps it".into())
             }
             None if now - overlap.since > HEARING && !quiet(now - HEARING) => {
@@ -489,6 +510,11 @@ impl What {
         let ceded: Option<Vec<Time>> = self.of(m, group).map(|r| r.ceded).collect();
         ceded?.into_iter().min()
     }
+}
+
+fn maintained(machines: &[Machine; 2]) -> bool {
+    let mut nodes = machines.iter().filter_map(|m| m.node.as_ref());
+    nodes.any(|n| n.view().maintenance)
 }
 
 fn may_touch(machine: &Machine) -> Option<String> {

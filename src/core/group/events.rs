@@ -144,7 +144,6 @@ impl Group {
         self.retry_at = None;
         let missing = self.phase == Phase::Stopped && self.resources.iter().any(|r| r.missing);
         if self.phase == Phase::Failed || missing {
-            self.resources.iter_mut().for_each(|r| r.stuck = false);
             self.look(cx, Reason::Operator, out);
         }
     }

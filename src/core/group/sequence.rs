@@ -60,7 +60,9 @@ impl Group {
     /// Looks at everything anew.
     pub(super) fn look(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
         self.forget_right(cx, out);
-        self.resources.iter_mut().for_each(|r| r.present = true);
+        for resource in &mut self.resources {
+            (resource.present, resource.stuck) = (true, false);
+        }
         self.enter(cx, Phase::Looking(0), reason, out);
     }
 
