@@ -1,5 +1,6 @@
 //! The scenarios, grouped by what goes wrong.
 
+mod agents;
 mod apache;
 mod gateway;
 mod hang;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Scenario]] = &[
     vip::ALL,
     hostile::ALL,
     state::ALL,
+    agents::ALL,
     machines::ALL,
     nginx::ALL,
     apache::ALL,
