@@ -12,6 +12,7 @@ mod machines;
 mod nginx;
 mod operator;
 mod power;
+mod quick_start;
 mod services;
 mod start;
 mod state;
@@ -39,4 +40,5 @@ pub const ALL: &[&[Scenario]] = &[
     haproxy::ALL,
     services::ALL,
     upkeep::ALL,
+    quick_start::ALL,
 ];
