@@ -4,16 +4,15 @@
 use crate::client::Client;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{Cut, Host, NODES, Port, VIP, Wire};
-use crate::node::Node;
+use crate::net::{Host, NODES};
+use crate::pair::{HTTP_PERIOD, Pair};
+use crate::readme::{self, Step};
 use crate::record::Record;
 use crate::sys::{self, Micros, now};
-use crate::toml::Settings;
+use crate::topology::README;
 use serde_json::Value;
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, ExitCode};
+use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,109 +29,148 @@ pub fn main() -> ExitCode {
 }
 
 fn tour(record: &Arc<Record>) -> Outcome {
-    let mut lab = Lab::new(record.clone())?;
     text(&format!(
-        "Two boxes, lb1 and lb2, on one network with a gateway and a client; nginx runs on both.\n\
-         A cable of their own joins them, the interlink: there each tells the other ten times a\n\
-         second that it lives. Users know one address, the virtual IP {VIP}. Exactly one\n\
-         box may hold it: the one that has the token, a numbered right which is handed over, or taken\n\
-         when the other box is silent. The lines with a time are the daemons' own history, in\n\
-         milliseconds since the chapter began. A client asks the virtual IP 2,000 times a second,\n\
-         and counts the answers."
+        "Two boxes, lb1 and lb2: whole Debian systems in containers, with systemd and nginx, on one\n\
+         network with a gateway and a client. A cable of their own joins them, the interlink: there\n\
+         each tells the other ten times a second that it lives. Users know one address, the virtual\n\
+         IP {}. Exactly one box may hold it and run nginx: the one that has the token, a\n\
+         numbered right which is handed over, or taken when the other box is silent. Lines with a\n\
+         time are the daemons' own history, in milliseconds since the chapter began. A client gets\n\
+         a page over the virtual IP 200 times a second, each time over a new connection.",
+        README.vip
     ));
-    for host in NODES {
-        nginx(&mut lab, host)?;
-    }
+    let start = now();
+    let mut pair = Lab::build(record.clone(), &README)?;
+    readme::prepare(&mut pair)?;
     let mut tour = Tour {
-        lab,
-        start: now(),
-        chapter: now(),
+        pair,
+        start,
+        chapter: start,
     };
 
-    tour.chapter("Both boxes start");
-    let (lb1, client) = tour.lab.pair(&Settings::default())?;
-    let lb2 = lb1.peer();
+    tour.chapter("Both boxes are up; the appliance is installed as README.md tells it");
+    for step in readme::steps(QUICK_START)? {
+        tour.follow(&step)?;
+    }
+    let holder = tour.pair.settled(PATIENCE)?;
+    let client = Client::browse(&tour.pair.net, "/", HTTP_PERIOD)?;
+    client.answered(Some(holder), PATIENCE)?;
+    tour.pair.both_alive()?;
     tour.lines(&NODES)?;
-    tour.page(lb1)?;
 
-    tour.chapter(&format!("{} loses its power", lb1.node_name()));
-    let at = tour.lab.power_cut(lb1)?;
-    client.answered(Some(lb2), PATIENCE)?;
-    tour.told(&[lb2], &client, at)?;
-    tour.page(lb2)?;
+    tour.chapter(&format!(
+        "nginx on {} is killed: it is started again where it is",
+        holder.node_name()
+    ));
+    let at = now();
+    tour.type_in(holder, "systemctl kill --signal=KILL nginx")?;
+    client.answered(Some(holder), PATIENCE)?;
+    tour.told(&[holder], &client, at)?;
+
+    tour.chapter(&format!("{} loses its power", holder.node_name()));
+    let at = tour.pair.power_cut(holder)?;
+    let other = holder.peer();
+    client.answered(Some(other), PATIENCE)?;
+    tour.told(&[other], &client, at)?;
+    tour.page(other)?;
 
     tour.chapter(&format!(
         "{} gets its power back: returning moves nothing",
-        lb1.node_name()
+        holder.node_name()
     ));
     let at = now();
-    tour.lab.power_on(lb1)?;
-    nginx(&mut tour.lab, lb1)?;
-    tour.lab.start(lb1)?;
-    tour.lab.both_alive()?;
-    tour.lab.nothing_moves(lb2, PAUSE)?;
+    tour.pair.power_on(holder)?;
+    tour.pair.both_alive()?;
+    tour.pair.nothing_moves(other, PAUSE)?;
     tour.told(&NODES, &client, at)?;
-    tour.page(lb2)?;
+    tour.page(other)?;
 
     tour.chapter("The operator moves it back by hand");
+    tour.pair.status(other, 0, COULD)?;
     let at = now();
-    tour.quote(lb2, &["failover"])?;
-    client.answered(Some(lb1), PATIENCE)?;
+    tour.quote(other, "ha-appliance failover")?;
+    client.answered(Some(holder), PATIENCE)?;
     tour.told(&NODES, &client, at)?;
-    tour.page(lb1)?;
-
-    tour.chapter("The interlink is cut: the boxes still hear each other over the network");
-    let at = now();
-    tour.lab.net.cut(Port(lb1, Wire::Interlink), Cut::Both)?;
-    tour.lab.nothing_moves(lb1, PAUSE)?;
-    tour.told(&NODES, &client, at)?;
-    tour.quote(lb1, &["status"])?;
-    tour.lab.net.mend()?;
-    tour.lab.both_alive()?;
 
     tour.chapter(&format!(
-        "The daemon of {} is killed, and restarted as systemd does it",
-        lb1.node_name()
+        "A typo in nginx.conf of {}, and nginx dies: it cannot start there any more",
+        holder.node_name()
     ));
     let at = now();
-    tour.lab.node(lb1).kill();
-    std::thread::sleep(Duration::from_millis(100));
-    tour.lab.start(lb1)?;
-    tour.lab.both_alive()?;
-    tour.lab.nothing_moves(lb1, PAUSE)?;
+    tour.type_in(holder, "echo oops >> /etc/nginx/nginx.conf")?;
+    tour.type_in(holder, "systemctl kill --signal=KILL nginx")?;
+    client.answered(Some(other), PATIENCE)?;
     tour.told(&NODES, &client, at)?;
-    tour.page(lb1)?;
+    tour.pair.status(holder, 1, "attention")?;
+    tour.quote(holder, "ha-appliance status")?;
+    text("the typo is mended, and the failure may be forgotten:");
+    tour.type_in(holder, "sed -i '$d' /etc/nginx/nginx.conf")?;
+    tour.quote(holder, "ha-appliance clear")?;
 
     tour.chapter(&format!(
-        "The network cable of {} is pulled",
-        lb1.node_name()
+        "{} is rebooted: it hands over first",
+        other.node_name()
+    ));
+    tour.pair.status(other, 0, COULD)?;
+    text(&format!("{}# systemctl reboot", other.node_name()));
+    let at = tour.pair.reboot(other)?;
+    client.answered(Some(holder), PATIENCE)?;
+    tour.pair.both_alive()?;
+    tour.told(&NODES, &client, at)?;
+    tour.page(holder)?;
+
+    tour.chapter("From now on nginx runs on both boxes, so that a move need not wait for it");
+    for host in NODES {
+        tour.type_in(
+            host,
+            "sed -i '/^service/a mode = \"both\"' /etc/ha-appliance/ha.toml",
+        )?;
+        tour.quote(host, "ha-appliance reload")?;
+    }
+    tour.pair.status(holder, 0, COULD)?;
+    let at = now();
+    tour.quote(holder, "ha-appliance failover")?;
+    client.answered(Some(other), PATIENCE)?;
+    tour.told(&NODES, &client, at)?;
+
+    tour.chapter(&format!(
+        "The daemon of {} is killed: systemd restarts it, and it keeps what runs",
+        other.node_name()
     ));
     let at = now();
-    tour.lab.net.pull(Port(lb1, Wire::Lan))?;
-    client.answered(Some(lb2), PATIENCE)?;
-    tour.told(&NODES, &client, at)?;
-    tour.page(lb2)?;
+    tour.type_in(other, "systemctl kill --signal=KILL ha-appliance")?;
+    tour.pair.nothing_moves(other, PAUSE)?;
+    tour.pair.daemon_is_back(other)?;
+    tour.told(&[other], &client, at)?;
+    tour.page(other)?;
 
-    let overlaps = tour.lab.watch.overlaps();
-    ensure!(
-        overlaps.is_empty(),
-        "both boxes held the VIP at once: {overlaps:?}"
-    );
+    tour.pair.judge()?;
+    let overlaps = tour.pair.watch.overlaps();
+    let both: Micros = overlaps.iter().map(|o| o.until - o.from).sum();
     println!(
         "\nThat was it, in {:.0} s. The kernels' own records of both boxes were watched throughout:\n\
-         at no instant did both hold the virtual IP. What each fault does is told in README.md.",
-        sys::since(tour.start).as_secs_f64()
+         but for {:.1} ms of that last move, by intention, at no instant did both hold the virtual IP.\n\
+         What each fault does is told in README.md.",
+        sys::since(tour.start).as_secs_f64(),
+        both as f64 / 1000.0
     );
     Ok(())
 }
 
+/// The section of README that the tour begins with.
+const QUICK_START: &str = "Two boxes in five minutes";
+/// What `status` says of a node that waits to be used.
+const COULD: &str = "could run it";
 /// Nobody waits longer for a takeover than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Long enough to see that nothing happens, and to read what did.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// So much of a line is shown.
+const WIDTH: usize = 150;
+
 struct Tour {
-    lab: Lab,
+    pair: Pair,
     start: Micros,
     chapter: Micros,
 }
@@ -158,9 +196,9 @@ impl Tour {
         self.lines(hosts)?;
         let outage = client.outage(at);
         let saw = match outage.lost {
-            0 => "noticed nothing: every question was answered".into(),
+            0 => "noticed nothing: every request was answered".into(),
             lost => format!(
-                "had no answer for {:.1} ms ({lost} questions lost)",
+                "had no answer for {:.0} ms ({lost} requests lost)",
                 outage.length().as_secs_f64() * 1000.0
             ),
         };
@@ -173,7 +211,7 @@ impl Tour {
         let suspended = boottime().saturating_sub(now());
         let mut lines: Vec<(Micros, String)> = Vec::new();
         for &host in hosts {
-            let history = self.lab.node(host).order(&["history", "--json"])?;
+            let history = self.pair.node(host).run("ha-appliance history --json")?;
             for line in history.lines() {
                 let entry: Value = serde_json::from_str(line)?;
                 let at = entry["boottime_us"].as_u64().unwrap_or(0);
@@ -185,20 +223,44 @@ impl Tour {
         }
         lines.sort();
         for (at, line) in lines {
-            println!("{:>7} ms  {line}", (at - self.chapter) / 1000);
+            // A service's own complaint may be long.
+            let short: String = line.chars().take(WIDTH).collect();
+            let more = if short == line { "" } else { "…" };
+            println!("{:>7} ms  {short}{more}", (at - self.chapter) / 1000);
         }
         Ok(())
     }
 
+    /// Does what README says, and shows the commands and their last answer.
+    fn follow(&mut self, step: &Step) -> Outcome {
+        let printed = readme::follow(&mut self.pair, step)?;
+        match step {
+            Step::On(host, lines) => {
+                let name = host.node_name();
+                lines
+                    .lines()
+                    .for_each(|line| text(&format!("{name}# {line}")));
+                if lines.trim() == "ha-appliance status" {
+                    text(&printed);
+                }
+            }
+            Step::Elsewhere(lines) => text(&format!("client$ {lines}{printed}")),
+            Step::File(path, _) => text(&format!("lb1# editor {path}")),
+        }
+        Ok(())
+    }
+
+    /// A command that answers nothing, as an operator types it.
+    fn type_in(&mut self, host: Host, line: &str) -> Outcome {
+        text(&format!("{}# {line}", host.node_name()));
+        self.pair.on(host, line).map(drop)
+    }
+
     /// A command as an operator types it, and its answer.
-    fn quote(&mut self, host: Host, arguments: &[&str]) -> Outcome {
+    fn quote(&mut self, host: Host, line: &str) -> Outcome {
         // `status` says by its exit code that something is degraded: that is its answer here.
-        let output = self.lab.node(host).command(arguments)?;
-        text(&format!(
-            "{}# ha-appliance {}",
-            host.node_name(),
-            arguments.join(" ")
-        ));
+        let output = self.pair.node(host).try_run(line)?;
+        text(&format!("{}# {line}", host.node_name()));
         text(&String::from_utf8_lossy(&output.stdout));
         ensure!(
             output.stderr.is_empty(),
@@ -210,8 +272,9 @@ impl Tour {
 
     /// One page over the VIP, as a browser in the client's place gets it.
     fn page(&self, by: Host) -> Outcome {
-        let page = fetch(&self.lab)?;
-        text(&format!("client$ curl http://{VIP}/\n{}", page.trim()));
+        let line = format!("curl --silent --show-error http://{}/", README.vip);
+        let page = readme::elsewhere(&self.pair, &line)?;
+        text(&format!("client$ curl http://{}/\n{page}", README.vip));
         ensure!(
             page.contains(by.node_name()),
             "{} should have served this",
@@ -250,43 +313,4 @@ fn boottime() -> Micros {
     // SAFETY: `t` is a valid timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut t) };
     t.tv_sec as u64 * 1_000_000 + t.tv_nsec as u64 / 1000
-}
-
-fn fetch(lab: &Lab) -> Outcome<String> {
-    let target = SocketAddr::new(VIP.parse()?, 80);
-    let reply = sys::within(&lab.net.netns(Host::Client), || {
-        let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(2))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        write!(stream, "GET / HTTP/1.0\r\nHost: {VIP}\r\n\r\n")?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply)?;
-        Ok(reply)
-    })?;
-    let (head, body) = reply.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
-    ensure!(head.contains(" 200 "), "nginx answered {head}");
-    Ok(body.to_string())
-}
-
-/// Runs nginx on a node, as a page that names it.
-fn nginx(lab: &mut Lab, host: Host) -> Outcome {
-    let node: &mut Node = lab.node(host);
-    let directory = node.directory().join("nginx");
-    fs::create_dir_all(&directory)?;
-    let conf = format!(
-        "daemon off;\nmaster_process off;\nerror_log stderr;\npid {dir}/nginx.pid;\n\
-         events {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path {dir};\n  proxy_temp_path {dir};\n  \
-         fastcgi_temp_path {dir};\n  uwsgi_temp_path {dir};\n  scgi_temp_path {dir};\n  \
-         server {{\n    listen 80;\n    location / {{ return 200 'served by {name}\\n'; }}\n  }}\n}}\n",
-        dir = directory.display(),
-        name = host.node_name(),
-    );
-    fs::write(directory.join("nginx.conf"), conf)?;
-    let mut command = Command::new("nginx");
-    command
-        .arg("-e")
-        .arg("stderr")
-        .arg("-c")
-        .arg(directory.join("nginx.conf"));
-    node.beside(command)?;
-    Ok(())
 }

@@ -83,7 +83,7 @@ impl Machine {
         fs::write(path, text)
     }
 
-    /// Installs the appliance as README tells it: the binary, both units, ha.toml and its key.
+    /// Installs what `scripts/install` would, with a ha.toml and its key.
     pub fn install(&self, ha_toml: &str, key: &str) -> Outcome {
         let binary = "/usr/local/sbin/ha-appliance";
         self.write(binary, fs::read(Node::program())?)?;

@@ -24,6 +24,7 @@ mod machine;
 mod net;
 mod node;
 mod pair;
+mod readme;
 mod record;
 mod rtnl;
 mod scenario;

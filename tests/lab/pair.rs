@@ -60,8 +60,13 @@ impl Pair {
     /// Waits until exactly one holds the VIP, the page comes from it, and both hear each other.
     /// Gives the holder and the browser.
     pub fn up(&mut self) -> Outcome<(Host, Client)> {
+        self.up_with("/test.html")
+    }
+
+    /// The same with another page.
+    pub fn up_with(&mut self, page: &'static str) -> Outcome<(Host, Client)> {
         let holder = self.settled(Duration::from_secs(20))?;
-        let browser = self.browser()?;
+        let browser = Client::browse(&self.net, page, HTTP_PERIOD)?;
         browser.answered(Some(holder), Duration::from_secs(5))?;
         self.both_alive()?;
         self.note(format!("the pair is up, {} serves", self.net.name(holder)));

@@ -106,6 +106,12 @@ pub const HAPROXY: Topology = Topology {
     }),
 };
 
+/// The two boxes of README.md.
+pub const README: Topology = Topology {
+    names: ["lb1", "lb2"],
+    ..HAPROXY
+};
+
 impl Topology {
     /// A host's name.
     pub fn name(&self, host: Host) -> &'static str {

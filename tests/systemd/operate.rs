@@ -106,7 +106,7 @@ fn what_is_not_there_or_masked_can_be_stopped_but_not_started() {
     std::os::unix::fs::symlink("/dev/null", "/etc/systemd/system/t-masked.service").unwrap();
     systemctl(&["daemon-reload"]);
     for group in [0, 1] {
-        assert_eq!(bench.look(group), Outcome::Found(Presence::Absent));
+        assert_eq!(bench.look(group), Outcome::Found(Presence::Missing));
         assert_eq!(bench.stop(group), Outcome::Done);
         assert_eq!(bench.services.views()[&(group, 0)].installed, Some(false));
     }

@@ -55,6 +55,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 60),
     },
     Scenario {
+        name: "machine-daemon-hung",
+        shows: "a hung daemon is killed by systemd's watchdog and adopts: the client notices nothing",
+        run: Machines(&NGINX, daemon_hung),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "machine-late-interface",
         shows: "the interfaces come up 10 s late: the appliance waits for them",
         run: Machines(&NGINX, late_interface),
@@ -155,6 +161,25 @@ fn daemon_killed(pair: &mut Pair) -> Outcome {
     ensure!(restarts.trim() == "NRestarts=3", "systemd says {restarts}");
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
+    Ok(())
+}
+
+fn daemon_hung(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = now();
+    pair.on(
+        holder,
+        "systemctl kill --kill-whom=main --signal=STOP ha-appliance",
+    )?;
+    // Its own time, until it is back, and longer than the VIP's lifetime.
+    std::thread::sleep(Duration::from_secs(5));
+    pair.daemon_is_back(holder)?;
+    let restarts = pair.on(holder, "systemctl show --property=NRestarts ha-appliance")?;
+    ensure!(restarts.trim() == "NRestarts=1", "systemd says {restarts}");
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    pair.record
+        .figure("HTTP outage", browser.outage(from).length());
     Ok(())
 }
 

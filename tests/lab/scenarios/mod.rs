@@ -1,5 +1,6 @@
 //! The scenarios, grouped by what goes wrong.
 
+mod agents;
 mod apache;
 mod gateway;
 mod hang;
@@ -11,6 +12,7 @@ mod machines;
 mod nginx;
 mod operator;
 mod power;
+mod quick_start;
 mod services;
 mod start;
 mod state;
@@ -31,10 +33,12 @@ pub const ALL: &[&[Scenario]] = &[
     vip::ALL,
     hostile::ALL,
     state::ALL,
+    agents::ALL,
     machines::ALL,
     nginx::ALL,
     apache::ALL,
     haproxy::ALL,
     services::ALL,
     upkeep::ALL,
+    quick_start::ALL,
 ];
