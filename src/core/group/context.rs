@@ -96,10 +96,12 @@ impl Context<'_> {
             .filter_map(|&vif| self.gateways.last_answer(vif))
             .max();
         let contact = self.silence_began().max(answered.unwrap_or(self.started));
-        let margin = self.peer.interval() + self.peer.interval() / 4;
+        // The peer judges this node by this node's interval; while one was not reloaded they differ.
+        let interval = self.peer.interval().min(self.node.interval);
+        let margin = interval + interval / 4;
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                Some(contact + self.peer.detection_time(self.node) - margin)
+                Some(contact + self.node.detection_time(interval) - margin)
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
