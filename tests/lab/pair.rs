@@ -180,6 +180,20 @@ impl Pair {
         self.both_alive()
     }
 
+    /// What a node's daemon says that the one group is there.
+    pub fn role(&mut self, host: Host) -> Outcome<String> {
+        let status = self.on(host, "cat /run/ha-appliance/status.json")?;
+        let status: serde_json::Value = serde_json::from_str(&status)?;
+        let role = status["groups"][0]["role"].as_str();
+        Ok(role.ok_or("a status without a role")?.to_string())
+    }
+
+    /// Sends a signal to a node's daemon.
+    pub fn signal(&mut self, host: Host, signal: &str) -> Outcome {
+        let line = format!("systemctl kill --kill-whom=main --signal={signal} ha-appliance");
+        self.on(host, &line).map(drop)
+    }
+
     /// Kills a unit's main process.
     pub fn kill(&mut self, host: Host, unit: &str) -> Outcome<Micros> {
         let at = now();

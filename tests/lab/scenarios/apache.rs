@@ -24,6 +24,12 @@ pub const ALL: &[Scenario] = &[
         limit: (90, 90),
     },
     Scenario {
+        name: "apache-php",
+        shows: "Apache and PHP-FPM in one group: restarted each for itself, moved together",
+        run: Machines(&APACHE, php),
+        limit: (90, 90),
+    },
+    Scenario {
         name: "apache-late-interface",
         shows: "both boot, and the interface comes up 10 s later: the group waits for it",
         run: Machines(&APACHE, late_interface),
@@ -32,15 +38,21 @@ pub const ALL: &[Scenario] = &[
 ];
 
 const UNIT: &str = "apache2.service";
+const PHP: &str = "php8.2-fpm.service";
 
-fn serving(pair: &mut Pair) -> Outcome<Client> {
-    pair.install("config/apache-preferred.toml", &[])?;
+fn prepare(pair: &mut Pair, edits: &[(&str, &str)]) -> Outcome {
+    pair.install("config/apache-preferred.toml", edits)?;
     pair.write_pages()?;
     for host in NODES {
         let listen = "Listen 10.81.40.199:80\nListen 127.0.0.1:80\n";
         pair.node(host).write("/etc/apache2/ports.conf", listen)?;
     }
     pair.only_one_runs(UNIT);
+    Ok(())
+}
+
+fn serving(pair: &mut Pair) -> Outcome<Client> {
+    prepare(pair, &[])?;
     pair.on_both("systemctl --quiet enable --now ha-appliance")?;
     let browser = pair.browser()?;
     back_on_node1(pair)?;
@@ -77,6 +89,37 @@ fn stop_on_node1(pair: &mut Pair) -> Outcome {
     pair.on(Host::A, "systemctl start ha-appliance")?;
     back_on_node1(pair)?;
     pair.moved(&browser, Host::A, back, PLANNED)
+}
+
+fn php(pair: &mut Pair) -> Outcome {
+    let service = "service = \"apache2.service\"";
+    let both = format!("service = \"{PHP}\"\n\n[[group.resource]]\n{service}");
+    prepare(pair, &[(service, &both)])?;
+    for host in NODES {
+        pair.on(host, "a2enmod --quiet proxy_fcgi setenvif")?;
+        pair.on(host, "a2enconf --quiet php8.2-fpm")?;
+        let page = "<?php echo gethostname(), \"\\n\";";
+        pair.node(host).write("/var/www/html/test.php", page)?;
+    }
+    pair.only_one_runs(PHP);
+    pair.on_both("systemctl --quiet enable --now ha-appliance")?;
+    back_on_node1(pair)?;
+    let browser = Client::browse(&pair.net, "/test.php", Duration::from_millis(5))?;
+    browser.answered(Some(Host::A), Duration::from_secs(5))?;
+    let apache = pair.node(Host::A).main_pid(UNIT)?;
+    let from = pair.kill(Host::A, PHP)?;
+    pair.moved(&browser, Host::A, from, PLANNED)?;
+    crate::ensure!(
+        pair.node(Host::A).main_pid(UNIT)? == apache,
+        "Apache was restarted as well"
+    );
+    let from = now();
+    pair.on(Host::A, "ha-appliance failover")?;
+    pair.moved(&browser, Host::B, from, PLANNED)?;
+    for unit in [PHP, UNIT] {
+        pair.runs_only_on(Host::B, unit)?;
+    }
+    Ok(())
 }
 
 fn late_interface(pair: &mut Pair) -> Outcome {

@@ -20,6 +20,12 @@ pub const ALL: &[Scenario] = &[
         limit: (120, 600),
     },
     Scenario {
+        name: "killed-in-each-phase",
+        shows: "the daemon is killed while it stops, has just granted, starts: one serves in the end",
+        run: Machines(&NGINX, killed_in_each_phase),
+        limit: (90, 90),
+    },
+    Scenario {
         name: "systemd-restarted",
         shows: "`systemctl daemon-reexec` and `daemon-reload`: nobody notices",
         run: Machines(&NGINX, systemd_restarted),
@@ -66,6 +72,57 @@ fn killed_in_a_move(pair: &mut Pair) -> Outcome {
         pair.on_both("systemctl reset-failed ha-appliance")?;
     }
     Ok(())
+}
+
+fn killed_in_each_phase(pair: &mut Pair) -> Outcome {
+    let (mut holder, browser) = serving(pair, &[])?;
+    let slow =
+        "ExecStartPre=/bin/sleep 0.5\nExecStop=\nExecStop=/bin/sh -c 'sleep 0.4; kill $MAINPID'";
+    for host in NODES {
+        pair.node(host).edit(UNIT, slow)?;
+    }
+    for (phase, role) in [
+        ("while it stops", "stopping"),
+        ("when it has just granted", "stopped"),
+        ("while the peer starts", "starting"),
+    ] {
+        let peer = holder.peer();
+        let victim = if role == "starting" { peer } else { holder };
+        pair.on(
+            holder,
+            "systemd-run --quiet --collect ha-appliance failover",
+        )?;
+        let asked = now();
+        if role == "stopped" {
+            // The grant is not taken, and the peer is not silent yet.
+            sleep_until(asked, 250);
+            pair.signal(peer, "STOP")?;
+        }
+        sleep_until(asked, 200);
+        while pair.role(victim)? != role {
+            ensure!(
+                sys::since(asked) < Duration::from_secs(3),
+                "it is never {role}"
+            );
+        }
+        pair.note(format!("kill it {phase}"));
+        let from = pair.kill(victim, "ha-appliance")?;
+        if role == "stopped" {
+            pair.signal(peer, "CONT")?;
+        }
+        pair.daemon_is_back(victim)?;
+        browser.answered(None, Duration::from_secs(20))?;
+        pair.record.figure("served after", sys::since(from));
+        std::thread::sleep(Duration::from_secs(2));
+        holder = pair.settled(Duration::from_secs(10))?;
+        pair.runs_only_on(holder, UNIT)?;
+        browser.answered(Some(holder), Duration::from_secs(5))?;
+    }
+    Ok(())
+}
+
+fn sleep_until(from: sys::Micros, ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms).saturating_sub(sys::since(from)));
 }
 
 fn systemd_restarted(pair: &mut Pair) -> Outcome {
