@@ -67,14 +67,17 @@ impl Context<'_> {
 
     pub(super) fn missing_since(&self) -> Option<Time> {
         match self.peer.state() {
-            PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                Some(self.silence_began() + self.peer.interval() + self.peer.interval() / 4)
-            }
+            PeerState::Alive | PeerState::OneWay | PeerState::Silent => Some(self.overdue()),
             PeerState::Unknown => {
                 Some(self.start_wait_ends? - self.node.detection_time(self.node.interval))
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
+    }
+
+    /// When the next heartbeat of the peer ought to have come.
+    fn overdue(&self) -> Time {
+        self.silence_began() + self.peer.interval() + self.peer.interval() / 4
     }
 
     /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer,
@@ -101,7 +104,8 @@ impl Context<'_> {
         let margin = interval + interval / 4;
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                Some(contact + self.node.detection_time(interval) - margin)
+                let taken_over = contact + self.node.detection_time(interval) - margin;
+                Some(taken_over.max(self.overdue()))
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
