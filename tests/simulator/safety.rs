@@ -230,13 +230,15 @@ impl Safety {
                     let since: Vec<i64> = what.of(m, group).map(|r| r.since).collect();
                     since
                 });
+                let later = usize::from(since[0].iter().max() <= since[1].iter().max());
                 // A service takes its time to start, and is started again in place: the token says who
-                // took the group, and the first start when.
-                let taker = match what {
-                    What::Services => 1 - self.loser(group),
-                    What::Vips | What::Any => {
-                        usize::from(since[0].iter().max() <= since[1].iter().max())
-                    }
+                // took the group, and the first start when. But the dead take nothing, and a disk that
+                // was rolled back says nothing.
+                let taker = match (what, machines.each_ref().map(|m| m.node.is_some())) {
+                    (What::Services, [true, false]) => 0,
+                    (What::Services, [false, true]) => 1,
+                    (What::Services, _) if !self.forgot => 1 - self.loser(group),
+                    _ => later,
                 };
                 let decided = since[taker].iter().copied().min().unwrap_or(now);
                 match self.cause(decided, group, what, taker, machines) {
