@@ -88,7 +88,11 @@ impl Machine {
         let binary = "/usr/local/sbin/ha-appliance";
         self.write(binary, fs::read(Node::program())?)?;
         fs::set_permissions(self.path(binary), fs::Permissions::from_mode(0o755))?;
-        for unit in ["ha-appliance.service", "ha-appliance-release.service"] {
+        for unit in [
+            "ha-appliance.service",
+            "ha-appliance-services.target",
+            "ha-appliance-release.service",
+        ] {
             let shipped = fs::read(in_repository(&format!("systemd/{unit}")))?;
             self.write(&format!("/etc/systemd/system/{unit}"), shipped)?;
         }

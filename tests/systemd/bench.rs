@@ -59,7 +59,7 @@ impl Bench {
 
     pub fn stop(&mut self, group: usize) -> Outcome {
         let op = self.op();
-        self.services.stop((group, 0), op, false);
+        self.services.stop((group, 0), op);
         self.finished(op)
     }
 

@@ -222,15 +222,23 @@ fn processes_left_behind_are_found_and_killed() {
     let mut bench = Bench::new(&[service("t-leaves.service")]);
     bench.look(0);
     assert_eq!(bench.start(0), Outcome::Done);
+    let left = || {
+        let mut pgrep = std::process::Command::new("pgrep");
+        pgrep
+            .args(["-f", "sleep 987654"])
+            .status()
+            .unwrap()
+            .success()
+    };
+    while !left() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     systemctl(&["stop", "t-leaves.service"]);
     bench.lost(0, SECOND);
     assert_eq!(bench.look(0), Outcome::Found(Presence::Partial));
     assert_eq!(bench.stop(0), Outcome::Done);
     assert_eq!(bench.look(0), Outcome::Found(Presence::Absent));
-    let left = std::process::Command::new("pgrep")
-        .args(["-f", "sleep 987654"])
-        .status();
-    assert!(!left.unwrap().success());
+    assert!(!left());
 }
 
 #[test]
@@ -319,24 +327,37 @@ fn a_start_against_a_shutdown_is_refused_with_that_reason() {
 #[ignore = "needs a systemd of its own"]
 fn leaving_stops_services_from_within_our_own_stop() {
     let _file = UnitFile::new("t-simple.service", SLEEP);
+    let _target = UnitFile::new("ha-appliance-services.target", "[Unit]\nDescription=t\n");
     let _own = UnitFile::new(
         "ha-appliance.service",
-        "[Service]\nExecStart=/bin/sleep infinity\n\
+        "[Unit]\nWants=ha-appliance-services.target\nAfter=ha-appliance-services.target\n\
+         [Service]\nExecStart=/bin/sleep infinity\n\
          ExecStop=/bin/sh -c 'touch /run/t-leaving; while [ -e /run/t-leaving ]; do sleep 0.02; done'\n",
     );
     let mut own = service("t-simple.service");
     own.stop_timeout = SECOND * 2;
-    for leaving in [true, false] {
+    for leaving in [false, true] {
         let mut bench = Bench::new(&[own.clone()]);
         bench.look(0);
         assert_eq!(bench.start(0), Outcome::Done);
         systemctl(&["start", "ha-appliance.service"]);
-        systemctl(&["stop", "--no-block", "ha-appliance.service"]);
+        // As at shutdown: all of them are to stop, in their order.
+        let target = "ha-appliance-services.target";
+        systemctl(&[
+            "stop",
+            "--no-block",
+            "ha-appliance.service",
+            target,
+            "t-simple.service",
+        ]);
         while !std::path::Path::new("/run/t-leaving").exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
         let op = bench.op();
-        bench.services.stop((0, 0), op, leaving);
+        if leaving {
+            bench.services.leave();
+        }
+        bench.services.stop((0, 0), op);
         let (outcome, took) = timed(|| bench.finished(op));
         println!("leaving {leaving}: {took:?} {outcome:?}");
         assert_eq!(outcome, Outcome::Done);

@@ -20,7 +20,7 @@ fn the_drop_in_is_seen_and_goes_with_the_configuration() {
     let controlled = "A 100% sleeper (Cluster Controlled: ha-appliance)";
     for unit in ["t-simple.service", "t-both.service"] {
         assert_eq!(property(unit, "Description"), controlled);
-        assert!(property(unit, "Before").contains("ha-appliance.service"));
+        assert!(property(unit, "Before").contains("ha-appliance-services.target"));
         assert_eq!(property(unit, "NeedDaemonReload"), "no");
     }
     assert_eq!(property("t-simple.service", "Restart"), "no");
@@ -67,7 +67,7 @@ fn a_new_configuration_keeps_the_watch_over_what_stays() {
     let mut changed = service("t-simple.service");
     changed.restarts = 7;
     let op = bench.op();
-    bench.services.stop((0, 0), op, false);
+    bench.services.stop((0, 0), op);
     bench.replace(&[changed]);
     assert_eq!(bench.finished(op), Outcome::Done);
     kill(bench.main_pid(0), "KILL");

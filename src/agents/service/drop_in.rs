@@ -16,6 +16,9 @@ pub const DIR: &str = "/run/systemd/system";
 /// Last in the alphabet, so that it wins over an operator's own.
 const NAME: &str = "zz-ha-appliance.conf";
 
+/// Shipped with the daemon's own unit, which comes after it and says why.
+const TARGET: &str = "ha-appliance-services.target";
+
 /// What follows a unit's own description.
 const MARK: &str = " (Cluster Controlled: ha-appliance)";
 
@@ -71,7 +74,7 @@ fn text(unit: &UnitState, control: Control) -> String {
          [Unit]\n\
          {description}\
          # At shutdown ha-appliance stops first and hands over.\n\
-         Before=ha-appliance.service\n\
+         Before={TARGET}\n\
          {restart}"
     )
 }
@@ -147,7 +150,7 @@ mod tests {
              [Unit]\n\
              Description=A 100%% good server (Cluster Controlled: ha-appliance)\n\
              # At shutdown ha-appliance stops first and hands over.\n\
-             Before=ha-appliance.service\n\
+             Before=ha-appliance-services.target\n\
              \n\
              [Service]\n\
              # Restarted by ha-appliance, or started on the other node.\n\
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn a_watched_unit_keeps_its_restart() {
         let text = text(&unit("loaded", "A server"), Control::Watched);
-        assert!(text.contains("Before=ha-appliance.service"));
+        assert!(text.contains("Before=ha-appliance-services.target"));
         assert!(!text.contains("Restart"));
     }
 

@@ -76,8 +76,7 @@ fn killed_in_a_move(pair: &mut Pair) -> Outcome {
 
 fn killed_in_each_phase(pair: &mut Pair) -> Outcome {
     let (mut holder, browser) = serving(pair, &[])?;
-    let slow =
-        "ExecStartPre=/bin/sleep 0.5\nExecStop=\nExecStop=/bin/sh -c 'sleep 0.4; kill $MAINPID'";
+    let slow = "ExecStartPre=/bin/sleep 3\nExecStop=\nExecStop=/bin/sh -c 'sleep 1; kill $MAINPID'";
     for host in NODES {
         pair.node(host).edit(UNIT, slow)?;
     }
@@ -95,10 +94,10 @@ fn killed_in_each_phase(pair: &mut Pair) -> Outcome {
         let asked = now();
         if role == "stopped" {
             // The grant is not taken, and the peer is not silent yet.
-            sleep_until(asked, 250);
+            sleep_until(asked, 850);
             pair.signal(peer, "STOP")?;
         }
-        sleep_until(asked, 200);
+        sleep_until(asked, 300);
         while pair.role(victim)? != role {
             ensure!(
                 sys::since(asked) < Duration::from_secs(3),
@@ -111,6 +110,10 @@ fn killed_in_each_phase(pair: &mut Pair) -> Outcome {
             pair.signal(peer, "CONT")?;
         }
         pair.daemon_is_back(victim)?;
+        ensure!(
+            sys::since(from) < Duration::from_millis(2500),
+            "the daemon was kept waiting by what systemd does to nginx"
+        );
         browser.answered(None, Duration::from_secs(20))?;
         pair.record.figure("served after", sys::since(from));
         std::thread::sleep(Duration::from_secs(2));
