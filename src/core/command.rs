@@ -381,12 +381,19 @@ impl Node {
                 if groups.iter().all(active) {
                     Some((
                         true,
-                        format!("moved in {} ms", self.now.since(waiting.since).as_millis()),
+                        format!(
+                            "moved to {} in {} ms",
+                            self.setup.names[me.other() as usize],
+                            self.now.since(waiting.since).as_millis()
+                        ),
                     ))
                 } else if groups.iter().any(stuck) {
                     Some((
                         false,
-                        "given up: this node keeps it; see `ha-appliance status`".into(),
+                        format!(
+                            "given up: {} keeps it; `ha-appliance history` on both nodes says why",
+                            self.setup.names[me as usize]
+                        ),
                     ))
                 } else if late {
                     Some((

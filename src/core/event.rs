@@ -69,6 +69,13 @@ pub enum Event {
         /// Its index in the group.
         resource: usize,
     },
+    /// A stopped resource became able to run here, or no longer is: it was installed, or removed.
+    Reinstalled {
+        /// Its group's index.
+        group: usize,
+        /// Its index in the group.
+        resource: usize,
+    },
     /// An operator's command.
     Command {
         /// Names the command in its [`Action::Answer`].

@@ -236,6 +236,9 @@ impl Node {
             Event::Appeared { group, resource } => {
                 self.at_group(group, |g, cx| g.appeared(cx, resource, out))
             }
+            Event::Reinstalled { group, resource } => {
+                self.at_group(group, |g, cx| g.reinstalled(cx, resource, out))
+            }
             Event::Command { number, command } => self.command(number, command, out),
             Event::Setup(setup) => self.reconfigure(*setup, out),
         }

@@ -97,10 +97,14 @@ pub enum Reason {
     PutBack(usize),
     /// A service (index) that runs on both nodes was found stopped.
     FoundDown(usize),
+    /// A service (index) runs again, so long after it was lost.
+    Recovered(usize, Duration),
     /// A resource (index) does not run, while the peer is silent and might serve.
     NotServing(usize),
     /// The peer was no longer there to take the group.
     HandoverAborted,
+    /// A stopped service (index) was installed, or removed from this machine.
+    Reinstalled(usize),
     /// A resource (index) was started by somebody else.
     StartedByHand(usize),
     /// The state could not be written.
@@ -274,11 +278,13 @@ impl fmt::Display for Reason {
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
             Reason::PutBack(_) => write!(f, "vanished, put back"),
             Reason::FoundDown(_) => write!(f, "found stopped: started"),
+            Reason::Recovered(_, span) => write!(f, "runs again after {} ms", span.as_millis()),
             Reason::NotServing(_) => write!(
                 f,
                 "a resource does not run and the peer is silent: left to the peer, should it live"
             ),
             Reason::HandoverAborted => write!(f, "the peer is no longer there to take it: kept"),
+            Reason::Reinstalled(_) => write!(f, "was installed, removed or masked"),
             Reason::StartedByHand(_) => write!(f, "started by somebody else: stopped again"),
             Reason::PersistFailed(why) => write!(f, "the state could not be written: {why}"),
             Reason::Complete => write!(f, "everything runs"),

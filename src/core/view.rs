@@ -103,12 +103,14 @@ pub struct GroupView {
 }
 
 /// One resource on this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceView {
     /// What it does.
     pub state: ResourceState,
     /// Its failures here since they were last forgotten.
     pub fail_count: u16,
+    /// What the latest of them was; empty: there is none.
+    pub failure: String,
 }
 
 /// What a resource does on this node.

@@ -630,7 +630,8 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         {
             2
         }
-        Event::Lost { .. } | Event::Appeared { .. } | Event::Setup(_) => 0,
+        Event::Lost { .. } | Event::Appeared { .. } | Event::Reinstalled { .. } => 0,
+        Event::Setup(_) => 0,
         Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
         Event::Finished { .. } => 2,
         Event::Heartbeat { .. } => 3,

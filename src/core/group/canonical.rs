@@ -37,6 +37,8 @@ impl Group {
             self.peer_able_since = None;
             self.failback_held = false;
         }
+        let resources = self.resources.iter_mut();
+        resources.for_each(|r| r.failures.why.clear());
         self.since = LONG_AGO;
         self.reason = Reason::Started;
         self.waiting = None;

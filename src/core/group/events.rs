@@ -36,24 +36,32 @@ impl Group {
         match (op.kind, outcome) {
             (Kind::Look, outcome) => {
                 // What cannot be looked at may run.
+                let found = outcome == Outcome::Found(Presence::Running);
                 let missing = outcome == Outcome::Found(Presence::Missing);
                 let present = !missing && outcome != Outcome::Found(Presence::Absent);
                 self.resources[resource].missing = missing;
                 self.resources[resource].present = present;
-                if !setup.exclusive && !present {
+                // A start joins one that is under way, and whatever runs is watched from then on.
+                if !setup.exclusive && !found {
                     self.absent_on_both(cx, resource);
                 }
-                if let Phase::Looking(_) = self.phase {
+                if self.phase == Phase::Looking(resource) {
                     self.phase = Phase::Looking(resource + 1);
                 }
             }
             (Kind::Start, _) if !wanted => {} // cancelled because of that, and about to be stopped
             (Kind::Start, Outcome::Done) if !op.cancelled => {
-                self.resources[resource].down_since = None;
+                if let Some(since) = self.resources[resource].down_since.take() {
+                    let reason = Reason::Recovered(resource, cx.now.since(since));
+                    out.push(self.report(cx, Change::Notice, reason));
+                }
                 self.resources[resource].missing = false;
                 if self.phase == Phase::Starting(resource) {
                     self.phase = Phase::Starting(resource + 1);
                 }
+            }
+            (Kind::Start, _) if op.cancelled => {
+                self.start_failed(cx, resource, "it took too long".into(), out)
             }
             (Kind::Start, outcome) => self.start_failed(cx, resource, text(outcome), out),
             (Kind::Stop, Outcome::Done) => self.resources[resource].present = false,
@@ -88,6 +96,13 @@ impl Group {
         self.resources[resource].present = true;
         if matches!(self.phase, Phase::Stopped | Phase::Looking(_)) && !cx.maintenance {
             self.look(cx, Reason::StartedByHand(resource), out);
+        }
+    }
+
+    /// A stopped resource was installed or removed: a look finds out which.
+    pub fn reinstalled(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
+        if self.phase == Phase::Stopped && !cx.maintenance {
+            self.look(cx, Reason::Reinstalled(resource), out);
         }
     }
 
@@ -128,7 +143,11 @@ impl Group {
             Phase::Looking(_) | Phase::Stopped | Phase::Adopted => {
                 self.look(cx, Reason::Reloaded, out)
             }
-            Phase::Starting(_) => self.phase = Phase::Starting(0),
+            // What was not reached yet is started in its turn.
+            Phase::Starting(_) => {
+                self.resources.iter_mut().for_each(|r| r.repair = None);
+                self.phase = Phase::Starting(0);
+            }
             _ => {}
         }
     }

@@ -58,10 +58,10 @@ impl Group {
     /// restart in place.
     pub(super) fn failing(&self, cx: &Context) -> bool {
         let runs = matches!(self.phase, Phase::Active | Phase::Ceding { .. });
-        let down = self.down_on_both(cx);
         let spent = |r: &Resource| r.failures.spent;
+        let mut resources = self.resources.iter().zip(&cx.setup.resources);
         match runs {
-            true => down.is_some_and(|resource| spent(&self.resources[resource])),
+            true => resources.any(|(r, s)| !s.exclusive && r.down_since.is_some() && spent(r)),
             false => self.resources.iter().any(spent),
         }
     }

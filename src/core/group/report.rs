@@ -69,6 +69,7 @@ impl Group {
         ResourceView {
             state,
             fail_count: resource.failures.count,
+            failure: resource.failures.why.clone(),
         }
     }
 

@@ -96,12 +96,14 @@ pub(super) struct Failures {
     restarts: Vec<Time>,
     /// More than a restart in place cures: they speak against this node.
     pub spent: bool,
+    /// What the latest was, for people.
+    pub why: String,
 }
 
 impl Failures {
     /// It failed while it ran: whether a restart in place is the answer.
-    pub fn restart(&mut self, now: Time, setup: &ResourceSetup) -> bool {
-        self.add(now);
+    pub fn restart(&mut self, now: Time, setup: &ResourceSetup, why: &str) -> bool {
+        self.add(now, why);
         self.restarts.retain(|at| now.since(*at) < setup.window);
         let allowed = self.restarts.len() < setup.restarts as usize && !self.spent;
         if allowed {
@@ -113,8 +115,8 @@ impl Failures {
     }
 
     /// It did not start: no restart cures that.
-    pub fn fatal(&mut self, now: Time) {
-        self.add(now);
+    pub fn fatal(&mut self, now: Time, why: &str) {
+        self.add(now, why);
         self.spent = true;
     }
 
@@ -129,7 +131,8 @@ impl Failures {
         Some(self.last? + setup.fail_expiry?)
     }
 
-    fn add(&mut self, now: Time) {
+    fn add(&mut self, now: Time, why: &str) {
+        self.why = why.into();
         self.count = self.count.saturating_add(1);
         self.last = Some(now);
     }
@@ -160,7 +163,8 @@ mod tests {
     #[test]
     fn restarts_in_place_are_counted_in_a_window_that_slides() {
         let mut failures = Failures::default();
-        let answers = [0, 10, 601, 605].map(|seconds| failures.restart(at(seconds), &setup(2)));
+        let answers =
+            [0, 10, 601, 605].map(|seconds| failures.restart(at(seconds), &setup(2), "died"));
         assert_eq!(answers, [true, true, true, false]);
         assert_eq!((failures.count, failures.spent), (4, true));
     }
@@ -168,14 +172,14 @@ mod tests {
     #[test]
     fn without_restarts_the_first_failure_counts_against_the_node() {
         let mut failures = Failures::default();
-        assert!(!failures.restart(at(0), &setup(0)));
+        assert!(!failures.restart(at(0), &setup(0), "died"));
         assert!(failures.spent);
     }
 
     #[test]
     fn failures_are_forgotten_when_their_time_has_come_or_never() {
         let mut failures = Failures::default();
-        failures.fatal(at(0));
+        failures.fatal(at(0), "died");
         let never = ResourceSetup {
             fail_expiry: None,
             ..setup(1)

@@ -17,6 +17,9 @@ impl Group {
         self.contested = false;
         self.waiting = None;
         self.retry_at = None;
+        for (resource, setup) in self.resources.iter_mut().zip(&cx.setup.resources) {
+            resource.repair.take_if(|_| setup.exclusive);
+        }
         // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
         self.probes.end();
         self.enter(cx, Phase::Starting(0), reason, out);

@@ -27,7 +27,7 @@ impl Group {
         } else if started && self.resources[resource].repair.is_none() {
             let it = &mut self.resources[resource];
             it.down_since.get_or_insert(cx.now);
-            if it.failures.restart(cx.now, setup) {
+            if it.failures.restart(cx.now, setup, &why) {
                 it.repair = Some((cx.now, Reason::ResourceFailed(resource, why)));
             } else {
                 self.give_up(cx, resource, why, out);
@@ -46,7 +46,7 @@ impl Group {
         why: String,
         out: &mut Vec<Action>,
     ) {
-        self.resources[resource].failures.fatal(cx.now);
+        self.resources[resource].failures.fatal(cx.now, &why);
         if cx.setup.resources[resource].exclusive {
             self.give_up(cx, resource, why, out);
         } else {
@@ -111,7 +111,7 @@ impl Group {
         let it = &mut self.resources[resource];
         it.present = false;
         it.down_since.get_or_insert(cx.now);
-        if it.failures.restart(cx.now, setup) {
+        if it.failures.restart(cx.now, setup, &why) {
             it.repair = Some((cx.now, Reason::ResourceFailed(resource, why)));
         } else {
             self.retry_on_both(cx, resource, why, out);

@@ -53,11 +53,6 @@ impl Node {
         }
     }
 
-    /// This node is on its way out.
-    pub fn leaving(&self) -> bool {
-        self.leaving.is_some()
-    }
-
     /// Calls `f` with every point in time stored here, so that a search can shift them and forget
     /// what is only shown.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
