@@ -42,11 +42,13 @@ pub async fn run_reading(
     prepare(&mut command);
     let (reader, writer) = sys::pipe()?;
     // After the conversion, which forgets what was set before. The temporary closes our writer.
-    let mut child = smol::process::Command::from(command)
+    let mut command = smol::process::Command::from(command);
+    command
         .stdin(Stdio::piped())
         .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .spawn()?;
+        .stderr(writer);
+    // Not on this thread: it would wait until the program is loaded, from a disk that may hang.
+    let mut child = smol::unblock(move || command.spawn()).await?;
     let group = Group { leader: child.id() };
     expose(child.id());
     let reader = Async::new(reader)?;

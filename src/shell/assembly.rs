@@ -162,7 +162,8 @@ impl Part<'_> {
                 exclusive: service.mode == Mode::One,
                 data: false,
                 leased: false,
-                start_timeout: service.start_timeout + SLACK,
+                // A restart stops it first.
+                start_timeout: service.stop_timeout + service.start_timeout + SLACK,
                 stop_timeout: service.stop_timeout + SLACK,
                 restarts: service.restarts,
                 window: service.window,

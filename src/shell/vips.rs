@@ -191,9 +191,10 @@ impl Vips {
             return;
         }
         let lifetime = lifetime(renewal.forever);
-        let renewed = set
-            .vips
-            .renew(&mut self.route, vifs, renewal.part, lifetime);
+        // A reload may have left fewer than there were when it was asked for.
+        let count = set.targets.len();
+        let part = renewal.part.start.min(count)..renewal.part.end.min(count);
+        let renewed = set.vips.renew(&mut self.route, vifs, part, lifetime);
         if let Outcome::Failed(why) = outcome(renewed) {
             log::warn!("renewing: {why}");
         }

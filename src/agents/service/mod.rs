@@ -54,6 +54,11 @@ pub enum Presence {
 }
 
 impl Seen {
+    /// It is not installed here, or masked: it cannot be started.
+    pub fn missing(&self) -> bool {
+        self.unit.missing()
+    }
+
     /// How much of it runs.
     pub fn presence(&self) -> Presence {
         let stopped = |unit: &UnitState| matches!(unit.active, Active::Inactive | Active::Failed);
@@ -85,6 +90,16 @@ pub async fn look(unit: &str) -> Result<Seen, String> {
         companions,
         leftovers,
     })
+}
+
+/// Why those of these services that could not be started cannot. An error says that systemd does not
+/// answer.
+pub async fn unfit(units: &[&str]) -> Result<Vec<String>, String> {
+    Ok(show(units)
+        .await?
+        .iter()
+        .filter_map(failure::unstartable)
+        .collect())
 }
 
 /// Looks at several services with one call, without their companions.

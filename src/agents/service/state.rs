@@ -93,6 +93,11 @@ pub enum MainEnd {
 }
 
 impl UnitState {
+    /// It is not installed here, or masked: it cannot be started.
+    pub fn missing(&self) -> bool {
+        matches!(self.load, Load::NotFound | Load::Masked)
+    }
+
     /// It is neither where it was nor yet where it goes to.
     pub fn in_transition(&self) -> bool {
         match self.active {

@@ -103,7 +103,8 @@ async fn journal(filter: &[&str]) -> String {
     let mut command = command("journalctl");
     command.args(["--quiet", "--output=cat", "--lines=2"]);
     command.args(filter);
-    let ended = child::run(command, b"", Duration::from_secs(1)).await;
+    // The words are for people; a restart or a move waits for them.
+    let ended = child::run(command, b"", Duration::from_millis(100)).await;
     let output = ended.map(|e| e.output).unwrap_or_default();
     in_one_line(&output, LONGEST_WORDS, |_| true)
 }

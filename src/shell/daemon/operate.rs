@@ -28,7 +28,7 @@ impl Daemon {
             let outcome = self.vips.stop(place);
             self.done(op, outcome);
         } else {
-            self.services.stop(place, op, self.node.leaving());
+            self.services.stop(place, op);
         }
     }
 }

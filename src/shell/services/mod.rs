@@ -13,10 +13,11 @@ mod watch;
 
 pub use view::{CheckView, ServiceView};
 
-use crate::agents::service::{self, Load, Presence, Seen, drop_in};
+use crate::agents::service::{self, Presence, Seen, drop_in};
 use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, OpId, Outcome};
 use crate::shell::vips::Place;
+use crate::sys;
 use gate::Gate;
 use smol::{LocalExecutor, Task};
 use std::cell::{Cell, RefCell};
@@ -42,6 +43,8 @@ struct Shared {
     units: RefCell<Vec<Rc<Unit>>>,
     /// False in maintenance.
     watching: Cell<bool>,
+    /// This daemon is on its way out.
+    leaving: Cell<bool>,
     gate: Gate,
     /// What the next writing of drop-ins is for; none: nothing is to be written.
     wanted: RefCell<Option<Vec<(String, drop_in::Control)>>>,
@@ -64,6 +67,7 @@ impl Services {
                 events,
                 units: RefCell::default(),
                 watching: Cell::new(true),
+                leaving: Cell::default(),
                 gate: Gate::default(),
                 wanted: RefCell::default(),
                 unread: Cell::default(),
@@ -120,10 +124,12 @@ impl Services {
             match service::settle(&unit.service.unit, LOOK).await {
                 Ok(seen) => {
                     let presence = seen.presence();
-                    let missing = matches!(seen.unit.load, Load::NotFound | Load::Masked);
+                    let age = sys::monotonic_us() - seen.unit.since_us;
+                    let young = age < unit.service.start_timeout.as_micros() as i64;
+                    let missing = seen.missing();
                     unit.saw(seen);
                     match presence {
-                        Presence::All => unit.watch_running(&shared, false),
+                        Presence::All => unit.watch_running(&shared, young),
                         Presence::Some => {}
                         Presence::None => unit.watch_stopped(&shared),
                     }
@@ -163,9 +169,8 @@ impl Services {
         });
     }
 
-    /// Stops the service and looks whether it is gone; one of mode `both` is let run. `leaving`: this
-    /// daemon's own unit is being stopped.
-    pub fn stop(&mut self, place: Place, op: OpId, leaving: bool) {
+    /// Stops the service and looks whether it is gone; one of mode `both` is let run.
+    pub fn stop(&mut self, place: Place, op: OpId) {
         let unit = self.shared.unit(place);
         if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
             let outcome = Outcome::Done;
@@ -174,6 +179,7 @@ impl Services {
         self.operate(place, op, move |unit, shared| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
+            let leaving = shared.leaving.get();
             match service::stop(&service.unit, known, service.stop_timeout, leaving).await {
                 Ok(seen) => {
                     unit.ailing.set(false);
@@ -185,6 +191,11 @@ impl Services {
                 Err(why) => unit.failed(why).await,
             }
         });
+    }
+
+    /// This daemon's own unit is being stopped: from now on services are stopped without waiting for it.
+    pub fn leave(&mut self) {
+        self.shared.leaving.set(true);
     }
 
     /// Ends an operation now. What systemd was asked for goes on there, until a stop takes it back.

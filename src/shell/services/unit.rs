@@ -93,6 +93,9 @@ impl Unit {
     /// From now on its failure is an event. `fresh`: it was just started, and its check may fail until it
     /// succeeds for the first time.
     pub(super) fn watch_running(self: &Rc<Unit>, shared: &Rc<Shared>, fresh: bool) {
+        if let Some(follower) = self.follower(shared) {
+            return follower.watch_running(shared, fresh);
+        }
         self.check.take();
         let task = watch::running(shared.clone(), self.clone(), fresh);
         self.watch(shared, Expected::Running, task);
@@ -100,9 +103,22 @@ impl Unit {
 
     /// From now on its start by somebody else is an event.
     pub(super) fn watch_stopped(self: &Rc<Unit>, shared: &Rc<Shared>) {
+        if let Some(follower) = self.follower(shared) {
+            return follower.watch_stopped(shared);
+        }
         self.check.take();
         let task = watch::stopped(shared.clone(), self.clone());
         self.watch(shared, Expected::Stopped, task);
+    }
+
+    /// A new configuration may have replaced this unit while an operation was under way: then the other
+    /// is watched, with what was seen of this one.
+    fn follower(&self, shared: &Shared) -> Option<Rc<Unit>> {
+        let units = shared.units.borrow();
+        let mut same = units.iter().filter(|u| u.service.unit == self.service.unit);
+        let follower = same.next().filter(|u| !std::ptr::eq(&***u, self))?.clone();
+        *follower.seen.borrow_mut() = self.seen.borrow().clone();
+        Some(follower)
     }
 
     /// Goes on with what `old` was watched for.
@@ -124,9 +140,8 @@ impl Unit {
         expected: Expected,
         task: impl Future<Output = ()> + 'static,
     ) {
-        // An operation may end after a new configuration has replaced or removed its unit.
-        let current = shared.units.borrow();
-        let current = current.iter().any(|unit| Rc::ptr_eq(unit, self));
+        let units = shared.units.borrow();
+        let current = units.iter().any(|unit| Rc::ptr_eq(unit, self));
         let wanted = current && shared.watching.get();
         let task = wanted.then(|| (expected, shared.executor.spawn(task)));
         *self.watcher.borrow_mut() = task;

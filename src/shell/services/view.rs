@@ -1,7 +1,6 @@
 //! What the status shows of a service.
 
 use super::unit::Unit;
-use crate::agents::service::Load;
 use crate::core::time::Time;
 
 /// What is known of a service, as of when it was last looked at.
@@ -41,7 +40,7 @@ impl Unit {
         let suspended = crate::sys::boottime_us() - crate::sys::monotonic_us();
         ServiceView {
             unit: self.service.unit.clone(),
-            installed: unit.map(|unit| !matches!(unit.load, Load::NotFound | Load::Masked)),
+            installed: unit.map(|unit| !unit.missing()),
             state: unit.map(|unit| unit.words()).unwrap_or_default(),
             since: unit
                 .map(|unit| unit.since_us)

@@ -10,7 +10,7 @@ use super::unit::{Expected, Unit};
 use super::view::CheckView;
 use crate::agents::check;
 use crate::agents::service::watch::{Hints, ended};
-use crate::agents::service::{self, Active, Presence, UnitState};
+use crate::agents::service::{self, Active, Presence, Seen, UnitState};
 use crate::config::Check;
 use crate::core::event::Event;
 use crate::shell::clock;
@@ -44,7 +44,8 @@ pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
     });
 }
 
-/// Until a service that must not run does, in part or in whole: pushes one event and ends.
+/// Until a service that must not run does, in part or in whole, or until it was installed or removed:
+/// pushes one event and ends.
 pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
     loop {
         let _ = unit.bell.1.recv().await;
@@ -54,10 +55,14 @@ pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
             continue; // the patrol rings again
         };
         let here = seen.presence() != Presence::None && seen.unit.active != Active::Deactivating;
+        let other = seen.missing() != unit.missing();
         unit.saw(seen);
+        let (group, resource) = unit.place.get();
         if here {
-            let (group, resource) = unit.place.get();
             return shared.push(Event::Appeared { group, resource });
+        }
+        if other {
+            return shared.push(Event::Reinstalled { group, resource });
         }
     }
 }
@@ -148,6 +153,11 @@ impl Unit {
         }
     }
 
+    /// It was not installed, or masked, when it was last looked at.
+    fn missing(&self) -> bool {
+        self.seen.borrow().as_ref().is_some_and(Seen::missing)
+    }
+
     fn main_pid(&self) -> Option<i32> {
         self.seen.borrow().as_ref()?.unit.main_pid
     }
@@ -163,7 +173,10 @@ impl Unit {
                 state.active == Active::Active && state.main_pid == self.main_pid()
             }
             Some(Expected::Stopped) => {
-                stopped(state) && companions.all(stopped) && state.triggered_by == self.companions()
+                stopped(state)
+                    && companions.all(stopped)
+                    && state.triggered_by == self.companions()
+                    && state.missing() == self.missing()
             }
             None => true,
         }
@@ -228,7 +241,10 @@ async fn death(unit: &Unit, trial: &Trial) -> String {
         }
         if again {
             log::info!("{name} was restarted by somebody else, and runs");
-            trial.indulgent_until.set(Instant::now() + limit);
+            // One that never served is not indulged again for each time that it dies.
+            if unit.check.borrow().is_none() || unit.warm_up.get().is_some() {
+                trial.indulgent_until.set(Instant::now() + unit.grace());
+            }
         }
         trial.suspended.set(false);
     }
