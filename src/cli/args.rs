@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-/// Keeps virtual IPs on exactly one of two nodes.
+/// Keeps virtual IPs and services on exactly one of two nodes.
 #[derive(FromArgs, Debug)]
 #[argh(
     note = "`{command_name} SUBCOMMAND --help` tells more.",
@@ -43,7 +43,10 @@ impl Args {
         let words: Result<Vec<String>, OsString> =
             words.skip(1).map(OsString::into_string).collect();
         let words = words.map_err(|word| Stop::NotUnderstood(format!("{word:?} is not UTF-8")))?;
-        let words: Vec<&str> = words.iter().flat_map(|word| split(word)).collect();
+        let words = words.iter().flat_map(|word| split(word));
+        let words: Vec<&str> = words
+            .map(|w| if w == "-h" { "--help" } else { w })
+            .collect();
         match words.first() {
             Some(&("--version" | "-V")) => return Err(Stop::Told(super::version())),
             Some(&word) if !word.starts_with('-') && word != "help" && !names().contains(&word) => {

@@ -1,6 +1,7 @@
 //! `check`: is ha.toml right, and what does it mean here?
 
 use super::exit::Exit;
+use super::fit::unfit;
 use super::out::{fail, print};
 use crate::agents::host::Host;
 use crate::agents::netlink;
@@ -25,5 +26,13 @@ pub(super) fn run(options: &Options) -> Exit {
         Host::default()
     });
     let (resolved, warnings) = config::resolve(&config, side, &host);
-    print(&config::explain(&config, side, &resolved, &warnings))
+    let mut text = config::explain(&config, side, &resolved, &warnings);
+    let unfit = unfit(&config, &[]);
+    if !unfit.is_empty() {
+        text += "\nnot able to run here\n";
+        for line in unfit {
+            text += &format!("  {line}\n");
+        }
+    }
+    print(&text)
 }

@@ -7,10 +7,12 @@ mod args;
 mod check;
 mod command;
 mod exit;
+mod fit;
 mod history;
 mod keygen;
 mod out;
 mod release;
+mod reload;
 mod status;
 
 use crate::shell::daemon;
@@ -58,7 +60,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
         S::ConfirmFenced(a) => {
             command::give(options, Target::Peer(a.node_name), |_| Verb::ConfirmFenced)
         }
-        S::Reload(_) => command::give(options, Target::Pair, |_| Verb::Reload),
+        S::Reload(_) => reload::run(options),
         S::Maintenance(a) => {
             let verb = match a.state {
                 SwitchedTo::On => Verb::MaintenanceOn,

@@ -8,6 +8,9 @@ const LONGEST: usize = 255;
 /// Stopping these would stop the one who stops them.
 const OURS: [&str; 2] = ["ha-appliance.service", "ha-appliance-release.service"];
 
+/// Without these a standby could not go on, or shut down.
+const NEEDED: [&str; 3] = ["dbus", "dbus-broker", "polkit"];
+
 /// The full name of a service unit: `haproxy` means `haproxy.service`, as it does for `systemctl`.
 pub(super) fn unit(text: &str) -> Result<String, Refusal> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
@@ -41,6 +44,10 @@ pub(super) fn unit(text: &str) -> Result<String, Refusal> {
     if OURS.contains(&name.as_str()) {
         let help = "name what it shall keep running: \"haproxy.service\"";
         return refuse(wrong("is this daemon itself"), help);
+    }
+    if NEEDED.contains(&stem) || stem.starts_with("systemd-") {
+        let help = "name what clients use, and the other node can do as well";
+        return refuse(wrong("is needed by the machine itself on both nodes"), help);
     }
     Ok(name)
 }

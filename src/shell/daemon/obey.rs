@@ -1,6 +1,7 @@
 //! What the operator wants: signals, orders, and a new ha.toml.
 
 use super::*;
+use crate::config::Group;
 
 impl Daemon {
     pub(super) fn obey(&mut self, signal: Signal) {
@@ -13,7 +14,10 @@ impl Daemon {
             Signal::Reload => {
                 let _ = self.reload();
             }
-            Signal::Leave => self.command(0, Command::Leave),
+            Signal::Leave => {
+                self.services.leave();
+                self.command(0, Command::Leave)
+            }
             Signal::HandOver => self.command(0, Command::Failover(None)),
             Signal::StandbyHere => self.command(0, Command::Standby(self.me, true)),
         }
@@ -91,6 +95,7 @@ impl Daemon {
                 .clone()
                 .map(|hook| start_notifier(hook, &self.executor));
         }
+        let released = released(&self.config, &config);
         self.keys = keys;
         self.config = config;
         self.status.generation += 1;
@@ -105,8 +110,28 @@ impl Daemon {
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
         Ok(format!(
-            "{} is in force ({groups} group{plural})",
+            "{} is in force ({groups} group{plural}){released}",
             self.options.config.display()
         ))
+    }
+}
+
+/// What was kept running until now and is not any more, for people.
+fn released(before: &Config, after: &Config) -> String {
+    let units = |config: &Config| -> Vec<String> {
+        let services = config.groups.iter().flat_map(Group::services);
+        services.map(|service| service.unit.clone()).collect()
+    };
+    let kept = units(after);
+    let released: Vec<String> = units(before)
+        .into_iter()
+        .filter(|unit| !kept.contains(unit))
+        .collect();
+    match released.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; no longer looked after, and left as they are: {}",
+            released.join(", ")
+        ),
     }
 }

@@ -99,7 +99,11 @@ impl Names {
                 )
             }
             Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
-            Reason::PutBack(i) | Reason::StartedByHand(i) | Reason::FoundDown(i) => {
+            Reason::PutBack(i)
+            | Reason::StartedByHand(i)
+            | Reason::FoundDown(i)
+            | Reason::Reinstalled(i)
+            | Reason::Recovered(i, _) => {
                 format!("{} {reason}", resource(i))
             }
             Reason::NotServing(i) => {
@@ -269,6 +273,7 @@ fn build_group(facts: &Facts, index: usize, group: &GroupView) -> Group {
                 name: names.resource(Some(index), i),
                 state: resource_state(resource.state).into(),
                 fail_count: resource.fail_count,
+                failure: resource.failure.clone(),
                 service: facts.services.get(&(index, i)).map(service),
             })
             .collect(),

@@ -1,9 +1,10 @@
 //! What is not as it should be: each with how bad it is and what would help. The page prints them,
 //! and the exit code of `status` is the worst of them.
 
-use super::{Group, Path, Status};
+use super::{Group, Path, Resource, Status};
 use crate::core::time::Time;
 use crate::shell::clock;
+use std::time::Duration;
 
 /// How bad. The number is the exit code of `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +33,7 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     let mut concerns: Vec<Concern> = status
         .groups
         .iter()
-        .flat_map(|group| of_group(status, group))
+        .flat_map(|group| of_group(status, group, now))
         .collect();
     concerns.extend(of_peer(status, now));
     concerns.extend(of_links(status, now));
@@ -54,7 +55,7 @@ pub(super) fn active_on(status: &Status, group: &Group) -> Vec<usize> {
     .collect()
 }
 
-fn of_group(status: &Status, group: &Group) -> Vec<Concern> {
+fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     let (me, peer_name) = (&status.node, status.peer_name());
     let name = &group.name;
     let peer_role = group.peer.as_ref().map_or("", |p| &p.role);
@@ -70,7 +71,7 @@ fn of_group(status: &Status, group: &Group) -> Vec<Concern> {
     match active_on(status, group).len() {
         // A failed stop says it all.
         0 if group.stopped || !concerns.is_empty() => {}
-        0 => concerns.push(nobody(status, group)),
+        0 => concerns.push(nobody(status, group, now)),
         1 => {}
         _ => concerns.push(blocked(
             format!(
@@ -104,8 +105,11 @@ fn of_group(status: &Status, group: &Group) -> Vec<Concern> {
     concerns
 }
 
+/// So long a move may take that nobody need look at.
+const MOVING: Duration = Duration::from_secs(5);
+
 /// It runs nowhere, and nobody wished that.
-fn nobody(status: &Status, group: &Group) -> Concern {
+fn nobody(status: &Status, group: &Group, now: Time) -> Concern {
     let (name, peer) = (&group.name, status.peer_name());
     let peer_role = group.peer.as_ref().map_or("", |p| &p.role);
     let under_way = [
@@ -114,9 +118,15 @@ fn nobody(status: &Status, group: &Group) -> Concern {
     ]
     .into_iter()
     .find(|(role, _)| matches!(*role, "starting" | "stopping"));
+    let lately = now.since(Time(group.since_us)) < MOVING;
     if let Some((role, node)) = under_way {
         return Concern {
-            severity: Severity::Blocked,
+            // A planned move is no reason to wake anybody.
+            severity: if lately {
+                Severity::Degraded
+            } else {
+                Severity::Blocked
+            },
             text: format!("{name}: runs nowhere yet, {role} on {node}"),
             hint: None,
         };
@@ -229,6 +239,24 @@ fn of_links(status: &Status, now: Time) -> Vec<Concern> {
 
 fn of_here(status: &Status) -> Vec<Concern> {
     let mut concerns = Vec::new();
+    for group in &status.groups {
+        // What failed, and gateways and cables, have concerns of their own.
+        let down = |r: &&Resource| {
+            let missing = group.facts.iter().any(|fact| fact.starts_with(&r.name));
+            missing || r.state == "down"
+        };
+        if group.readiness == "impaired" && group.fail_count == 0 {
+            let down: Vec<&str> = (group.resources.iter().filter(down))
+                .map(|r| r.name.as_str())
+                .collect();
+            if !down.is_empty() {
+                concerns.push(degraded(
+                    format!("{}: {} cannot run here", group.name, down.join(", ")),
+                    "the group's lines above say why".into(),
+                ));
+            }
+        }
+    }
     if status.maintenance {
         concerns.push(degraded(
             "maintenance: nothing is started, stopped or taken over".into(),

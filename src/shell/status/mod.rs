@@ -215,6 +215,9 @@ pub struct Resource {
     pub state: String,
     /// Failures counted here.
     pub fail_count: u16,
+    /// What the latest failure was; empty: there is none.
+    #[serde(default)]
+    pub failure: String,
     /// What systemd and the check say of a service; null: it is none, or was not looked at yet.
     pub service: Option<ServiceStatus>,
 }

@@ -275,7 +275,9 @@ fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
     if !group.vips.is_empty() {
         lines.push(format!("at {}", some_of(&group.vips, 4)));
     }
-    lines.extend(table(services(group, now)));
+    lines.extend(table(services(status, group, now)));
+    let failures = group.resources.iter().filter(|r| !r.failure.is_empty());
+    lines.extend(failures.map(|r| format!("{} failed: {}", r.name, cut_short(&r.failure))));
     lines.extend(table(at_nodes(status, group)));
     let held = if group.failback_held {
         "; failback waits, because an operator moved it"
@@ -293,12 +295,15 @@ fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
 }
 
 /// The services on this node, and whatever else is not simply as it should be.
-fn services(group: &Group, now: Time) -> Vec<Vec<String>> {
+fn services(status: &Status, group: &Group, now: Time) -> Vec<Vec<String>> {
     let worth = |r: &&Resource| {
         r.service.is_some() || !matches!(r.state.as_str(), "running" | "stopped" | "unknown")
     };
     let row = |resource: &Resource| {
         let mut more: Vec<String> = resource.service.iter().map(|s| in_words(s, now)).collect();
+        if status.maintenance {
+            more.push("not watched in maintenance".into());
+        }
         if resource.fail_count > 0 {
             more.push(format!("failures counted: {}", resource.fail_count));
         }
@@ -309,6 +314,15 @@ fn services(group: &Group, now: Time) -> Vec<Vec<String>> {
         ]
     };
     group.resources.iter().filter(worth).map(row).collect()
+}
+
+/// A failure's words as far as they fit on a line; the history has them all.
+fn cut_short(words: &str) -> String {
+    const FIT: usize = 90;
+    match words.char_indices().nth(FIT) {
+        Some((end, _)) => format!("{} ...", &words[..end]),
+        None => words.to_owned(),
+    }
 }
 
 /// What systemd and its check say of a service.
@@ -541,6 +555,7 @@ mod tests {
         group.resources[1] = ResourceView {
             state: ResourceState::Stopped,
             fail_count: 2,
+            failure: "exited with status 1".into(),
         };
         group.role = Role::Stopped;
         group.reason = Reason::ResourceFailed(1, "exited with status 1".into());

@@ -154,6 +154,7 @@ pub(crate) fn resource(state: ResourceState) -> ResourceView {
     ResourceView {
         state,
         fail_count: 0,
+        failure: String::new(),
     }
 }
 
