@@ -240,7 +240,9 @@ impl Safety {
                     (What::Services, _) if !self.forgot => 1 - self.loser(group),
                     _ => later,
                 };
-                let decided = since[taker].iter().copied().min().unwrap_or(now);
+                // The first of the group that it started: a service may have needed its time since.
+                let all = What::Any.of(&machines[taker], group).map(|r| r.since);
+                let decided = all.min().unwrap_or(now);
                 match self.cause(decided, group, what, taker, machines) {
                     Ok(cause) => {
                         self.overlaps[group][slot] = Some(Overlap {
