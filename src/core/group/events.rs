@@ -171,7 +171,13 @@ impl Group {
     pub fn maintenance_ended(&mut self, cx: &Context, out: &mut Vec<Action>) {
         self.endless = false;
         if self.phase != Phase::Failed {
-            self.look(cx, Reason::Maintenance(false), out);
+            return self.look(cx, Reason::Maintenance(false), out);
+        }
+        // What runs on both nodes is not blocked: a start finds out how it is.
+        for (resource, setup) in self.resources.iter_mut().zip(&cx.setup.resources) {
+            if !setup.exclusive {
+                resource.repair = Some((cx.now, Reason::Maintenance(false)));
+            }
         }
     }
 }

@@ -65,8 +65,9 @@ impl Group {
             if exclusive && !matches!(self.phase, Phase::Starting(_) | Phase::Active) {
                 continue;
             }
-            let ready =
-                (!exclusive || self.up_to_date(cx)) && self.resources[resource].op.is_none();
+            let ready = (!exclusive || self.up_to_date(cx))
+                && self.resources[resource].op.is_none()
+                && !self.waits_for_another(cx, resource);
             let it = &mut self.resources[resource];
             if let Some((_, reason)) = it.repair.take_if(|(at, _)| ready && cx.now >= *at) {
                 it.repaired_at = Some(cx.now);
@@ -74,6 +75,21 @@ impl Group {
                 self.launch(cx, Kind::Start, resource, out);
             }
         }
+    }
+
+    /// After a reload resources are started in file order, what was there before among them.
+    fn waits_for_another(&self, cx: &Context, resource: usize) -> bool {
+        let repair = &self.resources[resource].repair;
+        let reloaded = matches!(repair, Some((_, Reason::Reloaded)));
+        let mut before = self
+            .resources
+            .iter()
+            .zip(&cx.setup.resources)
+            .take(resource);
+        let pending = |(r, s): (&Resource, &ResourceSetup)| {
+            s.exclusive && (r.op.is_some() || r.repair.is_some())
+        };
+        reloaded && before.any(pending)
     }
 
     /// Those of the group's own that wait to be started again.
