@@ -19,7 +19,7 @@ use crate::core::event::{self, Event, OpId, Outcome};
 use crate::shell::vips::Place;
 use crate::sys;
 use gate::Gate;
-use smol::{LocalExecutor, Task};
+use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
@@ -51,6 +51,9 @@ struct Shared {
     /// systemd may not have read the drop-ins as they are.
     unread: Cell<bool>,
 }
+
+/// Without its drop-in a service would not be stopped in order at shutdown.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// A look does not wait longer for a unit that is on its way up or down: then it runs in part.
 const LOOK: Duration = Duration::from_secs(5);
@@ -277,18 +280,24 @@ impl Services {
             return;
         }
         // Closed before anything can be asked for, so that the first looks come after it.
-        let closed = self.shared.gate.try_close();
+        let mut closed = self.shared.gate.try_close();
         let shared = self.shared.clone();
         let task = async move {
-            let _closed = match closed {
-                Some(closed) => closed,
-                None => shared.gate.close().await,
-            };
-            while let Some(wanted) = shared.wanted.take() {
+            loop {
+                let turn = match closed.take() {
+                    Some(closed) => closed,
+                    None => shared.gate.close().await,
+                };
+                let Some(wanted) = shared.wanted.take() else {
+                    return;
+                };
                 let applied = drop_in::apply(dir, &wanted, shared.unread.get()).await;
+                drop(turn);
                 shared.unread.set(applied.is_err());
                 if let Err(why) = applied {
-                    log::warn!("drop-ins of services: {why}");
+                    log::warn!("drop-ins of services: {why}; tried again in {RETRY:?}");
+                    Timer::after(RETRY).await;
+                    shared.wanted.borrow_mut().get_or_insert(wanted);
                 }
             }
         };
