@@ -441,9 +441,8 @@ impl Group {
         if cx.maintenance {
             return None;
         }
-        if let Some(theirs) = cx.report().map(|r| r.token)
+        if let Some(theirs) = self.weightier(cx)
             && theirs.holder != cx.me()
-            && outranks(theirs, self.token, cx.me())
         {
             return Some(Reason::HigherToken(theirs));
         }

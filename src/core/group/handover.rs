@@ -10,8 +10,7 @@ impl Group {
         let stopped = self.phase == Phase::Stopped;
         // What is left of the token given away goes first.
         let ceding = matches!(self.phase, Phase::Ceding { .. });
-        if let Some(theirs) = cx.report().map(|r| r.token)
-            && outranks(theirs, self.token, cx.me())
+        if let Some(theirs) = self.weightier(cx)
             && (stopped || (theirs.holder == cx.me() && !ceding))
             && self.pending.is_none_or(|p| p.token != theirs)
         {
@@ -46,6 +45,12 @@ impl Group {
         }
         self.own_token(cx, token, reason, out);
         true
+    }
+
+    /// The peer's token, where it wins over this node's.
+    pub(super) fn weightier(&self, cx: &Context) -> Option<Token> {
+        let theirs = cx.report()?.token;
+        outranks(theirs, self.token, cx.me()).then_some(theirs)
     }
 
     /// Whether, and why, the peer should have it; and whether the move limit applies.

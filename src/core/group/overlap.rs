@@ -40,13 +40,10 @@ impl Group {
         out: &mut Vec<Action>,
     ) -> bool {
         if granted {
-            let outranked = cx
-                .report()
-                .is_some_and(|r| outranks(r.token, self.token, cx.me()));
             let taken = cx
                 .report()
                 .is_some_and(|r| r.token == self.token && r.role == Role::Active);
-            if taken || outranked || self.late(cx) {
+            if taken || self.weightier(cx).is_some() || self.late(cx) {
                 self.stop(cx, Reason::HandedOver, out);
                 return true;
             }

@@ -91,10 +91,7 @@ impl Group {
 
     /// What must be gone before the peer may be up: it has, or may soon take, the group.
     pub(super) fn in_haste(&self, cx: &Context) -> bool {
-        let outranked = cx
-            .report()
-            .is_some_and(|r| outranks(r.token, self.token, cx.me()));
-        outranked
+        self.weightier(cx).is_some()
             || self.token.holder != cx.me()
             || self.late(cx)
             || (cx.tick && cx.isolated())
