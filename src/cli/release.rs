@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::out::{fail, print};
 use crate::agents::{netlink, service, vip};
-use crate::config::{self, Config, Group, Mode, Resource, Service};
+use crate::config::{self, Config, Group, Mode, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::options::Options;
 use crate::shell::state;
@@ -131,17 +131,16 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
 
 /// Those that the peer could not start while they run here, in the order in which they stop.
 fn services(config: &Config) -> Vec<&Service> {
-    let resources = config.groups.iter().flat_map(|group| &group.resources);
-    let services = resources.filter_map(|resource| match resource {
-        Resource::Service(service) if service.mode == Mode::One => Some(service),
-        _ => None,
-    });
-    services.rev().collect()
+    let services = config.groups.iter().flat_map(Group::services);
+    let mut services: Vec<&Service> = services.filter(|s| s.mode == Mode::One).collect();
+    services.reverse();
+    services
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Resource;
     use std::time::Duration;
 
     fn service(unit: &str, mode: Mode) -> Service {
