@@ -90,8 +90,13 @@ impl Commands {
 }
 
 impl Commands {
-    /// Forgets the words of an answer.
+    /// Forgets the words of answers.
     pub fn forget(&mut self) {
+        for waiting in &mut self.waiting {
+            if let What::Wish(_, text) = &mut waiting.what {
+                text.clear();
+            }
+        }
         if let Some(answer) = &mut self.answer {
             answer.text.clear();
         }

@@ -6,6 +6,7 @@
 //! *Is it the gateway or me?* A loss here counts only after the peer answers for its own gateways
 //! by a ping sent later ([`Gateways::loss_confirmed`]): a dead gateway moves nobody.
 
+use super::canonical::LONG_AGO;
 use super::event::Action;
 use super::setup::GatewaySetup;
 use super::time::Time;
@@ -227,6 +228,16 @@ impl Gateways {
             f(at);
         }
         self.urgent_at.iter_mut().for_each(&mut *f);
+    }
+
+    /// Forgets, for a search, since when a gateway has been what it is, where that is only shown.
+    pub fn forget(&mut self) {
+        let shown = |g: &&mut Gateway| g.state != GatewayState::Dampened;
+        let gateways = self.gateways.iter_mut().filter(shown);
+        gateways.for_each(|g| g.since = LONG_AGO);
+        if let Some((_, at)) = &mut self.question.filter(|(number, _)| *number == self.answered) {
+            *at = LONG_AGO;
+        }
     }
 
     fn on(&self, vif: usize) -> impl Iterator<Item = &Gateway> {

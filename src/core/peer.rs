@@ -464,6 +464,9 @@ pub(super) fn forget_judged(heartbeat: &mut Heartbeat) {
     heartbeat.echo.sequence = 0;
     heartbeat.heard_paths = 0;
     heartbeat.challenges.clear();
+    if let Some(answer) = &mut heartbeat.answer {
+        answer.text.clear();
+    }
 }
 
 fn incompatible(heartbeat: &Heartbeat, setup: &Setup) -> Option<Reason> {

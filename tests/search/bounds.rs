@@ -1,7 +1,7 @@
 //! How far a search goes: what the adversary may do, and how often. Everything not counted here
 //! (loss, delay, slowness, restarts of what is down) is free and without end.
 
-use super::world::Kind;
+use super::setup::Kind;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,12 +10,16 @@ use std::time::Duration;
 pub struct Bounds {
     /// The name of the search.
     pub name: &'static str,
-    /// What the group consists of.
-    pub group: Kind,
-    /// It begins with a pair at rest, the first node active; otherwise with two machines switched off.
+    /// What the groups consist of; the first one's token is the first node's, the second one's the second's.
+    pub groups: &'static [Kind],
+    /// No fencing: evidence from the clients' network instead of a source of clearance.
+    pub best_effort: bool,
+    /// It begins with a pair at rest, each node active with its group; otherwise with two machines switched off.
     pub settled: bool,
     /// Time advances by this; a deadline between two such points is met at the later one.
     pub quantum: Duration,
+    /// Time steps in one heartbeat interval.
+    pub per_interval: u32,
     /// Heartbeats under way per direction. When there are more, the adversary says which is lost.
     pub letters: usize,
     /// Any heartbeat may be lost or late at any time. Otherwise a direction works (what is sent arrives
@@ -27,6 +31,13 @@ pub struct Bounds {
     pub replays: bool,
     /// Starts and stops have a deadline that can pass; otherwise they may take any time unpunished.
     pub timeouts: bool,
+    /// Operators have lasting wishes too: standby, maintenance, stopped groups. And they clear failures, and
+    /// confirm that a peer is off which is.
+    pub wishes: bool,
+    /// The clients' network may come apart between the nodes while each reaches a gateway.
+    pub split: bool,
+    /// What only delays is kept: the limit on moves, the retries of the disk, how long failures count.
+    pub limits: bool,
     /// States are left as they are, not made canonical: to compare the two.
     pub raw: bool,
     /// What may happen, and how often.
@@ -42,64 +53,88 @@ pub struct Left {
     pub crashes: u8,
     /// Restarts that find the state directory empty.
     pub wipes: u8,
-    /// Persists, starts, stops, looks and questions to the source that fail.
+    /// Restarts that find the state directory as it was before the last write that changed it.
+    pub rollbacks: u8,
+    /// Persists, starts, stops, looks and questions to the source that fail; services that die, or are
+    /// started by hand.
     pub failures: u8,
     /// A peer powered off by the source of clearance.
     pub fences: u8,
-    /// Failover or leave, by an operator at either node.
+    /// Orders of an operator at either node.
     pub commands: u8,
-    /// Time steps by which a tick comes late (a daemon pauses).
-    pub late: u8,
+    /// Daemons that pause, for any time.
+    pub pauses: u8,
+    /// Time steps by which one machine's clock gets ahead of the other's.
+    pub slips: u8,
     /// Writes, looks, starts and stops that do not end at once but at any time later. (The source of
     /// clearance always takes any time.)
     pub slow: u8,
-    /// Changes of the network, each to any pattern of directions cut. Not in the total.
+    /// Changes of the interlink, each to any pattern of directions cut. Not in the total.
     pub cuts: u8,
+    /// Things that break or heal in the clients' network. Not in the total.
+    pub lan: u8,
+}
+
+impl Bounds {
+    pub fn interval(&self) -> Duration {
+        self.quantum * self.per_interval
+    }
 }
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Left {
-            total,
-            crashes,
-            wipes,
-            failures,
-            fences,
-            commands,
-            late,
-            slow,
-            cuts,
-        } = self.left;
+        let begin = match self.settled {
+            true => "a pair at rest",
+            false => "two machines switched off",
+        };
+        let clearance = match self.best_effort {
+            true => "best effort",
+            false => "fencing",
+        };
         writeln!(
             f,
-            "search {:?} of {:?} from {}, bounds:",
-            self.name,
-            self.group,
-            if self.settled {
-                "a pair at rest"
-            } else {
-                "two machines switched off"
-            }
-        )?;
-        writeln!(
-            f,
-            "  time step {} ms, heartbeats under way {} each way, replays {}, operations with a deadline {}",
-            self.quantum.as_millis(),
-            self.letters,
-            self.replays,
-            self.timeouts
-        )?;
-        writeln!(
-            f,
-            "  {}",
-            match self.lossy {
-                true => "any heartbeat lost or late".to_string(),
-                false => format!("{cuts} changes of which directions are cut"),
-            }
+            "search {:?} of {:?}, {clearance}, from {begin}, bounds:",
+            self.name, self.groups
         )?;
         write!(
             f,
-            "  at most {total} of: {crashes} crashes, {wipes} wipes, {failures} failures, {fences} fences, {commands} commands, {late} late ticks, {slow} slow operations"
+            "  time step {} ms, {} an interval; heartbeats under way {} each way",
+            self.quantum.as_millis(),
+            self.per_interval,
+            self.letters
+        )?;
+        for (set, text) in [
+            (self.lossy, "any heartbeat lost or late"),
+            (self.replays, "any heartbeat again"),
+            (self.timeouts, "operations with a deadline"),
+            (self.wishes, "commands of all kinds"),
+        ] {
+            if set {
+                write!(f, ", {text}")?;
+            }
+        }
+        writeln!(f)?;
+        let left = self.left;
+        let counts = [
+            (left.crashes, "crashes"),
+            (left.wipes, "wipes"),
+            (left.rollbacks, "rollbacks"),
+            (left.failures, "failures"),
+            (left.fences, "fences"),
+            (left.commands, "commands"),
+            (left.pauses, "pauses"),
+            (left.slips, "clock slips"),
+            (left.slow, "slow operations"),
+        ];
+        let counts = counts.iter().filter(|(n, _)| *n > 0);
+        let counts: Vec<String> = counts.map(|(n, what)| format!("{n} {what}")).collect();
+        write!(
+            f,
+            "  {} changes of the interlink, {} of the clients' network, and at most {} of: {}",
+            left.cuts,
+            left.lan,
+            left.total,
+            counts.join(", ")
         )
     }
 }

@@ -1,9 +1,9 @@
 //! Histories with the same future made the same state.
 //!
-//! - **Times** are relative to now. What is older than [`PAST`] time steps is that old: nothing the core
+//! - **Times** are relative to now. What is older than [`PAST`] intervals is that old: nothing the core
 //!   looks back to lies further (the longest is the detection time plus two intervals; of an address,
-//!   whose time steps are half seconds, the age at which its renewal is late). What lies further
-//!   ahead than [`AHEAD`] is that near, so pauses of seconds last five time steps here; what lies
+//!   whose intervals are half a second at least, the age at which its renewal is late). What lies further
+//!   ahead than [`AHEAD`] is that near, so longer pauses last five intervals here; what lies
 //!   beyond [`NEVER`] stays there.
 //! - **Incarnations** are numbered by age, the living ones; **sequences** are ranked within their
 //!   incarnation. The core only compares them with each other.
@@ -25,9 +25,10 @@ const NEVER: i64 = 3_600_000_000;
 
 /// Shifts a node into the past by so many microseconds, and forgets what has no future.
 pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
-    let quantum = bounds.quantum.as_micros() as i64;
-    let (past, ahead) = (PAST * quantum, AHEAD * quantum);
+    let interval = bounds.interval().as_micros() as i64;
+    let (past, ahead) = (PAST * interval, AHEAD * interval);
     let past = if bounds.raw { i64::MIN } else { past };
+    let ahead = if bounds.limits { i64::MAX } else { ahead };
     node.times(&mut |time| {
         let at = if time.0 >= NEVER {
             NEVER
@@ -36,7 +37,9 @@ pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
         };
         *time = Time(NOW.0 + at.max(past));
     });
-    node.leave_out(NOW);
+    if !bounds.limits {
+        node.leave_out(NOW);
+    }
     if !bounds.raw {
         node.forget(NOW);
     }

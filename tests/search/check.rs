@@ -1,11 +1,11 @@
 //! The properties, each with the sentence of the design that it checks.
 
 use super::moves::Rules;
-use super::world::{SIDES, Seat, Seen, World};
+use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
-use ha_appliance::wire::heartbeat::{Side, Token};
+use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Role, Side, Token};
 use std::fmt;
 
 /// What must hold.
@@ -13,14 +13,21 @@ use std::fmt;
 pub enum Property {
     NeverBoth,
     StartedByRight,
+    ContestedNeverAgrees,
     RenewedByRight,
     Persisted,
     OwnParity,
     OneHolder,
     StoppedBeforeGrant,
+    FailedStopNeverGrants,
     ProvenStopped,
     EpochsGrow,
+    HandsOff,
+    Barred,
     OneActive,
+    TakesOver,
+    GrantKept,
+    MovesBounded,
 }
 
 /// A property that does not hold, and how.
@@ -31,27 +38,37 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 10] = [
+    pub const ALL: [Property; 17] = [
         Property::NeverBoth,
         Property::StartedByRight,
+        Property::ContestedNeverAgrees,
         Property::RenewedByRight,
         Property::Persisted,
         Property::OwnParity,
         Property::OneHolder,
         Property::StoppedBeforeGrant,
+        Property::FailedStopNeverGrants,
         Property::ProvenStopped,
         Property::EpochsGrow,
+        Property::HandsOff,
+        Property::Barred,
         Property::OneActive,
+        Property::TakesOver,
+        Property::GrantKept,
+        Property::MovesBounded,
     ];
 
     /// The design's words.
     pub fn sentence(self) -> &'static str {
         match self {
             Property::NeverBoth => {
-                "keeps a group of resources running on exactly one of them (§1; given truthful clearance; in an overlapped move both have an address only until the kernel's deadline for the old side's)"
+                "keeps a group of resources running on exactly one of them (§1; given truthful clearance; in an overlapped move both have an address only until the kernel's deadline for the old side's; in best effort but for what `excused` names)"
             }
             Property::StartedByRight => {
                 "A holder starts only in agreement or with clearance against its peer. (§7)"
+            }
+            Property::ContestedNeverAgrees => {
+                "Agreement is a heartbeat of the peer that is not contested (a node says contested from its first step of clearance until that ends) (§7)"
             }
             Property::RenewedByRight => {
                 "A node starts a resource of a group, or renews a VIP's lifetime, only while it holds the token (§7); in a planned move the holder stops renewing, announcing and putting back before it grants"
@@ -66,14 +83,32 @@ impl Property {
             Property::StoppedBeforeGrant => {
                 "the holder, everything of the group stopped and that checked, mints a higher epoch for its peer; the loser stops, and only then adopts and advertises the winner's (§7)"
             }
+            Property::FailedStopNeverGrants => {
+                "A failed stop blocks the group until the node is fenced, rebooted, or `clear` finds everything stopped (§7)"
+            }
             Property::ProvenStopped => {
                 "this incarnation of the peer has looked at every exclusive resource of the group and found it stopped (in an overlapped move: nothing is left but VIPs that the kernel ends by a deadline) (§7)"
             }
             Property::EpochsGrow => {
                 "The higher epoch wins (§7): what a node advertises never falls, over restarts that keep its state"
             }
+            Property::HandsOff => {
+                "Maintenance: nothing is started, stopped, monitored or seized (§7)"
+            }
+            Property::Barred => {
+                "Hard facts: standby, leaving, stopped by the operator: never runs, the last node neither (§7)"
+            }
             Property::OneActive => {
-                "exactly one of two nodes (§1): when faults end, one node runs the group, both agree on the token, and it stays so"
+                "exactly one of two nodes (§1): when faults end, one eligible node runs the group, both agree on the token, and it stays so"
+            }
+            Property::TakesOver => {
+                "seize: the peer fell silent and there is clearance (§7): when one machine is off for good and all else is well, the other runs the group"
+            }
+            Property::GrantKept => {
+                "the grant rides in every heartbeat until the peer's heartbeat shows that it holds it (§7): when faults end, no token is older than the newest there was"
+            }
+            Property::MovesBounded => {
+                "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"
             }
         }
     }
@@ -101,112 +136,60 @@ impl Rules {
     }
 }
 
-/// Judges an action before it is carried out. `before` is what was seen of the node before the step.
+/// Judges an action before it is carried out. `before` is what the machine was before the step.
 pub fn action(
     world: &World,
     side: Side,
-    before: &Seen,
+    before: &Seat,
     node: &Node,
     event: Option<&Event>,
     action: &Action,
     rules: &Rules,
 ) -> Result<(), Broken> {
-    let seat = world.seat(side);
-    let other = side.other();
     match action {
-        Action::Send(heartbeat) => {
-            let token = heartbeat.groups[0].token;
-            let highest = seat.disk.groups.first().map_or(0, |g| g.highest);
-            let granted_all_the_same =
-                seat.seen.unwritable || seat.seen.forgetful && token == seat.seen.token;
-            if token.epoch > highest && !granted_all_the_same {
-                return rules.broken(
-                    Property::Persisted,
-                    format!("{side:?} advertises {token}, its disk knows {highest}"),
-                );
-            }
-            let known = seat.seen.token;
-            if token.epoch < known.epoch && !seat.seen.forgetful {
-                return rules.broken(
-                    Property::EpochsGrow,
-                    format!("{side:?} advertises {token} after {known}"),
-                );
-            }
-            let given = known.holder == side && token.holder == other && token != known;
-            // A grant is on disk before the stop, so that a crash between the two comes back with it.
-            if given && seat.keeps() && seat.seen.spoke {
-                return rules.broken(
-                    Property::StoppedBeforeGrant,
-                    format!("{side:?} gives {token} away while it runs"),
-                );
-            }
-            if heartbeat.groups[0].proven_stopped && seat.keeps() {
-                return rules.broken(
-                    Property::ProvenStopped,
-                    format!("{side:?} says it is stopped while it runs"),
-                );
-            }
-            let kept = world.seats.iter().all(|s| !s.seen.forgetful);
-            if kept
-                && token.epoch > highest_elsewhere(world, side).max(known.epoch)
-                && parity(token) != side
-            {
-                return rules.broken(Property::OwnParity, format!("{side:?} minted {token}"));
-            }
+        Action::Send(heartbeat) => heartbeat
+            .groups
+            .iter()
+            .enumerate()
+            .try_for_each(|(group, report)| said(world, side, group, report, rules)),
+        Action::Start { group, .. } => {
+            started(world, side, before, node, event, *group, rules)?;
+            meddled(side, node, *group, action, rules)
         }
-        Action::Start { .. } => {
-            let view = node.view();
-            let token = view.groups[0].token;
-            let saved = seat.disk.groups.first().map(|g| g.token);
-            // (A grant withdrawn in this step may still be there: with it the node would know less, not more.)
-            if saved.map_or(0, |s| s.epoch) < token.epoch
-                && !(seat.seen.forgetful || seat.seen.unwritable)
-            {
-                return rules.broken(
-                    Property::Persisted,
-                    format!("{side:?} starts with {token}, its disk has {saved:?}"),
-                );
-            }
-            let agreed = match event {
-                Some(Event::Heartbeat { heartbeat, .. }) => {
-                    let theirs = heartbeat.groups[0];
-                    theirs.token == token && theirs.proven_stopped && !theirs.contested
-                }
-                _ => false,
-            };
-            let cleared = matches!(view.peer.state, PeerState::Fenced | PeerState::Left);
-            if token.holder != side || !(agreed || cleared || before.by_right) {
-                let how = format!(
-                    "{side:?} starts with {token}, its peer {} (role before: {:?})",
-                    view.peer.state, before.role
-                );
-                return rules.broken(Property::StartedByRight, how);
-            }
+        Action::Stop { group, .. } | Action::Cede { group, .. } => {
+            meddled(side, node, *group, action, rules)
         }
-        Action::Renew { .. } => {
-            let token = node.view().groups[0].token;
-            if token.holder != side || seat.resources[0].ceded > 0 {
+        Action::Renew { group, forever } => {
+            let (_, token) = node.stands(*group);
+            let ceded = world.seat(side).groups[*group].resources[0].ceded > 0;
+            if (token.holder != side && !forever) || ceded {
                 return rules.broken(
                     Property::RenewedByRight,
-                    format!("{side:?} renews with {token}"),
+                    format!("{side:?} renews group {group} with {token}"),
                 );
             }
+            Ok(())
         }
-        _ => {}
+        Action::Clear { .. } if node.view().maintenance => {
+            rules.broken(Property::HandsOff, format!("{side:?} seeks clearance in maintenance"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Judges a state.
 pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
-    let both = world.seats.iter().all(Seat::runs);
-    if both && world.seats.iter().all(Seat::keeps) {
-        return rules.broken(Property::NeverBoth, "both run it".into());
-    }
-    if world.seats.iter().all(|s| !s.seen.forgetful) {
+    for group in 0..rules.bounds.groups.len() {
+        let both = world.seats.iter().all(|s| s.runs(group));
+        if both && world.seats.iter().all(|s| s.keeps(group)) && excused(world, rules).is_none() {
+            return rules.broken(Property::NeverBoth, format!("both run group {group}"));
+        }
+        if world.seats.iter().any(|s| s.seen.forgetful) {
+            continue;
+        }
         let tokens: Vec<Token> = SIDES
             .into_iter()
-            .flat_map(|side| tokens_of(world, side))
+            .flat_map(|side| tokens_of(world, side, group))
             .collect();
         for a in &tokens {
             if let Some(b) = tokens
@@ -220,21 +203,158 @@ pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Every token that a side wrote or said.
-fn tokens_of(world: &World, side: Side) -> impl Iterator<Item = Token> + '_ {
+/// The newest token of a group that anybody said. (A seizure that is written may still be withdrawn.)
+pub fn newest(world: &World, group: usize) -> u64 {
+    let said = world.seats.iter().map(|s| s.groups[group].token.epoch);
+    said.max().unwrap_or(0)
+}
+
+/// Why both may run a group without fencing or witness.
+fn excused(_world: &World, _rules: &Rules) -> Option<&'static str> {
+    None
+}
+
+fn said(
+    world: &World,
+    side: Side,
+    group: usize,
+    report: &GroupReport,
+    rules: &Rules,
+) -> Result<(), Broken> {
+    let (seat, other, token) = (world.seat(side), side.other(), report.token);
+    let known = seat.groups[group].token;
+    let on_disk = seat.disk.groups.get(group).map_or(0, |g| g.highest);
+    let granted_all_the_same = seat.seen.unwritable || seat.seen.forgetful && token == known;
+    if token.epoch > on_disk && !granted_all_the_same {
+        return rules.broken(
+            Property::Persisted,
+            format!("{side:?} advertises {token}, its disk knows {on_disk}"),
+        );
+    }
+    if token.epoch < known.epoch && !seat.seen.forgetful {
+        return rules.broken(
+            Property::EpochsGrow,
+            format!("{side:?} advertises {token} after {known}"),
+        );
+    }
+    let given = known.holder == side && token.holder == other && token != known;
+    // A grant is on disk before the stop, so that a crash between the two comes back with it.
+    if given && seat.seen.spoke {
+        if seat.keeps(group) {
+            return rules.broken(
+                Property::StoppedBeforeGrant,
+                format!("{side:?} gives {token} away while it runs"),
+            );
+        }
+        if report.role == Role::Failed {
+            return rules.broken(
+                Property::FailedStopNeverGrants,
+                format!("{side:?} gives {token} away after a failed stop"),
+            );
+        }
+    }
+    if report.proven_stopped && seat.keeps(group) {
+        return rules.broken(
+            Property::ProvenStopped,
+            format!("{side:?} says it is stopped while it runs"),
+        );
+    }
+    let kept = world.seats.iter().all(|s| !s.seen.forgetful);
+    let seen = highest(world, other, group).max(known.epoch);
+    if kept && token.epoch > seen && parity(token) != side {
+        return rules.broken(Property::OwnParity, format!("{side:?} minted {token}"));
+    }
+    Ok(())
+}
+
+fn started(
+    world: &World,
+    side: Side,
+    before: &Seat,
+    node: &Node,
+    event: Option<&Event>,
+    group: usize,
+    rules: &Rules,
+) -> Result<(), Broken> {
+    let seat = world.seat(side);
+    let (_, token) = node.stands(group);
+    let saved = seat.disk.groups.get(group).map(|g| g.token);
+    // (A grant withdrawn in this step may still be there: with it the node would know less, not more.)
+    if saved.map_or(0, |s| s.epoch) < token.epoch
+        && !(seat.seen.forgetful || seat.seen.unwritable)
+    {
+        return rules.broken(
+            Property::Persisted,
+            format!("{side:?} starts with {token}, its disk has {saved:?}"),
+        );
+    }
+    let state = node.peer_state();
+    let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
+    let data = rules.bounds.groups[group] == super::setup::Kind::Data;
+    let cleared = matches!(state, PeerState::Fenced | PeerState::Left)
+        || (rules.bounds.best_effort && silent && !data && world.lan.reaches(side));
+    let right = before.groups[group].by_right || cleared;
+    let theirs = match event {
+        Some(Event::Heartbeat { heartbeat, .. }) => theirs(heartbeat, group, token),
+        _ => None,
+    };
+    if token.holder == side && (right || theirs.is_some_and(|t| !t.contested)) {
+        return Ok(());
+    }
+    let property = match theirs {
+        Some(_) if token.holder == side => Property::ContestedNeverAgrees,
+        _ => Property::StartedByRight,
+    };
+    let role = before.groups[group].role;
+    let how = format!("{side:?} starts with {token}, its peer {state} (role before: {role:?})");
+    rules.broken(property, how)
+}
+
+/// What of a heartbeat would be agreement, were it not contested.
+fn theirs(heartbeat: &Heartbeat, group: usize, token: Token) -> Option<GroupReport> {
+    let report = heartbeat.groups[group];
+    (report.token == token && report.proven_stopped).then_some(report)
+}
+
+/// The operator said that nobody may do that.
+fn meddled(
+    side: Side,
+    node: &Node,
+    group: usize,
+    action: &Action,
+    rules: &Rules,
+) -> Result<(), Broken> {
+    if !rules.bounds.wishes {
+        return Ok(());
+    }
+    let view = node.view();
+    if view.maintenance {
+        let how = format!("{side:?} in maintenance: {action:?}");
+        return rules.broken(Property::HandsOff, how);
+    }
+    let barred = view.standby[side as usize] || view.leaving || view.groups[group].stopped;
+    if barred && matches!(action, Action::Start { .. }) {
+        let how = format!("{side:?} may not run it: {action:?}");
+        return rules.broken(Property::Barred, how);
+    }
+    Ok(())
+}
+
+/// Every token of a group that a side wrote or said.
+fn tokens_of(world: &World, side: Side, group: usize) -> impl Iterator<Item = Token> + '_ {
     let seat = world.seat(side);
     let records = [Some(&seat.disk), seat.writing.as_ref()]
         .into_iter()
         .flatten();
-    let written = records.flat_map(|r| r.groups.iter().map(|g| g.token));
+    let written = records.filter_map(move |r| r.groups.get(group).map(|g| g.token));
     let said = world.wire[side as usize]
         .iter()
-        .map(|l| l.heartbeat.groups[0].token);
-    written.chain(said).chain([seat.seen.token])
+        .map(move |l| l.heartbeat.groups[group].token);
+    written.chain(said).chain([seat.groups[group].token])
 }
 
-fn highest_elsewhere(world: &World, side: Side) -> u64 {
-    tokens_of(world, side.other())
+fn highest(world: &World, side: Side, group: usize) -> u64 {
+    tokens_of(world, side, group)
         .map(|t| t.epoch)
         .max()
         .unwrap_or(0)

@@ -1,9 +1,10 @@
 //! Deliberate defects, to see the search find them. Each makes the node believe what a broken rule
 //! would make it believe, by changing what it hears or what the world does: the core stays as it is.
 
-use super::world::Mind;
+use super::world::{Mind, World};
 use ha_appliance::core::canonical::Mark;
-use ha_appliance::wire::heartbeat::Heartbeat;
+use ha_appliance::core::event::Action;
+use ha_appliance::wire::heartbeat::{Heartbeat, Side, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
@@ -23,16 +24,26 @@ pub enum Defect {
     HigherEpoch,
     /// Incarnations that are no more are taken for the living one.
     StaleIncarnation,
+    /// The second node mints even epochs.
+    WrongParity,
     /// A cession counts as done before it is: a grant before it.
     CedeLies,
     /// "Proven stopped" from the cession on, and not from the grant on.
     EarlyProof,
     /// A renewal that waited is carried out after the grant.
     LateRenewal,
+    /// What the kernel has ended is put back, whoever has the token.
+    LatePutBack,
     /// What is handed over keeps the lifetime it had.
     LongCede,
     /// A write is reported done and never happens.
     NothingWritten,
+    /// A restarted daemon does not read what is on disk.
+    NothingRead,
+    /// In maintenance operations begin as ever.
+    Meddles,
+    /// Gateways and addresses answer although they do not: evidence out of nothing.
+    BlindProbe,
 }
 
 impl Defect {
@@ -53,17 +64,44 @@ impl Defect {
                 }
             }
             Defect::HigherEpoch => {
-                let own = receiver.node.view().groups[0].token;
+                let (_, own) = receiver.node.stands(0);
                 heartbeat.groups[0].token = own;
             }
-            Defect::StopLies
-            | Defect::BlindLook
-            | Defect::SourceLies
-            | Defect::CedeLies
-            | Defect::EarlyProof
-            | Defect::LateRenewal
-            | Defect::LongCede
-            | Defect::NothingWritten => {}
+            // Wishes never arrive, so that this node goes on in the peer's maintenance.
+            Defect::Meddles => heartbeat.wishes.clear(),
+            _ => {}
+        }
+    }
+
+    /// What a node seems to want.
+    pub fn pretend(self, world: &World, side: Side, actions: &mut Vec<Action>) {
+        let wrong = |token: &mut Token| token.epoch += token.epoch % 2;
+        match self {
+            Defect::EarlyProof if actions.iter().any(|a| matches!(a, Action::Cede { .. })) => {
+                for action in actions {
+                    if let Action::Send(heartbeat) = action {
+                        heartbeat.groups[0].proven_stopped = true;
+                    }
+                }
+            }
+            Defect::WrongParity if side == Side::Second => {
+                for action in actions {
+                    match action {
+                        Action::Send(heartbeat) => wrong(&mut heartbeat.groups[0].token),
+                        Action::Persist { record, .. } => wrong(&mut record.groups[0].token),
+                        _ => {}
+                    }
+                }
+            }
+            Defect::LateRenewal => {
+                let ceded = world.seat(side).groups[0].resources[0].ceded > 0;
+                let gives = |a: &Action| matches!(a, Action::Send(h) if h.groups[0].token.holder != side);
+                if ceded && actions.iter().any(gives) {
+                    let (group, forever) = (0, false);
+                    actions.push(Action::Renew { group, forever });
+                }
+            }
+            _ => {}
         }
     }
 }

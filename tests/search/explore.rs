@@ -2,12 +2,13 @@
 //! trace. Of a state seen only the fingerprint stays, and the move that led to it.
 
 use super::check::Broken;
+use super::endure::endure;
 use super::heal::Healer;
 use super::moves::{Move, Rules, next};
 use super::world::{Mind, World};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,15 @@ pub struct Found {
     pub healed: (u64, u64),
 }
 
+/// From one in so many states recovery is tried, and what happens while one fault lasts (0: from none).
+#[derive(Clone, Copy)]
+pub struct Samples {
+    pub heal: u64,
+    pub endure: u64,
+}
+
 /// Searches until everything was seen, something is broken, or there are more states than that.
-/// From one in `sample` states, recovery is tried (0: from none).
-pub fn explore(rules: &Rules, cap: u64, sample: u64) -> Found {
+pub fn explore(rules: &Rules, cap: u64, samples: Samples) -> Found {
     let began = Instant::now();
     let seen = Sharded::default();
     let minds = Minds::default();
@@ -34,8 +41,9 @@ pub fn explore(rules: &Rules, cap: u64, sample: u64) -> Found {
     let transitions = AtomicU64::new(0);
     let root = healer.root();
     seen.insert(root.print());
-    let mut log: Vec<(u32, Option<Move>)> = vec![(0, None)];
-    let mut frontier = vec![(0, root)];
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let logs: Vec<Mutex<Log>> = (0..workers).map(|_| Mutex::default()).collect();
+    let mut frontier = vec![vec![(Id::ROOT, root)]];
     let mut found = Found {
         states: 1,
         transitions: 0,
@@ -47,74 +55,79 @@ pub fn explore(rules: &Rules, cap: u64, sample: u64) -> Found {
     };
     while !frontier.is_empty() && found.broken.is_none() && found.states < cap {
         let stop = AtomicBool::new(false);
-        let taken = AtomicUsize::new(0);
+        let chunks = Mutex::new(frontier);
         let broken = Mutex::new(None);
-        let work = || {
-            let mut fresh = Vec::new();
+        let work = |worker: usize| {
+            let mut log = logs[worker].lock().unwrap();
+            let (mut fresh, mut chunk) = (vec![], Vec::with_capacity(CHUNK));
             let mut count = 0;
-            loop {
-                let from = taken.fetch_add(64, Ordering::Relaxed);
-                if from >= frontier.len() || stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                for (id, world) in &frontier[from..frontier.len().min(from + 64)] {
-                    let report = |what: Broken, last: Option<Move>| {
+            while let Some(worlds) = (!stop.load(Ordering::Relaxed))
+                .then(|| chunks.lock().unwrap().pop())
+                .flatten()
+            {
+                for (id, world) in worlds {
+                    let report = |what: Broken, last: Option<u16>| {
                         stop.store(true, Ordering::Relaxed);
-                        broken.lock().unwrap().get_or_insert((what, *id, last));
+                        broken.lock().unwrap().get_or_insert((what, id, last));
                     };
-                    if sample > 0
-                        && (world.print() as u64).is_multiple_of(sample)
-                        && let Err(what) = healer.heal(world)
-                    {
+                    let dice = world.print() as u64;
+                    let chosen = |one_in: u64| one_in > 0 && dice.is_multiple_of(one_in);
+                    let tried = match (chosen(samples.heal), chosen(samples.endure)) {
+                        (true, false) => healer.heal(&world),
+                        (false, true) => endure(&world, rules),
+                        (true, true) => healer.heal(&world).and_then(|_| endure(&world, rules)),
+                        (false, false) => Ok(()),
+                    };
+                    if let Err(what) = tried {
                         report(what, None);
                     }
-                    next(world, rules, &mut |m, outcome| {
-                        count += 1;
+                    let mut ordinal = 0;
+                    next(&world, rules, &mut |_, outcome| {
                         match outcome {
                             Ok(mut world) => {
                                 if seen.insert(world.print()) {
                                     minds.share(&mut world);
-                                    fresh.push((*id, m, world));
+                                    chunk.push((log.add(worker, id, ordinal), world));
+                                    if chunk.len() == CHUNK {
+                                        fresh.push(std::mem::replace(
+                                            &mut chunk,
+                                            Vec::with_capacity(CHUNK),
+                                        ));
+                                    }
                                 }
                             }
-                            Err(what) => report(what, Some(m)),
+                            Err(what) => report(what, Some(ordinal)),
                         }
+                        count += 1;
+                        ordinal += 1;
                     });
                 }
             }
             transitions.fetch_add(count, Ordering::Relaxed);
+            if !chunk.is_empty() {
+                fresh.push(chunk);
+            }
             fresh
         };
-        let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let fresh: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        frontier = std::thread::scope(|scope| {
+            let work = &work;
+            let workers: Vec<_> = (0..workers).map(|w| scope.spawn(move || work(w))).collect();
             workers
                 .into_iter()
                 .flat_map(|w| w.join().unwrap())
                 .collect()
         });
-        found.broken =
-            broken
-                .into_inner()
-                .unwrap()
-                .map(|(what, id, last): (Broken, u32, Option<Move>)| {
-                    let mut moves = path(&log, id);
-                    moves.extend(last);
-                    (what, moves)
-                });
+        found.broken = broken
+            .into_inner()
+            .unwrap()
+            .map(|(what, id, last)| (what, path(&logs, &healer, id, last)));
         minds.forget();
-        frontier = Vec::with_capacity(fresh.len());
-        for (parent, m, world) in fresh {
-            frontier.push((log.len() as u32, world));
-            log.push((parent, Some(m)));
-        }
-        found.states = log.len() as u64;
+        found.states += frontier.iter().map(|c| c.len() as u64).sum::<u64>();
         found.depth += 1;
         if std::env::var_os("SEARCH_LEVELS").is_some() {
             println!(
-                "level {} frontier {} states {} {:?}",
+                "level {} states {} {:?}",
                 found.depth,
-                frontier.len(),
                 found.states,
                 began.elapsed()
             );
@@ -127,13 +140,55 @@ pub fn explore(rules: &Rules, cap: u64, sample: u64) -> Found {
     found
 }
 
-fn path(log: &[(u32, Option<Move>)], mut id: u32) -> Vec<Move> {
-    let mut moves = vec![];
-    while let (parent, Some(m)) = log[id as usize] {
-        moves.push(m);
+/// Worlds that one worker takes at a time.
+const CHUNK: usize = 64;
+
+/// A state's place in the logs: the worker that found it, and the how manieth of that worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Id(u32);
+
+impl Id {
+    const ROOT: Id = Id(u32::MAX);
+    /// Workers at most.
+    const WORKERS: u32 = 16;
+}
+
+/// How each state was found: from which, and by the how manieth of its moves. Played again this gives
+/// the moves, so they need not be kept.
+#[derive(Default)]
+struct Log(Vec<(Id, u16)>);
+
+impl Log {
+    fn add(&mut self, worker: usize, parent: Id, ordinal: u16) -> Id {
+        let id = self.0.len() as u32 * Id::WORKERS + worker as u32;
+        self.0.push((parent, ordinal));
+        Id(id)
+    }
+}
+
+/// The moves that led to a state, and the one that broke something there.
+fn path(logs: &[Mutex<Log>], healer: &Healer, mut id: Id, last: Option<u16>) -> Vec<Move> {
+    let mut ordinals: Vec<u16> = last.into_iter().collect();
+    while id != Id::ROOT {
+        let (worker, place) = (id.0 % Id::WORKERS, id.0 / Id::WORKERS);
+        let (parent, ordinal) = logs[worker as usize].lock().unwrap().0[place as usize];
+        ordinals.push(ordinal);
         id = parent;
     }
-    moves.reverse();
+    let mut world = healer.root();
+    let mut moves = vec![];
+    for wanted in ordinals.into_iter().rev() {
+        let mut ordinal = 0;
+        let mut after = None;
+        next(&world, healer.rules(), &mut |m, outcome| {
+            if ordinal == wanted {
+                moves.push(m);
+                after = outcome.ok();
+            }
+            ordinal += 1;
+        });
+        world = after.unwrap_or(world);
+    }
     moves
 }
 

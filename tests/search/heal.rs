@@ -1,38 +1,48 @@
 //! When faults end: nothing is lost any more, every write and operation succeeds, what is down
-//! starts. From there the pair must come to one active node and stay so.
+//! starts. From there the pair must come to one active node for each group and stay so, as far as the
+//! operator's wishes let it. Or one machine stays off for good, and the other must come to run everything.
 
 use super::bounds::Left;
-use super::check::{Broken, Property};
+use super::check::{Broken, Property, newest};
+use super::endure::Lasting;
 use super::explore::Sharded;
-use super::moves::{Move, Rules, What, apply, due};
+use super::lan::Lan;
+use super::machine::power_off;
+use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
 use super::trace;
-use super::world::{MOST, SIDES, Seat, World};
-use ha_appliance::wire::heartbeat::Role;
+use super::world::{SIDES, World};
+use ha_appliance::core::record::Record;
+use ha_appliance::wire::heartbeat::{Role, Side, WishSubject};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Rounds (time steps) within which it must be so.
+/// Intervals within which it must be so.
 pub const PATIENCE: u32 = 60;
-/// Rounds for which it must stay so.
+/// Intervals for which it must stay so.
 const STEADY: u32 = 10;
 
-/// The source of clearance refuses: it can reach nothing, and both nodes are up.
-const ENOUGH: Left = Left {
+/// The source of clearance refuses while the peer has power: it can reach nothing, and both are up.
+pub const ENOUGH: Left = Left {
     total: 200,
     crashes: 0,
     wipes: 0,
+    rollbacks: 0,
     failures: 200,
     fences: 0,
-    commands: 0,
-    late: 0,
+    commands: 100,
+    pauses: 0,
+    slips: 0,
     slow: 0,
     cuts: 0,
+    lan: 0,
 };
 
 /// Heals worlds, and remembers from where it went well.
 pub struct Healer {
     rules: Rules,
-    /// Worlds from which one node becomes active.
-    well: Sharded,
+    /// All but this is well.
+    lasting: Option<Lasting>,
+    /// Worlds from which it goes well: with both machines, and with one.
+    well: [Sharded; 2],
     tried: AtomicU64,
     blocked: AtomicU64,
 }
@@ -41,13 +51,26 @@ impl Healer {
     pub fn new(rules: Rules) -> Healer {
         Healer {
             rules,
-            well: Sharded::default(),
+            lasting: None,
+            well: Default::default(),
             tried: AtomicU64::new(0),
             blocked: AtomicU64::new(0),
         }
     }
 
-    /// How many were tried, and how many of them are blocked by a failed stop.
+    /// The same, but for one thing that stays wrong.
+    pub fn but_for(rules: Rules, lasting: Lasting) -> Healer {
+        Healer {
+            lasting: Some(lasting),
+            ..Healer::new(rules)
+        }
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// How many were tried, and how many of them a human must help: a failed stop, or no evidence.
     pub fn counts(&self) -> (u64, u64) {
         (
             self.tried.load(Ordering::Relaxed),
@@ -61,96 +84,117 @@ impl Healer {
         let mut world = World::new(left);
         if self.rules.bounds.settled {
             world.left = ENOUGH;
-            for _ in 0..20 {
-                self.round(&mut world, &mut None)
-                    .expect("nothing is wrong yet");
+            let wrong = "nothing is wrong yet";
+            for _ in 0..20 * self.rules.bounds.per_interval {
+                self.round(&mut world, None, &mut None).expect(wrong);
                 self.step(&mut world, What::Advance, &mut None)
-                    .expect("nothing is wrong yet");
+                    .expect(wrong);
             }
-            assert!(self.is_well(&world));
+            assert_eq!(self.missing(&world, None), None);
+        }
+        for seat in &mut world.seats {
+            seat.older = None;
         }
         world.left = left;
         world
     }
 
+    /// Both machines come back; or, for each that could go on alone, only that one.
     pub fn heal(&self, world: &World) -> Result<(), Broken> {
-        self.tried.fetch_add(1, Ordering::Relaxed);
-        self.come_to_one(world, &mut None)
-            .or_else(|_| self.come_to_one(world, &mut Some(String::new())))
+        self.come_back(world, None)?;
+        SIDES
+            .into_iter()
+            .try_for_each(|gone| self.come_back(world, Some(gone)))
     }
 
-    fn come_to_one(&self, world: &World, story: &mut Option<String>) -> Result<(), Broken> {
+    fn come_back(&self, world: &World, gone: Option<Side>) -> Result<(), Broken> {
+        self.tried.fetch_add(1, Ordering::Relaxed);
         let mut world = world.clone();
         world.left = ENOUGH;
         world.cut = [false; 2];
+        world.lan = Lan::default();
+        world.seats.iter_mut().for_each(|s| s.paused = false);
+        if let Some(gone) = gone {
+            if !self.could_take_over(&world, gone.other()) {
+                return Ok(());
+            }
+            power_off(&mut world, gone, false);
+        }
+        self.come_to_rest(&world, gone, &mut None)
+            .or_else(|_| self.come_to_rest(&world, gone, &mut Some(String::new())))
+    }
+
+    fn come_to_rest(
+        &self,
+        world: &World,
+        gone: Option<Side>,
+        story: &mut Option<String>,
+    ) -> Result<(), Broken> {
+        let mut world = world.clone();
+        let groups = 0..self.rules.bounds.groups.len();
+        let before: Vec<u64> = groups.clone().map(|g| newest(&world, g)).collect();
+        let certain = world.seats.iter().all(|s| !s.seen.forgetful);
+        let well = &self.well[gone.is_some() as usize];
         let mut way = vec![];
         let mut steady = 0;
-        for _ in 0..PATIENCE + STEADY {
-            self.round(&mut world, story)?;
-            if world.seats.iter().any(|s| s.seen.role == Role::Failed) {
+        for _ in 0..(PATIENCE + STEADY) * self.rules.bounds.per_interval {
+            self.round(&mut world, gone, story)?;
+            self.end_maintenance(&mut world, story)?;
+            if self.blocked(&world, gone) {
                 self.blocked.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
-            let well = steady == 0 && self.well.contains(world.print());
-            steady = if self.is_well(&world) { steady + 1 } else { 0 };
-            if well || steady >= STEADY {
+            let print = world.print();
+            let known = steady == 0 && well.contains(print);
+            let rest = self.missing(&world, gone).is_none();
+            steady = if rest { steady + 1 } else { 0 };
+            if known || steady >= STEADY * self.rules.bounds.per_interval {
                 for print in way {
-                    self.well.insert(print);
+                    well.insert(print);
                 }
-                return Ok(());
+                let lost = groups.clone().find(|&g| newest(&world, g) < before[g]);
+                return match lost.filter(|_| certain && gone.is_none()) {
+                    Some(group) => self.rules.broken(
+                        Property::GrantKept,
+                        format!("of group {group} there was {}", before[group]),
+                    ),
+                    None => Ok(()),
+                };
             }
-            way.push(world.print());
+            way.push(print);
             self.step(&mut world, What::Advance, story)?;
         }
-        let summary = trace::summary(&world);
+        let (property, when) = match gone {
+            None => (Property::OneActive, "with both machines there".into()),
+            Some(gone) => (Property::TakesOver, format!("with {gone:?} off for good")),
+        };
         let how = format!(
-            "not one active node after {PATIENCE} rounds:\n{summary}{}",
+            "{} after {PATIENCE} intervals {when}:\n{}{}",
+            self.missing(&world, gone).unwrap_or_default(),
+            trace::summary(&world),
             story.take().unwrap_or_default()
         );
-        self.rules.broken(Property::OneActive, how)
+        self.rules.broken(property, how)
     }
 
     /// Everything that can happen at this moment happens.
-    fn round(&self, world: &mut World, story: &mut Option<String>) -> Result<(), Broken> {
-        for _ in 0..40 {
+    pub fn round(
+        &self,
+        world: &mut World,
+        gone: Option<Side>,
+        story: &mut Option<String>,
+    ) -> Result<(), Broken> {
+        for _ in 0..60 {
             let mut quiet = true;
-            for side in SIDES {
-                let seat = world.seat(side);
-                let what = if seat.mind.is_none() {
-                    What::Boot { side, wiped: false }
-                } else if !world.wire[side.other() as usize].is_empty() {
-                    What::Deliver {
-                        from: side.other(),
-                        slot: 0,
-                        again: false,
-                    }
-                } else if seat.writing.is_some() {
-                    What::Written {
-                        side,
-                        done: true,
-                        reached: true,
-                    }
-                } else if let Some(resource) =
-                    (0..MOST).find(|&r| seat.resources[r].doing.is_some())
-                {
-                    What::Ended {
-                        side,
-                        resource: resource as u8,
-                        done: true,
-                    }
-                } else if self.rules.bounds.group.leased(0)
-                    && seat.resources[0].runs
-                    && seat.resources[0].left == 0
-                {
-                    What::Expired(side)
-                } else if seat.asking {
-                    What::Refused(side)
-                } else if due(world, side) {
-                    What::Tick(side)
-                } else {
+            for side in SIDES.into_iter().filter(|side| Some(*side) != gone) {
+                let Some(what) = self.next(world, side) else {
                     continue;
                 };
                 quiet = false;
+                let what = match self.lasting {
+                    Some(lasting) => lasting.spoil(world, what),
+                    None => what,
+                };
                 self.step(world, what, story)?;
             }
             if quiet {
@@ -160,7 +204,65 @@ impl Healer {
         Ok(())
     }
 
-    fn step(
+    /// What of all that can happen at a machine does, if all is well.
+    fn next(&self, world: &World, side: Side) -> Option<What> {
+        let seat = world.seat(side);
+        let from = side.other();
+        let groups = 0..self.rules.bounds.groups.len();
+        if let Some(what) = at_once(world, &self.rules).first() {
+            return Some(*what); // the first is always the good one
+        }
+        if let Some(group) = groups.clone().find(|&g| expires(seat, g, &self.rules)) {
+            let group = group as u8;
+            return Some(What::Expired { side, group });
+        }
+        if seat.mind.is_none() {
+            let disk = Disk::Kept;
+            return Some(What::Boot { side, disk });
+        }
+        if !world.wire[from as usize].is_empty() {
+            let (slot, again) = (0, false);
+            return Some(What::Deliver { from, slot, again });
+        }
+        if seat.writing.is_some() {
+            let (done, reached) = (true, true);
+            return Some(What::Written {
+                side,
+                done,
+                reached,
+            });
+        }
+        for (group, resource, it) in seat.resources() {
+            let (group, resource) = (group as u8, resource as u8);
+            if it.gone {
+                return Some(What::Noticed {
+                    side,
+                    group,
+                    resource,
+                });
+            }
+            if it.doing.is_some() {
+                return Some(What::Ended {
+                    side,
+                    group,
+                    resource,
+                    done: true,
+                });
+            }
+        }
+        if seat.asking {
+            return Some(match world.seat(from).powered {
+                true => What::Refused(side),
+                false => What::Cleared {
+                    side,
+                    reached: false,
+                },
+            });
+        }
+        due(world, side).then_some(What::Tick(side))
+    }
+
+    pub fn step(
         &self,
         world: &mut World,
         what: What,
@@ -189,14 +291,98 @@ impl Healer {
         Ok(())
     }
 
-    fn is_well(&self, world: &World) -> bool {
-        let count = self.rules.bounds.group.resources().len();
-        let runs = |s: &Seat| s.resources.iter().filter(|r| r.runs).count();
-        let active = |s: &&Seat| s.mind.is_some() && s.seen.role == Role::Active;
-        let active: Vec<usize> = world.seats.iter().filter(active).map(runs).collect();
-        let running = world.seats.iter().map(runs).sum::<usize>();
-        active == [count]
-            && running == count
-            && world.seats[0].seen.token == world.seats[1].seen.token
+    /// The operator ends a maintenance: in it the pair must do nothing, not even recover.
+    fn end_maintenance(&self, world: &mut World, story: &mut Option<String>) -> Result<(), Broken> {
+        if !self.rules.bounds.wishes {
+            return Ok(());
+        }
+        let on = |side: &Side| world.node(*side).is_some_and(|n| n.view().maintenance);
+        match SIDES.into_iter().find(on) {
+            Some(side) => self.step(world, What::Order(side, Order::Maintenance(false)), story),
+            None => Ok(()),
+        }
+    }
+
+    /// A failed stop waits for a human.
+    fn blocked(&self, world: &World, gone: Option<Side>) -> bool {
+        let there = SIDES.into_iter().filter(|side| Some(*side) != gone);
+        let groups = 0..self.rules.bounds.groups.len();
+        there
+            .flat_map(|side| groups.clone().map(move |g| (side, g)))
+            .any(|(side, g)| world.seat(side).groups[g].role == Role::Failed)
+    }
+
+    /// It knows enough to take over by itself. With fencing always. In best effort only where a probe
+    /// of the peer was ever answered, and neither maintenance nor a failed stop is the last it
+    /// heard of it; and never a group with data.
+    fn could_take_over(&self, world: &World, side: Side) -> bool {
+        if !self.rules.bounds.best_effort {
+            return true;
+        }
+        let seat = world.seat(side);
+        let proven = |record: &Record| record.vifs.iter().all(|v| v.proven) && !record.vifs.is_empty();
+        let ran = world.seat(side.other()).groups.iter();
+        let stuck = ran.clone().any(|g| g.role == Role::Failed);
+        let view = seat.mind.as_ref().map(|m| m.node.view());
+        let heard = seat.mind.as_ref().and_then(|m| m.node.peer_heartbeat());
+        let maintained = heard.is_some_and(|h| {
+            h.wishes
+                .iter()
+                .any(|w| w.subject == WishSubject::Maintenance && w.on)
+        });
+        let heard_stuck = heard.is_some_and(|h| h.groups.iter().any(|g| g.role == Role::Failed));
+        let known = match view {
+            Some(view) => view.probe_proven.iter().all(|p| *p),
+            None => proven(&seat.disk),
+        };
+        known && !stuck && !maintained && !heard_stuck
+    }
+
+    /// What is not yet as it ought to be.
+    pub fn missing(&self, world: &World, gone: Option<Side>) -> Option<String> {
+        let there = || SIDES.into_iter().filter(|side| Some(*side) != gone);
+        let views: Vec<_> = there()
+            .map(|side| world.node(side).map(|n| n.view()))
+            .collect();
+        let Some(view) = views.first().cloned().flatten() else {
+            return Some("a daemon is down".into());
+        };
+        if views.iter().any(|v| {
+            v.as_ref()
+                .is_none_or(|v| (v.standby, v.maintenance) != (view.standby, view.maintenance))
+        }) {
+            return Some("the nodes do not know the same wishes".into());
+        }
+        if view.maintenance {
+            return Some("maintenance".into());
+        }
+        let groups = self.rules.bounds.groups.iter().enumerate();
+        groups
+            .filter_map(|(group, kind)| {
+                let stopped = view.groups[group].stopped;
+                let eligible = there().any(|side| !view.standby[side as usize]);
+                let wanted = kind.count() * (eligible && !stopped) as usize;
+                let locals = there().map(|side| (side, &world.seat(side).groups[group]));
+                let running = |side: Side| {
+                    let resources = world.seat(side).groups[group].resources.iter();
+                    resources.filter(|r| r.runs).count()
+                };
+                let total: usize = SIDES.into_iter().map(running).sum();
+                let active = locals
+                    .clone()
+                    .filter(|(side, l)| {
+                        l.role == Role::Active
+                            && running(*side) == kind.count()
+                            && !view.standby[*side as usize]
+                    })
+                    .count();
+                let tokens: Vec<_> = locals.map(|(_, l)| l.token).collect();
+                let agreed = tokens.iter().all(|t| *t == tokens[0]);
+                let right = total == wanted && active == (wanted > 0) as usize && agreed;
+                (!right).then(|| {
+                    format!("group {group}: {total} of {wanted} resources run, {active} active, tokens {tokens:?}")
+                })
+            })
+            .next()
     }
 }

@@ -1,21 +1,15 @@
-//! What can happen next, and what the world is like after it.
+//! What can happen next.
 
-use super::bounds::{Bounds, Left};
-use super::canonical::{age, renumber};
-use super::check::{self, Broken, Property};
+use super::bounds::Left;
+use super::check::{Broken, Property};
 use super::defect::Defect;
-use super::world::{Doing, GROUP, Letter, MOST, Mind, NOW, Resource, SIDES, Seen, World, setup};
-use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Command, Event, OpId, Outcome, Presence};
-use ha_appliance::core::group::resource_op;
+use super::lan::Lan;
+use super::setup::lifetime;
+use super::step::{Step, begin};
+use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
+use ha_appliance::core::event::Action;
 use ha_appliance::core::record::Record;
-use ha_appliance::wire::heartbeat::{Role, Side};
-use std::sync::Arc;
-
-/// How long an address lives that is not renewed, and one that is being handed over, in time steps of
-/// half a second.
-const LIFETIME: u8 = 6;
-const CEDED: u8 = 4;
+use ha_appliance::wire::heartbeat::Side;
 
 /// One thing that happens, and how it is disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +25,25 @@ pub struct Move {
 pub enum What {
     /// Time passes.
     Advance,
-    /// The network changes: which directions are cut, by sender.
+    /// It passes for one machine only: the clocks do not run alike.
+    Slip(Side),
+    /// The interlink changes: which directions are cut, by sender.
     Cut([bool; 2]),
+    /// Something in the clients' network breaks or heals.
+    Lan(Lan),
     /// What just began does not end at once.
     Slow(Side),
-    /// The daemon starts (the machine is switched on, if it is off), with its state or without.
-    Boot { side: Side, wiped: bool },
+    /// The daemon starts (the machine is switched on, if it is off).
+    Boot { side: Side, disk: Disk },
+    /// The daemon pauses, or goes on.
+    Pause(Side),
+    Resume(Side),
     /// The daemon's deadline is served.
     Tick(Side),
     /// A heartbeat under way arrives, and may arrive again.
     Deliver { from: Side, slot: u8, again: bool },
+    /// What the clients' network has for the daemon arrives.
+    News(Side),
     /// A write ends. A failed one may have reached the disk all the same.
     Written {
         side: Side,
@@ -50,13 +53,16 @@ pub enum What {
     /// A look, start, stop or cession ends.
     Ended {
         side: Side,
+        group: u8,
         resource: u8,
         done: bool,
     },
     /// The kernel ends an address that was not renewed.
-    Expired(Side),
-    /// A service dies.
-    Dies(Side),
+    Expired { side: Side, group: u8 },
+    /// A service dies, or an address is deleted.
+    Dies { side: Side, group: u8, resource: u8 },
+    /// The daemon learns of it.
+    Noticed { side: Side, group: u8, resource: u8 },
     /// The source switches the peer off (its write under way reaches the disk or not) and says so.
     Cleared { side: Side, reached: bool },
     /// The source says that it cannot.
@@ -67,10 +73,25 @@ pub enum What {
     Crash(Side, Crash),
 }
 
+/// What a starting daemon finds in its state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    Kept,
+    Wiped,
+    /// As it was before the last write that changed it.
+    RolledBack,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    Failover,
+    Failover(u8),
     Leave,
+    Standby(Side, bool),
+    Maintenance(bool),
+    Stopped(u8, bool),
+    Clear,
+    /// The peer is off, and the operator says so.
+    ConfirmFenced,
 }
 
 /// How a daemon dies.
@@ -85,21 +106,10 @@ pub struct Crash {
 /// The world in which the law is at work: bounds, a deliberate defect, and which properties count.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    pub bounds: Bounds,
+    pub bounds: super::bounds::Bounds,
     pub defect: Option<Defect>,
     /// With a defect: the one property that it must break.
     pub only: Option<Property>,
-}
-
-/// A step taken and not yet carried out.
-pub struct Step {
-    /// The world before the actions, the event already taken from it.
-    world: World,
-    /// Who stepped; None: nobody.
-    side: Option<Side>,
-    node: Option<Node>,
-    pub event: Option<Event>,
-    pub actions: Vec<Action>,
 }
 
 /// Everything that may happen next, with its outcome.
@@ -108,7 +118,6 @@ pub fn next(world: &World, rules: &Rules, each: &mut dyn FnMut(Move, Result<Worl
         let Some(step) = begin(world, what, rules) else {
             continue;
         };
-        let effects = step.actions.iter().filter(|a| effect(a)).count() as u8;
         let losses = step.losses(rules);
         for lost in 0..losses {
             let whole = Move {
@@ -122,28 +131,20 @@ pub fn next(world: &World, rules: &Rules, each: &mut dyn FnMut(Move, Result<Worl
         if !affordable(&step.world.left, |l| l.crashes) {
             continue;
         }
-        for after in 1..effects {
-            let prefix = step
-                .actions
-                .iter()
-                .filter(|a| effect(a))
-                .take(after as usize);
-            let sent = prefix.clone().any(|a| matches!(a, Action::Send(_)));
+        let effects = || step.actions.iter().filter(|a| effect(a));
+        for after in 1..effects().count() {
+            let sent = effects()
+                .take(after)
+                .any(|a| matches!(a, Action::Send(_)));
             let writes = step.world.seat(side).writing.is_some()
-                || prefix.clone().any(|a| matches!(a, Action::Persist { .. }));
-            for power in [true, false] {
-                for reached in if writes { &[true, false][..] } else { &[false] } {
-                    for lost in 0..if sent { losses } else { 1 } {
-                        let cut = Some((
-                            after,
-                            Crash {
-                                power,
-                                reached: *reached,
-                            },
-                        ));
-                        let part = Move { what, cut, lost };
-                        each(part, step.outcome(part, rules));
-                    }
+                || effects()
+                    .take(after)
+                    .any(|a| matches!(a, Action::Persist { .. }));
+            for how in crashes(writes) {
+                for lost in 0..if sent { losses } else { 1 } {
+                    let cut = Some((after as u8, how));
+                    let part = Move { what, cut, lost };
+                    each(part, step.outcome(part, rules));
                 }
             }
         }
@@ -157,32 +158,53 @@ pub fn apply(world: &World, m: Move, rules: &Rules) -> Option<(Step, Result<Worl
     Some((step, outcome))
 }
 
-/// A daemon's deadline has come.
+/// A daemon's deadline has come, and it is there to serve it.
 pub fn due(world: &World, side: Side) -> bool {
-    world.node(side).is_some_and(|n| n.deadline() <= NOW)
+    !world.seat(side).paused && world.node(side).is_some_and(|n| n.deadline() <= NOW)
 }
 
-fn all(world: &World, rules: &Rules) -> Vec<What> {
+/// What happens before anything else can: what began ends or turns out to be slow, and what the
+/// clients' network brings arrives.
+pub fn at_once(world: &World, rules: &Rules) -> Vec<What> {
     let left = &world.left;
     let failing = affordable(left, |l| l.failures);
     let mut all = vec![];
     for side in SIDES {
         let seat = world.seat(side);
-        let works = (0..MOST).find(|&r| seat.resources[r].fresh);
+        let work = seat.resources().find(|(_, _, it)| it.fresh);
         if seat.fresh {
             end_write(&mut all, side, failing);
-        } else if let Some(resource) = works {
-            end_work(&mut all, side, resource, failing);
+        } else if let Some((group, resource, _)) = work {
+            end_work(&mut all, side, (group, resource), failing);
+        } else if seat.news != Default::default() && seat.mind.is_some() && !seat.paused {
+            all.push(What::News(side));
         }
         // What is done to an address is done at once.
-        let slow = seat.fresh || works.is_some_and(|r| !rules.bounds.group.leased(r));
-        if slow && affordable(left, |l| l.slow) {
+        let works = work.is_some_and(|(g, r, _)| !rules.bounds.groups[g].leased(r));
+        if (seat.fresh || works) && affordable(left, |l| l.slow) {
             all.push(What::Slow(side));
         }
     }
+    all
+}
+
+/// An address whose time is over; the kernel may be a little early.
+pub fn expires(seat: &Seat, group: usize, rules: &Rules) -> bool {
+    let lease = seat.groups[group].resources[0];
+    let early = (lifetime(&rules.bounds) > 6) as u8; // 0.25 s early: ADDRCONF_TIMER_FUZZ
+    leased(group, rules) && lease.runs && lease.left <= early
+}
+
+pub fn leased(group: usize, rules: &Rules) -> bool {
+    rules.bounds.groups.get(group).is_some_and(|k| k.leased(0))
+}
+
+fn all(world: &World, rules: &Rules) -> Vec<What> {
+    let mut all = at_once(world, rules);
     if !all.is_empty() {
         return all;
     }
+    let left = &world.left;
     all.push(What::Advance);
     if left.cuts > 0 {
         let patterns = [[false, false], [true, true], [true, false], [false, true]];
@@ -193,95 +215,139 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
                 .map(What::Cut),
         );
     }
+    if left.lan > 0 && rules.bounds.best_effort {
+        let changes = world.lan.changes(rules.bounds.split);
+        all.extend(changes.into_iter().map(What::Lan));
+    }
     for side in SIDES {
-        let seat = world.seat(side);
-        if rules.bounds.group.leased(0) && seat.resources[0].runs && seat.resources[0].left == 0 {
-            all.push(What::Expired(side));
+        if affordable(left, |l| l.slips) {
+            all.push(What::Slip(side));
         }
-        for slot in 0..world.wire[side as usize].len() as u8 {
-            if world.seat(side.other()).mind.is_some() {
-                all.push(What::Deliver {
-                    from: side,
-                    slot,
-                    again: false,
-                });
-                if rules.bounds.replays {
-                    all.push(What::Deliver {
-                        from: side,
-                        slot,
-                        again: true,
-                    });
+        of_kernel(&mut all, world, side, rules);
+        match world.seat(side) {
+            seat if seat.mind.is_none() => boots(&mut all, world, side),
+            seat => {
+                if seat.paused {
+                    all.push(What::Resume(side));
+                } else {
+                    of_daemon(&mut all, world, side, rules);
                 }
-            }
-        }
-        if seat.mind.is_none() {
-            all.push(What::Boot { side, wiped: false });
-            if affordable(left, |l| l.wipes) && *seat.disk != Record::default() {
-                all.push(What::Boot { side, wiped: true });
-            }
-            continue;
-        }
-        if due(world, side) {
-            all.push(What::Tick(side));
-        }
-        if seat.writing.is_some() {
-            end_write(&mut all, side, failing);
-        }
-        for resource in 0..MOST {
-            if seat.resources[resource].doing.is_some() {
-                end_work(&mut all, side, resource, failing);
-            }
-        }
-        let service = seat.resources[1];
-        if failing && service.runs && service.doing.is_none() {
-            all.push(What::Dies(side));
-        }
-        if seat.asking {
-            let peer = world.seat(side.other());
-            if !peer.powered || affordable(left, |l| l.fences) {
-                all.push(What::Cleared {
-                    side,
-                    reached: false,
-                });
-                if peer.writing.is_some() {
-                    all.push(What::Cleared {
-                        side,
-                        reached: true,
-                    });
-                }
-            }
-            if failing {
-                all.push(What::Refused(side));
-            }
-        }
-        if affordable(left, |l| l.commands) {
-            all.extend([
-                What::Order(side, Order::Failover),
-                What::Order(side, Order::Leave),
-            ]);
-        }
-        if affordable(left, |l| l.crashes) {
-            for power in [true, false] {
-                all.push(What::Crash(
-                    side,
-                    Crash {
-                        power,
-                        reached: false,
-                    },
-                ));
-                if seat.writing.is_some() {
-                    all.push(What::Crash(
-                        side,
-                        Crash {
-                            power,
-                            reached: true,
-                        },
-                    ));
+                if affordable(left, |l| l.crashes) {
+                    let how = crashes(seat.writing.is_some());
+                    all.extend(how.map(|how| What::Crash(side, how)));
                 }
             }
         }
     }
     all
+}
+
+/// What happens to a machine whatever its daemon does.
+fn of_kernel(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
+    let seat = world.seat(side);
+    for group in (0..rules.bounds.groups.len()).filter(|&g| expires(seat, g, rules)) {
+        let group = group as u8;
+        all.push(What::Expired { side, group });
+    }
+    if !affordable(&world.left, |l| l.failures) {
+        return;
+    }
+    for (group, resource, it) in seat.resources() {
+        // Data does not die; and of an address only one that lives may be deleted.
+        let mortal = rules.bounds.groups.get(group).is_some_and(|k| *k != super::setup::Kind::Data);
+        if mortal && it.runs && it.doing.is_none() && it.ceded == 0 && it.left != ENDLESS {
+            let (group, resource) = (group as u8, resource as u8);
+            all.push(What::Dies {
+                side,
+                group,
+                resource,
+            });
+        }
+    }
+}
+
+fn boots(all: &mut Vec<What>, world: &World, side: Side) {
+    let (seat, left) = (world.seat(side), &world.left);
+    let mut boot = |disk| all.push(What::Boot { side, disk });
+    boot(Disk::Kept);
+    if affordable(left, |l| l.wipes) && *seat.disk != Record::default() {
+        boot(Disk::Wiped);
+    }
+    if affordable(left, |l| l.rollbacks) && seat.older.is_some() {
+        boot(Disk::RolledBack);
+    }
+}
+
+fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
+    let (seat, left) = (world.seat(side), &world.left);
+    let failing = affordable(left, |l| l.failures);
+    let from = side.other();
+    for slot in 0..world.wire[from as usize].len() as u8 {
+        for again in if rules.bounds.replays { &[false, true][..] } else { &[false] } {
+            let again = *again;
+            all.push(What::Deliver { from, slot, again });
+        }
+    }
+    if due(world, side) {
+        all.push(What::Tick(side));
+    }
+    if seat.writing.is_some() {
+        end_write(all, side, failing);
+    }
+    for (group, resource, it) in seat.resources() {
+        if it.doing.is_some() {
+            end_work(all, side, (group, resource), failing);
+        }
+        if it.gone {
+            let (group, resource) = (group as u8, resource as u8);
+            all.push(What::Noticed {
+                side,
+                group,
+                resource,
+            });
+        }
+    }
+    if seat.asking {
+        let peer = world.seat(from);
+        if !peer.powered || affordable(left, |l| l.fences) {
+            for reached in reaching(peer.writing.is_some()) {
+                let reached = *reached;
+                all.push(What::Cleared { side, reached });
+            }
+        }
+        if failing {
+            all.push(What::Refused(side));
+        }
+    }
+    if affordable(left, |l| l.pauses) {
+        all.push(What::Pause(side));
+    }
+    if affordable(left, |l| l.commands) {
+        orders(all, world, side, rules);
+    }
+}
+
+fn orders(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
+    let mut order = |order| all.push(What::Order(side, order));
+    order(Order::Leave);
+    for group in 0..rules.bounds.groups.len() as u8 {
+        order(Order::Failover(group));
+    }
+    let Some(node) = world.node(side).filter(|_| rules.bounds.wishes) else {
+        return;
+    };
+    let view = node.view();
+    order(Order::Maintenance(!view.maintenance));
+    for whose in SIDES {
+        order(Order::Standby(whose, !view.standby[whose as usize]));
+    }
+    for (group, seen) in view.groups.iter().enumerate() {
+        order(Order::Stopped(group as u8, !seen.stopped));
+    }
+    order(Order::Clear);
+    if !world.seat(side.other()).powered {
+        order(Order::ConfirmFenced);
+    }
 }
 
 fn end_write(all: &mut Vec<What>, side: Side, failing: bool) {
@@ -299,386 +365,30 @@ fn end_write(all: &mut Vec<What>, side: Side, failing: bool) {
     }
 }
 
-fn end_work(all: &mut Vec<What>, side: Side, resource: usize, failing: bool) {
+fn end_work(all: &mut Vec<What>, side: Side, (group, resource): (usize, usize), failing: bool) {
     for done in if failing { &[true, false][..] } else { &[true] } {
         all.push(What::Ended {
             side,
+            group: group as u8,
             resource: resource as u8,
             done: *done,
         });
     }
 }
 
-fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
-    let mut world = world.clone();
-    let finished = |op, outcome| Event::Finished { op, outcome };
-    let failed = || Outcome::Failed("no".into());
-    let (side, event) = match what {
-        What::Advance => {
-            for side in SIDES {
-                if !rules.bounds.lossy && !world.cut[side as usize] {
-                    if world.seat(side.other()).mind.is_none() {
-                        world.wire[side as usize].clear();
-                    } else if !world.wire[side as usize].is_empty() {
-                        return None; // what is sent arrives
-                    }
-                }
-                if due(&world, side) {
-                    spend(&mut world.left, |l| &mut l.late)?;
-                }
-            }
-            let quantum = rules.bounds.quantum.as_micros() as i64;
-            for seat in &mut world.seats {
-                let lease = &mut seat.resources[0];
-                if rules.bounds.group.leased(0) && lease.runs {
-                    lease.left = lease.left.checked_sub(1)?; // the kernel's turn
-                    lease.ceded = lease.ceded.saturating_sub(1);
-                }
-                if let Some(mind) = &seat.mind {
-                    let mut node = mind.node.clone();
-                    age(&mut node, quantum, &rules.bounds);
-                    seat.mind = Some(Arc::new(Mind::new(node)));
-                }
-            }
-            return Some(Step::nobody(world));
-        }
-        What::Cut(cut) => {
-            world.left.cuts -= 1;
-            world.cut = cut;
-            return Some(Step::nobody(world));
-        }
-        What::Slow(side) => {
-            spend(&mut world.left, |l| &mut l.slow)?;
-            let seat = world.seat_mut(side);
-            let works = seat.resources.iter_mut().map(|r| &mut r.fresh);
-            let first = std::iter::once(&mut seat.fresh).chain(works).find(|f| **f);
-            *first.expect("was offered") = false;
-            return Some(Step::nobody(world));
-        }
-        What::Crash(side, how) => {
-            crash(&mut world, side, how)?;
-            return Some(Step::nobody(world));
-        }
-        What::Boot { side, wiped } => {
-            if wiped {
-                spend(&mut world.left, |l| &mut l.wipes)?;
-            }
-            let seat = world.seat_mut(side);
-            if wiped {
-                seat.disk = Arc::default();
-                seat.seen = Seen {
-                    forgetful: true,
-                    ..Seen::new()
-                };
-            }
-            let again = std::mem::replace(&mut seat.powered, true);
-            seat.seen.role = Role::Stopped;
-            seat.seen.unwritable = false;
-            seat.seen.by_right = false;
-            // Above every incarnation there was, and never the peer's.
-            let record = (*seat.disk).clone();
-            let boots = world.wire[side as usize]
-                .iter()
-                .map(|l| l.heartbeat.incarnation);
-            let heard = world
-                .seat(side.other())
-                .mind
-                .iter()
-                .flat_map(|m| &m.marks)
-                .map(|(_, e)| e.incarnation);
-            let echoes = world.wire[side.other() as usize].iter().flat_map(|l| {
-                std::iter::once(&l.heartbeat.echo)
-                    .chain(&l.heartbeat.challenges)
-                    .map(|e| e.incarnation)
-            });
-            let incarnation =
-                boots.chain(heard).chain(echoes).max().unwrap_or(0) / 10 * 10 + 1_000 + side as u64;
-            let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
-            if again {
-                node = node.restarted();
-            }
-            world.seat_mut(side).mind = Some(Arc::new(Mind::new(node)));
-            (side, Event::LinkUp)
-        }
-        What::Tick(side) => (side, Event::Tick),
-        What::Deliver { from, slot, again } => {
-            let letters = &mut world.wire[from as usize];
-            let letter = letters[slot as usize].clone();
-            if !again {
-                letters.remove(slot as usize);
-            }
-            let heartbeat = Box::new((*letter.heartbeat).clone());
-            (from.other(), Event::Heartbeat { path: 0, heartbeat })
-        }
-        What::Written {
-            side,
-            done,
-            reached,
-        } => {
-            if !done {
-                spend(&mut world.left, |l| &mut l.failures)?;
-            }
-            let lost = done && rules.defect == Some(Defect::NothingWritten);
-            let seat = world.seat_mut(side);
-            let record = seat.writing.take()?;
-            seat.fresh = false;
-            if reached && !lost {
-                seat.disk = record;
-            }
-            seat.seen.unwritable = !done;
-            (
-                side,
-                finished(OpId(1_000_000), if done { Outcome::Done } else { failed() }),
-            )
-        }
-        What::Ended {
-            side,
-            resource,
-            done,
-        } => {
-            if !done {
-                spend(&mut world.left, |l| &mut l.failures)?;
-            }
-            let it = &mut world.seat_mut(side).resources[resource as usize];
-            it.fresh = false;
-            let outcome = match (it.doing.take()?, done) {
-                (_, false) => failed(),
-                (Doing::Look, true) => {
-                    let blind = rules.defect == Some(Defect::BlindLook);
-                    Outcome::Found(if it.runs && !blind {
-                        Presence::Running
-                    } else {
-                        Presence::Absent
-                    })
-                }
-                (Doing::Start, true) => Outcome::Done,
-                (Doing::Stop, true) => {
-                    if rules.defect != Some(Defect::StopLies) {
-                        *it = Resource::default();
-                    }
-                    Outcome::Done
-                }
-                (Doing::Cede, true) => {
-                    if it.runs && rules.defect != Some(Defect::CedeLies) {
-                        it.ceded = CEDED + 1;
-                        let lies = rules.defect == Some(Defect::LongCede);
-                        it.left = if lies { it.left } else { CEDED };
-                    }
-                    Outcome::Done
-                }
-            };
-            let op = resource_op(GROUP, u64::from(resource) + 1);
-            (side, finished(op, outcome))
-        }
-        What::Expired(side) | What::Dies(side) => {
-            let resource = usize::from(what == What::Dies(side));
-            if resource == 1 {
-                spend(&mut world.left, |l| &mut l.failures)?;
-            }
-            world.seat_mut(side).resources[resource] = Resource {
-                doing: world.seat(side).resources[resource].doing,
-                ..Resource::default()
-            };
-            if world.seat(side).mind.is_none() {
-                return Some(Step::nobody(world));
-            }
-            let lost = Event::Lost {
-                group: 0,
-                resource,
-                why: String::new(),
-            };
-            (side, lost)
-        }
-        What::Cleared { side, reached } => {
-            if rules.defect != Some(Defect::SourceLies) && world.seat(side.other()).powered {
-                spend(&mut world.left, |l| &mut l.fences)?;
-                power_off(&mut world, side.other(), reached);
-            }
-            world.seat_mut(side).asking = false;
-            (side, finished(OpId(1_000_001), Outcome::Done))
-        }
-        What::Refused(side) => {
-            spend(&mut world.left, |l| &mut l.failures)?;
-            world.seat_mut(side).asking = false;
-            (side, finished(OpId(1_000_001), failed()))
-        }
-        What::Order(side, order) => {
-            spend(&mut world.left, |l| &mut l.commands)?;
-            let command = match order {
-                Order::Failover => Command::Failover(Some(0)),
-                Order::Leave => Command::Leave,
-            };
-            (side, Event::Command { number: 1, command })
-        }
-    };
-    let mind = world.seat(side).mind.as_ref()?;
-    let mut node = mind.node.clone();
-    let mut taken_for = event.clone();
-    if let (Some(defect), Event::Heartbeat { heartbeat, .. }) = (rules.defect, &mut taken_for) {
-        defect.rewrite(heartbeat, mind);
-    }
-    let mut actions = node.step(NOW, taken_for);
-    let cedes = actions.iter().any(|a| matches!(a, Action::Cede { .. }));
-    if cedes && rules.defect == Some(Defect::EarlyProof) {
-        for action in &mut actions {
-            if let Action::Send(heartbeat) = action {
-                heartbeat.groups[0].proven_stopped = true;
-            }
-        }
-    }
-    Some(Step {
-        world,
-        side: Some(side),
-        node: Some(node),
-        event: Some(event),
-        actions,
+fn crashes(writes: bool) -> impl Iterator<Item = Crash> {
+    [true, false].into_iter().flat_map(move |power| {
+        let reaching = reaching(writes).iter();
+        reaching.map(move |&reached| Crash { power, reached })
     })
 }
 
-impl Step {
-    fn nobody(world: World) -> Step {
-        Step {
-            world,
-            side: None,
-            node: None,
-            event: None,
-            actions: vec![],
-        }
-    }
-
-    /// How many ways there are to lose a heartbeat for want of room.
-    fn losses(&self, rules: &Rules) -> u8 {
-        let Some(side) = self.side else { return 1 };
-        let under_way = self.world.wire[side as usize].len();
-        let sent = self
-            .actions
-            .iter()
-            .filter(|a| matches!(a, Action::Send(_)))
-            .count();
-        if !self.world.cut[side as usize] && under_way + sent > rules.bounds.letters && sent > 0 {
-            rules.bounds.letters as u8 + 1
-        } else {
-            1
-        }
-    }
-
-    /// Carries the actions out, as far as the move lets them.
-    fn outcome(&self, m: Move, rules: &Rules) -> Result<World, Broken> {
-        let mut world = self.world.clone();
-        if let (Some(side), Some(node)) = (self.side, &self.node) {
-            let before = world.seat(side).seen;
-            let mut left = m.cut.map_or(usize::MAX, |(after, _)| after as usize);
-            for action in self.actions.iter().filter(|a| effect(a)) {
-                if left == 0 {
-                    break;
-                }
-                left -= 1;
-                check::action(
-                    &world,
-                    side,
-                    &before,
-                    node,
-                    self.event.as_ref(),
-                    action,
-                    rules,
-                )?;
-                self.carry_out(&mut world, side, action, m.lost as usize, rules);
-            }
-            if self.actions.contains(&Action::Exit) && m.cut.is_none() {
-                world.seat_mut(side).mind = None;
-                stop_waiting(&mut world, side);
-            } else {
-                let group = &node.view().groups[0];
-                let ceding = |r: &Resource| r.ceded > 0 || r.doing == Some(Doing::Cede);
-                let seat = world.seat_mut(side);
-                let runs = matches!(group.role, Role::Starting | Role::Active)
-                    || seat.resources.iter().any(ceding); // withdrawn, it runs on
-                seat.seen.by_right &= runs && group.token.holder == side;
-                let mut node = node.clone();
-                age(&mut node, 0, &rules.bounds);
-                world.seat_mut(side).mind = Some(Arc::new(Mind::new(node)));
-            }
-            if let Some((_, how)) = m.cut {
-                crash(&mut world, side, how).expect("was affordable");
-            }
-        }
-        check::state(&world, rules)?;
-        renumber(&mut world, &rules.bounds);
-        Ok(world)
-    }
-
-    fn carry_out(
-        &self,
-        world: &mut World,
-        side: Side,
-        action: &Action,
-        lost: usize,
-        rules: &Rules,
-    ) {
-        match action {
-            Action::Send(heartbeat) => {
-                let seat = world.seat_mut(side);
-                let report = heartbeat.groups[0];
-                let given = report.token.holder != side && seat.resources[0].ceded > 0;
-                if given && rules.defect == Some(Defect::LateRenewal) {
-                    lease(&mut seat.resources[0]);
-                }
-                seat.seen.forgetful |= seat.seen.unwritable;
-                (seat.seen.token, seat.seen.role, seat.seen.spoke) =
-                    (report.token, report.role, true);
-                if world.cut[side as usize] {
-                    return;
-                }
-                let letters = &mut world.wire[side as usize];
-                if letters.len() == rules.bounds.letters {
-                    if lost == letters.len() {
-                        return;
-                    }
-                    letters.remove(lost);
-                }
-                letters.push(Letter::new((**heartbeat).clone()));
-            }
-            Action::Persist { record, .. } => {
-                let seat = world.seat_mut(side);
-                seat.writing = Some(Arc::new(record.clone()));
-                seat.fresh = true;
-            }
-            Action::Look { resource, .. } => {
-                begin_work(world, side, *resource, Doing::Look, rules);
-            }
-            Action::Start { resource, .. } => {
-                begin_work(world, side, *resource, Doing::Start, rules);
-                world.seat_mut(side).seen.by_right = true;
-            }
-            Action::Stop { resource, .. } => {
-                begin_work(world, side, *resource, Doing::Stop, rules);
-            }
-            Action::Cede { resource, .. } => {
-                begin_work(world, side, *resource, Doing::Cede, rules);
-            }
-            Action::Renew { .. } => lease(&mut world.seat_mut(side).resources[0]),
-            Action::Clear { .. } => world.seat_mut(side).asking = true,
-            _ => {}
-        }
-    }
+fn reaching(writes: bool) -> &'static [bool] {
+    if writes { &[true, false] } else { &[false] }
 }
 
-fn begin_work(world: &mut World, side: Side, resource: usize, doing: Doing, rules: &Rules) {
-    let it = &mut world.seat_mut(side).resources[resource];
-    if doing == Doing::Start && rules.bounds.group.leased(resource) {
-        lease(it);
-    }
-    it.runs |= doing == Doing::Start;
-    it.fresh = true;
-    it.doing = Some(doing);
-}
-
-/// The address has a whole lifetime again; one that was gone is back.
-fn lease(it: &mut Resource) {
-    (it.runs, it.left, it.ceded) = (true, LIFETIME, 0);
-}
-
-/// Whether an action does something in this world. (A cancelled operation ends when it ends.)
+/// Whether an action does something in this world that a crash may prevent. (A cancelled operation ends
+/// when it ends; questions to the clients' network are answered to whoever lives.)
 pub fn effect(action: &Action) -> bool {
     matches!(
         action,
@@ -694,52 +404,18 @@ pub fn effect(action: &Action) -> bool {
     )
 }
 
-fn crash(world: &mut World, side: Side, how: Crash) -> Option<()> {
-    spend(&mut world.left, |l| &mut l.crashes)?;
-    if how.power {
-        power_off(world, side, how.reached);
-    } else {
-        die(world, side, how.reached);
-    }
-    Some(())
-}
-
-fn power_off(world: &mut World, side: Side, reached: bool) {
-    die(world, side, reached);
-    let seat = world.seat_mut(side);
-    seat.powered = false;
-    seat.resources = Default::default();
-}
-
-fn die(world: &mut World, side: Side, reached: bool) {
-    let seat = world.seat_mut(side);
-    seat.mind = None;
-    if let (Some(record), true) = (seat.writing.take(), reached) {
-        seat.disk = record;
-    }
-    stop_waiting(world, side);
-}
-
-fn stop_waiting(world: &mut World, side: Side) {
-    let seat = world.seat_mut(side);
-    seat.writing = None;
-    for it in &mut seat.resources {
-        (it.doing, it.fresh) = (None, false);
-    }
-    seat.fresh = false;
-    seat.seen.spoke = false;
-    seat.asking = false;
-    seat.seen.role = Role::Stopped;
-    seat.seen.unwritable = false;
-}
-
-fn affordable(left: &Left, kind: impl Fn(&Left) -> u8) -> bool {
+pub fn affordable(left: &Left, kind: impl Fn(&Left) -> u8) -> bool {
     left.total > 0 && kind(left) > 0
 }
 
-fn spend(left: &mut Left, kind: impl Fn(&mut Left) -> &mut u8) -> Option<()> {
+pub fn spend(left: &mut Left, kind: impl Fn(&mut Left) -> &mut u8) -> Option<()> {
     left.total = left.total.checked_sub(1)?;
     let kind = kind(left);
     *kind = kind.checked_sub(1)?;
     Some(())
+}
+
+/// What an operation was meant to do, if one is under way.
+pub fn doing(world: &World, side: Side, group: u8, resource: u8) -> Option<Doing> {
+    world.seat(side).groups[group as usize].resources[resource as usize].doing
 }

@@ -3,10 +3,10 @@
 use super::bounds::{Bounds, Left};
 use super::check::Property;
 use super::defect::Defect;
-use super::explore::explore;
+use super::explore::{Samples, explore};
 use super::moves::Rules;
 use super::trace::story;
-use super::world::Kind;
+use super::setup::Kind;
 use std::time::Duration;
 
 /// Nothing happens but what is free.
@@ -14,52 +14,129 @@ const NONE: Left = Left {
     total: 0,
     crashes: 0,
     wipes: 0,
+    rollbacks: 0,
     failures: 0,
     fences: 0,
     commands: 0,
-    late: 0,
+    pauses: 0,
+    slips: 0,
     slow: 0,
     cuts: 0,
+    lan: 0,
 };
 /// One of anything.
 const ONE: Left = Left {
     total: 1,
     crashes: 1,
     wipes: 1,
+    rollbacks: 1,
     failures: 1,
     fences: 1,
     commands: 1,
-    late: 1,
+    pauses: 1,
+    slips: 1,
     slow: 1,
-    cuts: 0,
+    ..NONE
 };
-/// The same without a cut.
-const ONE_UNCUT: Left = Left { cuts: 0, ..ONE };
 /// The common shape; what a search changes stands in its entry.
 const BASE: Bounds = Bounds {
     name: "",
-    group: Kind::Data,
+    groups: &[Kind::Data],
+    best_effort: false,
     settled: true,
     quantum: Duration::from_millis(100),
+    per_interval: 1,
     letters: 1,
     lossy: false,
     misses: 2,
     replays: false,
     timeouts: false,
+    wishes: false,
+    split: false,
+    limits: false,
     raw: false,
     left: NONE,
 };
 
 /// An address: a time step is half a second, so that its times are few of them.
 const VIP: Bounds = Bounds {
-    group: Kind::Vip,
+    groups: &[Kind::Vip],
     quantum: Duration::from_millis(500),
     ..BASE
 };
 const VIP_SERVICE: Bounds = Bounds {
-    group: Kind::VipService,
+    groups: &[Kind::VipService],
     ..VIP
 };
+
+const TWO: Bounds = Bounds {
+    groups: &[Kind::Data, Kind::Data],
+    ..BASE
+};
+/// Times of a second, in quarters, as the core takes them.
+const BEST_EFFORT: Bounds = Bounds {
+    groups: &[Kind::Vip],
+    best_effort: true,
+    quantum: Duration::from_millis(250),
+    per_interval: 4,
+    ..BASE
+};
+
+const NEW: &[Bounds] = &[
+    Bounds {
+        name: "a disk that goes back",
+        left: Left { total: 2, crashes: 1, rollbacks: 1, cuts: 1, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "wishes",
+        wishes: true,
+        left: Left { total: 1, commands: 1, cuts: 1, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "wishes and a crash",
+        wishes: true,
+        left: Left { total: 2, commands: 1, crashes: 1, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "two wishes",
+        wishes: true,
+        left: Left { total: 2, commands: 2, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "two groups, cold",
+        settled: false,
+        ..TWO
+    },
+    Bounds {
+        name: "two groups",
+        left: Left { total: 1, crashes: 1, failures: 1, fences: 1, commands: 1, pauses: 1, ..NONE },
+        ..TWO
+    },
+    Bounds {
+        name: "two groups, a cut",
+        left: Left { total: 1, fences: 1, cuts: 1, ..NONE },
+        ..TWO
+    },
+    Bounds {
+        name: "best effort, cold",
+        settled: false,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, one fault",
+        left: ONE,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, lan",
+        left: Left { cuts: 1, lan: 1, ..NONE },
+        ..BEST_EFFORT
+    },
+];
 
 const SHORT: &[Bounds] = &[
     Bounds {
@@ -156,7 +233,7 @@ const SHORT: &[Bounds] = &[
     },
     Bounds {
         name: "an address, one fault of any kind",
-        left: ONE_UNCUT,
+        left: ONE,
         ..VIP
     },
     Bounds {
@@ -171,7 +248,7 @@ const SHORT: &[Bounds] = &[
     },
     Bounds {
         name: "an address and a service, one fault of any kind",
-        left: ONE_UNCUT,
+        left: ONE,
         ..VIP_SERVICE
     },
     Bounds {
@@ -251,9 +328,10 @@ const LONG: &[Bounds] = &[
             failures: 2,
             fences: 2,
             commands: 1,
-            late: 2,
+            pauses: 2,
             slow: 2,
             cuts: 1,
+            ..NONE
         },
         ..BASE
     },
@@ -269,7 +347,7 @@ const LONG: &[Bounds] = &[
             commands: 1,
             crashes: 1,
             failures: 1,
-            late: 1,
+            pauses: 1,
             fences: 1,
             cuts: 1,
             ..NONE
@@ -299,11 +377,18 @@ const LONG: &[Bounds] = &[
 const CAP: u64 = 4_000_000;
 const LONG_CAP: u64 = 150_000_000;
 
+/// From how many states recovery and lasting faults are tried.
+const SAMPLES: Samples = Samples {
+    heal: 16,
+    endure: 1 << 15,
+};
+
 #[test]
 fn every_property_holds_in_every_state() {
     let (searches, cap) = match std::env::var("SEARCH").as_deref() {
         Ok("long") => (LONG, LONG_CAP),
         Ok("short") => (SHORT, CAP),
+        Ok("new") => (NEW, CAP),
         // Plain `cargo test` is not optimised: only the smallest.
         _ => (&SHORT[..1], CAP),
     };
@@ -322,7 +407,7 @@ fn every_property_holds_in_every_state() {
             defect: None,
             only: None,
         };
-        let found = explore(&rules, cap, 16);
+        let found = explore(&rules, cap, SAMPLES);
         println!(
             "  {} states, {} transitions, depth {}, {:.1} s; {} recoveries tried, {} blocked by a failed stop",
             found.states,
@@ -543,7 +628,15 @@ fn every_deliberate_defect_is_found() {
             defect: Some(*defect),
             only: Some(*property),
         };
-        let found = explore(&rules, CAP, (*property == Property::OneActive) as u64);
+        let recovers = matches!(
+            property,
+            Property::OneActive | Property::TakesOver | Property::GrantKept
+        );
+        let samples = Samples {
+            heal: recovers as u64,
+            endure: (*property == Property::MovesBounded) as u64 * 64,
+        };
+        let found = explore(&rules, CAP, samples);
         match &found.broken {
             Some((_, moves)) => println!(
                 "{defect:?} breaks {property:?} in {} moves ({} states)",

@@ -48,17 +48,19 @@ pub fn summary(world: &World) -> String {
         let mind = seat.node_view();
         writeln!(
             out,
-            "  {side:?}: {mind}, powered {}, {:?}, writing {}, asking {}, disk {:?}",
+            "  {side:?}: {mind}, powered {}, paused {}, writing {}, asking {}",
             seat.powered,
-            seat.resources,
+            seat.paused,
             seat.writing.is_some(),
-            seat.asking,
-            seat.disk
-                .groups
-                .first()
-                .map(|g| (g.token.to_string(), g.highest))
+            seat.asking
         )
         .unwrap();
+        for (group, local) in seat.groups.iter().enumerate() {
+            let running = local.resources.iter().filter(|r| r.runs || r.doing.is_some());
+            let running: Vec<_> = running.collect();
+            let disk = seat.disk.groups.get(group).map(|g| (g.token.to_string(), g.highest));
+            writeln!(out, "    group {group}: runs {running:?}, disk {disk:?}").unwrap();
+        }
     }
     out
 }
@@ -69,12 +71,14 @@ impl super::world::Seat {
             return "no daemon".into();
         };
         let view = mind.node.view();
-        let group = &view.groups[0];
-        let (role, token, peer) = (group.role, group.token, view.peer.state);
-        format!(
-            "{role:?} with {token}, peer {peer}, waiting {:?}, facts {:?}",
-            group.waiting, group.facts
-        )
+        let groups = view.groups.iter().map(|group| {
+            format!(
+                "{:?} with {}, waiting {:?}, facts {:?}",
+                group.role, group.token, group.waiting, group.facts
+            )
+        });
+        let groups: Vec<String> = groups.collect();
+        format!("peer {}, {}", view.peer.state, groups.join("; "))
     }
 }
 
@@ -88,17 +92,22 @@ pub fn headline(m: &Move, event: Option<&Event>) -> String {
 }
 
 fn said(heartbeat: &Heartbeat) -> String {
-    let report = &heartbeat.groups[0];
+    let groups = heartbeat.groups.iter().map(|report| {
+        format!(
+            "token {} {:?}{}{}",
+            report.token,
+            report.role,
+            if report.proven_stopped { " proven" } else { "" },
+            if report.contested { " contested" } else { "" },
+        )
+    });
     format!(
-        "{}.{} echo {}.{} token {} {:?}{}{}{}{}",
+        "{}.{} echo {}.{} {}{}{}",
         heartbeat.incarnation,
         heartbeat.sequence,
         heartbeat.echo.incarnation,
         heartbeat.echo.sequence,
-        report.token,
-        report.role,
-        if report.proven_stopped { " proven" } else { "" },
-        if report.contested { " contested" } else { "" },
+        groups.collect::<Vec<_>>().join("; "),
         if heartbeat.solicit { " solicit" } else { "" },
         if heartbeat.goodbye { " goodbye" } else { "" },
     )
@@ -107,10 +116,11 @@ fn said(heartbeat: &Heartbeat) -> String {
 pub fn told(action: &Action) -> String {
     match action {
         Action::Send(heartbeat) => format!("send {}", said(heartbeat)),
-        Action::Persist { record, .. } => format!(
-            "persist {} highest {}",
-            record.groups[0].token, record.groups[0].highest
-        ),
+        Action::Persist { record, .. } => {
+            let groups = record.groups.iter();
+            let groups = groups.map(|g| format!("{} highest {}", g.token, g.highest));
+            format!("persist {}", groups.collect::<Vec<_>>().join("; "))
+        }
         Action::Report(Report { change, reason, .. }) => {
             let change = match change {
                 Change::Peer(from, to) => format!("peer {from} -> {to}"),

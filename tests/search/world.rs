@@ -1,21 +1,19 @@
-//! Two machines and the network between them, at one moment. Time stands at zero always: when it
+//! Two machines and the networks between them, at one moment. Time stands at zero always: when it
 //! passes, everything else moves into the past.
 
-use super::bounds::{Bounds, Left};
+use super::bounds::Left;
+use super::lan::Lan;
 use super::print::print;
+use super::setup::{GROUPS, RESOURCES, preferred};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::record::{Record, first_token};
-use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::{Echo, Heartbeat, Role, Side, Token};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 pub const NOW: Time = Time(0);
 pub const SIDES: [Side; 2] = [Side::First, Side::Second];
-/// The one group's name.
-pub const GROUP: u64 = 7;
 
 /// Everything there is.
 #[derive(Clone, Debug)]
@@ -23,8 +21,9 @@ pub struct World {
     pub seats: [Seat; 2],
     /// Heartbeats under way, by sender.
     pub wire: [Vec<Letter>; 2],
-    /// Directions that are cut, by sender.
+    /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
+    pub lan: Lan,
     pub left: Left,
 }
 
@@ -35,21 +34,47 @@ pub struct Seat {
     pub mind: Option<Arc<Mind>>,
     /// The machine has power.
     pub powered: bool,
+    /// The daemon pauses: nothing reaches it.
+    pub paused: bool,
     pub disk: Arc<Record>,
+    /// What the disk held before; only where it may go back to that.
+    pub older: Option<Arc<Record>>,
     /// A write under way.
     pub writing: Option<Arc<Record>>,
-    /// Each resource as it is here.
-    pub resources: [Resource; MOST],
     /// The write began in this very step: it ends at once or is slow.
     pub fresh: bool,
     /// The source of clearance was asked to make sure that the peer is off.
     pub asking: bool,
+    /// What the clients' network has for the daemon.
+    pub news: News,
+    /// Each group as it is here.
+    pub groups: [Local; GROUPS],
     /// What was seen of it so far, for the properties.
     pub seen: Seen,
 }
 
-/// The most resources that a group of a search has.
-pub const MOST: usize = 2;
+/// What the clients' network brings, before anything else happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct News {
+    /// The gateway's answer.
+    pub pong: bool,
+    /// The peer's own address is answered for.
+    pub peer: bool,
+    /// The peer's machine says that it has a group's address.
+    pub claims: [bool; GROUPS],
+}
+
+/// One group on one machine, and what was seen of it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Local {
+    pub resources: [Resource; RESOURCES],
+    /// The token advertised last, over restarts that keep the state.
+    pub token: Token,
+    /// The role advertised last, in this incarnation.
+    pub role: Role,
+    /// What runs was started by agreement or clearance in this incarnation.
+    pub by_right: bool,
+}
 
 /// One resource on one machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -65,7 +90,12 @@ pub struct Resource {
     pub doing: Option<Doing>,
     /// It began in this very step: it ends at once or is slow.
     pub fresh: bool,
+    /// It went away while the daemon paused, which has yet to learn of it.
+    pub gone: bool,
 }
+
+/// A lease without an end.
+pub const ENDLESS: u8 = u8::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doing {
@@ -75,61 +105,14 @@ pub enum Doing {
     Cede,
 }
 
-/// What the one group consists of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One resource that holds data.
-    Data,
-    /// An address, which moves without a gap.
-    Vip,
-    /// An address and a service.
-    VipService,
-}
-
-impl Kind {
-    /// Its resources' names; the kernel ends those that are leased.
-    pub fn resources(self) -> Vec<ResourceSetup> {
-        let resource = |name, leased, data| ResourceSetup {
-            name,
-            exclusive: true,
-            data,
-            leased,
-            start_timeout: NEVER,
-            stop_timeout: NEVER,
-            restarts: 1,
-            window: Duration::from_secs(600),
-            fail_expiry: Some(Duration::from_secs(3600)),
-        };
-        match self {
-            Kind::Data => vec![resource(1, false, true)],
-            Kind::Vip => vec![resource(1, true, false)],
-            Kind::VipService => vec![resource(1, true, false), resource(2, false, false)],
-        }
-    }
-
-    /// Whether the kernel ends that one.
-    pub fn leased(self, resource: usize) -> bool {
-        self != Kind::Data && resource == 0
-    }
-}
-
-/// Longer than any search lasts.
-const NEVER: Duration = Duration::from_secs(86_400);
-
 /// What was seen of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// The token it advertised last, over restarts that keep the state.
-    pub token: Token,
-    /// The role it advertised last, in this incarnation.
-    pub role: Role,
-    /// What runs was started by agreement or clearance in this incarnation.
-    pub by_right: bool,
     /// It advertised anything in this incarnation.
     pub spoke: bool,
     /// The last write failed.
     pub unwritable: bool,
-    /// It advertised what it could not write, or was wiped: it may forget.
+    /// It advertised what it could not write, or lost what it had written: it may forget.
     pub forgetful: bool,
 }
 
@@ -151,20 +134,11 @@ pub struct Letter {
 impl World {
     /// Two machines that never ran.
     pub fn new(left: Left) -> World {
-        let seat = || Seat {
-            mind: None,
-            powered: false,
-            disk: Arc::default(),
-            writing: None,
-            resources: Default::default(),
-            fresh: false,
-            asking: false,
-            seen: Seen::new(),
-        };
         World {
-            seats: [seat(), seat()],
+            seats: [Seat::new(), Seat::new()],
             wire: [vec![], vec![]],
             cut: [false; 2],
+            lan: Lan::default(),
             left,
         }
     }
@@ -181,17 +155,21 @@ impl World {
         self.seat(side).mind.as_ref().map(|m| &m.node)
     }
 
+    /// What that side says reaches nobody: no path works.
+    pub fn blocked(&self, from: Side, best_effort: bool) -> bool {
+        self.cut[from as usize] && !(best_effort && self.lan.joined())
+    }
+
     /// The fingerprint of everything there is.
     pub fn print(&self) -> u128 {
         let seats = self.seats.each_ref().map(|s| {
             let mind = s.mind.as_ref().map(|m| m.print());
             (
                 mind,
-                s.powered,
-                &s.disk,
-                &s.writing,
-                (s.resources, s.fresh),
-                s.asking,
+                (s.powered, s.paused),
+                (&s.disk, &s.older, &s.writing, s.fresh),
+                (s.asking, s.news),
+                s.groups,
                 s.seen,
             )
         });
@@ -199,31 +177,61 @@ impl World {
             .wire
             .each_ref()
             .map(|w| w.iter().map(|l| l.print).collect::<Vec<_>>());
-        print(&(seats, wire, self.cut, self.left))
+        print(&(seats, wire, self.cut, self.lan, self.left))
     }
 }
 
 impl Seat {
+    /// A machine that never ran.
+    pub fn new() -> Seat {
+        Seat {
+            mind: None,
+            powered: false,
+            paused: false,
+            disk: Arc::default(),
+            older: None,
+            writing: None,
+            fresh: false,
+            asking: false,
+            news: News::default(),
+            groups: [0, 1].map(Local::new),
+            seen: Seen::default(),
+        }
+    }
+
     /// Something of the group may be running here.
-    pub fn runs(&self) -> bool {
-        self.resources.iter().any(|r| r.runs)
+    pub fn runs(&self, group: usize) -> bool {
+        self.groups[group].resources.iter().any(|r| r.runs)
     }
 
     /// The same, but for addresses that are being handed over and whose time is not over.
-    pub fn keeps(&self) -> bool {
-        self.resources.iter().any(|r| r.runs && r.ceded == 0)
+    pub fn keeps(&self, group: usize) -> bool {
+        let mut resources = self.groups[group].resources.iter();
+        resources.any(|r| r.runs && r.ceded == 0)
+    }
+
+    /// Each resource, with its group's index and its own.
+    pub fn resources(&self) -> impl Iterator<Item = (usize, usize, &Resource)> {
+        let groups = self.groups.iter().enumerate();
+        groups.flat_map(|(g, local)| {
+            let resources = local.resources.iter().enumerate();
+            resources.map(move |(r, it)| (g, r, it))
+        })
+    }
+
+    pub fn resources_mut(&mut self) -> impl Iterator<Item = &mut Resource> {
+        self.groups.iter_mut().flat_map(|g| &mut g.resources)
     }
 }
 
-impl Seen {
-    pub fn new() -> Seen {
-        Seen {
-            token: first_token(None),
+impl Local {
+    /// Nothing was seen of it yet.
+    pub fn new(group: usize) -> Local {
+        Local {
+            resources: Default::default(),
+            token: first_token(Some(preferred(group))),
             role: Role::Stopped,
             by_right: false,
-            spoke: false,
-            unwritable: false,
-            forgetful: false,
         }
     }
 }
@@ -262,47 +270,5 @@ impl Letter {
             print: print(&heartbeat),
             heartbeat: Arc::new(heartbeat),
         }
-    }
-}
-
-/// The configuration: one group, one outside source of clearance, no gateways, and times that are few
-/// multiples of the heartbeat interval, which is one time step.
-pub fn setup(me: Side, bounds: &Bounds) -> Setup {
-    let patience = if bounds.timeouts {
-        2 * bounds.quantum
-    } else {
-        NEVER
-    };
-    let mut resources = bounds.group.resources();
-    for it in &mut resources {
-        (it.start_timeout, it.stop_timeout) = (patience, patience);
-    }
-    Setup {
-        me,
-        names: ["first".into(), "second".into()],
-        cluster: 1,
-        nodes: 1,
-        digest: 1,
-        links: 1,
-        interval: bounds.quantum,
-        misses: bounds.misses,
-        start_wait: bounds.quantum * bounds.misses,
-        wait_for_peer: false,
-        gateway: GatewaySetup {
-            require_all: false,
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_millis(500),
-            misses: 3,
-            dampening: Duration::from_secs(5),
-        },
-        vifs: 0,
-        groups: vec![GroupSetup {
-            name: GROUP,
-            prefer: None,
-            failback: Failback::Manual,
-            resources,
-            vifs: vec![],
-        }],
-        sources: 1,
     }
 }

@@ -40,6 +40,10 @@ impl Node {
             (self.started, self.prove_at) = (LONG_AGO, LONG_AGO);
             self.gateways.calm();
         }
+        if self.vifs.iter().all(|vif| vif.proven) {
+            self.prove_at = LONG_AGO;
+        }
+        self.gateways.forget();
         self.peer.forget(now, &self.setup);
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);

@@ -1,6 +1,7 @@
 //! A node as people and searches want to see it.
 
 use super::*;
+use crate::wire::heartbeat::{Role, Token};
 
 impl Node {
     /// What a person wants to see.
@@ -51,6 +52,12 @@ impl Node {
                 .map(|g| self.groups[g].view(&self.context(g)))
                 .collect(),
         }
+    }
+
+    /// Where a group stands here, and its token.
+    pub fn stands(&self, group: usize) -> (Role, Token) {
+        let group = &self.groups[group];
+        (group.role(), group.token())
     }
 
     /// Calls `f` with every point in time stored here, so that a search can shift them and forget

@@ -1,0 +1,172 @@
+//! What actions and crashes do to a machine.
+
+use super::defect::Defect;
+use super::moves::{Crash, Rules, leased};
+use super::setup::{ceded, lifetime};
+use super::world::{Doing, ENDLESS, Letter, News, Resource, World};
+use ha_appliance::core::event::Action;
+use ha_appliance::core::record::Record;
+use ha_appliance::wire::heartbeat::{Heartbeat, Role, Side};
+use std::sync::Arc;
+
+/// Carries an action out. `lost`: which heartbeat is lost if there are too many.
+pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, rules: &Rules) {
+    match action {
+        Action::Send(heartbeat) => send(world, side, heartbeat, lost, rules),
+        Action::Persist { record, .. } => {
+            let seat = world.seat_mut(side);
+            seat.writing = Some(Arc::new(record.clone()));
+            seat.fresh = true;
+        }
+        Action::Look {
+            group, resource, ..
+        } => begin_work(world, side, (*group, *resource), Doing::Look, rules),
+        Action::Start {
+            group, resource, ..
+        } => {
+            begin_work(world, side, (*group, *resource), Doing::Start, rules);
+            world.seat_mut(side).groups[*group].by_right = true;
+        }
+        Action::Stop {
+            group, resource, ..
+        } => begin_work(world, side, (*group, *resource), Doing::Stop, rules),
+        Action::Cede {
+            group, resource, ..
+        } => begin_work(world, side, (*group, *resource), Doing::Cede, rules),
+        Action::Renew { group, forever } => {
+            let it = &mut world.seat_mut(side).groups[*group].resources[0];
+            lease(it, rules);
+            if *forever {
+                it.left = ENDLESS;
+            }
+        }
+        Action::Clear { .. } => world.seat_mut(side).asking = true,
+        _ => {}
+    }
+}
+
+/// What is asked of, or told to, the clients' network; it answers before anything else happens.
+pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
+    let (joined, other) = (world.lan.joined(), side.other());
+    match action {
+        Action::Ping { .. } => {
+            let reached = world.lan.reaches(side);
+            world.seat_mut(side).news.pong |= reached;
+        }
+        Action::Probe { group } if joined && world.seat(other).powered => {
+            let has = leased(*group, rules) && world.seat(other).groups[*group].resources[0].runs;
+            let news = &mut world.seat_mut(side).news;
+            news.peer = true;
+            news.claims[*group] |= has;
+        }
+        Action::Start {
+            group, resource: 0, ..
+        }
+        | Action::Announce { group }
+            if joined && leased(*group, rules) && world.seat(other).mind.is_some() =>
+        {
+            world.seat_mut(other).news.claims[*group] = true;
+        }
+        _ => {}
+    }
+}
+
+/// The daemon or its whole machine dies.
+pub fn crash(world: &mut World, side: Side, how: Crash) {
+    if how.power {
+        power_off(world, side, how.reached);
+    } else {
+        die(world, side, how.reached);
+    }
+}
+
+pub fn power_off(world: &mut World, side: Side, reached: bool) {
+    die(world, side, reached);
+    let seat = world.seat_mut(side);
+    seat.powered = false;
+    seat.resources_mut().for_each(|it| *it = Resource::default());
+}
+
+/// The daemon is no more.
+pub fn end(world: &mut World, side: Side) {
+    let seat = world.seat_mut(side);
+    seat.mind = None;
+    seat.paused = false;
+    seat.writing = None;
+    seat.fresh = false;
+    for it in seat.resources_mut() {
+        (it.doing, it.fresh, it.gone) = (None, false, false);
+    }
+    seat.groups.iter_mut().for_each(|g| g.role = Role::Stopped);
+    seat.asking = false;
+    seat.news = News::default();
+    (seat.seen.spoke, seat.seen.unwritable) = (false, false);
+}
+
+/// The disk holds this from now on.
+pub fn store(world: &mut World, side: Side, record: Arc<Record>) {
+    let goes_back = world.left.rollbacks > 0;
+    let seat = world.seat_mut(side);
+    if goes_back && *seat.disk != *record {
+        seat.older = Some(std::mem::take(&mut seat.disk));
+    }
+    seat.disk = record;
+}
+
+/// The address has a whole lifetime again; one that was gone is back.
+pub fn lease(it: &mut Resource, rules: &Rules) {
+    (it.runs, it.left, it.ceded) = (true, lifetime(&rules.bounds), 0);
+}
+
+/// It ends by itself soon.
+pub fn cede(it: &mut Resource, rules: &Rules) {
+    let span = ceded(&rules.bounds);
+    it.ceded = span + 1;
+    if rules.defect != Some(Defect::LongCede) {
+        it.left = span;
+    }
+}
+
+fn begin_work(
+    world: &mut World,
+    side: Side,
+    (group, resource): (usize, usize),
+    doing: Doing,
+    rules: &Rules,
+) {
+    let it = &mut world.seat_mut(side).groups[group].resources[resource];
+    if doing == Doing::Start && rules.bounds.groups[group].leased(resource) {
+        lease(it, rules);
+    }
+    it.runs |= doing == Doing::Start;
+    it.fresh = true;
+    it.doing = Some(doing);
+}
+
+fn send(world: &mut World, side: Side, heartbeat: &Heartbeat, lost: usize, rules: &Rules) {
+    let blocked = world.blocked(side, rules.bounds.best_effort);
+    let seat = world.seat_mut(side);
+    seat.seen.forgetful |= seat.seen.unwritable;
+    seat.seen.spoke = true;
+    for (local, report) in seat.groups.iter_mut().zip(&heartbeat.groups) {
+        (local.token, local.role) = (report.token, report.role);
+    }
+    if blocked {
+        return;
+    }
+    let letters = &mut world.wire[side as usize];
+    if letters.len() == rules.bounds.letters {
+        if lost == letters.len() {
+            return;
+        }
+        letters.remove(lost);
+    }
+    letters.push(Letter::new(heartbeat.clone()));
+}
+
+fn die(world: &mut World, side: Side, reached: bool) {
+    if let (Some(record), true) = (world.seat_mut(side).writing.take(), reached) {
+        store(world, side, record);
+    }
+    end(world, side);
+}

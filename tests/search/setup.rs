@@ -1,0 +1,136 @@
+//! What the pair is configured to run.
+
+use super::bounds::Bounds;
+use ha_appliance::core::setup::{
+    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+};
+use ha_appliance::wire::heartbeat::{Side, VifReport};
+use std::time::Duration;
+
+/// The most groups that a search has, and the most resources that a group has.
+pub const GROUPS: usize = 2;
+pub const RESOURCES: usize = 2;
+
+/// What a group consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One resource that holds data.
+    Data,
+    /// An address, which moves without a gap.
+    Vip,
+    /// An address and a service.
+    VipService,
+}
+
+impl Kind {
+    /// Its resources; the kernel ends those that are leased.
+    pub fn resources(self) -> Vec<ResourceSetup> {
+        let resource = |name, leased, data| ResourceSetup {
+            name,
+            exclusive: true,
+            data,
+            leased,
+            start_timeout: NEVER,
+            stop_timeout: NEVER,
+            restarts: 1,
+            window: Duration::from_secs(600),
+            fail_expiry: Some(Duration::from_secs(3600)),
+        };
+        match self {
+            Kind::Data => vec![resource(1, false, true)],
+            Kind::Vip => vec![resource(1, true, false)],
+            Kind::VipService => vec![resource(1, true, false), resource(2, false, false)],
+        }
+    }
+
+    /// Whether the kernel ends that one.
+    pub fn leased(self, resource: usize) -> bool {
+        self != Kind::Data && resource == 0
+    }
+
+    pub fn count(self) -> usize {
+        1 + (self == Kind::VipService) as usize
+    }
+}
+
+/// Longer than any search lasts.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+/// The name of a group.
+pub fn name(group: usize) -> u64 {
+    7 + group as u64
+}
+
+/// Whose token a group's first one is: active on both, if there are two.
+pub fn preferred(group: usize) -> Side {
+    [Side::First, Side::Second][group]
+}
+
+/// One outside source of clearance and no gateway, or in best effort none and one; times that are few
+/// multiples of the heartbeat interval.
+pub fn setup(me: Side, bounds: &Bounds) -> Setup {
+    let interval = bounds.interval();
+    let patience = if bounds.timeouts { 2 * interval } else { NEVER };
+    let group = |(index, kind): (usize, &Kind)| {
+        let mut resources = kind.resources();
+        for it in &mut resources {
+            (it.start_timeout, it.stop_timeout) = (patience, patience);
+        }
+        GroupSetup {
+            name: name(index),
+            prefer: Some(preferred(index)),
+            failback: Failback::Manual,
+            resources,
+            vifs: (0..bounds.best_effort as usize).collect(),
+        }
+    };
+    Setup {
+        me,
+        names: ["first".into(), "second".into()],
+        cluster: 1,
+        nodes: 1,
+        digest: 1,
+        links: 1,
+        interval,
+        misses: bounds.misses,
+        start_wait: interval * bounds.misses,
+        wait_for_peer: false,
+        gateway: GatewaySetup {
+            require_all: false,
+            interval,
+            timeout: interval / 2,
+            misses: 2,
+            dampening: 2 * interval,
+        },
+        vifs: bounds.best_effort as usize,
+        groups: bounds.groups.iter().enumerate().map(group).collect(),
+        sources: !bounds.best_effort as usize,
+    }
+}
+
+/// The hardware address of a machine on the clients' network.
+pub fn mac(side: Side) -> [u8; 6] {
+    [2, 0, 0, 0, 0, 1 + side as u8]
+}
+
+/// What a machine tells of its interface there.
+pub fn vif(side: Side) -> VifReport {
+    VifReport {
+        mac: mac(side),
+        address: [192, 0, 2, 1 + side as u8].into(),
+    }
+}
+
+/// How long an address lives that is not renewed, in time steps.
+pub fn lifetime(bounds: &Bounds) -> u8 {
+    steps(LIFETIME, bounds)
+}
+
+/// How long one that is being handed over does.
+pub fn ceded(bounds: &Bounds) -> u8 {
+    steps(CEDED, bounds)
+}
+
+fn steps(span: Duration, bounds: &Bounds) -> u8 {
+    span.as_micros().div_ceil(bounds.quantum.as_micros()) as u8
+}

@@ -1,0 +1,502 @@
+//! One thing that happens: the world takes it, the node steps, and what it wants is carried out.
+
+use super::canonical::{age, renumber};
+use super::check::{self, Broken};
+use super::defect::Defect;
+use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
+use super::moves::{Disk, Move, Order, Rules, What, due, effect, spend};
+use super::setup::{mac, name, setup, vif};
+use super::world::{Doing, ENDLESS, Mind, NOW, Resource, SIDES, Seen, World};
+use ha_appliance::core::Node;
+use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
+use ha_appliance::core::group::resource_op;
+use ha_appliance::core::record::Record;
+use ha_appliance::wire::heartbeat::{Role, Side};
+use std::sync::Arc;
+
+/// A step taken and not yet carried out.
+pub struct Step {
+    /// The world before the actions, the event already taken from it.
+    pub world: World,
+    /// Who stepped; None: nobody.
+    pub side: Option<Side>,
+    node: Option<Node>,
+    /// What was told; of several things the last.
+    pub event: Option<Event>,
+    pub actions: Vec<Action>,
+}
+
+/// Lets it happen; None: it cannot.
+pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
+    let mut world = world.clone();
+    let mut boot = None;
+    let (side, events) = match what {
+        What::Advance | What::Slip(_) | What::Cut(_) | What::Lan(_) | What::Slow(_)
+        | What::Pause(_) | What::Resume(_) | What::Crash(..) => {
+            around(&mut world, what, rules)?;
+            return Some(Step::nobody(world));
+        }
+        What::Boot { side, disk } => {
+            boot = Some(new_node(&mut world, side, disk, rules)?);
+            let mut events = vec![];
+            if rules.bounds.best_effort {
+                events.push(Event::Carrier { vif: 0, up: true });
+                events.push(Event::Gateways(vec![0]));
+            }
+            events.push(Event::LinkUp);
+            (side, events)
+        }
+        What::News(side) => (side, news(&mut world, side)),
+        What::Tick(side) => (side, vec![Event::Tick]),
+        What::Deliver { from, slot, again } => {
+            let letters = &mut world.wire[from as usize];
+            let letter = letters.get(slot as usize)?.clone();
+            if !again {
+                letters.remove(slot as usize);
+            }
+            let heartbeat = Box::new((*letter.heartbeat).clone());
+            (
+                from.other(),
+                vec![Event::Heartbeat { path: 0, heartbeat }],
+            )
+        }
+        What::Written { side, .. } => (side, vec![written(&mut world, what, rules)?]),
+        What::Ended {
+            side,
+            group,
+            resource,
+            done,
+        } => {
+            let outcome = ended(&mut world, side, (group, resource), done, rules)?;
+            let op = resource_op(name(group as usize), u64::from(resource) + 1);
+            (side, vec![finished(op, outcome)])
+        }
+        What::Expired { side, group } => {
+            let it = &mut world.seat_mut(side).groups[group as usize].resources[0];
+            if rules.defect == Some(Defect::LatePutBack) && it.doing.is_none() {
+                lease(it, rules);
+                return Some(Step::nobody(world));
+            }
+            gone(&mut world, side, group, 0)?
+        }
+        What::Dies {
+            side,
+            group,
+            resource,
+        } => {
+            spend(&mut world.left, |l| &mut l.failures)?;
+            gone(&mut world, side, group, resource)?
+        }
+        What::Noticed {
+            side,
+            group,
+            resource,
+        } => {
+            let groups = &mut world.seat_mut(side).groups;
+            groups[group as usize].resources[resource as usize].gone = false;
+            (side, vec![lost(group, resource)])
+        }
+        What::Cleared { side, reached } => {
+            if rules.defect != Some(Defect::SourceLies) && world.seat(side.other()).powered {
+                spend(&mut world.left, |l| &mut l.fences)?;
+                power_off(&mut world, side.other(), reached);
+            }
+            world.seat_mut(side).asking = false;
+            (side, vec![finished(OpId(1_000_001), Outcome::Done)])
+        }
+        What::Refused(side) => {
+            spend(&mut world.left, |l| &mut l.failures)?;
+            world.seat_mut(side).asking = false;
+            (side, vec![finished(OpId(1_000_001), failed())])
+        }
+        What::Order(side, order) => {
+            spend(&mut world.left, |l| &mut l.commands)?;
+            let command = match order {
+                Order::Failover(group) => Command::Failover(Some(group as usize)),
+                Order::Leave => Command::Leave,
+                Order::Standby(whose, on) => Command::Standby(whose, on),
+                Order::Maintenance(on) => Command::Maintenance(on),
+                Order::Stopped(group, on) => Command::Stopped(group as usize, on),
+                Order::Clear => Command::Clear(None),
+                Order::ConfirmFenced => Command::ConfirmFenced,
+            };
+            (side, vec![Event::Command { number: 1, command }])
+        }
+    };
+    if events.is_empty() {
+        return Some(Step::nobody(world)); // nobody there to be told, or not now
+    }
+    let mut node = match boot {
+        Some(node) => node,
+        None => world.seat(side).mind.as_ref()?.node.clone(),
+    };
+    let mut actions = vec![];
+    for event in &events {
+        let mut event = event.clone();
+        if let (Some(defect), Event::Heartbeat { heartbeat, .. }) = (rules.defect, &mut event) {
+            let mind = world.seat(side).mind.as_ref()?;
+            defect.rewrite(heartbeat, mind);
+        }
+        actions.extend(node.step(NOW, event));
+    }
+    if let Some(defect) = rules.defect {
+        defect.pretend(&world, side, &mut actions);
+    }
+    Some(Step {
+        world,
+        side: Some(side),
+        node: Some(node),
+        event: events.last().cloned(),
+        actions,
+    })
+}
+
+impl Step {
+    fn nobody(world: World) -> Step {
+        Step {
+            world,
+            side: None,
+            node: None,
+            event: None,
+            actions: vec![],
+        }
+    }
+
+    /// How many ways there are to lose a heartbeat for want of room.
+    pub fn losses(&self, rules: &Rules) -> u8 {
+        let Some(side) = self.side else { return 1 };
+        let under_way = self.world.wire[side as usize].len();
+        let sent = self
+            .actions
+            .iter()
+            .filter(|a| matches!(a, Action::Send(_)))
+            .count();
+        let blocked = self.world.blocked(side, rules.bounds.best_effort);
+        if !blocked && under_way + sent > rules.bounds.letters && sent > 0 {
+            rules.bounds.letters as u8 + 1
+        } else {
+            1
+        }
+    }
+
+    /// Carries the actions out, as far as the move lets them.
+    pub fn outcome(&self, m: Move, rules: &Rules) -> Result<World, Broken> {
+        let mut world = self.world.clone();
+        if let (Some(side), Some(node)) = (self.side, &self.node) {
+            let before = world.seat(side).clone();
+            let mut left = m.cut.map_or(usize::MAX, |(after, _)| after as usize);
+            for action in self.actions.iter().filter(|a| effect(a)) {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+                check::action(
+                    &world,
+                    side,
+                    &before,
+                    node,
+                    self.event.as_ref(),
+                    action,
+                    rules,
+                )?;
+                carry_out(&mut world, side, action, m.lost as usize, rules);
+            }
+            match m.cut {
+                Some((_, how)) => {
+                    spend(&mut world.left, |l| &mut l.crashes).expect("was affordable");
+                    crash(&mut world, side, how);
+                }
+                None => self.go_on(&mut world, side, node, rules),
+            }
+        }
+        check::state(&world, rules)?;
+        renumber(&mut world, &rules.bounds);
+        Ok(world)
+    }
+
+    /// The daemon lives on, unless it wanted to end.
+    fn go_on(&self, world: &mut World, side: Side, node: &Node, rules: &Rules) {
+        if rules.bounds.best_effort {
+            let actions = self.actions.iter();
+            actions.for_each(|action| ask_lan(world, side, action, rules));
+        }
+        if self.actions.contains(&Action::Exit) {
+            return end(world, side);
+        }
+        let seat = world.seat_mut(side);
+        for (index, local) in seat.groups.iter_mut().enumerate().take(rules.bounds.groups.len()) {
+            let (role, token) = node.stands(index);
+            // What is being handed over, and is withdrawn, runs on.
+            let ceding = |r: &Resource| r.ceded > 0 || r.doing == Some(Doing::Cede);
+            let runs = matches!(role, Role::Starting | Role::Active)
+                || local.resources.iter().any(ceding);
+            local.by_right &= runs && token.holder == side;
+        }
+        let mut node = node.clone();
+        age(&mut node, 0, &rules.bounds);
+        seat.mind = Some(Arc::new(Mind::new(node)));
+    }
+}
+
+/// What happens around the daemons, and is told to none.
+fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
+    match what {
+        What::Advance => {
+            for side in SIDES {
+                let (from, there) = (side.other(), world.seat(side));
+                if !rules.bounds.lossy && !world.blocked(from, rules.bounds.best_effort) {
+                    if there.mind.is_none() {
+                        world.wire[from as usize].clear();
+                    } else if !there.paused && !world.wire[from as usize].is_empty() {
+                        return None; // what is sent arrives
+                    }
+                }
+                if due(world, side) {
+                    return None; // what is due is done
+                }
+            }
+            SIDES
+                .into_iter()
+                .try_for_each(|side| time_passes(world, side, rules))
+        }
+        What::Slip(side) => {
+            spend(&mut world.left, |l| &mut l.slips)?;
+            if due(world, side) {
+                return None;
+            }
+            time_passes(world, side, rules)
+        }
+        What::Cut(cut) => {
+            world.left.cuts -= 1;
+            world.cut = cut;
+            Some(())
+        }
+        What::Lan(lan) => {
+            world.left.lan -= 1;
+            world.lan = lan;
+            Some(())
+        }
+        What::Slow(side) => {
+            spend(&mut world.left, |l| &mut l.slow)?;
+            let seat = world.seat_mut(side);
+            if std::mem::take(&mut seat.fresh) {
+                return Some(());
+            }
+            seat.resources_mut().find(|it| it.fresh)?.fresh = false;
+            Some(())
+        }
+        What::Pause(side) => {
+            spend(&mut world.left, |l| &mut l.pauses)?;
+            world.seat_mut(side).paused = true;
+            Some(())
+        }
+        What::Resume(side) => {
+            world.seat_mut(side).paused = false;
+            Some(())
+        }
+        What::Crash(side, how) => {
+            spend(&mut world.left, |l| &mut l.crashes)?;
+            crash(world, side, how);
+            Some(())
+        }
+        _ => unreachable!("{what:?} is told to a daemon"),
+    }
+}
+
+/// A time step on one machine; None: its kernel has something to end first.
+fn time_passes(world: &mut World, side: Side, rules: &Rules) -> Option<()> {
+    let seat = world.seat_mut(side);
+    for (local, kind) in seat.groups.iter_mut().zip(rules.bounds.groups) {
+        let lease = &mut local.resources[0];
+        if kind.leased(0) && lease.runs && lease.left != ENDLESS {
+            lease.left = lease.left.checked_sub(1)?;
+            lease.ceded = lease.ceded.saturating_sub(1);
+        }
+    }
+    if let Some(mind) = &seat.mind {
+        let mut node = mind.node.clone();
+        age(
+            &mut node,
+            rules.bounds.quantum.as_micros() as i64,
+            &rules.bounds,
+        );
+        seat.mind = Some(Arc::new(Mind::new(node)));
+    }
+    Some(())
+}
+
+fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Option<Node> {
+    match disk {
+        Disk::Kept => {}
+        Disk::Wiped => spend(&mut world.left, |l| &mut l.wipes)?,
+        Disk::RolledBack => spend(&mut world.left, |l| &mut l.rollbacks)?,
+    }
+    let rolls_back = world.left.rollbacks > 0;
+    let seat = world.seat_mut(side);
+    match disk {
+        Disk::Kept => {}
+        Disk::Wiped => seat.disk = Arc::default(),
+        Disk::RolledBack => seat.disk = seat.older.take()?,
+    }
+    if !rolls_back {
+        seat.older = None;
+    }
+    if disk != Disk::Kept {
+        seat.seen = Seen {
+            forgetful: true,
+            ..Seen::default()
+        };
+        for (index, local) in seat.groups.iter_mut().enumerate() {
+            let saved = seat.disk.groups.get(index).map(|g| g.token);
+            local.token = saved.unwrap_or(super::world::Local::new(index).token);
+        }
+    }
+    let again = std::mem::replace(&mut seat.powered, true);
+    seat.seen.unwritable = false;
+    for local in &mut seat.groups {
+        (local.role, local.by_right) = (Role::Stopped, false);
+    }
+    let record = match rules.defect {
+        Some(Defect::NothingRead) => Record::default(),
+        _ => (*seat.disk).clone(),
+    };
+    let incarnation = new_incarnation(world, side);
+    let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
+    if rules.bounds.best_effort {
+        node.describe_vifs(vec![vif(side)]);
+    }
+    Some(if again { node.restarted() } else { node })
+}
+
+/// Above every incarnation there was, and never the peer's.
+fn new_incarnation(world: &World, side: Side) -> u64 {
+    let boots = world.wire[side as usize]
+        .iter()
+        .map(|l| l.heartbeat.incarnation);
+    let heard = world
+        .seat(side.other())
+        .mind
+        .iter()
+        .flat_map(|m| &m.marks)
+        .map(|(_, e)| e.incarnation);
+    let echoes = world.wire[side.other() as usize].iter().flat_map(|l| {
+        std::iter::once(&l.heartbeat.echo)
+            .chain(&l.heartbeat.challenges)
+            .map(|e| e.incarnation)
+    });
+    boots.chain(heard).chain(echoes).max().unwrap_or(0) / 10 * 10 + 1_000 + side as u64
+}
+
+/// What the clients' network had for the daemon.
+fn news(world: &mut World, side: Side) -> Vec<Event> {
+    let news = std::mem::take(&mut world.seat_mut(side).news);
+    let claim = |subject| Event::Claim {
+        vif: 0,
+        subject,
+        mac: mac(side.other()),
+    };
+    let mut events = vec![];
+    if news.pong {
+        let (gateway, stamp) = (0, NOW);
+        events.push(Event::Pong { gateway, stamp });
+    }
+    if news.peer {
+        events.push(claim(Claimed::PeerAddress));
+    }
+    let claims = news.claims.iter().enumerate().filter(|(_, c)| **c);
+    events.extend(claims.map(|(group, _)| claim(Claimed::Vip(group))));
+    events
+}
+
+fn written(world: &mut World, what: What, rules: &Rules) -> Option<Event> {
+    let What::Written {
+        side,
+        done,
+        reached,
+    } = what
+    else {
+        return None;
+    };
+    if !done {
+        spend(&mut world.left, |l| &mut l.failures)?;
+    }
+    let lost = done && rules.defect == Some(Defect::NothingWritten);
+    let seat = world.seat_mut(side);
+    let record = seat.writing.take()?;
+    seat.fresh = false;
+    seat.seen.unwritable = !done;
+    if reached && !lost {
+        store(world, side, record);
+    }
+    let outcome = if done { Outcome::Done } else { failed() };
+    Some(finished(OpId(1_000_000), outcome))
+}
+
+fn ended(
+    world: &mut World,
+    side: Side,
+    (group, resource): (u8, u8),
+    done: bool,
+    rules: &Rules,
+) -> Option<Outcome> {
+    if !done {
+        spend(&mut world.left, |l| &mut l.failures)?;
+    }
+    let groups = &mut world.seat_mut(side).groups;
+    let it = &mut groups[group as usize].resources[resource as usize];
+    it.fresh = false;
+    Some(match (it.doing.take()?, done) {
+        (_, false) => failed(),
+        (Doing::Look, true) => {
+            let blind = rules.defect == Some(Defect::BlindLook);
+            Outcome::Found(if it.runs && !blind {
+                Presence::Running
+            } else {
+                Presence::Absent
+            })
+        }
+        (Doing::Start, true) => Outcome::Done,
+        (Doing::Stop, true) => {
+            if rules.defect != Some(Defect::StopLies) {
+                *it = Resource::default();
+            }
+            Outcome::Done
+        }
+        (Doing::Cede, true) => {
+            if it.runs && rules.defect != Some(Defect::CedeLies) {
+                cede(it, rules);
+            }
+            Outcome::Done
+        }
+    })
+}
+
+/// It runs no more, and the daemon is told, now or when it is there again.
+fn gone(world: &mut World, side: Side, group: u8, resource: u8) -> Option<(Side, Vec<Event>)> {
+    let seat = world.seat_mut(side);
+    let (there, paused) = (seat.mind.is_some(), seat.paused);
+    let it = &mut seat.groups[group as usize].resources[resource as usize];
+    *it = Resource {
+        doing: it.doing,
+        gone: there && paused,
+        ..Resource::default()
+    };
+    let told = (there && !paused).then(|| lost(group, resource));
+    Some((side, told.into_iter().collect()))
+}
+
+fn lost(group: u8, resource: u8) -> Event {
+    Event::Lost {
+        group: group as usize,
+        resource: resource as usize,
+        why: String::new(),
+    }
+}
+
+fn finished(op: OpId, outcome: Outcome) -> Event {
+    Event::Finished { op, outcome }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed("no".into())
+}
