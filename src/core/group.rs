@@ -284,6 +284,12 @@ impl Group {
             Phase::Stopped if self.token.holder == cx.me() => self.hold_stopped(cx, out),
             Phase::Stopped => self.stand_by(cx, out),
             Phase::Adopted => self.hold_adopted(cx, out),
+            Phase::Starting(_) if self.clearance_ended(cx) => {
+                self.right = Right::None;
+                let reason = Reason::ClearanceCancelled(cx.peer.state());
+                self.enter(cx, Phase::Stopped, reason, out);
+                true
+            }
             Phase::Starting(next) => match self.must_stop(cx) {
                 Some(reason) => {
                     self.stop(cx, reason, out);

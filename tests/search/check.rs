@@ -1,6 +1,7 @@
 //! The properties, each with the sentence of the design that it checks.
 
 use super::moves::Rules;
+use super::setup::lifetime;
 use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
@@ -62,7 +63,7 @@ impl Property {
     pub fn sentence(self) -> &'static str {
         match self {
             Property::NeverBoth => {
-                "keeps a group of resources running on exactly one of them (§1; given truthful clearance; in an overlapped move both have an address only until the kernel's deadline for the old side's; in best effort but for what `excused` names)"
+                "keeps a group of resources running on exactly one of them (§1; given truthful clearance; in an overlapped move both have an address only until the kernel's deadline for the old side's; in best effort but for what `Excused` names)"
             }
             Property::StartedByRight => {
                 "A holder starts only in agreement or with clearance against its peer. (§7)"
@@ -180,9 +181,12 @@ pub fn action(
 /// Judges a state.
 pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
     for group in 0..rules.bounds.groups.len() {
-        let both = world.seats.iter().all(|s| s.runs(group));
-        if both && world.seats.iter().all(|s| s.keeps(group)) && excused(world, rules).is_none() {
-            return rules.broken(Property::NeverBoth, format!("both run group {group}"));
+        if world.seats.iter().all(|s| s.keeps(group)) {
+            let excused = Excused::find(world, group, rules);
+            if excused.is_none_or(|why| world.both[group] > why.bound(rules)) {
+                let how = format!("both run group {group}, excused: {excused:?}");
+                return rules.broken(Property::NeverBoth, how);
+            }
         }
         if world.seats.iter().any(|s| s.seen.forgetful) {
             continue;
@@ -209,9 +213,49 @@ pub fn newest(world: &World, group: usize) -> u64 {
     said.max().unwrap_or(0)
 }
 
-/// Why both may run a group without fencing or witness.
-fn excused(_world: &World, _rules: &Rules) -> Option<&'static str> {
-    None
+/// Why both may run a group without fencing or witness, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excused {
+    /// No path is left between the nodes, and each reaches a gateway: neither can know better. Until they
+    /// hear each other again, and for a heartbeat interval after.
+    Split,
+    /// The daemon of one is dead, or paused and may read late what came before, and its machine reaches neither
+    /// the other nor a gateway, so that nobody reaches the address there. Until the kernel ends it.
+    CutOff,
+    /// The daemon of one is dead or paused, and only services are left there, which no kernel ends: until it
+    /// is back, and a heartbeat interval after.
+    Unattended,
+}
+
+impl Excused {
+    /// Which of them it is in this world.
+    fn find(world: &World, group: usize, rules: &Rules) -> Option<Excused> {
+        if !rules.bounds.best_effort {
+            return None;
+        }
+        let apart = !world.lan.joined() && world.cut != [false; 2];
+        if apart && world.lan.split && rules.bounds.split {
+            return Some(Excused::Split);
+        }
+        SIDES.into_iter().find_map(|side| {
+            let seat = world.seat(side);
+            let unattended = seat.mind.is_none() || seat.paused;
+            if apart && !world.lan.reaches(side) && (unattended || seat.seen.stalled) {
+                return Some(Excused::CutOff);
+            }
+            let leases = rules.bounds.groups[group].leased(0);
+            let address = leases && seat.groups[group].resources[0].runs;
+            (unattended && !address).then_some(Excused::Unattended)
+        })
+    }
+
+    /// For how many time steps.
+    fn bound(self, rules: &Rules) -> u8 {
+        match self {
+            Excused::Split | Excused::Unattended => u8::MAX,
+            Excused::CutOff => lifetime(&rules.bounds),
+        }
+    }
 }
 
 fn said(

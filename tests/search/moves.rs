@@ -4,7 +4,7 @@ use super::bounds::Left;
 use super::check::{Broken, Property};
 use super::defect::Defect;
 use super::lan::Lan;
-use super::setup::lifetime;
+use super::setup::early;
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
 use ha_appliance::core::event::Action;
@@ -191,8 +191,7 @@ pub fn at_once(world: &World, rules: &Rules) -> Vec<What> {
 /// An address whose time is over; the kernel may be a little early.
 pub fn expires(seat: &Seat, group: usize, rules: &Rules) -> bool {
     let lease = seat.groups[group].resources[0];
-    let early = (lifetime(&rules.bounds) > 6) as u8; // 0.25 s early: ADDRCONF_TIMER_FUZZ
-    leased(group, rules) && lease.runs && lease.left <= early
+    leased(group, rules) && lease.runs && lease.left <= early(&rules.bounds)
 }
 
 pub fn leased(group: usize, rules: &Rules) -> bool {

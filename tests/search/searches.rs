@@ -73,12 +73,14 @@ const TWO: Bounds = Bounds {
     groups: &[Kind::Data, Kind::Data],
     ..BASE
 };
-/// Times of a second, in quarters, as the core takes them.
+/// Evidence is judged within a quarter of an interval, and in fewer than three misses there would be no
+/// time for a holder that is cut off to stop before its peer takes over.
 const BEST_EFFORT: Bounds = Bounds {
     groups: &[Kind::Vip],
     best_effort: true,
-    quantum: Duration::from_millis(250),
+    quantum: Duration::from_millis(125),
     per_interval: 4,
+    misses: 3,
     ..BASE
 };
 

@@ -131,6 +131,12 @@ pub fn ceded(bounds: &Bounds) -> u8 {
     steps(CEDED, bounds)
 }
 
+/// How many time steps too early the kernel may end it (0.25 s: ADDRCONF_TIMER_FUZZ in
+/// include/net/addrconf.h).
+pub fn early(bounds: &Bounds) -> u8 {
+    (250 / bounds.quantum.as_millis()) as u8
+}
+
 fn steps(span: Duration, bounds: &Bounds) -> u8 {
     span.as_micros().div_ceil(bounds.quantum.as_micros()) as u8
 }

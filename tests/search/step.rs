@@ -244,7 +244,11 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         What::Advance => {
             for side in SIDES {
                 let (from, there) = (side.other(), world.seat(side));
-                if !rules.bounds.lossy && !world.blocked(from, rules.bounds.best_effort) {
+                let blocked = world.blocked(from, rules.bounds.best_effort);
+                if blocked && rules.bounds.best_effort {
+                    // Evidence needs time to mean something: what is under way for longer is lost.
+                    world.wire[from as usize].clear();
+                } else if !blocked && !rules.bounds.lossy {
                     if there.mind.is_none() {
                         world.wire[from as usize].clear();
                     } else if !there.paused && !world.wire[from as usize].is_empty() {
@@ -254,6 +258,11 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                 if due(world, side) {
                     return None; // what is due is done
                 }
+            }
+            for group in 0..rules.bounds.groups.len() {
+                let both = world.seats.iter().all(|s| s.keeps(group));
+                let count = &mut world.both[group];
+                *count = if both { count.saturating_add(1) } else { 0 };
             }
             SIDES
                 .into_iter()
@@ -287,7 +296,8 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         }
         What::Pause(side) => {
             spend(&mut world.left, |l| &mut l.pauses)?;
-            world.seat_mut(side).paused = true;
+            let seat = world.seat_mut(side);
+            (seat.paused, seat.seen.stalled) = (true, rules.bounds.best_effort);
             Some(())
         }
         What::Resume(side) => {
@@ -352,7 +362,7 @@ fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Option<
         }
     }
     let again = std::mem::replace(&mut seat.powered, true);
-    seat.seen.unwritable = false;
+    (seat.seen.unwritable, seat.seen.stalled) = (false, false);
     for local in &mut seat.groups {
         (local.role, local.by_right) = (Role::Stopped, false);
     }

@@ -24,6 +24,8 @@ pub struct World {
     /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
     pub lan: Lan,
+    /// For how many time steps both machines have run a group.
+    pub both: [u8; GROUPS],
     pub left: Left,
 }
 
@@ -112,6 +114,8 @@ pub struct Seen {
     pub spoke: bool,
     /// The last write failed.
     pub unwritable: bool,
+    /// Without fencing: the daemon paused, and reads late what came before.
+    pub stalled: bool,
     /// It advertised what it could not write, or lost what it had written: it may forget.
     pub forgetful: bool,
 }
@@ -139,6 +143,7 @@ impl World {
             wire: [vec![], vec![]],
             cut: [false; 2],
             lan: Lan::default(),
+            both: [0; GROUPS],
             left,
         }
     }
@@ -177,7 +182,7 @@ impl World {
             .wire
             .each_ref()
             .map(|w| w.iter().map(|l| l.print).collect::<Vec<_>>());
-        print(&(seats, wire, self.cut, self.lan, self.left))
+        print(&(seats, wire, self.cut, self.lan, self.both, self.left))
     }
 }
 

@@ -136,6 +136,13 @@ impl Group {
         }
     }
 
+    /// The peer is heard before anything was started: what spoke against it counts no more, and it is asked
+    /// for its agreement.
+    pub(super) fn clearance_ended(&self, cx: &Context) -> bool {
+        let begun = self.runs_exclusive(cx) || self.busy(cx);
+        self.right == Right::Clearance && cx.peer_heard() && !begun
+    }
+
     /// What it could do now it does only once everything that waits to be read is read.
     pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
         match self.phase {
