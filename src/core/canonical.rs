@@ -15,14 +15,18 @@ use super::time::Time;
 /// Where a search puts points in time that nothing looks at.
 pub const LONG_AGO: Time = Time(i64::MIN / 2);
 
-/// What a heartbeat's number stored in a node means to it. The first three number the node's own
+/// What a heartbeat's number stored in a node means to it. The first five number the node's own
 /// heartbeats, the others the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// The last one sent.
     Sent,
-    /// The round under way (0: none yet; the highest number: nothing proves anything).
+    /// The round under way.
     Round,
+    /// The newest one that waits for its echo.
+    Newest,
+    /// The newest that was echoed.
+    Proof,
     /// The first that agreement may echo.
     Decided,
     /// The highest accepted of the incarnation that is believed.

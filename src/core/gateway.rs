@@ -303,7 +303,7 @@ impl Gateway {
             return;
         }
         self.waiting = None;
-        self.missed += 1;
+        self.missed += (self.state != GatewayState::Lost) as u32;
         let lost = match self.state {
             GatewayState::Dampened => true, // one miss starts the wait again
             GatewayState::Pending | GatewayState::Good => self.missed >= setup.misses,

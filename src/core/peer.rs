@@ -1,13 +1,15 @@
 //! Hears the peer: which heartbeats count, and what state they put the peer in.
 //!
 //! **Freshness without a clock in common.** Each heartbeat echoes the newest one accepted from the
-//! other side. This node remembers one *round*: a sequence it sent and when. A heartbeat that
-//! echoes the round's sequence or a later one was made after that moment, so its content is no
-//! older than the round. That one fact carries three rules:
+//! other side. This node remembers two that it sent, and when: the *round*, the first since the last
+//! echo, and the newest. A heartbeat that echoes the round or a later one was made after that moment,
+//! so its content is no older, and the peer has heard this node since. That carries four rules:
 //! - a new incarnation (a restarted daemon, or a replay) is believed only by such an echo;
 //! - the peer is *alive* while its echoes keep up, and *one-way* when they stop;
 //! - agreement needs an echo of a round begun after the decision to start, and recent
-//!   ([`Peer::proves`]).
+//!   ([`Peer::proves`]);
+//! - the peer cannot take this node for silent before its detection time after that moment
+//!   ([`Peer::hears_since`]), however late what it says arrives.
 //!
 //! **Silence** is judged on [`tick`](Peer::tick) only, which comes after every queued datagram was
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
@@ -43,9 +45,11 @@ pub struct Peer {
     last_heard: Option<Time>,
     /// The interval it announces.
     interval: Duration,
-    round: Round,
-    /// The latest heartbeat is no older than this.
-    proof: Option<Time>,
+    /// The first heartbeat sent since the last echo, and the newest.
+    round: Option<Sent>,
+    newest: Option<Sent>,
+    /// The newest of them that was echoed: the latest heartbeat is no older.
+    proof: Option<Sent>,
     /// Incarnations heard but not believed, to be challenged.
     candidates: Vec<Echo>,
     /// Incarnations once believed and replaced.
@@ -89,12 +93,11 @@ pub enum Heard {
     },
 }
 
-/// A sequence this node sent, and when: what echoes it is no older.
+/// A heartbeat of this node: what echoes it is no older.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Round {
+struct Sent {
     sequence: u64,
-    sent_at: Time,
-    answered: bool,
+    at: Time,
 }
 
 /// Who is asking: this node's own side of the conversation.
@@ -117,11 +120,8 @@ impl Peer {
             highest: 0,
             last_heard: None,
             interval: setup.interval,
-            round: Round {
-                sequence: 0,
-                sent_at: now,
-                answered: true,
-            },
+            round: None,
+            newest: None,
             proof: None,
             candidates: Vec::new(),
             retired: Vec::new(),
@@ -184,8 +184,14 @@ impl Peer {
         let heard = self.last_heard?;
         Some(
             self.proof
-                .map_or(heard, |proof| heard.min(proof + 2 * self.interval)),
+                .map_or(heard, |proof| heard.min(proof.at + 2 * self.interval)),
         )
+    }
+
+    /// A moment at which this node said what the peer has heard: the peer counts its silence from then or
+    /// later. None: it has never heard this node.
+    pub fn hears_since(&self) -> Option<Time> {
+        self.proof.map(|proof| proof.at)
     }
 
     /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
@@ -208,13 +214,16 @@ impl Peer {
     /// This node sends a heartbeat; with `decision`, one that agreement is to echo. Begins a new
     /// round when the last is answered or too old to prove anything.
     pub fn sent(&mut self, now: Time, sequence: u64, decision: bool, setup: &Setup) {
-        let expired = now.since(self.round.sent_at) > self.fresh(setup);
-        if self.round.answered || expired || decision {
-            self.round = Round {
-                sequence,
-                sent_at: now,
-                answered: false,
-            };
+        let sent = Sent { sequence, at: now };
+        let fresh = self.fresh(setup);
+        let under_way = self.round.is_some_and(|round| now.since(round.at) <= fresh);
+        if under_way && !decision {
+            self.newest = Some(sent);
+        } else {
+            (self.round, self.newest) = (Some(sent), None);
+        }
+        if let (true, Some(proof)) = (decision, &mut self.proof) {
+            proof.sequence = 0; // of what was decided before
         }
     }
 
@@ -228,9 +237,9 @@ impl Peer {
         setup: &Setup,
     ) -> Heard {
         let echo = echo_of(own.incarnation, heartbeat);
-        let in_round = echo >= self.round.sequence
-            && self.round.sequence > 0
-            && now.since(self.round.sent_at) <= self.detection_time(setup);
+        let lasts = self.detection_time(setup);
+        let echoed = |sent: &Sent| echo >= sent.sequence && now.since(sent.at) <= lasts;
+        let in_round = self.round.as_ref().is_some_and(echoed);
         let restarted = heartbeat.incarnation != self.incarnation;
         if restarted {
             if self.retired.contains(&heartbeat.incarnation)
@@ -261,8 +270,13 @@ impl Peer {
             .interval
             .clamp(Duration::from_millis(10), Duration::from_secs(2));
         if in_round {
-            self.round.answered = true;
-            self.proof = Some(self.round.sent_at);
+            self.proof = match self.newest.take_if(|newest| echo >= newest.sequence) {
+                Some(newest) => {
+                    self.round = None;
+                    Some(newest)
+                }
+                None => std::mem::replace(&mut self.round, self.newest.take()),
+            };
         }
         self.judge(now, heartbeat, setup);
         if self.state != PeerState::Refused {
@@ -290,7 +304,7 @@ impl Peer {
         let silent = self.last_heard? + self.detection_time(setup);
         match self.state {
             PeerState::Alive => {
-                Some(silent.min(self.proof? + self.deaf_after(setup) + Duration::from_micros(1)))
+                Some(silent.min(self.proof?.at + self.deaf_after(setup) + Duration::from_micros(1)))
             }
             PeerState::OneWay | PeerState::Refused => Some(silent),
             _ => None,
@@ -299,39 +313,44 @@ impl Peer {
 
     /// Whether the latest heartbeat was made after this node sent `decided`, and recently.
     pub fn proves(&self, now: Time, decided: u64, setup: &Setup) -> bool {
-        self.round.answered
-            && self.round.sequence >= decided
-            && self.proof == Some(self.round.sent_at)
-            && now.since(self.round.sent_at) <= self.fresh(setup)
+        let fresh = self.fresh(setup);
+        let proves = |proof: Sent| proof.sequence >= decided && now.since(proof.at) <= fresh;
+        self.proof.is_some_and(proves)
     }
 
     /// The peer is off: verified, or by the operator's word. Only an echo of a later round, so no
     /// datagram that was still under way, brings it back.
     pub fn fenced(&mut self, now: Time, reason: Reason) {
         self.incarnation = 0;
-        self.round.answered = true;
-        self.round.sequence = u64::MAX;
+        (self.round, self.newest, self.proof) = (None, None, None);
         self.become_state(now, PeerState::Fenced, reason);
     }
 
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         f(&mut self.since);
-        f(&mut self.round.sent_at);
+        let sent = [&mut self.round, &mut self.newest, &mut self.proof];
+        sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
-        self.proof.iter_mut().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
 
     /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a stranger or
     /// a retired incarnation is forgotten if `f` says false.
     pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
-        let mut round = Echo {
-            incarnation: own,
-            sequence: self.round.sequence,
-        };
-        f(Mark::Round, &mut round);
-        self.round.sequence = round.sequence;
+        for (mark, sent) in [
+            (Mark::Round, &mut self.round),
+            (Mark::Newest, &mut self.newest),
+            (Mark::Proof, &mut self.proof),
+        ] {
+            let Some(sent) = sent else { continue };
+            let mut echo = Echo {
+                incarnation: own,
+                sequence: sent.sequence,
+            };
+            f(mark, &mut echo);
+            sent.sequence = echo.sequence;
+        }
         let mut believed = self.echoes().0;
         f(Mark::Believed, &mut believed);
         (self.incarnation, self.highest) = (believed.incarnation, believed.sequence);
@@ -352,13 +371,17 @@ impl Peer {
     pub fn forget(&mut self, now: Time, setup: &Setup) {
         let instant = Duration::from_micros(1);
         let (detection, deaf) = (self.detection_time(setup), self.deaf_after(setup));
-        self.round.sent_at = self.round.sent_at.max(now - detection - instant);
+        for sent in [&mut self.round, &mut self.newest].into_iter().flatten() {
+            sent.at = sent.at.max(now - detection - instant);
+        }
         if setup.vifs == 0 {
             // Nothing is held against the moment of the last contact.
             self.last_heard = self
                 .last_heard
                 .max(self.last_heard.and(Some(now - detection)));
-            self.proof = self.proof.max(self.proof.and(Some(now - deaf - instant)));
+            if let Some(proof) = &mut self.proof {
+                proof.at = proof.at.max(now - deaf - instant);
+            }
         }
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;
@@ -443,7 +466,7 @@ impl Peer {
 
     fn keeps_up(&self, now: Time, setup: &Setup) -> bool {
         self.proof
-            .is_some_and(|proof| now.since(proof) <= self.deaf_after(setup))
+            .is_some_and(|proof| now.since(proof.at) <= self.deaf_after(setup))
     }
 }
 

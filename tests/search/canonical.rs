@@ -81,31 +81,54 @@ fn lose(world: &mut World, from: Side, bounds: &Bounds) {
     }
 }
 
-/// Keeps of every echo whether it reaches its receiver's round.
+/// Keeps of every echo whether it reaches its receiver's round, or the newest that waits for its echo.
 fn reduce(world: &mut World, from: Side) {
     let receiver = world.seats[from.other() as usize].mind.as_deref();
-    let round = receiver.map(|m| m.mark(Mark::Round)).unwrap_or_default();
+    let waiting = receiver.map(Waiting::of).unwrap_or_default();
     for letter in &mut world.wire[from as usize] {
         let heartbeat = &letter.heartbeat;
-        let reach = std::iter::once(&heartbeat.echo)
+        let reached = std::iter::once(&heartbeat.echo)
             .chain(&heartbeat.challenges)
-            .filter(|e| receiver.is_some() && e.incarnation == round.incarnation)
-            .map(|e| e.sequence)
-            .max()
-            .unwrap_or(0);
-        let echo = if reach > 0 && reach >= round.sequence {
-            round
-        } else {
-            Echo::default()
-        };
-        if heartbeat.echo != echo || !heartbeat.challenges.is_empty() || heartbeat.heard_paths != 0
+            .map(|echo| waiting.reached(*echo))
+            .max_by_key(|echo| echo.sequence)
+            .unwrap_or_default();
+        if heartbeat.echo != reached
+            || !heartbeat.challenges.is_empty()
+            || heartbeat.heard_paths != 0
         {
             let mut heartbeat = (**heartbeat).clone();
-            heartbeat.echo = echo;
+            heartbeat.echo = reached;
             heartbeat.challenges.clear();
             heartbeat.heard_paths = 0;
             *letter = Letter::new(heartbeat);
         }
+    }
+}
+
+/// What of a side's own heartbeats waits for its echo.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    round: Echo,
+    newest: Echo,
+}
+
+impl Waiting {
+    fn of(mind: &Mind) -> Waiting {
+        Waiting {
+            round: mind.mark(Mark::Round),
+            newest: mind.mark(Mark::Newest),
+        }
+    }
+
+    /// As an echo it reaches one of them or none.
+    fn reached(&self, echo: Echo) -> Echo {
+        let reaches = |sent: &Echo| {
+            sent.sequence > 0
+                && echo.incarnation == sent.incarnation
+                && echo.sequence >= sent.sequence
+        };
+        let reached = [self.newest, self.round].into_iter().find(reaches);
+        reached.unwrap_or_default()
     }
 }
 
@@ -160,7 +183,7 @@ fn rank(world: &mut World, whose: Side, replays: bool) {
 /// Whose heartbeats a number in a side's node counts.
 fn side_of(mark: Mark, side: Side) -> Side {
     match mark {
-        Mark::Sent | Mark::Round | Mark::Decided => side,
+        Mark::Sent | Mark::Round | Mark::Newest | Mark::Proof | Mark::Decided => side,
         Mark::Believed | Mark::Said | Mark::Stranger | Mark::Retired => side.other(),
     }
 }
@@ -170,9 +193,9 @@ struct Ranks {
     whose: Side,
     /// Every number whose place among the others matters, in order.
     all: Vec<Echo>,
-    /// Its living incarnation, the last heartbeat that sent, and its round.
+    /// Its living incarnation and the last heartbeat that sent, and what waits for its echo.
     sent: Echo,
-    round: u64,
+    waiting: Waiting,
     /// Incarnations of which something is under way.
     under_way: Vec<u64>,
     replays: bool,
@@ -182,7 +205,7 @@ impl Ranks {
     fn of(world: &World, whose: Side, replays: bool) -> Ranks {
         let own = world.seat(whose).mind.as_deref();
         let sent = own.map(|m| m.mark(Mark::Sent)).unwrap_or_default();
-        let round = own.map_or(0, |m| m.mark(Mark::Round).sequence);
+        let waiting = own.map(Waiting::of).unwrap_or_default();
         let letters = &world.wire[whose as usize];
         let under_way: Vec<u64> = letters.iter().map(|l| l.heartbeat.incarnation).collect();
         let mut all: Vec<Echo> = letters
@@ -194,9 +217,10 @@ impl Ranks {
             .collect();
         // The living incarnation counts, and the one that is believed.
         all.push(Echo {
-            sequence: if round == u64::MAX { 0 } else { round },
+            sequence: 0,
             ..sent
         });
+        all.extend([waiting.round, waiting.newest]);
         let other = world.seat(whose.other()).mind.as_deref();
         let believed = other.map(|m| m.mark(Mark::Believed)).unwrap_or_default();
         all.push(Echo {
@@ -210,7 +234,7 @@ impl Ranks {
             whose,
             all,
             sent,
-            round,
+            waiting,
             under_way,
             replays,
         }
@@ -222,20 +246,13 @@ impl Ranks {
         match mark {
             _ if echo.incarnation == 0 => Some(echo),
             // What comes is above all there is, so it need not stand out itself.
-            Mark::Sent => self
-                .find(Echo {
-                    sequence: echo.sequence.min(u64::MAX - 1),
-                    ..echo
-                })
-                .map(|e| Echo {
-                    sequence: e.sequence.max(echo.sequence.min(1)),
-                    ..e
-                }),
-            // Once sent it is in the round, and so in every later one.
-            Mark::Decided if echo.sequence <= self.sent.sequence => self.find(Echo {
-                sequence: 0,
-                ..echo
+            Mark::Sent => self.find(echo).map(|e| Echo {
+                sequence: e.sequence.max(echo.sequence.min(1)),
+                ..e
             }),
+            Mark::Proof if echo.sequence > 0 => self.first(echo),
+            // Once sent it began a round, and so is below every later proof.
+            Mark::Decided if echo.sequence <= self.sent.sequence => self.first(echo),
             Mark::Decided => {
                 let sent = self.of_mark(Mark::Sent, self.sent)?;
                 Some(Echo {
@@ -243,7 +260,7 @@ impl Ranks {
                     ..sent
                 })
             }
-            Mark::Round => self.find(echo),
+            Mark::Round | Mark::Newest | Mark::Proof => self.find(echo),
             // Every heartbeat under way is above it (the others were lost): its echo is what matters.
             Mark::Believed if !self.replays => self.find(self.reach(echo, living)),
             Mark::Believed => self.find(echo),
@@ -263,18 +280,28 @@ impl Ranks {
         }
     }
 
-    /// As an echo it reaches the round or it does not.
+    /// As an echo it reaches what waits for one, or it does not.
     fn reach(&self, echo: Echo, living: bool) -> Echo {
-        let reached = living && self.round > 0 && echo.sequence >= self.round;
+        let reached = self.waiting.reached(echo);
+        let reaches = living && reached.sequence > 0;
         Echo {
-            sequence: if reached { self.round } else { 0 },
+            sequence: if reaches { reached.sequence } else { 0 },
             ..echo
         }
     }
 
+    fn first(&self, echo: Echo) -> Option<Echo> {
+        let incarnation = self.incarnation(echo.incarnation)?;
+        let sequence = 1;
+        Some(Echo {
+            incarnation,
+            sequence,
+        })
+    }
+
     fn find(&self, echo: Echo) -> Option<Echo> {
         let incarnation = self.incarnation(echo.incarnation)?;
-        if echo.sequence == 0 || echo.sequence == u64::MAX {
+        if echo.sequence == 0 {
             return Some(Echo {
                 incarnation,
                 ..echo

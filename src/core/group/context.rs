@@ -80,32 +80,24 @@ impl Context<'_> {
         self.silence_began() + self.peer.interval() + self.peer.interval() / 4
     }
 
-    /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer,
-    /// whose silence began at most an interval earlier, can have taken over. None: it can ask no
-    /// gateway, or need not fear the peer.
+    /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer can have
+    /// taken over. None: it can ask no gateway, or need not fear the peer.
     pub(super) fn isolation_at(&self) -> Option<Time> {
-        if !self
-            .setup
-            .vifs
-            .iter()
-            .any(|&vif| self.gateways.exist_on(vif))
-        {
+        let vifs = &self.setup.vifs;
+        if !vifs.iter().any(|&vif| self.gateways.exist_on(vif)) {
             return None;
         }
-        let answered = self
-            .setup
-            .vifs
-            .iter()
-            .filter_map(|&vif| self.gateways.last_answer(vif))
-            .max();
-        let contact = self.silence_began().max(answered.unwrap_or(self.started));
         // The peer judges this node by this node's interval; while one was not reloaded they differ.
         let interval = self.peer.interval().min(self.node.interval);
-        let margin = interval + interval / 4;
+        let (detection, margin) = (self.node.detection_time(interval), interval / 4);
+        // It counts from what it has heard, of which an echo tells, or a gateway that answers: a path to the
+        // peer that broke after that lost at most an interval more.
+        let heard = self.peer.hears_since().map(|at| at + detection - margin);
+        let answers = vifs.iter().filter_map(|&vif| self.gateways.last_answer(vif));
+        let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                let taken_over = contact + self.node.detection_time(interval) - margin;
-                Some(taken_over.max(self.overdue()))
+                heard.max(Some(reached))
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
