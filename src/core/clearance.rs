@@ -78,7 +78,7 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
     } else {
         cx.node.misses - 1
     };
-    let unanswered = probes.unanswered(cx.now, cx.node.interval);
+    let unanswered = probes.unanswered(cx.now, cx.node.interval, cx.on_link());
     if unanswered < enough && seen {
         return Verdict::Waiting(Reason::VipAnswered);
     }
@@ -91,41 +91,43 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
 /// The probes of a group's VIPs during one silence of the peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Probes {
-    /// Sent since the last answer.
-    sent: u32,
+    /// Unanswered since the last answer, but for the last one.
+    unanswered: u32,
     last_sent: Option<Time>,
+    /// The last one is not answered.
+    pending: bool,
     answered_at: Option<Time>,
 }
 
 impl Probes {
-    /// Sends the next probe if it is due. What went unanswered while no gateway was reached either
-    /// (`reached`: lately, on every interface) proves nothing and is forgotten.
+    /// Sends the next probe if it is due. `on_link`: when the latest ping was sent that was answered, on the
+    /// interface where that is longest ago. A probe counts once a gateway answered after it; without that it
+    /// may have gone nowhere.
     pub fn tick(
         &mut self,
         now: Time,
         interval: Duration,
-        reached: bool,
+        on_link: Option<Time>,
         group: usize,
         out: &mut Vec<Action>,
     ) {
-        if self.last_sent.is_none_or(|at| now >= at + interval) {
-            // Nor does what was asked before a pause: the peer may have taken over since.
-            if !reached
-                || self
-                    .last_sent
-                    .is_some_and(|at| now.since(at) > 3 * interval)
-            {
-                self.sent = 0;
-            }
-            self.sent = (self.sent + 1).min(100);
-            self.last_sent = Some(now);
-            out.push(Action::Probe { group });
+        if self.last_sent.is_some_and(|at| now < at + interval) {
+            return;
         }
+        self.unanswered = self.unanswered(now, interval, on_link).min(100);
+        // What came before a pause proves nothing, the peer may have taken over since; nor does what came
+        // before this node was cut off.
+        let paused = self.last_sent.is_some_and(|at| now.since(at) > 3 * interval);
+        if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
+            self.unanswered = 0;
+        }
+        (self.last_sent, self.pending) = (Some(now), true);
+        out.push(Action::Probe { group });
     }
 
     /// The peer answered for a VIP: whatever was unanswered before proves nothing.
     pub fn answered(&mut self, now: Time) {
-        self.sent = 0;
+        (self.unanswered, self.pending) = (0, false);
         self.answered_at = Some(now);
     }
 
@@ -147,20 +149,16 @@ impl Probes {
         self.answered_at.iter_mut().for_each(f);
     }
 
-    /// Forgets how many more were sent than any silence needs (a search's `misses` are fewer).
+    /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer).
     pub fn forget_surplus(&mut self) {
-        self.sent = self.sent.min(10);
+        self.unanswered = self.unanswered.min(10);
     }
 
     /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
     /// 2.5 ms, to be answered in.
-    fn unanswered(&self, now: Time, interval: Duration) -> u32 {
-        let last_counts = self.last_sent.is_some_and(|at| now >= at + interval / 4);
-        if last_counts {
-            self.sent
-        } else {
-            self.sent.saturating_sub(1)
-        }
+    fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
+        let counts = |at| now >= at + interval / 4 && on_link.is_some_and(|answer| answer >= at);
+        self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
     }
 }
 

@@ -223,11 +223,8 @@ impl Group {
         if !cx.missing() || !judged {
             self.probes.end();
         } else if cx.tick && !self.running() && self.phase != Phase::Failed && !cx.maintenance {
-            let lately = cx.now - 2 * cx.node.interval;
-            let reached = |vif: &usize| cx.gateways.last_answer(*vif).is_some_and(|at| at > lately);
-            let reached = cx.setup.vifs.iter().all(reached);
             self.probes
-                .tick(cx.now, cx.node.interval, reached, cx.index, out);
+                .tick(cx.now, cx.node.interval, cx.on_link(), cx.index, out);
         }
     }
 

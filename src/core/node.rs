@@ -273,7 +273,10 @@ impl Node {
         let known = self.peer.latest().is_some();
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing => return (false, false),
-            Heard::Candidate => return (false, true),
+            Heard::Candidate => {
+                self.may_agree();
+                return (false, true);
+            }
             Heard::News { restarted } => {
                 if restarted {
                     self.gateways.peer_restarted();
@@ -304,6 +307,19 @@ impl Node {
         }
         self.hear_commands(heartbeat.request, heartbeat.answer, out);
         (true, heartbeat.solicit)
+    }
+
+    /// A restarted peer that is answered now, before it counts as heard, may take the answer for agreement and
+    /// start: evidence from before that is none.
+    fn may_agree(&mut self) {
+        let agreeable = matches!(
+            self.peer.state(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        );
+        if agreeable {
+            let now = self.now;
+            self.groups.iter_mut().for_each(|g| g.vip_answered(now));
+        }
     }
 
     fn finished(&mut self, op: OpId, outcome: Outcome, out: &mut Vec<Action>) {

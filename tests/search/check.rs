@@ -222,9 +222,12 @@ pub enum Excused {
     /// The daemon of one is dead, or paused and may read late what came before, and its machine reaches neither
     /// the other nor a gateway, so that nobody reaches the address there. Until the kernel ends it.
     CutOff,
-    /// The daemon of one is dead or paused, and only services are left there, which no kernel ends: until it
-    /// is back, and a heartbeat interval after.
-    Unattended,
+    /// A path between them came back in the very moment of a takeover, after the last probe that went
+    /// unanswered. Until the first heartbeat on it, an interval at most.
+    JustHealed,
+    /// The daemon of one died or paused and left a service running, which no kernel ends: until it is back
+    /// and has stopped it.
+    LeftBehind,
 }
 
 impl Excused {
@@ -237,7 +240,7 @@ impl Excused {
         if apart && world.lan.split && rules.bounds.split {
             return Some(Excused::Split);
         }
-        SIDES.into_iter().find_map(|side| {
+        let left_behind = SIDES.into_iter().find_map(|side| {
             let seat = world.seat(side);
             let unattended = seat.mind.is_none() || seat.paused;
             if apart && !world.lan.reaches(side) && (unattended || seat.seen.stalled) {
@@ -245,15 +248,19 @@ impl Excused {
             }
             let leases = rules.bounds.groups[group].leased(0);
             let address = leases && seat.groups[group].resources[0].runs;
-            (unattended && !address).then_some(Excused::Unattended)
-        })
+            (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
+        });
+        let heals = rules.bounds.left.lan + rules.bounds.left.cuts > 1;
+        let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));
+        left_behind.or((heals && hear).then_some(Excused::JustHealed))
     }
 
     /// For how many time steps.
     fn bound(self, rules: &Rules) -> u8 {
         match self {
-            Excused::Split | Excused::Unattended => u8::MAX,
+            Excused::Split | Excused::LeftBehind => u8::MAX,
             Excused::CutOff => lifetime(&rules.bounds),
+            Excused::JustHealed => rules.bounds.per_interval as u8 + 1,
         }
     }
 }
@@ -336,7 +343,7 @@ fn started(
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
     let data = rules.bounds.groups[group] == super::setup::Kind::Data;
     let cleared = matches!(state, PeerState::Fenced | PeerState::Left)
-        || (rules.bounds.best_effort && silent && !data && world.lan.reaches(side));
+        || (rules.bounds.best_effort && silent && !data);
     let right = before.groups[group].by_right || cleared;
     let theirs = match event {
         Some(Event::Heartbeat { heartbeat, .. }) => theirs(heartbeat, group, token),

@@ -9,10 +9,11 @@ use super::explore::Sharded;
 use super::lan::Lan;
 use super::machine::power_off;
 use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
+use super::setup::Kind;
 use super::trace;
 use super::world::{SIDES, World};
 use ha_appliance::core::record::Record;
-use ha_appliance::wire::heartbeat::{Role, Side, WishSubject};
+use ha_appliance::wire::heartbeat::{Role, Side, Wish, WishSubject};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Intervals within which it must be so.
@@ -325,17 +326,17 @@ impl Healer {
         let stuck = ran.clone().any(|g| g.role == Role::Failed);
         let view = seat.mind.as_ref().map(|m| m.node.view());
         let heard = seat.mind.as_ref().and_then(|m| m.node.peer_heartbeat());
-        let maintained = heard.is_some_and(|h| {
-            h.wishes
-                .iter()
-                .any(|w| w.subject == WishSubject::Maintenance && w.on)
+        let under_way = world.wire[side.other() as usize].iter();
+        let mut said = under_way.map(|l| &*l.heartbeat).chain(heard);
+        let maintenance = |w: &Wish| w.subject == WishSubject::Maintenance && w.on;
+        let last_word = said.any(|h| {
+            h.wishes.iter().any(maintenance) || h.groups.iter().any(|g| g.role == Role::Failed)
         });
-        let heard_stuck = heard.is_some_and(|h| h.groups.iter().any(|g| g.role == Role::Failed));
         let known = match view {
             Some(view) => view.probe_proven.iter().all(|p| *p),
             None => proven(&seat.disk),
         };
-        known && !stuck && !maintained && !heard_stuck
+        known && !stuck && !last_word
     }
 
     /// What is not yet as it ought to be.
@@ -356,8 +357,12 @@ impl Healer {
         if view.maintenance {
             return Some("maintenance".into());
         }
+        let data_alone = |kind: &Kind| {
+            gone.is_some() && self.rules.bounds.best_effort && *kind == Kind::Data
+        };
         let groups = self.rules.bounds.groups.iter().enumerate();
         groups
+            .filter(|(_, kind)| !data_alone(kind))
             .filter_map(|(group, kind)| {
                 let stopped = view.groups[group].stopped;
                 let eligible = there().any(|side| !view.standby[side as usize]);

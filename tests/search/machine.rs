@@ -72,11 +72,13 @@ pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
 }
 
 /// The daemon or its whole machine dies.
-pub fn crash(world: &mut World, side: Side, how: Crash) {
+pub fn crash(world: &mut World, side: Side, how: Crash, rules: &Rules) {
     if how.power {
         power_off(world, side, how.reached);
     } else {
         die(world, side, how.reached);
+        let seat = world.seat_mut(side);
+        seat.seen.left_behind |= rules.bounds.best_effort && seat.serves();
     }
 }
 

@@ -38,6 +38,7 @@ mod endure;
 mod explore;
 mod heal;
 mod honest;
+mod keep;
 mod lan;
 mod machine;
 mod moves;

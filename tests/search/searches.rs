@@ -5,7 +5,7 @@ use super::check::Property;
 use super::defect::Defect;
 use super::explore::{Samples, explore};
 use super::moves::Rules;
-use super::trace::story;
+use super::keep::{replay, scenario};
 use super::setup::Kind;
 use std::time::Duration;
 
@@ -132,6 +132,78 @@ const NEW: &[Bounds] = &[
         name: "best effort, one fault",
         left: ONE,
         ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be any",
+        left: Left { cuts: 1, lan: 1, ..ONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be flaps",
+        left: Left { cuts: 2, lan: 2, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be service",
+        groups: &[Kind::VipService],
+        left: ONE,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be wishes",
+        wishes: true,
+        left: Left { total: 2, commands: 1, crashes: 1, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be two crashes",
+        left: Left { total: 2, crashes: 2, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be split",
+        split: true,
+        left: Left { cuts: 2, lan: 2, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be two groups",
+        groups: &[Kind::Vip, Kind::Vip],
+        left: Left { total: 1, crashes: 1, commands: 1, pauses: 1, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "be data",
+        groups: &[Kind::Data, Kind::Vip],
+        left: Left { total: 1, crashes: 1, cuts: 1, lan: 1, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "rollback, order, cuts",
+        left: Left { total: 3, crashes: 1, rollbacks: 1, commands: 1, cuts: 2, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "two rollbacks",
+        left: Left { total: 4, crashes: 2, rollbacks: 2, cuts: 1, ..NONE },
+        ..BASE
+    },
+    Bounds {
+        name: "vip wishes",
+        wishes: true,
+        left: Left { total: 2, commands: 1, crashes: 1, pauses: 1, ..NONE },
+        ..VIP
+    },
+    Bounds {
+        name: "service wishes",
+        wishes: true,
+        left: Left { total: 2, commands: 1, failures: 1, ..NONE },
+        ..VIP_SERVICE
+    },
+    Bounds {
+        name: "two groups any",
+        left: Left { cuts: 1, ..ONE },
+        ..TWO
     },
     Bounds {
         name: "best effort, lan",
@@ -375,6 +447,17 @@ const LONG: &[Bounds] = &[
     },
 ];
 
+/// The rules of the search of that name.
+pub fn rules(name: &str) -> Option<Rules> {
+    let mut all = SHORT.iter().chain(LONG).chain(NEW);
+    let bounds = *all.find(|b| b.name == name)?;
+    Some(Rules {
+        bounds,
+        defect: None,
+        only: None,
+    })
+}
+
 /// More states than that and a search is given up as not closed.
 const CAP: u64 = 4_000_000;
 const LONG_CAP: u64 = 150_000_000;
@@ -390,7 +473,7 @@ fn every_property_holds_in_every_state() {
     let (searches, cap) = match std::env::var("SEARCH").as_deref() {
         Ok("long") => (LONG, LONG_CAP),
         Ok("short") => (SHORT, CAP),
-        Ok("new") => (NEW, CAP),
+        Ok("new") => (NEW, 5 * CAP),
         // Plain `cargo test` is not optimised: only the smallest.
         _ => (&SHORT[..1], CAP),
     };
@@ -421,7 +504,7 @@ fn every_property_holds_in_every_state() {
         );
         all += found.states;
         if let Some((broken, moves)) = found.broken {
-            panic!("{}", story(&broken, &moves, &rules));
+            panic!("\n{}", scenario(&broken, &moves, &rules));
         }
         assert!(found.closed, "not closed: more than {cap} states");
     }
@@ -640,11 +723,17 @@ fn every_deliberate_defect_is_found() {
         };
         let found = explore(&rules, CAP, samples);
         match &found.broken {
-            Some((_, moves)) => println!(
-                "{defect:?} breaks {property:?} in {} moves ({} states)",
-                moves.len(),
-                found.states
-            ),
+            Some((broken, moves)) => {
+                println!(
+                    "{defect:?} breaks {property:?} in {} moves ({} states)",
+                    moves.len(),
+                    found.states
+                );
+                // What is printed of it can be played again.
+                let file = scenario(broken, moves, &rules);
+                let again = replay(&file, &rules).expect_err("breaks it again");
+                assert_eq!(again.property, *property);
+            }
             None => missed.push((defect, property)),
         }
     }

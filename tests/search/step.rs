@@ -204,10 +204,13 @@ impl Step {
             match m.cut {
                 Some((_, how)) => {
                     spend(&mut world.left, |l| &mut l.crashes).expect("was affordable");
-                    crash(&mut world, side, how);
+                    crash(&mut world, side, how, rules);
                 }
                 None => self.go_on(&mut world, side, node, rules),
             }
+        }
+        for seat in &mut world.seats {
+            seat.seen.left_behind &= seat.serves();
         }
         check::state(&world, rules)?;
         renumber(&mut world, &rules.bounds);
@@ -298,6 +301,7 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             spend(&mut world.left, |l| &mut l.pauses)?;
             let seat = world.seat_mut(side);
             (seat.paused, seat.seen.stalled) = (true, rules.bounds.best_effort);
+            seat.seen.left_behind |= rules.bounds.best_effort && seat.serves();
             Some(())
         }
         What::Resume(side) => {
@@ -306,7 +310,7 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         }
         What::Crash(side, how) => {
             spend(&mut world.left, |l| &mut l.crashes)?;
-            crash(world, side, how);
+            crash(world, side, how, rules);
             Some(())
         }
         _ => unreachable!("{what:?} is told to a daemon"),

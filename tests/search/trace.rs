@@ -1,44 +1,21 @@
-//! How it came to that: the moves from the beginning, told as a log.
+//! What happens, and what a world looks like, in words.
 
-use super::check::Broken;
-use super::heal::Healer;
-use super::moves::{Move, Rules, What, apply};
+use super::moves::{Move, What};
+use super::step::Step;
 use super::world::World;
 use ha_appliance::core::event::{Action, Change, Event, Report};
 use ha_appliance::wire::heartbeat::{Heartbeat, Side};
 use std::fmt::Write;
 
-/// Plays the moves again and tells them.
-pub fn tell(moves: &[Move], rules: &Rules) -> String {
-    let mut world = Healer::new(*rules).root();
-    let (mut out, mut now) = (String::new(), 0);
-    for m in moves {
-        let Some((step, outcome)) = apply(&world, *m, rules) else {
-            writeln!(out, "cannot happen: {m:?}").unwrap();
-            break;
-        };
-        if m.what == What::Advance {
-            now += rules.bounds.quantum.as_millis();
-            writeln!(out, "{now:>6} ms").unwrap();
-        } else {
-            writeln!(out, "           {}", headline(m, step.event.as_ref())).unwrap();
-            for action in &step.actions {
-                writeln!(out, "             {}", told(action)).unwrap();
-            }
-        }
-        if let Some((after, how)) = m.cut {
-            writeln!(out, "             crash after {after} effects: {how:?}").unwrap();
-        }
-        match outcome {
-            Ok(next) => world = next,
-            Err(broken) => {
-                write!(out, "BROKEN {broken}").unwrap();
-                return out;
-            }
-        }
-    }
-    write!(out, "{}", summary(&world)).unwrap();
-    out
+/// What a node heard and did, a line each.
+pub fn told_of(step: &Step) -> String {
+    let heard = match &step.event {
+        Some(Event::Heartbeat { heartbeat, .. }) => format!("    hears {}\n", said(heartbeat)),
+        _ => String::new(),
+    };
+    let shown = |a: &&Action| !matches!(a, Action::Ping { .. });
+    let actions = step.actions.iter().filter(shown);
+    actions.fold(heard, |all, action| all + &format!("    {}\n", told(action)))
 }
 
 /// What a world looks like, in a few lines.
@@ -132,13 +109,4 @@ pub fn told(action: &Action) -> String {
         }
         other => format!("{other:?}"),
     }
-}
-
-/// A violation with its story.
-pub fn story(broken: &Broken, moves: &[Move], rules: &Rules) -> String {
-    format!(
-        "\n{broken}\nby {} moves:\n{}\n",
-        moves.len(),
-        tell(moves, rules)
-    )
 }

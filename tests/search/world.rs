@@ -116,6 +116,8 @@ pub struct Seen {
     pub unwritable: bool,
     /// Without fencing: the daemon paused, and reads late what came before.
     pub stalled: bool,
+    /// Without fencing: the daemon died or paused while a service ran.
+    pub left_behind: bool,
     /// It advertised what it could not write, or lost what it had written: it may forget.
     pub forgetful: bool,
 }
@@ -213,6 +215,11 @@ impl Seat {
     pub fn keeps(&self, group: usize) -> bool {
         let mut resources = self.groups[group].resources.iter();
         resources.any(|r| r.runs && r.ceded == 0)
+    }
+
+    /// A service runs here.
+    pub fn serves(&self) -> bool {
+        self.groups.iter().any(|g| g.resources[1].runs)
     }
 
     /// Each resource, with its group's index and its own.

@@ -108,6 +108,12 @@ impl Context<'_> {
         self.isolation_at().is_some_and(|at| self.now >= at)
     }
 
+    /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.
+    pub fn on_link(&self) -> Option<Time> {
+        let answers = self.setup.vifs.iter().map(|&vif| self.gateways.last_answer(vif));
+        answers.min().flatten()
+    }
+
     pub(super) fn me(&self) -> Side {
         self.node.me
     }

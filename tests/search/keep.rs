@@ -1,0 +1,99 @@
+//! Violations as files: the moves that led there, as a scenario that can be kept and played again.
+//!
+//! A line that begins with `>` is a move; what follows it is what came of it, for the reader. A file in
+//! `tests/search/kept` is played in every run, as far as its moves can still happen (the last ones of a
+//! fault that was mended cannot), and the pair must recover from where that ends.
+
+use super::check::Broken;
+use super::endure::endure;
+use super::heal::Healer;
+use super::moves::{Move, Rules, apply, next};
+use super::trace;
+use std::fmt::{self, Write};
+use std::path::Path;
+
+/// Tells how that came to be broken.
+pub fn scenario(broken: &Broken, moves: &[Move], rules: &Rules) -> String {
+    let mut out = String::new();
+    for line in broken.to_string().lines() {
+        writeln!(out, "# {line}").unwrap();
+    }
+    writeln!(out, "search {}", rules.bounds.name).unwrap();
+    if let Some(defect) = rules.defect {
+        writeln!(out, "defect {defect:?}").unwrap();
+    }
+    let mut world = Healer::new(*rules).root();
+    for m in moves {
+        writeln!(out, "> {m}").unwrap();
+        let Some((step, outcome)) = apply(&world, *m, rules) else {
+            break;
+        };
+        out += &trace::told_of(&step);
+        match outcome {
+            Ok(next) => world = next,
+            Err(_) => break,
+        }
+    }
+    out + &trace::summary(&world)
+}
+
+/// Plays the file again. Gives how many of its moves could happen, and how many there are.
+pub fn replay(text: &str, rules: &Rules) -> Result<(usize, usize), Broken> {
+    let healer = Healer::new(*rules);
+    let mut world = healer.root();
+    let lines: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("> ")).collect();
+    for (done, line) in lines.iter().enumerate() {
+        let mut after = None;
+        next(&world, rules, &mut |m, outcome| {
+            if m.to_string() == *line {
+                after = Some(outcome);
+            }
+        });
+        match after {
+            Some(outcome) => world = outcome?,
+            None => {
+                healer.heal(&world)?;
+                return Ok((done, lines.len()));
+            }
+        }
+    }
+    healer.heal(&world)?;
+    endure(&world, rules)?;
+    Ok((lines.len(), lines.len()))
+}
+
+#[test]
+fn no_kept_scenario_breaks_anything() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/search/kept");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = text.lines().find_map(|l| l.strip_prefix("search "));
+        let rules = name
+            .and_then(super::searches::rules)
+            .unwrap_or_else(|| panic!("{}: names no search", path.display()));
+        match replay(&text, &rules) {
+            Ok((done, all)) => {
+                println!("{}: {done} of {all} moves", path.display());
+                assert!(2 * done > all, "{}: happens no more", path.display());
+            }
+            Err(broken) => panic!("{}: {broken}", path.display()),
+        }
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.what)?;
+        if self.lost > 0 {
+            write!(f, ", heartbeat {} lost", self.lost)?;
+        }
+        match self.cut {
+            Some((after, how)) => write!(f, ", after {after} effects {how:?}"),
+            None => Ok(()),
+        }
+    }
+}
