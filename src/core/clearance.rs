@@ -117,7 +117,9 @@ impl Probes {
         self.unanswered = self.unanswered(now, interval, on_link).min(100);
         // What came before a pause proves nothing, the peer may have taken over since; nor does what came
         // before this node was cut off.
-        let paused = self.last_sent.is_some_and(|at| now.since(at) > 3 * interval);
+        let paused = self
+            .last_sent
+            .is_some_and(|at| now.since(at) > 3 * interval);
         if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
             self.unanswered = 0;
         }

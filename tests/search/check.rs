@@ -171,9 +171,10 @@ pub fn action(
             }
             Ok(())
         }
-        Action::Clear { .. } if node.view().maintenance => {
-            rules.broken(Property::HandsOff, format!("{side:?} seeks clearance in maintenance"))
-        }
+        Action::Clear { .. } if node.view().maintenance => rules.broken(
+            Property::HandsOff,
+            format!("{side:?} seeks clearance in maintenance"),
+        ),
         _ => Ok(()),
     }
 }
@@ -185,7 +186,7 @@ pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
             let excused = Excused::find(world, group, rules);
             if excused.is_none_or(|why| world.both[group] > why.bound(rules)) {
                 let how = format!("both run group {group}, excused: {excused:?}");
-                return rules.broken(Property::NeverBoth, how);
+                rules.broken(Property::NeverBoth, how)?;
             }
         }
         if world.seats.iter().any(|s| s.seen.forgetful) {
@@ -200,7 +201,7 @@ pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
                 .iter()
                 .find(|b| a.epoch == b.epoch && a.holder != b.holder)
             {
-                return rules.broken(Property::OneHolder, format!("{a} and {b}"));
+                rules.broken(Property::OneHolder, format!("{a} and {b}"))?;
             }
         }
     }
@@ -277,43 +278,43 @@ fn said(
     let on_disk = seat.disk.groups.get(group).map_or(0, |g| g.highest);
     let granted_all_the_same = seat.seen.unwritable || seat.seen.forgetful && token == known;
     if token.epoch > on_disk && !granted_all_the_same {
-        return rules.broken(
+        rules.broken(
             Property::Persisted,
             format!("{side:?} advertises {token}, its disk knows {on_disk}"),
-        );
+        )?;
     }
     if token.epoch < known.epoch && !seat.seen.forgetful {
-        return rules.broken(
+        rules.broken(
             Property::EpochsGrow,
             format!("{side:?} advertises {token} after {known}"),
-        );
+        )?;
     }
     let given = known.holder == side && token.holder == other && token != known;
     // A grant is on disk before the stop, so that a crash between the two comes back with it.
     if given && seat.seen.spoke {
         if seat.keeps(group) {
-            return rules.broken(
+            rules.broken(
                 Property::StoppedBeforeGrant,
                 format!("{side:?} gives {token} away while it runs"),
-            );
+            )?;
         }
         if report.role == Role::Failed {
-            return rules.broken(
+            rules.broken(
                 Property::FailedStopNeverGrants,
                 format!("{side:?} gives {token} away after a failed stop"),
-            );
+            )?;
         }
     }
     if report.proven_stopped && seat.keeps(group) {
-        return rules.broken(
+        rules.broken(
             Property::ProvenStopped,
             format!("{side:?} says it is stopped while it runs"),
-        );
+        )?;
     }
     let kept = world.seats.iter().all(|s| !s.seen.forgetful);
     let seen = highest(world, other, group).max(known.epoch);
     if kept && token.epoch > seen && parity(token) != side {
-        return rules.broken(Property::OwnParity, format!("{side:?} minted {token}"));
+        rules.broken(Property::OwnParity, format!("{side:?} minted {token}"))?;
     }
     Ok(())
 }
@@ -331,13 +332,12 @@ fn started(
     let (_, token) = node.stands(group);
     let saved = seat.disk.groups.get(group).map(|g| g.token);
     // (A grant withdrawn in this step may still be there: with it the node would know less, not more.)
-    if saved.map_or(0, |s| s.epoch) < token.epoch
-        && !(seat.seen.forgetful || seat.seen.unwritable)
+    if saved.map_or(0, |s| s.epoch) < token.epoch && !(seat.seen.forgetful || seat.seen.unwritable)
     {
-        return rules.broken(
+        rules.broken(
             Property::Persisted,
             format!("{side:?} starts with {token}, its disk has {saved:?}"),
-        );
+        )?;
     }
     let state = node.peer_state();
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);

@@ -1,10 +1,13 @@
 //! Deliberate defects, to see the search find them. Each makes the node believe what a broken rule
 //! would make it believe, by changing what it hears or what the world does: the core stays as it is.
 
+use super::setup::name;
 use super::world::{Mind, World};
+use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::event::Action;
-use ha_appliance::wire::heartbeat::{Heartbeat, Side, Token};
+use ha_appliance::core::group::resource_op;
+use ha_appliance::wire::heartbeat::{Heartbeat, Request, RequestVerb, Role, Side, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
@@ -26,6 +29,8 @@ pub enum Defect {
     StaleIncarnation,
     /// The second node mints even epochs.
     WrongParity,
+    /// It says that it holds whatever token it knows.
+    Usurps,
     /// A cession counts as done before it is: a grant before it.
     CedeLies,
     /// "Proven stopped" from the cession on, and not from the grant on.
@@ -40,10 +45,18 @@ pub enum Defect {
     NothingWritten,
     /// A restarted daemon does not read what is on disk.
     NothingRead,
-    /// In maintenance operations begin as ever.
+    /// In maintenance it stops what runs.
     Meddles,
-    /// Gateways and addresses answer although they do not: evidence out of nothing.
+    /// In standby it starts what does not run.
+    Disobeys,
+    /// After a failed stop it grants all the same.
+    GrantsFailed,
+    /// Gateways answer although they do not, and no address is ever answered for.
     BlindProbe,
+    /// No source of clearance is ever asked.
+    NeverAsks,
+    /// The peer is heard to ask for a failover in every heartbeat.
+    Nags,
 }
 
 impl Defect {
@@ -67,20 +80,34 @@ impl Defect {
                 let (_, own) = receiver.node.stands(0);
                 heartbeat.groups[0].token = own;
             }
-            // Wishes never arrive, so that this node goes on in the peer's maintenance.
-            Defect::Meddles => heartbeat.wishes.clear(),
+            Defect::Nags => {
+                heartbeat.request = Some(Request {
+                    number: heartbeat.sequence as u32,
+                    verb: RequestVerb::Failover,
+                    group: heartbeat.groups[0].name,
+                });
+            }
             _ => {}
         }
     }
 
     /// What a node seems to want.
-    pub fn pretend(self, world: &World, side: Side, actions: &mut Vec<Action>) {
+    pub fn pretend(self, world: &World, side: Side, node: &Node, actions: &mut Vec<Action>) {
+        let here = world.seat(side).groups[0].resources[0];
+        let (op, group, resource) = (resource_op(name(0), 1), 0, 0);
         let wrong = |token: &mut Token| token.epoch += token.epoch % 2;
         match self {
             Defect::EarlyProof if actions.iter().any(|a| matches!(a, Action::Cede { .. })) => {
                 for action in actions {
                     if let Action::Send(heartbeat) = action {
                         heartbeat.groups[0].proven_stopped = true;
+                    }
+                }
+            }
+            Defect::Usurps => {
+                for action in actions {
+                    if let Action::Send(heartbeat) = action {
+                        heartbeat.groups[0].token.holder = side;
                     }
                 }
             }
@@ -94,12 +121,36 @@ impl Defect {
                 }
             }
             Defect::LateRenewal => {
-                let ceded = world.seat(side).groups[0].resources[0].ceded > 0;
-                let gives = |a: &Action| matches!(a, Action::Send(h) if h.groups[0].token.holder != side);
-                if ceded && actions.iter().any(gives) {
-                    let (group, forever) = (0, false);
+                let gives =
+                    |a: &Action| matches!(a, Action::Send(h) if h.groups[0].token.holder != side);
+                if here.ceded > 0 && actions.iter().any(gives) {
+                    let forever = false;
                     actions.push(Action::Renew { group, forever });
                 }
+            }
+            Defect::GrantsFailed => {
+                for action in actions {
+                    if let Action::Send(heartbeat) = action
+                        && heartbeat.groups[0].role == Role::Failed
+                    {
+                        let token = &mut heartbeat.groups[0].token;
+                        (token.epoch, token.holder) = (token.epoch + 2, side.other());
+                    }
+                }
+            }
+            Defect::Meddles if node.view().maintenance && here.runs && here.doing.is_none() => {
+                actions.push(Action::Stop {
+                    op,
+                    group,
+                    resource,
+                });
+            }
+            Defect::Disobeys if node.view().standby[side as usize] && !here.runs => {
+                actions.push(Action::Start {
+                    op,
+                    group,
+                    resource,
+                });
             }
             _ => {}
         }

@@ -37,7 +37,11 @@ impl Lasting {
         let cuts = [[true, true], [true, false], [false, true]];
         let mut all: Vec<_> = cuts.map(Lasting::Cut).into();
         for side in SIDES {
-            all.extend([Lasting::Starts(side), Lasting::Dies(side), Lasting::Disk(side)]);
+            all.extend([
+                Lasting::Starts(side),
+                Lasting::Dies(side),
+                Lasting::Disk(side),
+            ]);
             all.extend(best_effort.then_some(Lasting::Port(side)));
         }
         all.extend(best_effort.then_some(Lasting::Gateway));
@@ -86,7 +90,13 @@ impl Lasting {
         let Lasting::Dies(side) = self else {
             return None;
         };
-        let mortal = |group: usize| rules.bounds.groups.get(group).is_some_and(|k| *k != Kind::Data);
+        let mortal = |group: usize| {
+            rules
+                .bounds
+                .groups
+                .get(group)
+                .is_some_and(|k| *k != Kind::Data)
+        };
         let mut resources = world.seat(side).resources();
         let (group, resource, _) =
             resources.find(|(g, _, it)| mortal(*g) && it.runs && it.doing.is_none())?;
@@ -107,7 +117,8 @@ pub fn endure(world: &World, rules: &Rules) -> Result<(), Broken> {
     };
     let rules = Rules { bounds, ..*rules };
     let all = Lasting::all(bounds.best_effort);
-    all.into_iter().try_for_each(|lasting| last(world, lasting, &rules))
+    all.into_iter()
+        .try_for_each(|lasting| last(world, lasting, &rules))
 }
 
 fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {

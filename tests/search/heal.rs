@@ -83,6 +83,13 @@ impl Healer {
     pub fn root(&self) -> World {
         let left = self.rules.bounds.left;
         let mut world = World::new(left);
+        if let (true, Some(_)) = (self.rules.bounds.settled, self.rules.defect) {
+            let rules = Rules {
+                defect: None,
+                ..self.rules
+            };
+            return Healer::new(rules).root();
+        }
         if self.rules.bounds.settled {
             world.left = ENOUGH;
             let wrong = "nothing is wrong yet";
@@ -321,7 +328,8 @@ impl Healer {
             return true;
         }
         let seat = world.seat(side);
-        let proven = |record: &Record| record.vifs.iter().all(|v| v.proven) && !record.vifs.is_empty();
+        let proven =
+            |record: &Record| record.vifs.iter().all(|v| v.proven) && !record.vifs.is_empty();
         let ran = world.seat(side.other()).groups.iter();
         let stuck = ran.clone().any(|g| g.role == Role::Failed);
         let view = seat.mind.as_ref().map(|m| m.node.view());
@@ -357,9 +365,8 @@ impl Healer {
         if view.maintenance {
             return Some("maintenance".into());
         }
-        let data_alone = |kind: &Kind| {
-            gone.is_some() && self.rules.bounds.best_effort && *kind == Kind::Data
-        };
+        let data_alone =
+            |kind: &Kind| gone.is_some() && self.rules.bounds.best_effort && *kind == Kind::Data;
         let groups = self.rules.bounds.groups.iter().enumerate();
         groups
             .filter(|(_, kind)| !data_alone(kind))

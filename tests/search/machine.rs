@@ -40,7 +40,9 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
                 it.left = ENDLESS;
             }
         }
-        Action::Clear { .. } => world.seat_mut(side).asking = true,
+        Action::Clear { .. } => {
+            world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
+        }
         _ => {}
     }
 }
@@ -50,7 +52,7 @@ pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
     let (joined, other) = (world.lan.joined(), side.other());
     match action {
         Action::Ping { .. } => {
-            let reached = world.lan.reaches(side);
+            let reached = world.lan.reaches(side) || rules.defect == Some(Defect::BlindProbe);
             world.seat_mut(side).news.pong |= reached;
         }
         Action::Probe { group } if joined && world.seat(other).powered => {
@@ -86,7 +88,8 @@ pub fn power_off(world: &mut World, side: Side, reached: bool) {
     die(world, side, reached);
     let seat = world.seat_mut(side);
     seat.powered = false;
-    seat.resources_mut().for_each(|it| *it = Resource::default());
+    seat.resources_mut()
+        .for_each(|it| *it = Resource::default());
 }
 
 /// The daemon is no more.

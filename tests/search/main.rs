@@ -1,35 +1,44 @@
-//! An exhaustive search: two real nodes (`core::Node::step`, the code that ships), one group (a resource that
-//! holds data; an address, which moves without a gap; an address and a service), and an
+//! An exhaustive search: two real nodes (`core::Node::step`, the code that ships), one or two groups (a
+//! resource that holds data; an address, which moves without a gap; an address and a service), and an
 //! adversary that may do anything within stated bounds, in any order. Every state within the bounds
-//! is visited, every property is judged in each.
+//! is visited, every property (`check`) is judged in each.
 //!
 //! **World.** Two machines (`world`): a daemon or none, a disk with a write under way, resources that
 //! may run, an operation under way for each, a kernel that ends an address which is not renewed (and brings
-//! back one that is), a source of clearance being asked (fencing, and truthful: it says
-//! done at a moment at which the peer is off, having switched it off if need be). Between them
-//! heartbeats under way.
+//! back one that is). Between them heartbeats under way. With fencing a source of clearance, truthful: it
+//! says done at a moment at which the peer is off, having switched it off if need be. In best effort
+//! instead the clients' network (`lan`): a gateway that answers, addresses that the machines' kernels answer
+//! for, and the heartbeats' path of last resort.
 //!
-//! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The network
+//! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The interlink
 //! changes to any pattern of cut directions; what was under way then arrives at any time later or
-//! never. (In a *lossy* search any heartbeat may be lost or late at any time.) A daemon dies, or its machine
-//! loses power, between any two actions of a step; a write under way then reached the disk or did
-//! not. It returns with its state or wiped. Writes, starts, stops and looks take any time, fail, fail after
-//! having reached the disk. Operators order. Daemons pause.
+//! never. (In a *lossy* search any heartbeat may be lost or late at any time.) Ports of the clients' network
+//! die, the gateway does, the network splits. A daemon dies, or its machine loses power, between any two
+//! actions of a step; a write under way then reached the disk or did not. It returns with its state,
+//! with an older one, or wiped. Writes, starts, stops and looks take any time, fail, fail after having
+//! reached the disk. Services die, addresses are deleted. Operators order. Daemons pause for any time. A
+//! clock gets ahead of the other.
 //!
-//! **Time** keeps its meaning: it passes in steps of one heartbeat interval, and only when every
-//! deadline that has come was served (or the daemon pauses, which is counted). Heartbeats between
-//! two such points are in any order.
+//! **Time** keeps its meaning: it passes in steps of one heartbeat interval, or of a quarter where evidence
+//! is judged so finely, and only when every deadline that has come was served (or the daemon pauses).
+//! Heartbeats between two such points are in any order.
+//!
+//! **Recovery.** From states all over the search the faults end (`heal`): the pair must come to one active
+//! node for each group, or, if one machine stays off, the other must run what it safely can. Or one fault
+//! lasts (`endure`): then groups must not wander.
 //!
 //! **Ending.** A search *closes* when no new state is left; one that meets its cap fails. Histories with the same
-//! future are one state (`canonical`); that this loses nothing is tested beside it.
+//! future are one state (`canonical`); that this loses nothing is tested beside it (`honest`). A violation is
+//! printed as a scenario file that can be kept and played again (`keep`).
 //!
 //! **Why not stateright**: its model wants a state that is cloned, hashed and compared as it is, and
 //! one function for the next state. Here a step's outcomes share the step, minds share memory, the
-//! fingerprint is kept instead of the state, and recovery (`heal`) is tried from states as they are found;
+//! fingerprint is kept instead of the state, and recovery is tried from states as they are found;
 //! that is most of the code, and none of it would be saved.
 //!
 //! `scripts/search` runs it, `scripts/search long` goes deeper; plain `cargo test` runs only the smallest.
 
+mod bites;
 mod bounds;
 mod canonical;
 mod check;

@@ -34,14 +34,21 @@ pub enum What {
     /// What just began does not end at once.
     Slow(Side),
     /// The daemon starts (the machine is switched on, if it is off).
-    Boot { side: Side, disk: Disk },
+    Boot {
+        side: Side,
+        disk: Disk,
+    },
     /// The daemon pauses, or goes on.
     Pause(Side),
     Resume(Side),
     /// The daemon's deadline is served.
     Tick(Side),
     /// A heartbeat under way arrives, and may arrive again.
-    Deliver { from: Side, slot: u8, again: bool },
+    Deliver {
+        from: Side,
+        slot: u8,
+        again: bool,
+    },
     /// What the clients' network has for the daemon arrives.
     News(Side),
     /// A write ends. A failed one may have reached the disk all the same.
@@ -58,13 +65,27 @@ pub enum What {
         done: bool,
     },
     /// The kernel ends an address that was not renewed.
-    Expired { side: Side, group: u8 },
+    Expired {
+        side: Side,
+        group: u8,
+    },
     /// A service dies, or an address is deleted.
-    Dies { side: Side, group: u8, resource: u8 },
+    Dies {
+        side: Side,
+        group: u8,
+        resource: u8,
+    },
     /// The daemon learns of it.
-    Noticed { side: Side, group: u8, resource: u8 },
+    Noticed {
+        side: Side,
+        group: u8,
+        resource: u8,
+    },
     /// The source switches the peer off (its write under way reaches the disk or not) and says so.
-    Cleared { side: Side, reached: bool },
+    Cleared {
+        side: Side,
+        reached: bool,
+    },
     /// The source says that it cannot.
     Refused(Side),
     /// An operator's order.
@@ -133,9 +154,7 @@ pub fn next(world: &World, rules: &Rules, each: &mut dyn FnMut(Move, Result<Worl
         }
         let effects = || step.actions.iter().filter(|a| effect(a));
         for after in 1..effects().count() {
-            let sent = effects()
-                .take(after)
-                .any(|a| matches!(a, Action::Send(_)));
+            let sent = effects().take(after).any(|a| matches!(a, Action::Send(_)));
             let writes = step.world.seat(side).writing.is_some()
                 || effects()
                     .take(after)
@@ -253,7 +272,11 @@ fn of_kernel(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
     }
     for (group, resource, it) in seat.resources() {
         // Data does not die; and of an address only one that lives may be deleted.
-        let mortal = rules.bounds.groups.get(group).is_some_and(|k| *k != super::setup::Kind::Data);
+        let mortal = rules
+            .bounds
+            .groups
+            .get(group)
+            .is_some_and(|k| *k != super::setup::Kind::Data);
         if mortal && it.runs && it.doing.is_none() && it.ceded == 0 && it.left != ENDLESS {
             let (group, resource) = (group as u8, resource as u8);
             all.push(What::Dies {
@@ -282,7 +305,11 @@ fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
     let failing = affordable(left, |l| l.failures);
     let from = side.other();
     for slot in 0..world.wire[from as usize].len() as u8 {
-        for again in if rules.bounds.replays { &[false, true][..] } else { &[false] } {
+        for again in if rules.bounds.replays {
+            &[false, true][..]
+        } else {
+            &[false]
+        } {
             let again = *again;
             all.push(What::Deliver { from, slot, again });
         }

@@ -1,16 +1,15 @@
-//! Which searches there are: for every push, for a night, and one per deliberate defect.
+//! Which searches there are: for every push, and for a night.
 
 use super::bounds::{Bounds, Left};
 use super::check::Property;
-use super::defect::Defect;
 use super::explore::{Samples, explore};
+use super::keep::scenario;
 use super::moves::Rules;
-use super::keep::{replay, scenario};
 use super::setup::Kind;
 use std::time::Duration;
 
 /// Nothing happens but what is free.
-const NONE: Left = Left {
+pub const NONE: Left = Left {
     total: 0,
     crashes: 0,
     wipes: 0,
@@ -38,8 +37,22 @@ const ONE: Left = Left {
     slow: 1,
     ..NONE
 };
+/// Two of anything.
+const TWO: Left = Left {
+    total: 2,
+    crashes: 2,
+    wipes: 1,
+    rollbacks: 1,
+    failures: 2,
+    fences: 2,
+    commands: 1,
+    pauses: 2,
+    slips: 2,
+    slow: 2,
+    ..NONE
+};
 /// The common shape; what a search changes stands in its entry.
-const BASE: Bounds = Bounds {
+pub const BASE: Bounds = Bounds {
     name: "",
     groups: &[Kind::Data],
     best_effort: false,
@@ -57,9 +70,8 @@ const BASE: Bounds = Bounds {
     raw: false,
     left: NONE,
 };
-
 /// An address: a time step is half a second, so that its times are few of them.
-const VIP: Bounds = Bounds {
+pub const VIP: Bounds = Bounds {
     groups: &[Kind::Vip],
     quantum: Duration::from_millis(500),
     ..BASE
@@ -68,14 +80,13 @@ const VIP_SERVICE: Bounds = Bounds {
     groups: &[Kind::VipService],
     ..VIP
 };
-
-const TWO: Bounds = Bounds {
+const TWO_GROUPS: Bounds = Bounds {
     groups: &[Kind::Data, Kind::Data],
     ..BASE
 };
 /// Evidence is judged within a quarter of an interval, and in fewer than three misses there would be no
 /// time for a holder that is cut off to stop before its peer takes over.
-const BEST_EFFORT: Bounds = Bounds {
+pub const BEST_EFFORT: Bounds = Bounds {
     groups: &[Kind::Vip],
     best_effort: true,
     quantum: Duration::from_millis(125),
@@ -83,134 +94,6 @@ const BEST_EFFORT: Bounds = Bounds {
     misses: 3,
     ..BASE
 };
-
-const NEW: &[Bounds] = &[
-    Bounds {
-        name: "a disk that goes back",
-        left: Left { total: 2, crashes: 1, rollbacks: 1, cuts: 1, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "wishes",
-        wishes: true,
-        left: Left { total: 1, commands: 1, cuts: 1, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "wishes and a crash",
-        wishes: true,
-        left: Left { total: 2, commands: 1, crashes: 1, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "two wishes",
-        wishes: true,
-        left: Left { total: 2, commands: 2, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "two groups, cold",
-        settled: false,
-        ..TWO
-    },
-    Bounds {
-        name: "two groups",
-        left: Left { total: 1, crashes: 1, failures: 1, fences: 1, commands: 1, pauses: 1, ..NONE },
-        ..TWO
-    },
-    Bounds {
-        name: "two groups, a cut",
-        left: Left { total: 1, fences: 1, cuts: 1, ..NONE },
-        ..TWO
-    },
-    Bounds {
-        name: "best effort, cold",
-        settled: false,
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "best effort, one fault",
-        left: ONE,
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be any",
-        left: Left { cuts: 1, lan: 1, ..ONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be flaps",
-        left: Left { cuts: 2, lan: 2, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be service",
-        groups: &[Kind::VipService],
-        left: ONE,
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be wishes",
-        wishes: true,
-        left: Left { total: 2, commands: 1, crashes: 1, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be two crashes",
-        left: Left { total: 2, crashes: 2, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be split",
-        split: true,
-        left: Left { cuts: 2, lan: 2, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be two groups",
-        groups: &[Kind::Vip, Kind::Vip],
-        left: Left { total: 1, crashes: 1, commands: 1, pauses: 1, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "be data",
-        groups: &[Kind::Data, Kind::Vip],
-        left: Left { total: 1, crashes: 1, cuts: 1, lan: 1, ..NONE },
-        ..BEST_EFFORT
-    },
-    Bounds {
-        name: "rollback, order, cuts",
-        left: Left { total: 3, crashes: 1, rollbacks: 1, commands: 1, cuts: 2, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "two rollbacks",
-        left: Left { total: 4, crashes: 2, rollbacks: 2, cuts: 1, ..NONE },
-        ..BASE
-    },
-    Bounds {
-        name: "vip wishes",
-        wishes: true,
-        left: Left { total: 2, commands: 1, crashes: 1, pauses: 1, ..NONE },
-        ..VIP
-    },
-    Bounds {
-        name: "service wishes",
-        wishes: true,
-        left: Left { total: 2, commands: 1, failures: 1, ..NONE },
-        ..VIP_SERVICE
-    },
-    Bounds {
-        name: "two groups any",
-        left: Left { cuts: 1, ..ONE },
-        ..TWO
-    },
-    Bounds {
-        name: "best effort, lan",
-        left: Left { cuts: 1, lan: 1, ..NONE },
-        ..BEST_EFFORT
-    },
-];
 
 const SHORT: &[Bounds] = &[
     Bounds {
@@ -241,6 +124,17 @@ const SHORT: &[Bounds] = &[
             total: 2,
             crashes: 1,
             wipes: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "a disk that goes back",
+        left: Left {
+            total: 2,
+            crashes: 1,
+            rollbacks: 1,
             cuts: 1,
             ..NONE
         },
@@ -296,6 +190,37 @@ const SHORT: &[Bounds] = &[
         ..BASE
     },
     Bounds {
+        name: "wishes",
+        wishes: true,
+        left: Left {
+            total: 1,
+            commands: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "two groups, cold",
+        settled: false,
+        ..TWO_GROUPS
+    },
+    Bounds {
+        name: "two groups, one fault of any kind",
+        left: ONE,
+        ..TWO_GROUPS
+    },
+    Bounds {
+        name: "two groups, cut",
+        left: Left {
+            total: 1,
+            fences: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..TWO_GROUPS
+    },
+    Bounds {
         name: "an address, moved",
         left: Left {
             total: 1,
@@ -335,6 +260,25 @@ const SHORT: &[Bounds] = &[
         },
         ..VIP_SERVICE
     },
+    Bounds {
+        name: "best effort, cold",
+        settled: false,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, one fault of any kind",
+        left: ONE,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, cut off",
+        left: Left {
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
 ];
 
 const LONG: &[Bounds] = &[
@@ -352,6 +296,12 @@ const LONG: &[Bounds] = &[
     Bounds {
         name: "cold start, one fault of any kind",
         settled: false,
+        left: Left { cuts: 1, ..ONE },
+        ..BASE
+    },
+    Bounds {
+        name: "three misses",
+        misses: 3,
         left: Left { cuts: 1, ..ONE },
         ..BASE
     },
@@ -378,9 +328,35 @@ const LONG: &[Bounds] = &[
         ..BASE
     },
     Bounds {
-        name: "three misses",
-        misses: 3,
-        left: Left { cuts: 1, ..ONE },
+        name: "wishes and a crash",
+        wishes: true,
+        left: Left {
+            total: 2,
+            commands: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "two wishes",
+        wishes: true,
+        left: Left {
+            total: 2,
+            commands: 2,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "two disks that go back",
+        left: Left {
+            total: 4,
+            crashes: 2,
+            rollbacks: 2,
+            cuts: 1,
+            ..NONE
+        },
         ..BASE
     },
     Bounds {
@@ -395,19 +371,18 @@ const LONG: &[Bounds] = &[
     },
     Bounds {
         name: "two faults of any kind",
-        left: Left {
-            total: 2,
-            crashes: 2,
-            wipes: 1,
-            failures: 2,
-            fences: 2,
-            commands: 1,
-            pauses: 2,
-            slow: 2,
-            cuts: 1,
-            ..NONE
-        },
+        left: Left { cuts: 1, ..TWO },
         ..BASE
+    },
+    Bounds {
+        name: "two groups, one fault of any kind under a cut",
+        left: Left { cuts: 1, ..ONE },
+        ..TWO_GROUPS
+    },
+    Bounds {
+        name: "two groups, two faults of any kind",
+        left: TWO,
+        ..TWO_GROUPS
     },
     Bounds {
         name: "an address, one fault of any kind under a cut",
@@ -429,6 +404,19 @@ const LONG: &[Bounds] = &[
         ..VIP
     },
     Bounds {
+        name: "an address, wishes and a fault",
+        wishes: true,
+        left: Left {
+            total: 2,
+            commands: 1,
+            crashes: 1,
+            failures: 1,
+            pauses: 1,
+            ..NONE
+        },
+        ..VIP
+    },
+    Bounds {
         name: "an address and a service, one fault of any kind under a cut",
         left: Left { cuts: 1, ..ONE },
         ..VIP_SERVICE
@@ -445,11 +433,99 @@ const LONG: &[Bounds] = &[
         },
         ..VIP_SERVICE
     },
+    Bounds {
+        name: "an address and a service, a wish and a failure",
+        wishes: true,
+        left: Left {
+            total: 2,
+            commands: 1,
+            failures: 1,
+            ..NONE
+        },
+        ..VIP_SERVICE
+    },
+    Bounds {
+        name: "best effort, a service",
+        groups: &[Kind::VipService],
+        left: ONE,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, one fault of any kind when cut off",
+        left: Left {
+            cuts: 1,
+            lan: 1,
+            ..ONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, networks come and go",
+        left: Left {
+            cuts: 2,
+            lan: 2,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, split",
+        split: true,
+        left: Left {
+            cuts: 2,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, two crashes",
+        left: Left {
+            total: 2,
+            crashes: 2,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, wishes",
+        wishes: true,
+        left: Left {
+            total: 1,
+            commands: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, two groups",
+        groups: &[Kind::Vip, Kind::Vip],
+        left: Left {
+            total: 1,
+            crashes: 1,
+            commands: 1,
+            pauses: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, data beside an address",
+        groups: &[Kind::Data, Kind::Vip],
+        left: Left {
+            total: 1,
+            crashes: 1,
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
 ];
 
 /// The rules of the search of that name.
 pub fn rules(name: &str) -> Option<Rules> {
-    let mut all = SHORT.iter().chain(LONG).chain(NEW);
+    let mut all = SHORT.iter().chain(LONG);
     let bounds = *all.find(|b| b.name == name)?;
     Some(Rules {
         bounds,
@@ -459,21 +535,23 @@ pub fn rules(name: &str) -> Option<Rules> {
 }
 
 /// More states than that and a search is given up as not closed.
-const CAP: u64 = 4_000_000;
+pub const CAP: u64 = 4_000_000;
 const LONG_CAP: u64 = 150_000_000;
 
 /// From how many states recovery and lasting faults are tried.
-const SAMPLES: Samples = Samples {
-    heal: 16,
-    endure: 1 << 15,
-};
+fn samples(bounds: &Bounds) -> Samples {
+    let rarely = u64::from(bounds.per_interval);
+    Samples {
+        heal: 16 * rarely * rarely,
+        endure: (1 << 15) * rarely,
+    }
+}
 
 #[test]
 fn every_property_holds_in_every_state() {
     let (searches, cap) = match std::env::var("SEARCH").as_deref() {
         Ok("long") => (LONG, LONG_CAP),
         Ok("short") => (SHORT, CAP),
-        Ok("new") => (NEW, 5 * CAP),
         // Plain `cargo test` is not optimised: only the smallest.
         _ => (&SHORT[..1], CAP),
     };
@@ -492,7 +570,7 @@ fn every_property_holds_in_every_state() {
             defect: None,
             only: None,
         };
-        let found = explore(&rules, cap, SAMPLES);
+        let found = explore(&rules, cap, samples(bounds));
         println!(
             "  {} states, {} transitions, depth {}, {:.1} s; {} recoveries tried, {} blocked by a failed stop",
             found.states,
@@ -510,232 +588,4 @@ fn every_property_holds_in_every_state() {
     }
     assert!(all > 0, "no search has that name");
     println!("\nall closed, {all} states");
-}
-
-/// An operator's move.
-const MOVE: Left = Left {
-    total: 1,
-    commands: 1,
-    ..NONE
-};
-
-/// The smallest bounds in which each defect shows, and the property that it breaks.
-const BITES: &[(Defect, Property, Bounds)] = &[
-    (
-        Defect::StopLies,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 1,
-                commands: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::StopLies,
-        Property::StoppedBeforeGrant,
-        Bounds {
-            left: Left {
-                total: 1,
-                commands: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::BlindLook,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 2,
-                commands: 1,
-                crashes: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::BlindLook,
-        Property::ProvenStopped,
-        Bounds {
-            left: Left {
-                total: 1,
-                crashes: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::Unproven,
-        Property::StartedByRight,
-        Bounds {
-            settled: false,
-            left: Left {
-                total: 1,
-                slow: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::Unproven,
-        Property::NeverBoth,
-        Bounds {
-            settled: false,
-            left: Left {
-                total: 3,
-                crashes: 1,
-                wipes: 1,
-                slow: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::Contested,
-        Property::NeverBoth,
-        Bounds {
-            settled: false,
-            left: Left {
-                total: 1,
-                slow: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::OldEcho,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 1,
-                crashes: 1,
-                cuts: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::SourceLies,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 1,
-                fences: 1,
-                cuts: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::HigherEpoch,
-        Property::OneActive,
-        Bounds {
-            left: Left {
-                total: 1,
-                crashes: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::StaleIncarnation,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 1,
-                crashes: 1,
-                cuts: 1,
-                ..NONE
-            },
-            ..BASE
-        },
-    ),
-    (
-        Defect::NothingWritten,
-        Property::Persisted,
-        Bounds {
-            settled: false,
-            ..BASE
-        },
-    ),
-    (
-        Defect::CedeLies,
-        Property::StoppedBeforeGrant,
-        Bounds { left: MOVE, ..VIP },
-    ),
-    (
-        Defect::CedeLies,
-        Property::NeverBoth,
-        Bounds { left: MOVE, ..VIP },
-    ),
-    (
-        Defect::EarlyProof,
-        Property::ProvenStopped,
-        Bounds { left: MOVE, ..VIP },
-    ),
-    (
-        Defect::LateRenewal,
-        Property::NeverBoth,
-        Bounds { left: MOVE, ..VIP },
-    ),
-    (
-        Defect::LongCede,
-        Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 2,
-                crashes: 1,
-                ..MOVE
-            },
-            ..VIP
-        },
-    ),
-];
-
-#[test]
-fn every_deliberate_defect_is_found() {
-    let mut missed = vec![];
-    for (defect, property, bounds) in BITES {
-        let rules = Rules {
-            bounds: *bounds,
-            defect: Some(*defect),
-            only: Some(*property),
-        };
-        let recovers = matches!(
-            property,
-            Property::OneActive | Property::TakesOver | Property::GrantKept
-        );
-        let samples = Samples {
-            heal: recovers as u64,
-            endure: (*property == Property::MovesBounded) as u64 * 64,
-        };
-        let found = explore(&rules, CAP, samples);
-        match &found.broken {
-            Some((broken, moves)) => {
-                println!(
-                    "{defect:?} breaks {property:?} in {} moves ({} states)",
-                    moves.len(),
-                    found.states
-                );
-                // What is printed of it can be played again.
-                let file = scenario(broken, moves, &rules);
-                let again = replay(&file, &rules).expect_err("breaks it again");
-                assert_eq!(again.property, *property);
-            }
-            None => missed.push((defect, property)),
-        }
-    }
-    assert!(missed.is_empty(), "not found: {missed:?}");
 }

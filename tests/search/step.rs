@@ -31,8 +31,14 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
     let mut world = world.clone();
     let mut boot = None;
     let (side, events) = match what {
-        What::Advance | What::Slip(_) | What::Cut(_) | What::Lan(_) | What::Slow(_)
-        | What::Pause(_) | What::Resume(_) | What::Crash(..) => {
+        What::Advance
+        | What::Slip(_)
+        | What::Cut(_)
+        | What::Lan(_)
+        | What::Slow(_)
+        | What::Pause(_)
+        | What::Resume(_)
+        | What::Crash(..) => {
             around(&mut world, what, rules)?;
             return Some(Step::nobody(world));
         }
@@ -46,7 +52,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             events.push(Event::LinkUp);
             (side, events)
         }
-        What::News(side) => (side, news(&mut world, side)),
+        What::News(side) => (side, news(&mut world, side, rules)),
         What::Tick(side) => (side, vec![Event::Tick]),
         What::Deliver { from, slot, again } => {
             let letters = &mut world.wire[from as usize];
@@ -55,10 +61,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 letters.remove(slot as usize);
             }
             let heartbeat = Box::new((*letter.heartbeat).clone());
-            (
-                from.other(),
-                vec![Event::Heartbeat { path: 0, heartbeat }],
-            )
+            (from.other(), vec![Event::Heartbeat { path: 0, heartbeat }])
         }
         What::Written { side, .. } => (side, vec![written(&mut world, what, rules)?]),
         What::Ended {
@@ -140,7 +143,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         actions.extend(node.step(NOW, event));
     }
     if let Some(defect) = rules.defect {
-        defect.pretend(&world, side, &mut actions);
+        defect.pretend(&world, side, &node, &mut actions);
     }
     Some(Step {
         world,
@@ -227,12 +230,17 @@ impl Step {
             return end(world, side);
         }
         let seat = world.seat_mut(side);
-        for (index, local) in seat.groups.iter_mut().enumerate().take(rules.bounds.groups.len()) {
+        for (index, local) in seat
+            .groups
+            .iter_mut()
+            .enumerate()
+            .take(rules.bounds.groups.len())
+        {
             let (role, token) = node.stands(index);
             // What is being handed over, and is withdrawn, runs on.
             let ceding = |r: &Resource| r.ceded > 0 || r.doing == Some(Doing::Cede);
-            let runs = matches!(role, Role::Starting | Role::Active)
-                || local.resources.iter().any(ceding);
+            let runs =
+                matches!(role, Role::Starting | Role::Active) || local.resources.iter().any(ceding);
             local.by_right &= runs && token.holder == side;
         }
         let mut node = node.clone();
@@ -402,8 +410,11 @@ fn new_incarnation(world: &World, side: Side) -> u64 {
 }
 
 /// What the clients' network had for the daemon.
-fn news(world: &mut World, side: Side) -> Vec<Event> {
-    let news = std::mem::take(&mut world.seat_mut(side).news);
+fn news(world: &mut World, side: Side, rules: &Rules) -> Vec<Event> {
+    let mut news = std::mem::take(&mut world.seat_mut(side).news);
+    if rules.defect == Some(Defect::BlindProbe) {
+        news.claims = Default::default();
+    }
     let claim = |subject| Event::Claim {
         vif: 0,
         subject,

@@ -15,7 +15,9 @@ pub fn told_of(step: &Step) -> String {
     };
     let shown = |a: &&Action| !matches!(a, Action::Ping { .. });
     let actions = step.actions.iter().filter(shown);
-    actions.fold(heard, |all, action| all + &format!("    {}\n", told(action)))
+    actions.fold(heard, |all, action| {
+        all + &format!("    {}\n", told(action))
+    })
 }
 
 /// What a world looks like, in a few lines.
@@ -33,9 +35,16 @@ pub fn summary(world: &World) -> String {
         )
         .unwrap();
         for (group, local) in seat.groups.iter().enumerate() {
-            let running = local.resources.iter().filter(|r| r.runs || r.doing.is_some());
+            let running = local
+                .resources
+                .iter()
+                .filter(|r| r.runs || r.doing.is_some());
             let running: Vec<_> = running.collect();
-            let disk = seat.disk.groups.get(group).map(|g| (g.token.to_string(), g.highest));
+            let disk = seat
+                .disk
+                .groups
+                .get(group)
+                .map(|g| (g.token.to_string(), g.highest));
             writeln!(out, "    group {group}: runs {running:?}, disk {disk:?}").unwrap();
         }
     }

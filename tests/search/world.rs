@@ -206,12 +206,8 @@ impl Seat {
         }
     }
 
-    /// Something of the group may be running here.
-    pub fn runs(&self, group: usize) -> bool {
-        self.groups[group].resources.iter().any(|r| r.runs)
-    }
-
-    /// The same, but for addresses that are being handed over and whose time is not over.
+    /// Something of the group may be running here, other than addresses that are being handed over and
+    /// whose time is not over.
     pub fn keeps(&self, group: usize) -> bool {
         let mut resources = self.groups[group].resources.iter();
         resources.any(|r| r.runs && r.ceded == 0)

@@ -93,7 +93,9 @@ impl Context<'_> {
         // It counts from what it has heard, of which an echo tells, or a gateway that answers: a path to the
         // peer that broke after that lost at most an interval more.
         let heard = self.peer.hears_since().map(|at| at + detection - margin);
-        let answers = vifs.iter().filter_map(|&vif| self.gateways.last_answer(vif));
+        let answers = vifs
+            .iter()
+            .filter_map(|&vif| self.gateways.last_answer(vif));
         let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
@@ -110,7 +112,11 @@ impl Context<'_> {
 
     /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.
     pub fn on_link(&self) -> Option<Time> {
-        let answers = self.setup.vifs.iter().map(|&vif| self.gateways.last_answer(vif));
+        let answers = self
+            .setup
+            .vifs
+            .iter()
+            .map(|&vif| self.gateways.last_answer(vif));
         answers.min().flatten()
     }
 

@@ -1,0 +1,359 @@
+//! That the search bites: deliberate defects, each in the smallest bounds in which it shows, and each property
+//! broken by one at least.
+
+use super::bounds::{Bounds, Left};
+use super::check::Property;
+use super::defect::Defect;
+use super::explore::{Samples, explore};
+use super::keep::{replay, scenario};
+use super::moves::Rules;
+use super::searches::{BASE, BEST_EFFORT, CAP, NONE, VIP};
+
+/// An operator's move.
+const MOVE: Left = Left {
+    total: 1,
+    commands: 1,
+    ..NONE
+};
+
+/// The smallest bounds in which each defect shows, and the property that it breaks.
+const BITES: &[(Defect, Property, Bounds)] = &[
+    (
+        Defect::StopLies,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 1,
+                commands: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::StopLies,
+        Property::StoppedBeforeGrant,
+        Bounds {
+            left: Left {
+                total: 1,
+                commands: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::BlindLook,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 2,
+                commands: 1,
+                crashes: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::BlindLook,
+        Property::ProvenStopped,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::Unproven,
+        Property::StartedByRight,
+        Bounds {
+            settled: false,
+            left: Left {
+                total: 1,
+                slow: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::Unproven,
+        Property::NeverBoth,
+        Bounds {
+            settled: false,
+            left: Left {
+                total: 3,
+                crashes: 1,
+                wipes: 1,
+                slow: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::Contested,
+        Property::NeverBoth,
+        Bounds {
+            settled: false,
+            left: Left {
+                total: 1,
+                slow: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::OldEcho,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                cuts: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::SourceLies,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 1,
+                fences: 1,
+                cuts: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::HigherEpoch,
+        Property::OneActive,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::StaleIncarnation,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                cuts: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::NothingWritten,
+        Property::Persisted,
+        Bounds {
+            settled: false,
+            ..BASE
+        },
+    ),
+    (
+        Defect::CedeLies,
+        Property::StoppedBeforeGrant,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::CedeLies,
+        Property::NeverBoth,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::EarlyProof,
+        Property::ProvenStopped,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::LateRenewal,
+        Property::NeverBoth,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::LongCede,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 2,
+                crashes: 1,
+                ..MOVE
+            },
+            ..VIP
+        },
+    ),
+    (
+        Defect::Contested,
+        Property::ContestedNeverAgrees,
+        Bounds {
+            settled: false,
+            left: Left {
+                total: 1,
+                slow: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::WrongParity,
+        Property::OwnParity,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
+    (Defect::Usurps, Property::OneHolder, BASE),
+    (
+        Defect::NothingRead,
+        Property::EpochsGrow,
+        Bounds {
+            left: Left {
+                total: 2,
+                crashes: 1,
+                ..MOVE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::NothingRead,
+        Property::GrantKept,
+        Bounds {
+            left: Left {
+                total: 3,
+                crashes: 2,
+                ..MOVE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::GrantsFailed,
+        Property::FailedStopNeverGrants,
+        Bounds {
+            left: Left {
+                total: 2,
+                failures: 1,
+                ..MOVE
+            },
+            ..BASE
+        },
+    ),
+    (
+        Defect::LateRenewal,
+        Property::RenewedByRight,
+        Bounds { left: MOVE, ..VIP },
+    ),
+    (
+        Defect::LatePutBack,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 2,
+                crashes: 1,
+                ..MOVE
+            },
+            ..VIP
+        },
+    ),
+    (
+        Defect::Meddles,
+        Property::HandsOff,
+        Bounds {
+            wishes: true,
+            left: MOVE,
+            ..BASE
+        },
+    ),
+    (
+        Defect::Disobeys,
+        Property::Barred,
+        Bounds {
+            wishes: true,
+            left: MOVE,
+            ..BASE
+        },
+    ),
+    (Defect::NeverAsks, Property::TakesOver, BASE),
+    (Defect::Nags, Property::MovesBounded, BASE),
+    (
+        Defect::BlindProbe,
+        Property::NeverBoth,
+        Bounds {
+            left: Left {
+                total: 1,
+                crashes: 1,
+                ..NONE
+            },
+            ..BEST_EFFORT
+        },
+    ),
+];
+
+#[test]
+fn every_deliberate_defect_is_found() {
+    let mut missed = vec![];
+    for (defect, property, bounds) in BITES {
+        let rules = Rules {
+            bounds: *bounds,
+            defect: Some(*defect),
+            only: Some(*property),
+        };
+        let recovers = matches!(
+            property,
+            Property::OneActive | Property::TakesOver | Property::GrantKept
+        );
+        let samples = Samples {
+            heal: recovers as u64,
+            endure: (*property == Property::MovesBounded) as u64,
+        };
+        let found = explore(&rules, CAP, samples);
+        match &found.broken {
+            Some((broken, moves)) => {
+                println!(
+                    "{defect:?} breaks {property:?} in {} moves ({} states)",
+                    moves.len(),
+                    found.states
+                );
+                // What is printed of it can be played again.
+                let file = scenario(broken, moves, &rules);
+                let again = replay(&file, &rules).expect_err("breaks it again");
+                assert_eq!(again.property, *property);
+            }
+            None => missed.push((defect, property)),
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn every_property_has_a_defect_that_breaks_it() {
+    for property in Property::ALL {
+        assert!(
+            BITES.iter().any(|(_, broken, _)| *broken == property),
+            "{property:?}"
+        );
+    }
+}
