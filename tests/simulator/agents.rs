@@ -17,6 +17,9 @@ pub const PERSIST: OpId = OpId(1_000_000);
 /// The kernel's timer may come so much early or late.
 pub const FUZZ: i64 = 250_000;
 
+/// How often the watch over services looks at what it believes stopped.
+pub const PATROL: Duration = Duration::from_secs(30);
+
 /// Does it.
 pub fn act(world: &mut World, m: usize, action: Action) {
     match action {

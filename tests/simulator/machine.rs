@@ -48,10 +48,26 @@ pub struct Machine {
     pub worked: i64,
     /// The daemon will be stopped inside its next step: paused, or killed.
     pub ambush: Option<(Ambush, Where)>,
-    /// When the daemon could last not run for a while inside a step, and when the machine was last
-    /// paused as a whole.
-    pub stalled_until: i64,
-    pub vm_paused_until: i64,
+    /// The least and the most that its configurations ever said.
+    pub rhythm: Rhythm,
+}
+
+/// How fast a node's heartbeats come and how soon it takes the peer for silent: least and most.
+#[derive(Clone, Copy, Debug)]
+pub struct Rhythm {
+    /// Microseconds.
+    pub interval: (i64, i64),
+    pub misses: (u32, u32),
+}
+
+impl Rhythm {
+    fn of(setup: &Setup) -> Rhythm {
+        let interval = setup.interval.as_micros() as i64;
+        Rhythm {
+            interval: (interval, interval),
+            misses: (setup.misses, setup.misses),
+        }
+    }
 }
 
 /// Something that runs, or does not.
@@ -64,6 +80,8 @@ pub struct Resource {
     pub forever: bool,
     /// The machine's time at which it was left to end by itself, for the peer.
     pub ceded: Option<Time>,
+    /// When a stop of it last said done, and was not.
+    pub lied: Option<i64>,
     /// A person started it.
     pub by_hand: bool,
     /// True time since which it is on.
@@ -131,6 +149,7 @@ impl Machine {
                 .map(|g| vec![Resource::default(); g.resources.len()])
                 .collect(),
             jobs: Vec::new(),
+            rhythm: Rhythm::of(&setup),
             setup,
             clock: Clock::new(0, 0, ppm),
             ppm,
@@ -151,8 +170,6 @@ impl Machine {
             bad_stop: i64::MIN / 2,
             worked: i64::MIN / 2,
             ambush: None,
-            stalled_until: i64::MIN / 2,
-            vm_paused_until: i64::MIN / 2,
         }
     }
 
@@ -170,6 +187,17 @@ impl Machine {
     /// The kernel does: it answers ARP.
     pub fn kernel_runs(&self) -> bool {
         self.powered && !matches!(self.paused, Some(Pause::Machine { .. }))
+    }
+
+    /// A gateway answers it on a VIP interface.
+    pub fn reaches(&self, _vif: usize) -> bool {
+        self.gateway && self.carrier
+    }
+
+    /// A gateway answers it on some VIP interface of the group.
+    pub fn reaches_any(&self, group: usize) -> bool {
+        let mut vifs = self.setup.groups[group].vifs.iter();
+        vifs.any(|vif| self.reaches(*vif))
     }
 
     /// The group's leased resource, if it is on: the VIP.

@@ -2,6 +2,7 @@
 
 use super::chaos::{self, Chaos, Fault};
 use super::defect::Defect;
+use super::safety::Exception;
 use super::setups;
 use super::world::{Item, World};
 use ha_appliance::core::event::{Command, Event};
@@ -29,7 +30,7 @@ pub struct Outcome {
     pub simulated: i64,
     pub steps: u64,
     pub injected: BTreeMap<Fault, u64>,
-    pub excused: BTreeMap<&'static str, (u32, i64)>,
+    pub excused: BTreeMap<Exception, (u32, i64)>,
     /// How long it took until all was well after the repairs, and after the operator's.
     pub healed: i64,
     pub story: Vec<String>,

@@ -109,7 +109,7 @@ impl World {
         });
         World {
             now: 0,
-            safety: Safety::new(machines[0].setup.groups.len()),
+            safety: Safety::new(machines[0].setup.groups.iter().map(|g| g.name).collect()),
             machines,
             network: [[GOOD; 2]; 2],
             keys: Keyring::new(vec![b"a key for simulated heartbeats".to_vec()]).unwrap(),
@@ -321,13 +321,10 @@ impl World {
             return;
         };
         self.story.tell(now, Some(m), || "runs again".into());
-        if let Pause::Machine { since, clock_stops } = pause {
-            self.machines[m].vm_paused_until = now;
-            if clock_stops {
-                self.machines[m].clock.stood_still(since, now);
-            }
-        } else if !self.machines[m].held.is_empty() {
-            self.machines[m].stalled_until = now;
+        if let Pause::Machine { since, clock_stops } = pause
+            && clock_stops
+        {
+            self.machines[m].clock.stood_still(since, now);
         }
         self.expire();
         while let Some(action) = self.machines[m].held.pop_front() {
@@ -600,15 +597,10 @@ impl World {
 
     /// Tells the checker what holds from now on.
     pub fn observe(&mut self) {
-        let bad = |from: usize| MEDIA.map(|medium| self.wire(medium, from).is_bad());
-        let [bad_0, bad_1] = [bad(0), bad(1)];
-        let mute = bad_0[1] || bad_1[1];
-        self.safety.observe(
-            self.now,
-            &self.machines,
-            [bad_0[0] && bad_0[1], bad_1[0] && bad_1[1]],
-            mute,
-        );
+        let bad = [0, 1].map(|from| MEDIA.iter().all(|it| self.wire(*it, from).is_bad()));
+        let lan = (0..2).any(|from| self.wire(Medium::Lan, from).is_bad());
+        let mute = vec![lan; self.machines[0].setup.groups.len()];
+        self.safety.observe(self.now, &self.machines, bad, &mute);
         self.safety.watch(self.now, &self.machines);
     }
 }
