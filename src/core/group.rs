@@ -176,10 +176,15 @@ impl Group {
     pub fn drive(&mut self, cx: &Context, out: &mut Vec<Action>) {
         let cx = &self.patience(cx);
         self.observe(cx, out);
-        self.renew(cx, out);
         self.end_overdue(cx, out);
+        let ceding = matches!(self.phase, Phase::Ceding { .. });
         let settled = (0..MOVES).any(|_| !(self.follow_token(cx, out) || self.advance(cx, out)));
         debug_assert!(settled, "{self:?} turns in circles");
+        // Afterwards, for a renewal brings back an address that was deleted: not in the step that gives it
+        // up. What is taken back from a handover is started again, which renews it.
+        if !ceding {
+            self.renew(cx, out);
+        }
         self.repair(cx, out);
     }
 
