@@ -69,6 +69,11 @@ const KEPT: &[(Mode, u64, &str)] = &[
         61626,
         "a stop that failed in maintenance stopped the group again after the look that found it well",
     ),
+    (
+        Mode::BestEffort,
+        5004941,
+        "a renewal brought a deleted address back in the very step that gave it up",
+    ),
     // Mistakes of the checker, kept so that they stay repaired.
     (
         Mode::BestEffort,
@@ -124,6 +129,31 @@ const KEPT: &[(Mode, u64, &str)] = &[
         Mode::BestEffort,
         1004019,
         "what was found running is taken when it is started by right",
+    ),
+    (
+        Mode::BestEffort,
+        5002837,
+        "an address without end, found by a daemon that forgot the maintenance",
+    ),
+    (
+        Mode::BestEffort,
+        5003072,
+        "with few misses allowed two probes lost by a little loss are all",
+    ),
+    (
+        Mode::BestEffort,
+        5003612,
+        "the kernel ends several addresses at one moment",
+    ),
+    (
+        Mode::BestEffort,
+        5010182,
+        "heartbeats that come over lossy links keep a holder from being isolated",
+    ),
+    (
+        Mode::BestEffort,
+        7000007,
+        "what was handed over is taken back after a disk forgot that",
     ),
 ];
 

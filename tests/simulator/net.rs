@@ -37,9 +37,9 @@ pub const GOOD: Quality = Quality {
 
 impl Quality {
     /// So bad that both ends may in good faith take it for cut: a probe and a row of heartbeats lost
-    /// by chance, or answers too late to count.
+    /// by chance (with few misses allowed two probes are all), or answers too late to count.
     pub fn is_bad(&self) -> bool {
-        self.cut || self.loss >= 0.15 || self.delay > 15_000
+        self.cut || self.loss > 0.0 || self.delay > 15_000
     }
 
     /// After how long each copy arrives.

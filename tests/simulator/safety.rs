@@ -102,8 +102,11 @@ impl Safety {
         self.tokens.started(m, machine);
     }
 
-    /// A living daemon reads a heartbeat sent then.
+    /// A living daemon reads a heartbeat sent then; a replay was sent before everything.
     pub fn informs(&mut self, now: i64, m: usize, sent: i64) {
+        if sent >= 0 {
+            self.evidence.hears(now, m);
+        }
         for overlap in self.overlaps.iter_mut().flatten().flatten() {
             if sent >= overlap.since {
                 overlap.informed[m].get_or_insert(now);
@@ -143,14 +146,15 @@ impl Safety {
         machines: &[Machine; 2],
     ) {
         let both = machines.iter().all(|m| what.of(m, group).next().is_some());
+        // What the old holder took up again by a new decision is an overlap of its own.
+        let over = |overlap: &Overlap| !both || overlap.is_taken_back(group, what, machines);
+        if let Some(overlap) = self.overlaps[group][slot].take_if(|overlap| over(overlap)) {
+            let longest = self.excused.entry(overlap.cause).or_default();
+            longest.0 += 1;
+            longest.1 = longest.1.max(now - overlap.since);
+        }
         match (both, self.overlaps[group][slot].clone()) {
-            (false, None) => {}
-            (false, Some(overlap)) => {
-                self.overlaps[group][slot] = None;
-                let longest = self.excused.entry(overlap.cause).or_default();
-                longest.0 += 1;
-                longest.1 = longest.1.max(now - overlap.since);
-            }
+            (false, _) => {}
             (true, None) => {
                 let case = self.case(group, what, machines);
                 match exception::excuse(self, &case) {
@@ -241,6 +245,18 @@ impl Safety {
     fn find(&mut self, now: i64, found: String) {
         self.broken
             .get_or_insert(format!("at {:.6}: {found}", now as f64 / 1e6));
+    }
+}
+
+impl Overlap {
+    /// The old holder has it as its own again.
+    fn is_taken_back(&self, group: usize, what: What, machines: &[Machine; 2]) -> bool {
+        let old = &machines[self.old];
+        match self.cause {
+            Exception::HandedOver => what.ceded(old, group).is_none(),
+            Exception::StopLied => what.lied(old, group).is_none(),
+            _ => false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ pub struct Spell {
 }
 
 /// Nobody asks about what is longer ago: no run lasts so long.
-const MEMORY: i64 = 600_000_000;
+pub const MEMORY: i64 = 600_000_000;
 
 impl Spell {
     /// It holds, or does not, from now on.

@@ -541,17 +541,17 @@ impl World {
         Some(machine.clock.when(first))
     }
 
-    /// The kernels end what was not renewed.
+    /// The kernels end what was not renewed, and tell the daemons.
     fn expire(&mut self) {
         let now = self.now;
+        let mut ended = vec![];
         for m in 0..2 {
             if !self.machines[m].kernel_runs() {
                 continue;
             }
             let local: Time = self.machines[m].clock.local(now);
-            for group in 0..self.machines[m].kernel.len() {
-                for resource in 0..self.machines[m].kernel[group].len() {
-                    let it = &mut self.machines[m].kernel[group][resource];
+            for (group, resources) in self.machines[m].kernel.iter_mut().enumerate() {
+                for (resource, it) in resources.iter_mut().enumerate() {
                     if it.until.is_some_and(|until| until <= local) {
                         it.until = None;
                         if self.defect == Some(Defect::ImmortalVip) {
@@ -561,18 +561,21 @@ impl World {
                         self.story.tell(now, Some(m), || {
                             format!("the kernel ends the VIP of group {group}")
                         });
-                        let why = "expired".into();
-                        self.feed(
-                            m,
-                            Event::Lost {
-                                group,
-                                resource,
-                                why,
-                            },
-                        );
+                        ended.push((m, group, resource));
                     }
                 }
             }
+        }
+        for (m, group, resource) in ended {
+            let why = "expired".into();
+            self.feed(
+                m,
+                Event::Lost {
+                    group,
+                    resource,
+                    why,
+                },
+            );
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::exception::HEARING;
 use crate::simulator::machine::{Machine, Pause};
-use crate::simulator::spell::Spell;
+use crate::simulator::spell::{MEMORY, Spell};
 use ha_appliance::core::peer::PeerState;
+use std::collections::VecDeque;
 
 /// How soon the kernel ends what a new daemon found and does not renew.
 pub const INTERRUPTION: i64 = 3_300_000;
@@ -22,9 +23,11 @@ pub struct Evidence {
     /// Per group: its ARP answers cannot reach the other.
     pub mute: Vec<[Spell; 2]>,
     /// Per group: its daemon runs, reaches no gateway, and has no reason not to fear the other.
-    pub alone: Vec<[Spell; 2]>,
+    alone: Vec<[Spell; 2]>,
     /// Per group: it has no VIP.
     pub bare: Vec<[Spell; 2]>,
+    /// When its daemon read a heartbeat of the other that was not a replay.
+    heard: [VecDeque<i64>; 2],
     /// When heartbeats from it began to be held up, and when its daemon started.
     held_up: [Option<i64>; 2],
     pub born: [i64; 2],
@@ -41,9 +44,26 @@ impl Evidence {
             mute: per_group(),
             alone: per_group(),
             bare: per_group(),
+            heard: Default::default(),
             held_up: [None; 2],
             born: [0; 2],
         }
+    }
+
+    /// A living daemon reads a heartbeat.
+    pub fn hears(&mut self, now: i64, m: usize) {
+        self.heard[m].push_back(now);
+        while self.heard[m].front().is_some_and(|at| now - at > MEMORY) {
+            self.heard[m].pop_front();
+        }
+    }
+
+    /// Nothing kept the daemon from seeing that it was isolated: it ran, reached no gateway and read no
+    /// heartbeat all the time between the two moments.
+    pub fn isolated(&self, m: usize, group: usize, from: i64, to: i64) -> bool {
+        let next = self.heard[m].partition_point(|at| *at < from);
+        let heard = self.heard[m].get(next).is_some_and(|at| *at <= to);
+        !heard && self.alone[group][m].all(from, to)
     }
 
     /// What holds from now on: whose heartbeats cannot pass, and of which group's LANs no ARP.
