@@ -155,6 +155,26 @@ const KEPT: &[(Mode, u64, &str)] = &[
         7000007,
         "what was handed over is taken back after a disk forgot that",
     ),
+    (
+        Mode::WideBestEffort,
+        176,
+        "a stop may lie after another exception began",
+    ),
+    (
+        Mode::WideFenced,
+        421,
+        "a stop may lie about what was handed over",
+    ),
+    (
+        Mode::WideBestEffort,
+        1015,
+        "the taker counts misses by its own configuration",
+    ),
+    (
+        Mode::WideBestEffort,
+        1277,
+        "a write that took too long may land an older token",
+    ),
 ];
 
 /// The lies, the world in which each is told, where to begin, and how many seeds may pass until one
@@ -181,7 +201,9 @@ fn fresh_seeds() {
     let modes: &[Mode] = match std::env::var("MODE").as_deref() {
         Ok("best-effort") => &[Mode::BestEffort],
         Ok("fenced") => &[Mode::Fenced],
-        _ => &[Mode::BestEffort, Mode::Fenced],
+        Ok("wide-best-effort") => &[Mode::WideBestEffort],
+        Ok("wide-fenced") => &[Mode::WideFenced],
+        _ => &Mode::ALL,
     };
     println!("SEED={first}");
     let began = Instant::now();

@@ -2,6 +2,7 @@
 //! faults, against a lone machine with the same rates and the address always on it.
 
 use super::chaos::{self, Chaos, Fault};
+use super::net::Topology;
 use super::setups;
 use super::world::{Item, World};
 use std::fmt;
@@ -40,8 +41,8 @@ pub struct Figure {
 
 /// Plays the rates for so many hours, with the defaults of ha.toml and best effort.
 pub fn measure(seed: u64, hours: i64) -> Figure {
-    let mut world = World::new(seed, setups::plain());
-    let mut chaos = Chaos::draw(&mut world);
+    let mut world = World::new(seed, setups::plain(), Topology::plain());
+    let mut chaos = Chaos::draw(&mut world, false);
     for m in 0..2 {
         world.later(0, Item::Start { of: m, boot: true });
     }

@@ -102,6 +102,11 @@ impl Safety {
         self.tokens.started(m, machine);
     }
 
+    /// A node's configuration no longer names a group, whose token it forgets.
+    pub fn forgets(&mut self, m: usize, group: usize) {
+        self.tokens.forgets(m, self.names[group]);
+    }
+
     /// A living daemon reads a heartbeat sent then; a replay was sent before everything.
     pub fn informs(&mut self, now: i64, m: usize, sent: i64) {
         if sent >= 0 {
@@ -146,8 +151,7 @@ impl Safety {
         machines: &[Machine; 2],
     ) {
         let both = machines.iter().all(|m| what.of(m, group).next().is_some());
-        // What the old holder took up again by a new decision is an overlap of its own.
-        let over = |overlap: &Overlap| !both || overlap.is_taken_back(group, what, machines);
+        let over = |overlap: &Overlap| !both || overlap.becomes_another(group, what, machines);
         if let Some(overlap) = self.overlaps[group][slot].take_if(|overlap| over(overlap)) {
             let longest = self.excused.entry(overlap.cause).or_default();
             longest.0 += 1;
@@ -158,10 +162,10 @@ impl Safety {
             (true, None) => {
                 let case = self.case(group, what, machines);
                 match exception::excuse(self, &case) {
-                    Ok(cause) => {
+                    Ok((cause, old)) => {
                         self.overlaps[group][slot] = Some(Overlap {
                             since: now,
-                            old: 1 - case.taker,
+                            old,
                             cause,
                             informed: [None; 2],
                         })
@@ -208,8 +212,10 @@ impl Safety {
                 (*group, reason.clone())
             }
             Action::Start { group, .. } if !self.starting[*group][m] => {
-                let Some(node) = &machine.node else { return };
-                let it = &node.view().groups[*group];
+                let (Some(node), Some(place)) = (&machine.node, machine.place(*group)) else {
+                    return;
+                };
+                let it = &node.view().groups[place];
                 if it.role != Role::Starting || it.reason == Reason::FoundRunning {
                     return;
                 }
@@ -249,13 +255,13 @@ impl Safety {
 }
 
 impl Overlap {
-    /// The old holder has it as its own again.
-    fn is_taken_back(&self, group: usize, what: What, machines: &[Machine; 2]) -> bool {
-        let old = &machines[self.old];
+    /// The old holder took up again what it ceded, by a new decision; or an agent lied since.
+    fn becomes_another(&self, group: usize, what: What, machines: &[Machine; 2]) -> bool {
+        let lied = |m: usize| what.lied(&machines[m], group).is_some();
         match self.cause {
-            Exception::HandedOver => what.ceded(old, group).is_none(),
-            Exception::StopLied => what.lied(old, group).is_none(),
-            _ => false,
+            Exception::StopLied => !lied(self.old),
+            Exception::HandedOver if what.ceded(&machines[self.old], group).is_none() => true,
+            _ => lied(0) || lied(1),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The configurations the simulator plays: drawn at random around the defaults of ha.toml.
 
+use super::net::{Medium, Topology};
 use super::rng::Rng;
 use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::wire::heartbeat::{Side, hash};
@@ -44,6 +45,60 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
         sources,
     };
     [setup(Side::First), setup(Side::Second)]
+}
+
+/// More of everything: links, LANs and gateways, sources, groups that prefer different nodes.
+pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
+    let links: &[&[Medium]] = &[
+        &[Medium::Interlink],
+        &[Medium::Interlink, Medium::Spare],
+        &[Medium::Interlink, Medium::Lan],
+        &[Medium::Lan],
+    ];
+    let (lans, gateways): (&[Medium], &[usize]) = match rng.below(4) {
+        0 => (&[Medium::Lan], &[0]),
+        1 => (&[Medium::Lan], &[0, 0]),
+        2 => (&[Medium::Lan, Medium::OtherLan], &[0, 1]),
+        _ => (&[Medium::Lan, Medium::OtherLan], &[0, 1, 1]),
+    };
+    let topology = Topology {
+        links: rng.pick(links).to_vec(),
+        lans: lans.to_vec(),
+        gateways: gateways.to_vec(),
+    };
+    let require_all = rng.chance(0.4);
+    let wait_for_peer = rng.chance(0.15);
+    let active_active = rng.chance(0.5);
+    let on: Vec<Vec<usize>> = setups[0]
+        .groups
+        .iter()
+        .map(|_| match lans.len() {
+            1 => vec![0],
+            _ => [vec![0], vec![1], vec![0, 1]][rng.below(3)].clone(),
+        })
+        .collect();
+    let failbacks: Vec<Failback> = (on.iter())
+        .map(|_| {
+            let after = |s| Failback::After(Duration::from_secs(s));
+            rng.pick(&[Failback::Manual, after(0), after(7), after(30)])
+        })
+        .collect();
+    let sources = 1 + rng.below(2);
+    for setup in setups {
+        setup.links = topology.links.len();
+        setup.vifs = lans.len();
+        setup.gateway.require_all = require_all;
+        setup.wait_for_peer = wait_for_peer;
+        setup.sources = setup.sources.min(1) * sources;
+        for (index, group) in setup.groups.iter_mut().enumerate() {
+            group.vifs = on[index].clone();
+            group.failback = failbacks[index];
+            if active_active {
+                group.prefer = Some([Side::First, Side::Second][index % 2]);
+            }
+        }
+    }
+    topology
 }
 
 /// The defaults, one group, nothing drawn.

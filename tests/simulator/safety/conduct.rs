@@ -46,10 +46,10 @@ fn may_start(machine: &Machine, group: usize, resource: usize) -> Option<String>
     if view.maintenance {
         return may_touch(machine);
     }
-    if !machine.setup.groups[group].resources[resource].exclusive {
+    if !machine.catalogue[group].resources[resource].exclusive {
         return None;
     }
-    let it = &view.groups[group];
+    let it = &view.groups[machine.place(group)?];
     let right = matches!(
         it.reason,
         Reason::Agreement
@@ -67,7 +67,7 @@ fn may_start(machine: &Machine, group: usize, resource: usize) -> Option<String>
 
 fn may_renew(machine: &Machine, group: usize, forever: bool) -> Option<String> {
     let view = machine.node.as_ref()?.view();
-    let it = &view.groups[group];
+    let it = &view.groups[machine.place(group)?];
     let mine = it.token.holder == view.me || forever;
     (!mine || it.role == Role::Stopped)
         .then(|| format!("group {group} is renewed without the token"))
@@ -76,7 +76,9 @@ fn may_renew(machine: &Machine, group: usize, forever: bool) -> Option<String> {
 /// A refused peer is not a silent one: nothing is taken from it, and nothing given to it.
 fn may_move(machine: &Machine, report: &Report) -> Option<String> {
     let node = machine.node.as_ref()?;
-    let moves = matches!(report.change, Change::Token(_)) && report.reason != Reason::Granted;
+    // What was granted or weightier before may still be on its way to the disk.
+    let follows = matches!(report.reason, Reason::Granted | Reason::HigherToken(_));
+    let moves = matches!(report.change, Change::Token(_)) && !follows;
     (moves && node.peer_state() == PeerState::Refused).then(|| {
         format!(
             "a token moves although the peer is refused: {}",

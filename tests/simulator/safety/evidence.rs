@@ -16,6 +16,8 @@ pub struct Evidence {
     pub silent: [Spell; 2],
     /// Its daemon is dead or paused.
     pub asleep: [Spell; 2],
+    /// Its daemon refuses the other's heartbeats.
+    pub refused: [Spell; 2],
     /// Its daemon is paused inside a step.
     pub stalled: [Spell; 2],
     /// Its hypervisor paused it.
@@ -39,6 +41,7 @@ impl Evidence {
         Evidence {
             silent: Default::default(),
             asleep: Default::default(),
+            refused: Default::default(),
             stalled: Default::default(),
             vm_paused: Default::default(),
             mute: per_group(),
@@ -80,6 +83,8 @@ impl Evidence {
                 .is_some_and(|at| self.born.iter().any(|b| together(*b, at) <= HEARING));
             self.silent[m].set(now, bad[m] || stranger || !it.awake());
             self.asleep[m].set(now, !it.awake());
+            let theirs = machines[1 - m].speaks;
+            self.refused[m].set(now, it.awake() && !it.understands(theirs));
             self.stalled[m].set(now, it.paused.is_some() && !it.held.is_empty());
             let vm_paused = matches!(it.paused, Some(Pause::Machine { .. }));
             self.vm_paused[m].set(now, vm_paused);

@@ -26,7 +26,7 @@ pub enum Exception {
     /// off, when nobody is feared). *Until* the loser's living daemon
     /// read a heartbeat of the winner ([`REACTION`]), which takes [`HEARING`] at most in a network in
     /// order; until it is isolated; with a dead one until the kernel ends what was last renewed, which
-    /// has no end in maintenance.
+    /// has no end in maintenance. A node of another wire version is not understood: it tells nothing.
     Partition,
     /// Best effort, services only. *When:* as for a partition, but for as long the old holder had no VIP
     /// any more instead of not answering for it: best effort asks for nothing else. *Until* its living
@@ -38,7 +38,7 @@ pub enum Exception {
     /// Either daemon was paused between its decision and what it did. *Until* its next step, or, as for
     /// a partition, the first heartbeat it reads.
     Stalled,
-    /// An agent of the old holder said that it stopped something, and did not. *Until* the kernel ends
+    /// An agent of either said that it stopped all that is left there, and did not. *Until* the kernel ends
     /// the address ([`LIFETIME`]); until the watch finds the service ([`PATROL`]) and a stop works.
     StopLied,
     /// A source of clearance said that the old holder is off, and it is not. *Until*, as for a
@@ -83,8 +83,17 @@ pub struct Case<'a> {
     pub machines: &'a [Machine; 2],
 }
 
+/// The exception by which both have it, and who had it before.
+pub fn excuse(known: &Safety, case: &Case) -> Result<(Exception, usize), String> {
+    let lied = |m: &usize| case.what.lied(&case.machines[*m], case.group).is_some();
+    match [1 - case.taker, case.taker].into_iter().find(lied) {
+        Some(old) => Ok((StopLied, old)),
+        None => Ok((taken(known, case)?, 1 - case.taker)),
+    }
+}
+
 /// The exception by which the taker may have it.
-pub fn excuse(known: &Safety, case: &Case) -> Result<Exception, String> {
+fn taken(known: &Safety, case: &Case) -> Result<Exception, String> {
     let Case {
         group,
         what,
@@ -98,10 +107,8 @@ pub fn excuse(known: &Safety, case: &Case) -> Result<Exception, String> {
     if what.ceded(old, group).is_some() {
         return Ok(HandedOver);
     }
-    if what.lied(old, group).is_some() {
-        return Ok(StopLied);
-    }
-    let misses = i64::from(old.rhythm.misses.0);
+    // The taker counts, by its own configuration.
+    let misses = i64::from(new.rhythm.misses.0);
     let [mine, theirs] = [new, old].map(|m| m.rhythm.interval.0);
     let slowest = new.rhythm.interval.1.max(old.rhythm.interval.1);
     let detection = i64::from(old.rhythm.misses.1.max(new.rhythm.misses.1)) * slowest;
@@ -253,10 +260,6 @@ fn gives_way(
     if matches!(it.paused, Some(Pause::Machine { .. })) || maintained(machines) {
         return Ok(());
     }
-    let refused = |m: &Machine| m.node.as_ref().is_some_and(refuses);
-    if machines.iter().any(refused) {
-        return Ok(()); // what cannot be understood tells nothing
-    }
     if what != What::Vips && it.jobs.iter().any(|job| job.group == group) {
         return Ok(()); // being stopped
     }
@@ -275,16 +278,19 @@ fn gives_way(
         };
     }
     let quiet = |from: i64| {
-        evidence.silent[winner].within(from, now) + evidence.asleep[loser].within(from, now) > 0
+        let deaf = [&evidence.asleep[loser], &evidence.refused[loser]];
+        let deaf = deaf.map(|spell| spell.within(from, now));
+        evidence.silent[winner].within(from, now) + deaf.iter().sum::<i64>() > 0
     };
+    let free = overlap.since.max(it.worked).max(known.maintained);
+    if now - free > HEARING + REACTION && !quiet(now - HEARING) {
+        return Err("nothing kept the winner from telling".into());
+    }
     match overlap.informed[loser] {
         Some(at)
             if now - at.max(it.worked).max(known.maintained) > REACTION && !quiet(at - HEARING) =>
         {
             Err("the loser was told and keeps it".into())
-        }
-        None if now - overlap.since > HEARING && !quiet(now - HEARING) => {
-            Err("nothing kept the winner from telling".into())
         }
         _ => {
             let misses = i64::from(it.rhythm.misses.1);
@@ -304,8 +310,4 @@ fn gives_way(
 /// not if the daemon before it was in maintenance, and its wiped disk did not tell.
 fn is_adopted(known: &Safety, it: &Machine, m: usize, group: usize, at: i64) -> bool {
     known.evidence.born[m] >= at - INTERRUPTION || it.vip(group).is_some_and(|v| v.forever)
-}
-
-fn refuses(node: &ha_appliance::core::Node) -> bool {
-    node.peer_state() == ha_appliance::core::peer::PeerState::Refused
 }

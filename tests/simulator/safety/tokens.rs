@@ -29,6 +29,14 @@ impl Tokens {
         }
     }
 
+    /// A node was told to forget a group.
+    pub fn forgets(&mut self, m: usize, name: u64) {
+        self.forgot = true;
+        if let Some(said) = self.said.get_mut(&name) {
+            said[m] = None;
+        }
+    }
+
     /// Whose token gives way.
     pub fn loser(&self, name: u64) -> usize {
         match self.said.get(&name).copied().unwrap_or_default() {
@@ -53,7 +61,8 @@ impl Safety {
             let GroupReport { name, token, .. } = *report;
             let saved = machine.disk.record.group(name);
             let durable = saved.map_or(0, |saved| saved.token.epoch);
-            if token.epoch > durable && !it.unwritable[m] {
+            let before = it.said.entry(name).or_default()[m].replace(token);
+            if (token.epoch > durable || before != Some(token)) && !it.unwritable[m] {
                 let view = machine.node.as_ref().map(|n| n.view());
                 it.unwritable[m] = view.is_some_and(|v| v.state_unwritable.is_some());
             }
@@ -62,7 +71,6 @@ impl Safety {
                     "token {token} is advertised, the disk has epoch {durable}"
                 ));
             }
-            let before = it.said.entry(name).or_default()[m].replace(token);
             let shrinks = before.is_some_and(|b| b.epoch > token.epoch);
             if shrinks && !it.unwritable[m] && !it.forgot {
                 return Some(format!("the token went back to {token}"));
