@@ -134,17 +134,7 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             finish(world, m, op, outcome);
         }
         Action::Clear { op, .. } => clear(world, m, op),
-        Action::Renew { group, forever } => {
-            for resource in 0..world.machines[m].kernel[group].len() {
-                let leased = world.machines[m].catalogue[group].resources[resource].leased;
-                if leased {
-                    let renewed = lease(world, m, forever);
-                    let it = &mut world.machines[m].kernel[group][resource];
-                    let since = if it.on { it.since } else { renewed.since };
-                    *it = Resource { since, ..renewed };
-                }
-            }
-        }
+        Action::Renew { group, forever } => renew(world, m, group, forever),
         Action::Announce { group } => announce(world, m, group),
         Action::Probe { group } => probe(world, m, group),
         Action::Ping { gateway, stamp } => {
@@ -169,6 +159,18 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             world.later(after, Item::Start { of: m, boot: false });
         }
         Action::Answer { .. } | Action::Report(_) => {}
+    }
+}
+
+/// The leases of a group get their lifetime anew; what was gone is back.
+pub fn renew(world: &mut World, m: usize, group: usize, forever: bool) {
+    for resource in 0..world.machines[m].kernel[group].len() {
+        if world.machines[m].catalogue[group].resources[resource].leased {
+            let renewed = lease(world, m, forever);
+            let it = &mut world.machines[m].kernel[group][resource];
+            let since = if it.on { it.since } else { renewed.since };
+            *it = Resource { since, ..renewed };
+        }
     }
 }
 

@@ -101,7 +101,7 @@ pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
     topology
 }
 
-/// The defaults, one group, nothing drawn.
+/// The defaults, one group of an address and a service, nothing drawn.
 pub fn plain() -> [Setup; 2] {
     let mut setups = draw(&mut Rng::new(0), 0);
     for setup in &mut setups {
@@ -110,7 +110,15 @@ pub fn plain() -> [Setup; 2] {
         setup.wait_for_peer = false;
         setup.start_wait = Duration::from_secs(10);
         setup.groups.truncate(1);
-        setup.groups[0].resources = vec![vip()];
+        setup.groups[0].resources = vec![
+            vip(),
+            ResourceSetup {
+                name: 2,
+                restarts: 1,
+                window: Duration::from_secs(600),
+                ..service()
+            },
+        ];
         setup.groups[0].prefer = None;
         setup.groups[0].failback = Failback::Manual;
     }

@@ -13,7 +13,7 @@ use ha_appliance::core::event::{Action, Change, Event, Report};
 use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::setup::{GroupSetup, Setup};
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::{Versions, VifReport};
+use ha_appliance::wire::heartbeat::{Role, Versions, VifReport};
 use ha_appliance::wire::{Keyring, decode};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -42,7 +42,7 @@ pub struct World {
     items: Vec<Option<Item>>,
     free: Vec<usize>,
     count: u64,
-    /// Time with the VIP of group 0 in reach of its clients, and time a lone machine would have
+    /// Time with all of group 0 running and in reach of its clients, and time a lone machine would have
     /// had, for each.
     pub served: i64,
     pub lone: [i64; 2],
@@ -407,6 +407,9 @@ impl World {
             self.machines[m].clock.stood_still(since, now);
         }
         self.expire();
+        if self.defect == Some(Defect::LatePutBack) {
+            self.put_back_late(m);
+        }
         while let Some(action) = self.machines[m].held.pop_front() {
             self.act(m, action);
         }
@@ -418,6 +421,20 @@ impl World {
         if self.machines[m].awake() && self.due(m).is_some_and(|d| d <= now) {
             self.tick(m);
         }
+    }
+
+    fn put_back_late(&mut self, m: usize) {
+        let Some(node) = &self.machines[m].node else {
+            return;
+        };
+        let groups = node.view().groups;
+        for group in 0..self.machines[m].kernel.len() {
+            let place = self.machines[m].place(group);
+            if place.is_some_and(|at| groups[at].role == Role::Active) {
+                super::agents::renew(self, m, group, false);
+            }
+        }
+        self.observe();
     }
 
     /// Everything of this moment that the daemon has in hand.
@@ -692,7 +709,8 @@ impl World {
             let mut vifs = machine.catalogue[0].vifs.iter();
             machine.kernel_runs() && vifs.all(|vif| machine.reaches(*vif))
         });
-        if (0..2).any(|m| reach[m] && self.machines[m].vip(0).is_some()) {
+        let serves = |m: usize| self.machines[m].vip(0).is_some() && self.machines[m].complete(0);
+        if (0..2).any(|m| reach[m] && serves(m)) {
             self.served += span;
         }
         for (lone, reach) in self.lone.iter_mut().zip(reach) {
