@@ -76,6 +76,11 @@ const KEPT: &[(Mode, u64, &str)] = &[
         5004941,
         "a renewal brought a deleted address back in the very step that gave it up",
     ),
+    (
+        Mode::BestEffort,
+        30003270,
+        "paused while the peer that had been confirmed off came back, it started again before it read that",
+    ),
     // Mistakes of the checker, kept so that they stay repaired.
     (
         Mode::BestEffort,

@@ -13,8 +13,6 @@ pub enum Defect {
     BlindLook,
     /// Agreement without the peer's proof that it runs nothing.
     Unproven,
-    /// Agreement with a peer that works on clearance.
-    Contested,
     /// Agreement by an old heartbeat: every echo counts as fresh.
     OldEcho,
     /// A clearance is given on silence alone (a fence agent that falsely reports success).
@@ -41,7 +39,6 @@ impl Defect {
         let fresh = receiver.mark(Mark::Sent);
         match self {
             Defect::Unproven => heartbeat.groups[0].proven_stopped = true,
-            Defect::Contested => heartbeat.groups[0].contested = false,
             Defect::OldEcho => heartbeat.echo = fresh,
             Defect::StaleIncarnation => {
                 let believed = receiver.mark(Mark::Believed);

@@ -145,7 +145,8 @@ impl Group {
             }
             _ => {
                 let written = self.pending.is_none_or(|p| self.on_disk(cx, p.token));
-                self.contested && written && cx.peer.state() == PeerState::Left
+                let gone = matches!(cx.peer.state(), PeerState::Left | PeerState::Fenced);
+                self.contested && written && gone
             }
         }
     }
