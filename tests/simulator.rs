@@ -187,16 +187,16 @@ const KEPT: &[(Mode, u64, &str)] = &[
 /// The lies, the world in which each is told, where to begin, and how many seeds may pass until one
 /// shows it.
 const LIES: &[(Defect, Mode, u64, u64)] = &[
-    (Defect::LyingSource, Mode::Fenced, 0, 40),
+    (Defect::LyingSource, Mode::Fenced, 5, 40),
     (Defect::ImmortalVip, Mode::BestEffort, 0, 100),
     (Defect::LyingCede, Mode::BestEffort, 100, 100),
     (Defect::LyingStop, Mode::BestEffort, 0, 40),
-    (Defect::LatePutBack, Mode::BestEffort, 0, 60),
-    (Defect::LyingSource, Mode::WideFenced, 0, 60),
+    (Defect::LatePutBack, Mode::BestEffort, 15, 60),
+    (Defect::LyingSource, Mode::WideFenced, 3, 60),
     (Defect::LyingStop, Mode::WideFenced, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
-    (Defect::NeverContested, Mode::Fenced, 0, 100),
+    (Defect::NeverContested, Mode::Fenced, 10, 100),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];
 
