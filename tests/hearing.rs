@@ -168,8 +168,20 @@ fn a_fenced_peer_returns_only_with_an_echo_of_something_later() {
     assert_ne!(ear.hear(1, 2, sent), Heard::News { restarted: true });
     assert_eq!(ear.peer.state(), PeerState::Fenced);
     let later = ear.send();
+    ear.hear(1, 3, later);
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+}
+
+#[test]
+fn a_fenced_peer_counts_as_gone_no_more_once_a_new_daemon_of_it_is_heard() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    ear.pass(600);
+    ear.peer
+        .fenced(ear.now, ha_appliance::core::reason::Reason::Fenced);
+    let later = ear.send();
     ear.hear(2, 1, sent);
-    assert_eq!(ear.peer.state(), PeerState::Fenced);
+    assert_eq!(ear.peer.state(), PeerState::OneWay);
     ear.hear(2, 2, later);
     assert_eq!(ear.peer.state(), PeerState::Alive);
 }

@@ -29,9 +29,10 @@ pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
     match cx.peer.state() {
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         // Unread it may have come back, and taken over from a node that was paused.
-        PeerState::Left if !cx.tick => Verdict::Waiting(Reason::PeerLeft),
-        PeerState::Left => Verdict::Given(Reason::PeerLeft),
-        PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
+        PeerState::Left | PeerState::Fenced if !cx.tick => {
+            Verdict::Waiting(cx.peer.why().0.clone())
+        }
+        PeerState::Left | PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)

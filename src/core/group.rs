@@ -176,10 +176,15 @@ impl Group {
     pub fn drive(&mut self, cx: &Context, out: &mut Vec<Action>) {
         let cx = &self.patience(cx);
         self.observe(cx, out);
-        self.renew(cx, out);
         self.end_overdue(cx, out);
+        let ceding = matches!(self.phase, Phase::Ceding { .. });
         let settled = (0..MOVES).any(|_| !(self.follow_token(cx, out) || self.advance(cx, out)));
         debug_assert!(settled, "{self:?} turns in circles");
+        // Afterwards, for a renewal brings back an address that was deleted: not in the step that gives it
+        // up. What is taken back from a handover is started again, which renews it.
+        if !ceding {
+            self.renew(cx, out);
+        }
         self.repair(cx, out);
     }
 
@@ -281,10 +286,14 @@ impl Group {
             Phase::Stopped if self.token.holder == cx.me() => self.hold_stopped(cx, out),
             Phase::Stopped => self.stand_by(cx, out),
             Phase::Adopted => self.hold_adopted(cx, out),
-            Phase::Starting(_) if self.clearance_ended(cx) => {
+            Phase::Starting(next) if self.clearance_ended(cx, next) => {
                 self.right = Right::None;
                 let reason = Reason::ClearanceCancelled(cx.peer.state());
-                self.enter(cx, Phase::Stopped, reason, out);
+                let phase = match self.runs_exclusive(cx) {
+                    true => Phase::Adopted,
+                    false => Phase::Stopped,
+                };
+                self.enter(cx, phase, reason, out);
                 true
             }
             Phase::Starting(next) => match self.must_stop(cx) {

@@ -248,9 +248,12 @@ impl Peer {
                 return Heard::Nothing;
             }
             if !in_round {
-                self.challenge(heartbeat);
-                if self.state == PeerState::Left {
-                    // It may be back: its goodbye counts no more, and this may be all there is of it.
+                let unknown = self.challenge(Echo {
+                    incarnation: heartbeat.incarnation,
+                    sequence: heartbeat.sequence,
+                });
+                if self.state == PeerState::Left || (self.state == PeerState::Fenced && unknown) {
+                    // It may be back: that it was gone counts no more, and this may be all there is of it.
                     self.last_heard = Some(now);
                     self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);
                 }
@@ -318,9 +321,12 @@ impl Peer {
         self.proof.is_some_and(proves)
     }
 
-    /// The peer is off: verified, or by the operator's word. Only an echo of a later round, so no
-    /// datagram that was still under way, brings it back.
+    /// The peer is off: verified, or by the operator's word. What it was until now is brought back only by
+    /// an echo of a later round, so by no datagram that was still under way.
     pub fn fenced(&mut self, now: Time, reason: Reason) {
+        if self.incarnation != 0 {
+            self.challenge(self.echoes().0);
+        }
         self.incarnation = 0;
         (self.round, self.newest, self.proof) = (None, None, None);
         self.become_state(now, PeerState::Fenced, reason);
@@ -427,22 +433,19 @@ impl Peer {
         self.incarnation = incarnation;
     }
 
-    /// Remembers a stranger, the newest last; the longest unheard gives way.
-    fn challenge(&mut self, heartbeat: &Heartbeat) {
-        let known = self
-            .candidates
-            .iter()
-            .find(|c| c.incarnation == heartbeat.incarnation)
-            .map_or(0, |c| c.sequence);
-        self.candidates
-            .retain(|c| c.incarnation != heartbeat.incarnation);
+    /// Remembers a stranger, the newest last; the longest unheard gives way. True: it was not known yet.
+    fn challenge(&mut self, stranger: Echo) -> bool {
+        let same = |c: &Echo| c.incarnation == stranger.incarnation;
+        let known = self.candidates.iter().find(|c| same(c)).copied();
+        self.candidates.retain(|c| !same(c));
         if self.candidates.len() >= MAX_CHALLENGES {
             self.candidates.remove(0);
         }
         self.candidates.push(Echo {
-            incarnation: heartbeat.incarnation,
-            sequence: known.max(heartbeat.sequence),
+            sequence: known.map_or(0, |c| c.sequence).max(stranger.sequence),
+            ..stranger
         });
+        known.is_none()
     }
 
     fn note_path(&mut self, now: Time, path: usize) {

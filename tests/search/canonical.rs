@@ -269,8 +269,7 @@ impl Ranks {
                 sequence: 0,
             }),
             Mark::Stranger if living => self.find(self.reach(echo, living)),
-            Mark::Stranger => None,
-            Mark::Retired => {
+            Mark::Stranger | Mark::Retired => {
                 let incarnation = self.incarnation(echo.incarnation)?;
                 self.under_way.contains(&echo.incarnation).then_some(Echo {
                     incarnation,

@@ -535,7 +535,7 @@ pub fn rules(name: &str) -> Option<Rules> {
 }
 
 /// More states than that and a search is given up as not closed.
-pub const CAP: u64 = 4_000_000;
+pub const CAP: u64 = 8_000_000;
 const LONG_CAP: u64 = 150_000_000;
 
 /// From how many states recovery and lasting faults are tried.

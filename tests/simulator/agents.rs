@@ -2,7 +2,6 @@
 
 use super::defect::Defect;
 use super::machine::{Job, Resource};
-use super::net::{MEDIA, Medium};
 use super::world::{Item, World, mac};
 use ha_appliance::core::event::{Action, Claimed, Event, OpId, Outcome, Presence};
 use ha_appliance::core::setup::{CEDED, LIFETIME};
@@ -17,10 +16,15 @@ pub const PERSIST: OpId = OpId(1_000_000);
 /// The kernel's timer may come so much early or late.
 pub const FUZZ: i64 = 250_000;
 
+/// How often the watch over services looks at what it believes stopped.
+pub const PATROL: Duration = Duration::from_secs(30);
+
 /// Does it.
 pub fn act(world: &mut World, m: usize, action: Action) {
     match action {
         Action::Send(heartbeat) => {
+            let mut heartbeat = heartbeat;
+            heartbeat.versions = world.machines[m].speaks;
             let bytes: Rc<[u8]> = encode(&heartbeat, &world.keys).into();
             world.taped[m].push(bytes.clone());
             if world.taped[m].len() > 500 {
@@ -28,10 +32,10 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 world.taped[m].swap_remove(gone);
             }
             let sent = world.now;
-            for medium in MEDIA {
-                let quality = world.wire(medium, m);
+            for path in 0..world.paths.len() {
+                let quality = world.wire(world.paths[path], m);
                 for after in quality.deliver(&mut world.rng) {
-                    let (to, path, bytes) = (1 - m, medium as usize, bytes.clone());
+                    let (to, bytes) = (1 - m, bytes.clone());
                     world.later(
                         after,
                         Item::Datagram {
@@ -130,22 +134,13 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             finish(world, m, op, outcome);
         }
         Action::Clear { op, .. } => clear(world, m, op),
-        Action::Renew { group, forever } => {
-            for resource in 0..world.machines[m].kernel[group].len() {
-                let leased = world.machines[m].setup.groups[group].resources[resource].leased;
-                if leased {
-                    let renewed = lease(world, m, forever);
-                    let it = &mut world.machines[m].kernel[group][resource];
-                    let since = if it.on { it.since } else { renewed.since };
-                    *it = Resource { since, ..renewed };
-                }
-            }
-        }
+        Action::Renew { group, forever } => renew(world, m, group, forever),
         Action::Announce { group } => announce(world, m, group),
         Action::Probe { group } => probe(world, m, group),
         Action::Ping { gateway, stamp } => {
             let machine = &world.machines[m];
-            if machine.gateway && machine.carrier {
+            let (vif, up) = machine.gateways[gateway];
+            if up && machine.carriers[vif] {
                 let life = machine.life;
                 let after = world.rng.between(200, 900);
                 world.later(
@@ -167,9 +162,21 @@ pub fn act(world: &mut World, m: usize, action: Action) {
     }
 }
 
+/// The leases of a group get their lifetime anew; what was gone is back.
+pub fn renew(world: &mut World, m: usize, group: usize, forever: bool) {
+    for resource in 0..world.machines[m].kernel[group].len() {
+        if world.machines[m].catalogue[group].resources[resource].leased {
+            let renewed = lease(world, m, forever);
+            let it = &mut world.machines[m].kernel[group][resource];
+            let since = if it.on { it.since } else { renewed.since };
+            *it = Resource { since, ..renewed };
+        }
+    }
+}
+
 /// A resource comes or goes.
 pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bool) {
-    let leased = world.machines[m].setup.groups[group].resources[resource].leased;
+    let leased = world.machines[m].catalogue[group].resources[resource].leased;
     if on && leased {
         let forever = world.machines[m]
             .node
@@ -209,6 +216,34 @@ pub fn switch(world: &mut World, m: usize, group: usize, resource: usize, on: bo
 pub fn land(world: &mut World, m: usize, job: Job, on: bool) {
     switch(world, m, job.group, job.resource, on);
     world.machines[m].kernel[job.group][job.resource].since = job.asked;
+    world.machines[m].let_go();
+}
+
+/// A stop said done, and did nothing. An address ends all the same, even one without an end; a service is
+/// found by the watch.
+pub fn lie(world: &mut World, m: usize, group: usize, resource: usize) {
+    let now = world.now;
+    let leased = world.machines[m].catalogue[group].resources[resource].leased;
+    let local = world.machines[m].clock.local(now);
+    let it = &mut world.machines[m].kernel[group][resource];
+    if !it.on {
+        return;
+    }
+    it.lied = Some(now);
+    if leased {
+        let end = Time(local.0 + LIFETIME.as_micros() as i64);
+        (it.until, it.forever) = (it.until.or(Some(end)), false);
+        return;
+    }
+    let after = world.rng.skewed(Duration::from_millis(50), PATROL);
+    world.later(
+        after,
+        Item::Found {
+            of: m,
+            group,
+            resource,
+        },
+    );
 }
 
 /// Whoever watches a resource sees it come or go.
@@ -250,7 +285,7 @@ fn lease(world: &mut World, m: usize, forever: bool) -> Resource {
 
 /// A start or a stop. A VIP's ends within its step; a service's takes its time, fails, or hangs.
 fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize, on: bool) {
-    let leased = world.machines[m].setup.groups[group].resources[resource].leased;
+    let leased = world.machines[m].catalogue[group].resources[resource].leased;
     let chance = if on {
         world.machines[m].start_fails
     } else {
@@ -260,13 +295,17 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
     if fails && !on {
         world.machines[m].bad_stop = world.now;
     }
+    let stop_lies = world.machines[m].stop_lies;
+    let lies = !on && !fails && stop_lies > 0.0 && world.rng.chance(stop_lies);
     let outcome = match fails {
         true => Outcome::Failed("it does not".into()),
         false => Outcome::Done,
     };
     if leased {
-        let lies = !on && world.defect == Some(Defect::LyingStop);
-        if !fails && !lies {
+        let untold = !on && world.defect == Some(Defect::LyingStop);
+        if lies {
+            lie(world, m, group, resource);
+        } else if !fails && !untold {
             switch(world, m, group, resource, on);
         }
         finish(world, m, op, outcome);
@@ -274,7 +313,7 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
     }
     let half = world.rng.chance(0.5); // a failed start may leave something running
     let reached = match (fails, on) {
-        (false, on) => Some(on),
+        (false, on) => Some(on).filter(|_| !lies),
         (true, true) => half.then_some(true),
         (true, false) => None,
     };
@@ -297,6 +336,7 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
         resource,
         on,
         asked: world.now,
+        lies,
     });
     let life = world.machines[m].life;
     let end = Event::Finished { op, outcome };
@@ -322,10 +362,13 @@ fn clear(world: &mut World, m: usize, op: OpId) {
         + world
             .rng
             .skewed(Duration::from_millis(100), Duration::from_secs(4));
+    let slow = if world.sources.slow { 20_000_000 } else { 0 };
+    let (off, verified) = (off + slow, verified + slow);
     let lies = world.defect == Some(Defect::LyingSource);
-    let works = world.rng.chance(world.source_works);
+    let works = world.rng.chance(world.sources.work);
     let cuts = works || world.rng.chance(0.3);
-    if cuts && !lies {
+    world.safety.lied_to[m] = world.sources.lie;
+    if cuts && !lies && !world.sources.lie {
         world.later(off, Item::PowerOff { of: 1 - m });
     }
     let outcome = match works {
@@ -345,32 +388,34 @@ fn clear(world: &mut World, m: usize, op: OpId) {
 /// Gratuitous ARP: the peer hears it too.
 fn announce(world: &mut World, m: usize, group: usize) {
     if world.machines[m].vip(group).is_some() {
-        claim(world, 1 - m, Claimed::Vip(group));
+        for vif in world.machines[m].catalogue[group].vifs.clone() {
+            claim(world, 1 - m, vif, Claimed::Vip(group));
+        }
     }
 }
 
 /// ARP requests, answered by the peer's kernel.
 fn probe(world: &mut World, m: usize, group: usize) {
-    let asked = world.wire(Medium::Lan, m).deliver(&mut world.rng);
-    let there = &world.machines[1 - m];
-    if asked.is_empty() || !there.kernel_runs() {
-        return;
+    for vif in world.machines[m].catalogue[group].vifs.clone() {
+        let lan = world.topology.lans[vif];
+        let asked = world.wire(lan, m).deliver(&mut world.rng);
+        let there = &world.machines[1 - m];
+        if asked.is_empty() || !there.kernel_runs() {
+            continue;
+        }
+        let has_vip = there.vip(group).is_some() && world.defect != Some(Defect::DeafArp);
+        if has_vip {
+            claim(world, m, vif, Claimed::Vip(group));
+        }
+        claim(world, m, vif, Claimed::PeerAddress);
     }
-    let has_vip = there.vip(group).is_some() && world.defect != Some(Defect::DeafArp);
-    if has_vip {
-        claim(world, m, Claimed::Vip(group));
-    }
-    claim(world, m, Claimed::PeerAddress);
 }
 
-fn claim(world: &mut World, to: usize, subject: Claimed) {
-    let mac = mac(1 - to);
-    for after in world.wire(Medium::Lan, 1 - to).deliver(&mut world.rng) {
-        let event = Event::Claim {
-            vif: 0,
-            subject,
-            mac,
-        };
+fn claim(world: &mut World, to: usize, vif: usize, subject: Claimed) {
+    let mac = mac(1 - to, vif);
+    let lan = world.topology.lans[vif];
+    for after in world.wire(lan, 1 - to).deliver(&mut world.rng) {
+        let event = Event::Claim { vif, subject, mac };
         world.later(after, Item::Machine { to, event });
     }
 }

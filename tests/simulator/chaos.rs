@@ -4,7 +4,8 @@
 use super::agents;
 use super::machine::{Ambush, Pause, Where};
 use super::net::{GOOD, MEDIA, Medium, Quality};
-use super::world::{Item, Mend, World};
+use super::reload;
+use super::world::{Item, Mend, Sources, World};
 use ha_appliance::core::event::{Command, Event};
 use ha_appliance::wire::decode;
 use ha_appliance::wire::heartbeat::Side;
@@ -52,9 +53,25 @@ pub enum Fault {
     Clear,
     Leave,
     ConfirmFenced,
+    Reload,
+    Upgrade,
+    StopLies,
+    SourceFails,
+    SourceSlow,
+    SourceLies,
 }
 
 use Fault::*;
+
+/// Those of a wide world: what an operator changes, and agents that lie.
+const WIDE: [Fault; 6] = [
+    Reload,
+    Upgrade,
+    StopLies,
+    SourceFails,
+    SourceSlow,
+    SourceLies,
+];
 
 const ALL: [Fault; 38] = [
     InterlinkCut,
@@ -108,12 +125,15 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    pub fn draw(world: &mut World) -> Chaos {
+    pub fn draw(world: &mut World, wide: bool) -> Chaos {
         let rng = &mut world.rng;
         let share = rng.pick(&[0.1, 0.25, 0.5, 0.9]);
         let mut kinds: Vec<Fault> = ALL.into_iter().filter(|_| rng.chance(share)).collect();
         if kinds.is_empty() {
             kinds.push(rng.pick(&ALL));
+        }
+        if wide {
+            kinds.extend(WIDE.into_iter().filter(|_| rng.chance(0.4)));
         }
         Chaos {
             kinds,
@@ -165,8 +185,9 @@ pub fn mend(world: &mut World, mend: Mend) {
         .tell(world.now, None, || format!("* mended: {mend:?}"));
     match mend {
         Mend::Wire(medium, from) => world.network[medium as usize][from] = GOOD,
-        Mend::Gateway(m) => world.machines[m].gateway = true,
-        Mend::Carrier(m) => world.set_carrier(m, true),
+        Mend::Gateway(m, gateway) => world.machines[m].gateways[gateway].1 = true,
+        Mend::Carrier(m, vif) => world.set_carrier(m, vif, true),
+        Mend::Sources => world.sources = Sources::work(0.8),
         Mend::Disk(m) => {
             world.machines[m].disk.fails = false;
             world.machines[m].disk.slow = false;
@@ -190,46 +211,46 @@ pub fn heal(world: &mut World) {
             world.network[medium as usize][m] = GOOD;
         }
         let machine = &mut world.machines[m];
-        machine.gateway = true;
+        machine.gateways.iter_mut().for_each(|g| g.1 = true);
         machine.repair();
         machine.disk.fails = false;
         machine.disk.slow = false;
         machine.ambush = None;
-        world.set_carrier(m, true);
+        for vif in 0..world.topology.lans.len() {
+            world.set_carrier(m, vif, true);
+        }
         world.resume(m);
-        world.start(m);
     }
-    world.source_works = 1.0;
+    reload::restore(world);
+    world.start(0);
+    world.start(1);
+    world.sources = Sources::work(1.0);
     world.observe();
 }
 
 fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u32) -> bool {
     let cut = Quality { cut: true, ..GOOD };
-    let medium = world.rng.pick(&MEDIA);
+    let media = world.media.clone();
+    let medium = world.rng.pick(&media);
     match fault {
-        InterlinkCut => wires(
-            world,
-            &[(Medium::Interlink, 0), (Medium::Interlink, 1)],
-            cut,
-            span,
-        ),
-        LanCut => wires(world, &[(Medium::Lan, 0), (Medium::Lan, 1)], cut, span),
+        InterlinkCut => {
+            let link = one_of(world, world.topology.links.clone());
+            wires(world, &[(link, 0), (link, 1)], cut, span)
+        }
+        LanCut => {
+            let lan = one_of(world, world.topology.lans.clone());
+            wires(world, &[(lan, 0), (lan, 1)], cut, span)
+        }
         OneWayCut => match world.rng.below(3) {
             0 => wires(world, &[(medium, m)], cut, span),
-            _ => wires(
-                world,
-                &[(Medium::Interlink, m), (Medium::Lan, m)],
-                cut,
-                span,
-            ),
+            _ => {
+                let all: Vec<_> = media.iter().map(|medium| (*medium, m)).collect();
+                wires(world, &all, cut, span)
+            }
         },
         Partition => {
-            let all = [
-                (Medium::Interlink, 0),
-                (Medium::Interlink, 1),
-                (Medium::Lan, 0),
-                (Medium::Lan, 1),
-            ];
+            let both = media.iter().flat_map(|medium| [(*medium, 0), (*medium, 1)]);
+            let all: Vec<_> = both.collect();
             wires(world, &all, cut, span);
         }
         Loss => {
@@ -257,14 +278,17 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
                 span
             };
             let both = world.rng.chance(0.3);
+            let gateways = (0..world.topology.gateways.len()).collect();
+            let gateway = one_of(world, gateways);
             for m in if both { 0..2 } else { m..m + 1 } {
-                world.machines[m].gateway = false;
-                world.later(span, Item::Mend(Mend::Gateway(m)));
+                world.machines[m].gateways[gateway].1 = false;
+                world.later(span, Item::Mend(Mend::Gateway(m, gateway)));
             }
         }
         CarrierLost => {
-            world.set_carrier(m, false);
-            world.later(span, Item::Mend(Mend::Carrier(m)));
+            let vif = one_of(world, (0..world.topology.lans.len()).collect());
+            world.set_carrier(m, vif, false);
+            world.later(span, Item::Mend(Mend::Carrier(m, vif)));
         }
         PowerLoss => {
             if !world.machines[m].powered {
@@ -326,6 +350,27 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
         StartedByHand => return start_by_hand(world, m),
         VipDeleted => return delete_vip(world, m),
         Replay => return replay(world, m),
+        Reload => reload::edit(world, m, span),
+        Upgrade => {
+            let to = world.rng.pick(&reload::PROGRAMS);
+            reload::upgrade(world, m, to);
+            world.later(span, Item::Upgrade { of: 1 - m, to });
+        }
+        StopLies => {
+            world.machines[m].stop_lies = 0.5;
+            world.later(span, Item::Mend(Mend::Agents(m)));
+        }
+        SourceFails | SourceSlow | SourceLies => {
+            if world.machines[m].setup.sources == 0 {
+                return false;
+            }
+            match fault {
+                SourceFails => world.sources.work = 0.1,
+                SourceSlow => world.sources.slow = true,
+                _ => world.sources.lie = true,
+            }
+            world.later(span, Item::Mend(Mend::Sources));
+        }
         Failover | Standby | Online | Maintenance | StopGroup | StartGroup | Clear | Leave
         | ConfirmFenced => {
             return order(world, m, fault, commands);
@@ -346,6 +391,14 @@ fn lie_in_wait(world: &mut World, m: usize, ambush: Ambush, commands: &mut u32) 
     }
 }
 
+/// One of these; where there is no choice, none is drawn.
+fn one_of<T: Copy>(world: &mut World, of: Vec<T>) -> T {
+    match of[..] {
+        [one] => one,
+        _ => world.rng.pick(&of),
+    }
+}
+
 fn wires(world: &mut World, which: &[(Medium, usize)], quality: Quality, span: i64) {
     for &(medium, from) in which {
         world.network[medium as usize][from] = quality;
@@ -355,7 +408,7 @@ fn wires(world: &mut World, which: &[(Medium, usize)], quality: Quality, span: i
 
 fn delete_vip(world: &mut World, m: usize) -> bool {
     let group = world.rng.below(world.machines[m].kernel.len());
-    let leased = world.machines[m].setup.groups[group]
+    let leased = world.machines[m].catalogue[group]
         .resources
         .iter()
         .position(|r| r.leased);
@@ -371,7 +424,7 @@ fn service(world: &mut World, m: usize, on: bool) -> Option<(usize, usize)> {
     let group = world.rng.below(world.machines[m].kernel.len());
     let machine = &world.machines[m];
     let resources = machine.kernel[group].iter();
-    let wanted = resources.zip(&machine.setup.groups[group].resources);
+    let wanted = resources.zip(&machine.catalogue[group].resources);
     let wanted: Vec<usize> = (wanted.enumerate())
         .filter(|(_, (r, s))| !s.leased && r.on == on)
         .map(|(index, _)| index)
@@ -425,7 +478,7 @@ fn replay(world: &mut World, m: usize) -> bool {
             after,
             Item::Datagram {
                 to: m,
-                path: world.rng.clone().below(2),
+                path: world.rng.clone().below(world.paths.len()),
                 sent: i64::MIN,
                 bytes,
             },
@@ -438,7 +491,7 @@ fn order(world: &mut World, m: usize, fault: Fault, commands: &mut u32) -> bool 
     if !world.machines[m].awake() {
         return false;
     }
-    let groups = world.machines[m].setup.groups.len();
+    let groups = world.machines[m].catalogue.len();
     let group = world.rng.below(groups);
     let any = if world.rng.chance(0.3) {
         None

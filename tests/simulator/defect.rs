@@ -11,6 +11,8 @@ pub enum Defect {
     LyingStop,
     /// The kernel never ends a VIP that was handed over.
     LyingCede,
+    /// A renewal that a pause interrupted reaches the kernel afterwards, and puts back what it has ended.
+    LatePutBack,
     /// The kernel does not answer ARP for the VIPs it has.
     DeafArp,
     /// A write says "done" and the disk has the old state.

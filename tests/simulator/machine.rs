@@ -2,16 +2,27 @@
 //! queues, and what is wrong with it.
 
 use super::clock::Clock;
+use super::net::Topology;
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event, OpId};
+use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::record::Record;
-use ha_appliance::core::setup::{ResourceSetup, Setup};
+use ha_appliance::core::setup::{GroupSetup, ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::Versions;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// One machine.
 pub struct Machine {
+    /// Every group and resource that a file ever names: what runs is counted as here.
+    pub catalogue: Rc<[GroupSetup]>,
+    /// The configuration in force, and ha.toml.
     pub setup: Setup,
+    pub file: Setup,
+    /// The wire versions that its daemon speaks, and those of the program that is installed.
+    pub speaks: Versions,
+    pub installed: Versions,
     pub clock: Clock,
     /// Parts per million of its clock; keeps over reboots.
     pub ppm: i64,
@@ -32,13 +43,15 @@ pub struct Machine {
     pub pending: VecDeque<Event>,
     /// Actions of a step that a pause interrupted.
     pub held: VecDeque<Action>,
-    /// The LAN port.
-    pub carrier: bool,
-    /// Its gateway answers.
-    pub gateway: bool,
+    /// The port of each VIP interface.
+    pub carriers: Vec<bool>,
+    /// The VIP interface of each gateway, and whether it answers.
+    pub gateways: Vec<(usize, bool)>,
     /// The chance that a start, or a stop, fails.
     pub start_fails: f64,
     pub stop_fails: f64,
+    /// The chance that a stop says done and did nothing.
+    pub stop_lies: f64,
     /// The chance that an operation of a service takes long or hangs.
     pub slow: f64,
     /// The chance that a service dies soon after its start.
@@ -48,10 +61,35 @@ pub struct Machine {
     pub worked: i64,
     /// The daemon will be stopped inside its next step: paused, or killed.
     pub ambush: Option<(Ambush, Where)>,
-    /// When the daemon could last not run for a while inside a step, and when the machine was last
-    /// paused as a whole.
-    pub stalled_until: i64,
-    pub vm_paused_until: i64,
+    /// The least and the most that its configurations ever said.
+    pub rhythm: Rhythm,
+}
+
+/// How fast a node's heartbeats come and how soon it takes the peer for silent: least and most.
+#[derive(Clone, Copy, Debug)]
+pub struct Rhythm {
+    /// Microseconds.
+    pub interval: (i64, i64),
+    pub misses: (u32, u32),
+}
+
+impl Rhythm {
+    fn of(setup: &Setup) -> Rhythm {
+        let interval = setup.interval.as_micros() as i64;
+        Rhythm {
+            interval: (interval, interval),
+            misses: (setup.misses, setup.misses),
+        }
+    }
+
+    /// A configuration came into force.
+    pub fn includes(&mut self, setup: &Setup) {
+        let new = Rhythm::of(setup);
+        self.interval.0 = self.interval.0.min(new.interval.0);
+        self.interval.1 = self.interval.1.max(new.interval.1);
+        self.misses.0 = self.misses.0.min(new.misses.0);
+        self.misses.1 = self.misses.1.max(new.misses.1);
+    }
 }
 
 /// Something that runs, or does not.
@@ -64,6 +102,8 @@ pub struct Resource {
     pub forever: bool,
     /// The machine's time at which it was left to end by itself, for the peer.
     pub ceded: Option<Time>,
+    /// When a stop of it last said done, and was not.
+    pub lied: Option<i64>,
     /// A person started it.
     pub by_hand: bool,
     /// True time since which it is on.
@@ -80,6 +120,8 @@ pub struct Job {
     pub on: bool,
     /// True time at which the daemon asked for it.
     pub asked: i64,
+    /// It will say done, and do nothing.
+    pub lies: bool,
 }
 
 /// The state directory.
@@ -123,14 +165,19 @@ pub enum Where {
 }
 
 impl Machine {
-    pub fn new(setup: Setup, ppm: i64) -> Machine {
+    pub fn new(setup: Setup, topology: &Topology, ppm: i64) -> Machine {
         Machine {
+            catalogue: setup.groups.clone().into(),
+            file: setup.clone(),
+            speaks: VERSIONS,
+            installed: VERSIONS,
             kernel: setup
                 .groups
                 .iter()
                 .map(|g| vec![Resource::default(); g.resources.len()])
                 .collect(),
             jobs: Vec::new(),
+            rhythm: Rhythm::of(&setup),
             setup,
             clock: Clock::new(0, 0, ppm),
             ppm,
@@ -142,24 +189,23 @@ impl Machine {
             inbox: Vec::new(),
             pending: VecDeque::new(),
             held: VecDeque::new(),
-            carrier: true,
-            gateway: true,
+            carriers: vec![true; topology.lans.len()],
+            gateways: topology.gateways.iter().map(|vif| (*vif, true)).collect(),
             start_fails: 0.0,
             stop_fails: 0.0,
+            stop_lies: 0.0,
             slow: 0.0,
             flaky: 0.0,
             bad_stop: i64::MIN / 2,
             worked: i64::MIN / 2,
             ambush: None,
-            stalled_until: i64::MIN / 2,
-            vm_paused_until: i64::MIN / 2,
         }
     }
 
     /// Whatever its agents suffer from ends.
     pub fn repair(&mut self) {
         (self.start_fails, self.stop_fails) = (0.0, 0.0);
-        (self.slow, self.flaky) = (0.0, 0.0);
+        (self.slow, self.flaky, self.stop_lies) = (0.0, 0.0, 0.0);
     }
 
     /// The daemon takes part: it lives and runs.
@@ -172,11 +218,48 @@ impl Machine {
         self.powered && !matches!(self.paused, Some(Pause::Machine { .. }))
     }
 
+    /// A gateway answers it on a VIP interface.
+    pub fn reaches(&self, vif: usize) -> bool {
+        let mut gateways = self.gateways.iter();
+        self.carriers[vif] && gateways.any(|(on, up)| *on == vif && *up)
+    }
+
+    /// A gateway answers it on some VIP interface of the group.
+    pub fn reaches_any(&self, group: usize) -> bool {
+        let mut vifs = self.catalogue[group].vifs.iter();
+        vifs.any(|vif| self.reaches(*vif))
+    }
+
+    /// A group's index in the configuration in force; None: it is not in it.
+    pub fn place(&self, group: usize) -> Option<usize> {
+        let name = self.catalogue[group].name;
+        self.setup.groups.iter().position(|g| g.name == name)
+    }
+
+    /// A resource's index in the configuration in force.
+    pub fn place_of(&self, group: usize, resource: usize) -> Option<(usize, usize)> {
+        let place = self.place(group)?;
+        let name = self.catalogue[group].resources[resource].name;
+        let mut resources = self.setup.groups[place].resources.iter();
+        Some((place, resources.position(|r| r.name == name)?))
+    }
+
+    /// What the configuration in force no longer names is let go of: nobody's from then on.
+    pub fn let_go(&mut self) {
+        for group in 0..self.kernel.len() {
+            for resource in 0..self.kernel[group].len() {
+                if self.place_of(group, resource).is_none() {
+                    self.kernel[group][resource].by_hand = true;
+                }
+            }
+        }
+    }
+
     /// The group's leased resource, if it is on: the VIP.
     pub fn vip(&self, group: usize) -> Option<&Resource> {
         let resources = self.kernel[group]
             .iter()
-            .zip(&self.setup.groups[group].resources);
+            .zip(&self.catalogue[group].resources);
         resources
             .filter(|(r, s)| s.leased && r.on)
             .map(|(r, _)| r)
@@ -187,7 +270,7 @@ impl Machine {
     pub fn exclusive(&self, group: usize) -> impl Iterator<Item = &Resource> {
         let resources = self.kernel[group]
             .iter()
-            .zip(&self.setup.groups[group].resources);
+            .zip(&self.catalogue[group].resources);
         let exclusive = |r: &Resource, s: &ResourceSetup| s.exclusive && r.on && !r.by_hand;
         resources
             .filter(move |(r, s)| exclusive(r, s))
@@ -198,7 +281,7 @@ impl Machine {
     pub fn services(&self, group: usize) -> impl Iterator<Item = &Resource> {
         let resources = self.kernel[group]
             .iter()
-            .zip(&self.setup.groups[group].resources);
+            .zip(&self.catalogue[group].resources);
         let service =
             |r: &Resource, s: &ResourceSetup| s.exclusive && !s.leased && r.on && !r.by_hand;
         resources
@@ -206,23 +289,34 @@ impl Machine {
             .map(|(r, _)| r)
     }
 
+    /// Its daemon speaks one of these versions.
+    pub fn understands(&self, theirs: Versions) -> bool {
+        theirs.highest >= self.speaks.lowest && theirs.lowest <= self.speaks.highest
+    }
+
     /// Everything that is to run where the group does is on.
     pub fn complete(&self, group: usize) -> bool {
-        self.kernel[group].iter().all(|r| r.on)
+        self.configured(group).all(|(r, _)| r.on)
     }
 
     /// Everything that is to run on both machines is on.
     pub fn both_complete(&self, group: usize) -> bool {
-        let resources = &self.setup.groups[group].resources;
-        let mut all = self.kernel[group].iter().zip(resources);
-        all.all(|(r, s)| s.exclusive || r.on)
+        self.configured(group).all(|(r, s)| s.exclusive || r.on)
     }
 
     /// Nothing exclusive of the group is on, whoever started it.
     pub fn empty(&self, group: usize) -> bool {
-        let resources = &self.setup.groups[group].resources;
-        let mut all = self.kernel[group].iter().zip(resources);
-        all.all(|(r, s)| !s.exclusive || !r.on)
+        self.configured(group).all(|(r, s)| !s.exclusive || !r.on)
+    }
+
+    fn configured(&self, group: usize) -> impl Iterator<Item = (&Resource, &ResourceSetup)> {
+        let resources = self.kernel[group]
+            .iter()
+            .zip(&self.catalogue[group].resources)
+            .enumerate();
+        resources
+            .filter(move |(index, _)| self.place_of(group, *index).is_some())
+            .map(|(_, both)| both)
     }
 
     /// The daemon ends, and with it what it had not done yet. A write under way lands or does not.

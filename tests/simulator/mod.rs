@@ -7,6 +7,8 @@ pub mod clock;
 pub mod defect;
 pub mod machine;
 pub mod net;
+pub mod places;
+pub mod reload;
 pub mod rng;
 pub mod run;
 pub mod safety;

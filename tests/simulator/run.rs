@@ -2,6 +2,8 @@
 
 use super::chaos::{self, Chaos, Fault};
 use super::defect::Defect;
+use super::net::Topology;
+use super::safety::Exception;
 use super::setups;
 use super::world::{Item, World};
 use ha_appliance::core::event::{Command, Event};
@@ -13,8 +15,29 @@ use std::collections::BTreeMap;
 pub enum Mode {
     /// Neither fencing nor a witness.
     BestEffort,
-    /// A truthful source of clearance.
+    /// A source of clearance.
     Fenced,
+    /// The same with more links, LANs and gateways, and what happens in such a world: reloads, upgrades,
+    /// agents and sources that lie.
+    WideBestEffort,
+    WideFenced,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 4] = [
+        Mode::BestEffort,
+        Mode::Fenced,
+        Mode::WideBestEffort,
+        Mode::WideFenced,
+    ];
+
+    fn fenced(self) -> bool {
+        matches!(self, Mode::Fenced | Mode::WideFenced)
+    }
+
+    fn wide(self) -> bool {
+        matches!(self, Mode::WideBestEffort | Mode::WideFenced)
+    }
 }
 
 /// After everything was repaired, each group that may run is active within this: the longest pause
@@ -29,7 +52,7 @@ pub struct Outcome {
     pub simulated: i64,
     pub steps: u64,
     pub injected: BTreeMap<Fault, u64>,
-    pub excused: BTreeMap<&'static str, (u32, i64)>,
+    pub excused: BTreeMap<Exception, (u32, i64)>,
     /// How long it took until all was well after the repairs, and after the operator's.
     pub healed: i64,
     pub story: Vec<String>,
@@ -37,13 +60,18 @@ pub struct Outcome {
 
 /// Plays a seed.
 pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcome {
-    let sources = usize::from(mode == Mode::Fenced);
+    let sources = usize::from(mode.fenced());
     let mut rng = super::rng::Rng::new(seed ^ 0x5eed);
-    let mut world = World::new(seed, setups::draw(&mut rng, sources));
+    let mut setups = setups::draw(&mut rng, sources);
+    let topology = match mode.wide() {
+        true => setups::widen(&mut rng, &mut setups),
+        false => Topology::plain(),
+    };
+    let mut world = World::new(seed, setups, topology);
     world.story.wanted = tell;
     world.defect = defect;
-    world.safety.fenced = mode == Mode::Fenced;
-    let mut chaos = Chaos::draw(&mut world);
+    world.safety.fenced = mode.fenced();
+    let mut chaos = Chaos::draw(&mut world, mode.wide());
     for m in 0..2 {
         let after = world.rng.between(0, 3_000_000);
         world.later(after, Item::Start { of: m, boot: true });
@@ -94,8 +122,7 @@ fn demand(world: &mut World, cleared: bool) -> i64 {
         if world.safety.broken.is_some() {
             return 0;
         }
-        let found =
-            (0..world.machines[0].setup.groups.len()).find_map(|g| unwell(world, g, cleared));
+        let found = (0..world.machines[0].catalogue.len()).find_map(|g| unwell(world, g, cleared));
         match found {
             None => {
                 let since = *well_since.get_or_insert(world.now);
@@ -124,7 +151,7 @@ fn repair(world: &mut World) {
         .tell(world.now, None, || "* the operator cleans up".into());
     let m = world.rng.below(2);
     let m = if world.machines[m].awake() { m } else { 1 - m };
-    let groups = world.machines[m].setup.groups.len();
+    let groups = world.machines[m].catalogue.len();
     let mut commands = vec![Command::Maintenance(false)];
     commands.extend([Side::First, Side::Second].map(|side| Command::Standby(side, false)));
     commands.extend((0..groups).map(|g| Command::Stopped(g, false)));
@@ -147,34 +174,34 @@ fn unwell(world: &World, group: usize, cleared: bool) -> Option<String> {
         return Some("a daemon does not run".into());
     };
     let views = [&a, &b];
+    let [Some(pa), Some(pb)] = [0, 1].map(|m| machines[m].place(group)) else {
+        return Some(format!("group {group} is not configured"));
+    };
+    let places = [pa, pb];
     if machines.iter().any(|m| !m.jobs.is_empty()) {
         return Some("an operation is under way".into());
     }
     if !cleared {
         let standby = (0..2).all(|side| views.iter().any(|v| v.standby[side]));
-        let stopped = views.iter().any(|v| v.groups[group].stopped);
+        let stopped = (0..2).any(|m| views[m].groups[places[m]].stopped);
         let maintenance = views.iter().any(|v| v.maintenance);
-        let failed = views.iter().any(|v| v.groups[group].role == Role::Failed);
+        let failed = (0..2).any(|m| views[m].groups[places[m]].role == Role::Failed);
         if standby || stopped || maintenance || failed {
             return None;
         }
     }
-    let roles = views.map(|v| v.groups[group].role);
+    let its = [0, 1].map(|m| &views[m].groups[places[m]]);
+    let roles = its.map(|g| g.role);
     let active = roles.iter().filter(|r| **r == Role::Active).count();
     let up = machines.iter().filter(|m| m.complete(group)).count();
     let both = machines.iter().all(|m| m.both_complete(group));
     let empty = machines.iter().any(|m| m.empty(group));
     let one =
         active == 1 && (0..2).any(|m| machines[m].complete(group) && machines[1 - m].empty(group));
-    if one && both && views[0].groups[group].token == views[1].groups[group].token {
+    if one && both && its[0].token == its[1].token {
         return None;
     }
-    let waits = views.map(|v| {
-        format!(
-            "{:?} ({}; waits: {:?})",
-            v.groups[group].role, v.groups[group].reason, v.groups[group].waiting
-        )
-    });
+    let waits = its.map(|g| format!("{:?} ({}; waits: {:?})", g.role, g.reason, g.waiting));
     Some(format!(
         "group {group} is {} on first, {} on second; complete on {up}, nothing of its own on one: {empty}, what runs on both does: {both}",
         waits[0], waits[1]

@@ -1,5 +1,6 @@
 //! The configurations the simulator plays: drawn at random around the defaults of ha.toml.
 
+use super::net::{Medium, Topology};
 use super::rng::Rng;
 use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::wire::heartbeat::{Side, hash};
@@ -46,7 +47,61 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
     [setup(Side::First), setup(Side::Second)]
 }
 
-/// The defaults, one group, nothing drawn.
+/// More of everything: links, LANs and gateways, sources, groups that prefer different nodes.
+pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
+    let links: &[&[Medium]] = &[
+        &[Medium::Interlink],
+        &[Medium::Interlink, Medium::Spare],
+        &[Medium::Interlink, Medium::Lan],
+        &[Medium::Lan],
+    ];
+    let (lans, gateways): (&[Medium], &[usize]) = match rng.below(4) {
+        0 => (&[Medium::Lan], &[0]),
+        1 => (&[Medium::Lan], &[0, 0]),
+        2 => (&[Medium::Lan, Medium::OtherLan], &[0, 1]),
+        _ => (&[Medium::Lan, Medium::OtherLan], &[0, 1, 1]),
+    };
+    let topology = Topology {
+        links: rng.pick(links).to_vec(),
+        lans: lans.to_vec(),
+        gateways: gateways.to_vec(),
+    };
+    let require_all = rng.chance(0.4);
+    let wait_for_peer = rng.chance(0.15);
+    let active_active = rng.chance(0.5);
+    let on: Vec<Vec<usize>> = setups[0]
+        .groups
+        .iter()
+        .map(|_| match lans.len() {
+            1 => vec![0],
+            _ => [vec![0], vec![1], vec![0, 1]][rng.below(3)].clone(),
+        })
+        .collect();
+    let failbacks: Vec<Failback> = (on.iter())
+        .map(|_| {
+            let after = |s| Failback::After(Duration::from_secs(s));
+            rng.pick(&[Failback::Manual, after(0), after(7), after(30)])
+        })
+        .collect();
+    let sources = 1 + rng.below(2);
+    for setup in setups {
+        setup.links = topology.links.len();
+        setup.vifs = lans.len();
+        setup.gateway.require_all = require_all;
+        setup.wait_for_peer = wait_for_peer;
+        setup.sources = setup.sources.min(1) * sources;
+        for (index, group) in setup.groups.iter_mut().enumerate() {
+            group.vifs = on[index].clone();
+            group.failback = failbacks[index];
+            if active_active {
+                group.prefer = Some([Side::First, Side::Second][index % 2]);
+            }
+        }
+    }
+    topology
+}
+
+/// The defaults, one group of an address and a service, nothing drawn.
 pub fn plain() -> [Setup; 2] {
     let mut setups = draw(&mut Rng::new(0), 0);
     for setup in &mut setups {
@@ -55,7 +110,15 @@ pub fn plain() -> [Setup; 2] {
         setup.wait_for_peer = false;
         setup.start_wait = Duration::from_secs(10);
         setup.groups.truncate(1);
-        setup.groups[0].resources = vec![vip()];
+        setup.groups[0].resources = vec![
+            vip(),
+            ResourceSetup {
+                name: 2,
+                restarts: 1,
+                window: Duration::from_secs(600),
+                ..service()
+            },
+        ];
         setup.groups[0].prefer = None;
         setup.groups[0].failback = Failback::Manual;
     }

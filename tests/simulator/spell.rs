@@ -9,8 +9,8 @@ pub struct Spell {
     past: VecDeque<(i64, i64)>,
 }
 
-/// Nobody asks about what is longer ago.
-const MEMORY: usize = 64;
+/// Nobody asks about what is longer ago: no run lasts so long.
+pub const MEMORY: i64 = 600_000_000;
 
 impl Spell {
     /// It holds, or does not, from now on.
@@ -22,7 +22,7 @@ impl Spell {
                 if now > since {
                     self.past.push_back((since, now));
                 }
-                if self.past.len() > MEMORY {
+                while self.past.front().is_some_and(|(_, to)| now - to > MEMORY) {
                     self.past.pop_front();
                 }
             }
@@ -33,7 +33,8 @@ impl Spell {
     /// How much of the span between the two moments it held.
     pub fn within(&self, from: i64, to: i64) -> i64 {
         let now = self.since.map(|since| (since, to));
-        let spells = self.past.iter().copied().chain(now);
+        let past = self.past.iter().rev().copied();
+        let spells = past.take_while(|(_, end)| *end > from).chain(now);
         spells.map(|(a, b)| (b.min(to) - a.max(from)).max(0)).sum()
     }
 

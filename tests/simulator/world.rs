@@ -3,15 +3,17 @@
 
 use super::defect::Defect;
 use super::machine::{Ambush, Machine, Pause, Where};
-use super::net::{GOOD, MEDIA, Medium, Network};
+use super::net::{GOOD, Medium, Network, Topology};
+use super::places;
 use super::rng::Rng;
 use super::safety::Safety;
 use super::story::Story;
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Change, Event, Report};
+use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::setup::{GroupSetup, Setup};
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::VifReport;
+use ha_appliance::wire::heartbeat::{Role, Versions, VifReport};
 use ha_appliance::wire::{Keyring, decode};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,6 +25,13 @@ pub struct World {
     pub rng: Rng,
     pub machines: [Machine; 2],
     pub network: Network,
+    pub topology: Topology,
+    /// The media of the paths, and those that are there.
+    pub paths: Vec<Medium>,
+    pub media: Vec<Medium>,
+    /// What the operator wants in both files: now, and in the end.
+    pub files: [Setup; 2],
+    pub plan: [Setup; 2],
     pub keys: Keyring,
     pub defect: Option<Defect>,
     pub safety: Safety,
@@ -33,7 +42,7 @@ pub struct World {
     items: Vec<Option<Item>>,
     free: Vec<usize>,
     count: u64,
-    /// Time with the VIP of group 0 in reach of its clients, and time a lone machine would have
+    /// Time with all of group 0 running and in reach of its clients, and time a lone machine would have
     /// had, for each.
     pub served: i64,
     pub lone: [i64; 2],
@@ -44,8 +53,28 @@ pub struct World {
     stuck: u32,
     /// Services' jobs begun.
     pub jobs: u64,
-    /// The chance that a source of clearance works.
-    pub source_works: f64,
+    pub sources: Sources,
+}
+
+/// How well outside sources of clearance work.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources {
+    /// The chance that one does.
+    pub work: f64,
+    pub slow: bool,
+    /// They say off, and do nothing.
+    pub lie: bool,
+}
+
+impl Sources {
+    /// They do what they say.
+    pub fn work(chance: f64) -> Sources {
+        Sources {
+            work: chance,
+            slow: false,
+            lie: false,
+        }
+    }
 }
 
 /// Something that will happen.
@@ -78,40 +107,67 @@ pub enum Item {
         group: usize,
         resource: usize,
     },
+    /// The watch finds a service that was said to be stopped, if it runs then.
+    Found {
+        of: usize,
+        group: usize,
+        resource: usize,
+    },
     /// A source of clearance cuts the power.
     PowerOff { of: usize },
     /// Power returns, or the daemon is started again.
     Start { of: usize, boot: bool },
     /// A pause ends.
     Resume { of: usize },
+    /// The operator writes a file and reloads it.
+    Reload { of: usize },
+    /// The operator installs another version and restarts the daemon.
+    Upgrade { of: usize, to: Versions },
     /// Chaos strikes.
     Strike,
     /// A fault of the network or the environment ends.
     Mend(Mend),
 }
 
+impl Item {
+    /// Chaos, or the operator, will do it.
+    fn is_planned(&self) -> bool {
+        matches!(
+            self,
+            Item::Strike | Item::Mend(_) | Item::Reload { .. } | Item::Upgrade { .. }
+        )
+    }
+}
+
 /// What a passing fault leaves.
 #[derive(Clone, Copy, Debug)]
 pub enum Mend {
     Wire(Medium, usize),
-    Gateway(usize),
-    Carrier(usize),
+    /// Of a machine: the index of the gateway, or of the VIP interface.
+    Gateway(usize, usize),
+    Carrier(usize, usize),
     Disk(usize),
     Agents(usize),
+    Sources,
 }
 
 impl World {
-    pub fn new(seed: u64, setups: [Setup; 2]) -> World {
+    pub fn new(seed: u64, setups: [Setup; 2], topology: Topology) -> World {
         let mut rng = Rng::new(seed);
-        let machines = setups.map(|setup| {
+        let machines = setups.clone().map(|setup| {
             let ppm = rng.between(-10_000, 10_000);
-            Machine::new(setup, ppm)
+            Machine::new(setup, &topology, ppm)
         });
         World {
             now: 0,
-            safety: Safety::new(machines[0].setup.groups.len()),
+            safety: Safety::new(machines[0].setup.groups.iter().map(|g| g.name).collect()),
             machines,
-            network: [[GOOD; 2]; 2],
+            network: [[GOOD; 2]; 4],
+            paths: topology.paths(),
+            media: topology.media(),
+            topology,
+            files: setups.clone(),
+            plan: setups,
             keys: Keyring::new(vec![b"a key for simulated heartbeats".to_vec()]).unwrap(),
             defect: None,
             story: Story::default(),
@@ -126,7 +182,7 @@ impl World {
             stuck_at: 0,
             stuck: 0,
             jobs: 0,
-            source_works: 0.8,
+            sources: Sources::work(0.8),
             rng,
         }
     }
@@ -184,7 +240,7 @@ impl World {
     /// Forgets what chaos has planned.
     pub fn end_chaos(&mut self) {
         for item in &mut self.items {
-            if let Some(Item::Strike | Item::Mend(_)) = item {
+            if item.as_ref().is_some_and(Item::is_planned) {
                 *item = Some(Item::Resume { of: 2 });
             }
         }
@@ -208,7 +264,10 @@ impl World {
             machine.clock = super::clock::Clock::new(now, uptime, ppm);
         }
         let incarnation = self.rng.bits() | 1;
+        let file = self.machines[m].file.clone();
+        self.configure(m, file);
         let machine = &mut self.machines[m];
+        machine.speaks = machine.installed;
         machine.life += 1;
         let local = machine.clock.local(now);
         self.story.tell(now, Some(m), || {
@@ -227,20 +286,40 @@ impl World {
         if !boots {
             node = node.restarted();
         }
-        node.describe_vifs(vec![VifReport {
-            mac: mac(m),
-            address: [192, 0, 2, 1 + m as u8].into(),
-        }]);
+        let vifs = 0..self.topology.lans.len();
+        node.describe_vifs(
+            vifs.map(|vif| VifReport {
+                mac: mac(m, vif),
+                address: [192, 0, 2 + vif as u8, 1 + m as u8].into(),
+            })
+            .collect(),
+        );
         machine.node = Some(node);
-        let up = machine.carrier;
+        let carriers: Vec<Event> = (machine.carriers.iter().enumerate())
+            .map(|(vif, up)| Event::Carrier { vif, up: *up })
+            .collect();
         self.safety.started(now, m, &self.machines[m]);
-        for event in [
-            Event::LinkUp,
-            Event::Gateways(vec![0]),
-            Event::Carrier { vif: 0, up },
-            Event::Tick,
-        ] {
+        self.feed(m, Event::LinkUp);
+        self.feed(m, Event::Gateways(self.topology.gateways.clone()));
+        for event in carriers {
             self.feed(m, event);
+        }
+        self.feed(m, Event::Tick);
+    }
+
+    /// A configuration comes into force.
+    fn configure(&mut self, m: usize, setup: Setup) {
+        let machine = &mut self.machines[m];
+        let known: Vec<bool> = (0..machine.kernel.len())
+            .map(|g| machine.place(g).is_some())
+            .collect();
+        machine.rhythm.includes(&setup);
+        machine.setup = setup;
+        machine.let_go();
+        for (group, known) in known.into_iter().enumerate() {
+            if known && self.machines[m].place(group).is_none() {
+                self.safety.forgets(m, group);
+            }
         }
     }
 
@@ -297,17 +376,18 @@ impl World {
     }
 
     /// Brings a fault's end, or a repair, to the daemon's notice.
-    pub fn set_carrier(&mut self, m: usize, up: bool) {
-        if self.machines[m].carrier != up {
-            self.machines[m].carrier = up;
-            self.feed(m, Event::Carrier { vif: 0, up });
+    pub fn set_carrier(&mut self, m: usize, vif: usize, up: bool) {
+        if self.machines[m].carriers[vif] != up {
+            self.machines[m].carriers[vif] = up;
+            self.feed(m, Event::Carrier { vif, up });
         }
     }
 
     /// The quality of what a sender's medium does now, its port included.
     pub fn wire(&self, medium: Medium, from: usize) -> super::net::Quality {
         let mut quality = self.network[medium as usize][from];
-        if medium == Medium::Lan && !self.machines.iter().all(|m| m.carrier) {
+        let mut vifs = (0..self.topology.lans.len()).filter(|v| self.topology.lans[*v] == medium);
+        if vifs.any(|vif| !self.machines.iter().all(|m| m.carriers[vif])) {
             quality.cut = true;
         }
         quality
@@ -321,26 +401,40 @@ impl World {
             return;
         };
         self.story.tell(now, Some(m), || "runs again".into());
-        if let Pause::Machine { since, clock_stops } = pause {
-            self.machines[m].vm_paused_until = now;
-            if clock_stops {
-                self.machines[m].clock.stood_still(since, now);
-            }
-        } else if !self.machines[m].held.is_empty() {
-            self.machines[m].stalled_until = now;
+        if let Pause::Machine { since, clock_stops } = pause
+            && clock_stops
+        {
+            self.machines[m].clock.stood_still(since, now);
         }
         self.expire();
+        if self.defect == Some(Defect::LatePutBack) {
+            self.put_back_late(m);
+        }
         while let Some(action) = self.machines[m].held.pop_front() {
             self.act(m, action);
         }
         let mut inbox = std::mem::take(&mut self.machines[m].inbox);
-        let groups = &self.machines[m].setup.groups;
-        inbox.sort_by_key(|event| class(event, groups));
+        let groups = self.machines[m].catalogue.clone();
+        inbox.sort_by_key(|event| class(event, &groups));
         self.machines[m].pending.extend(inbox);
         self.work(m);
         if self.machines[m].awake() && self.due(m).is_some_and(|d| d <= now) {
             self.tick(m);
         }
+    }
+
+    fn put_back_late(&mut self, m: usize) {
+        let Some(node) = &self.machines[m].node else {
+            return;
+        };
+        let groups = node.view().groups;
+        for group in 0..self.machines[m].kernel.len() {
+            let place = self.machines[m].place(group);
+            if place.is_some_and(|at| groups[at].role == Role::Active) {
+                super::agents::renew(self, m, group, false);
+            }
+        }
+        self.observe();
     }
 
     /// Everything of this moment that the daemon has in hand.
@@ -355,6 +449,12 @@ impl World {
 
     fn step(&mut self, m: usize, event: Event) {
         let now = self.now;
+        if let Event::Setup(setup) = &event {
+            self.configure(m, (**setup).clone());
+        }
+        let Some(event) = places::to_daemon(&self.machines[m], event) else {
+            return;
+        };
         let machine = &mut self.machines[m];
         let local = machine.clock.local(now);
         let Some(node) = &mut machine.node else {
@@ -406,6 +506,7 @@ impl World {
     }
 
     fn act(&mut self, m: usize, action: Action) {
+        let action = places::from_daemon(&self.machines[m], action);
         self.story.act(self.now, m, &action);
         if self.machines[m].node.is_none() {
             return;
@@ -447,7 +548,9 @@ impl World {
                     }
                     _ => {}
                 }
-                if self.machines[to].awake() {
+                let understood = self.machines[to].understands(heartbeat.versions);
+                heartbeat.versions = if understood { VERSIONS } else { FOREIGN };
+                if self.machines[to].awake() && understood {
                     self.safety.informs(now, to, sent);
                 }
                 let heartbeat = Box::new(heartbeat);
@@ -491,8 +594,10 @@ impl World {
                 };
                 let job = jobs.swap_remove(at);
                 self.machines[of].worked = now;
-                if let Some(on) = on {
-                    super::agents::land(self, of, job, on);
+                match on {
+                    Some(on) => super::agents::land(self, of, job, on),
+                    None if job.lies => super::agents::lie(self, of, job.group, job.resource),
+                    None => {}
                 }
                 if self.machines[of].life == life {
                     self.feed(of, end);
@@ -510,6 +615,16 @@ impl World {
                     super::agents::die(self, of, group, resource);
                 }
             }
+            Item::Found {
+                of,
+                group,
+                resource,
+            } => {
+                let it = &self.machines[of].kernel[group][resource];
+                if it.on && it.lied.is_some() {
+                    self.feed(of, Event::Appeared { group, resource });
+                }
+            }
             Item::PowerOff { of } => {
                 self.story.tell(now, Some(of), || {
                     "is powered off by a source of clearance".into()
@@ -523,6 +638,8 @@ impl World {
                     self.start(of);
                 }
             }
+            Item::Reload { of } => super::reload::reload(self, of),
+            Item::Upgrade { of, to } => super::reload::upgrade(self, of, to),
             Item::Resume { of } if of < 2 => self.resume(of),
             Item::Resume { .. } | Item::Strike | Item::Mend(_) => {}
         }
@@ -544,17 +661,17 @@ impl World {
         Some(machine.clock.when(first))
     }
 
-    /// The kernels end what was not renewed.
+    /// The kernels end what was not renewed, and tell the daemons.
     fn expire(&mut self) {
         let now = self.now;
+        let mut ended = vec![];
         for m in 0..2 {
             if !self.machines[m].kernel_runs() {
                 continue;
             }
             let local: Time = self.machines[m].clock.local(now);
-            for group in 0..self.machines[m].kernel.len() {
-                for resource in 0..self.machines[m].kernel[group].len() {
-                    let it = &mut self.machines[m].kernel[group][resource];
+            for (group, resources) in self.machines[m].kernel.iter_mut().enumerate() {
+                for (resource, it) in resources.iter_mut().enumerate() {
                     if it.until.is_some_and(|until| until <= local) {
                         it.until = None;
                         if self.defect == Some(Defect::ImmortalVip) {
@@ -564,18 +681,21 @@ impl World {
                         self.story.tell(now, Some(m), || {
                             format!("the kernel ends the VIP of group {group}")
                         });
-                        let why = "expired".into();
-                        self.feed(
-                            m,
-                            Event::Lost {
-                                group,
-                                resource,
-                                why,
-                            },
-                        );
+                        ended.push((m, group, resource));
                     }
                 }
             }
+        }
+        for (m, group, resource) in ended {
+            let why = "expired".into();
+            self.feed(
+                m,
+                Event::Lost {
+                    group,
+                    resource,
+                    why,
+                },
+            );
         }
     }
 
@@ -586,9 +706,11 @@ impl World {
         }
         let reach = [0, 1].map(|m| {
             let machine = &self.machines[m];
-            machine.kernel_runs() && machine.carrier && machine.gateway
+            let mut vifs = machine.catalogue[0].vifs.iter();
+            machine.kernel_runs() && vifs.all(|vif| machine.reaches(*vif))
         });
-        if (0..2).any(|m| reach[m] && self.machines[m].vip(0).is_some()) {
+        let serves = |m: usize| self.machines[m].vip(0).is_some() && self.machines[m].complete(0);
+        if (0..2).any(|m| reach[m] && serves(m)) {
             self.served += span;
         }
         for (lone, reach) in self.lone.iter_mut().zip(reach) {
@@ -600,22 +722,26 @@ impl World {
 
     /// Tells the checker what holds from now on.
     pub fn observe(&mut self) {
-        let bad = |from: usize| MEDIA.map(|medium| self.wire(medium, from).is_bad());
-        let [bad_0, bad_1] = [bad(0), bad(1)];
-        let mute = bad_0[1] || bad_1[1];
-        self.safety.observe(
-            self.now,
-            &self.machines,
-            [bad_0[0] && bad_0[1], bad_1[0] && bad_1[1]],
-            mute,
-        );
+        let is_bad = |medium: Medium, from| self.wire(medium, from).is_bad();
+        let bad = [0, 1].map(|from| self.media.iter().all(|it| is_bad(*it, from)));
+        let lans = &self.topology.lans;
+        let dead = |vif: &usize| (0..2).any(|from| is_bad(lans[*vif], from));
+        let groups = self.machines[0].catalogue.iter();
+        let mute: Vec<bool> = groups.map(|g| g.vifs.iter().all(dead)).collect();
+        self.safety.observe(self.now, &self.machines, bad, &mute);
         self.safety.watch(self.now, &self.machines);
     }
 }
 
+/// Wire versions that no simulated node speaks: what is announced by one that is not understood.
+const FOREIGN: Versions = Versions {
+    lowest: 99,
+    highest: 99,
+};
+
 /// The hardware address of a machine's VIP interface.
-pub fn mac(m: usize) -> [u8; 6] {
-    [2, 0, 0, 0, 0, 1 + m as u8]
+pub fn mac(m: usize, vif: usize) -> [u8; 6] {
+    [2, 0, 0, 0, vif as u8, 1 + m as u8]
 }
 
 /// The order in which the shell reads what is there. What happens to a service and what was done to

@@ -250,7 +250,10 @@ impl World {
                 why: "its process died".into(),
             },
         };
-        self.step(side, event);
+        match self.machines[index(side)].frozen {
+            true => self.machines[index(side)].queue.push_back(event),
+            false => self.step(side, event),
+        }
     }
 
     /// A service runs and does not do its work.
@@ -385,8 +388,8 @@ impl World {
             for action in node.step(now, event) {
                 events.extend(self.act(side, &action));
                 self.said.push((now, side, action));
+                self.check();
             }
-            self.check();
         }
     }
 
@@ -503,8 +506,7 @@ impl World {
                 let running = machine.running[*group].iter_mut().zip(resources);
                 running
                     .filter(|(_, setup)| setup.leased)
-                    .filter_map(|(until, _)| until.as_mut())
-                    .for_each(|until| *until = lease);
+                    .for_each(|(until, _)| *until = Some(lease)); // also what was deleted
                 None
             }
             Action::Probe { group } => {

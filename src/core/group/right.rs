@@ -138,8 +138,9 @@ impl Group {
 
     /// The peer is heard before anything was started: what spoke against it counts no more, and it is asked
     /// for its agreement.
-    pub(super) fn clearance_ended(&self, cx: &Context) -> bool {
-        let begun = self.runs_exclusive(cx) || self.busy(cx);
+    pub(super) fn clearance_ended(&self, cx: &Context, next: usize) -> bool {
+        let mut started = cx.setup.resources.iter().take(next);
+        let begun = started.any(|r| r.exclusive) || self.busy(cx);
         self.right == Right::Clearance && cx.peer_heard() && !begun
     }
 
@@ -152,7 +153,8 @@ impl Group {
             }
             _ => {
                 let written = self.pending.is_none_or(|p| self.on_disk(cx, p.token));
-                self.contested && written && cx.peer.state() == PeerState::Left
+                let gone = matches!(cx.peer.state(), PeerState::Left | PeerState::Fenced);
+                self.contested && written && gone
             }
         }
     }

@@ -1,0 +1,131 @@
+//! What an operator changes on one node before the other: ha.toml, and the program.
+
+use super::rng::Rng;
+use super::world::{Item, World};
+use ha_appliance::core::event::Event;
+use ha_appliance::core::setup::{Failback, GroupSetup, Setup};
+use ha_appliance::wire::heartbeat::{Role, Side, Versions};
+use std::time::Duration;
+
+/// Versions of the program: this one, one that still speaks its wire version, and one that does not.
+pub const PROGRAMS: [Versions; 3] = [versions(1, 1), versions(1, 2), versions(2, 2)];
+
+const fn versions(lowest: u8, highest: u8) -> Versions {
+    Versions { lowest, highest }
+}
+
+/// Changes both files, and reloads this node's now and the other's later.
+pub fn edit(world: &mut World, m: usize, later: i64) {
+    let seed = world.rng.bits();
+    let catalogue = world.machines[m].catalogue.clone();
+    for file in &mut world.files {
+        change(file, &catalogue, &mut Rng::new(seed));
+        file.digest += 1;
+    }
+    reload(world, m);
+    world.later(later, Item::Reload { of: 1 - m });
+}
+
+/// Brings the file into force, or tries again later: a configuration that drops what runs, or may run,
+/// is refused.
+pub fn reload(world: &mut World, m: usize) {
+    let wanted = world.files[m].clone();
+    let machine = &mut world.machines[m];
+    if machine.file.digest == wanted.digest {
+        return;
+    }
+    let view = machine.node.as_ref().map(|n| n.view());
+    let stopped = |index: usize| {
+        let role = view.as_ref().map(|v| v.groups[index].role);
+        role == Some(Role::Stopped)
+    };
+    let kept = |group: &GroupSetup| wanted.groups.iter().any(|g| g.name == group.name);
+    let mut groups = machine.setup.groups.iter().enumerate();
+    let refused = groups.any(|(index, group)| !kept(group) && !stopped(index));
+    if machine.paused.is_some() || refused {
+        world.later(1_000_000, Item::Reload { of: m });
+        return;
+    }
+    machine.file = wanted.clone();
+    world
+        .story
+        .tell(world.now, Some(m), || format!("reloads: {}", told(&wanted)));
+    world.feed(m, Event::Setup(Box::new(wanted)));
+}
+
+/// Installs a program and restarts the daemon.
+pub fn upgrade(world: &mut World, m: usize, to: Versions) {
+    world.machines[m].installed = to;
+    if world.machines[m].node.is_some() {
+        world.kill(m);
+        world.later(100_000, Item::Start { of: m, boot: false });
+    }
+}
+
+/// Everything as it was at first, on both.
+pub fn restore(world: &mut World) {
+    let last = world.files.each_ref().map(|f| f.digest);
+    for m in 0..2 {
+        if world.machines[m].file.digest != world.plan[m].digest || last[m] != last[1 - m] {
+            world.files[m] = Setup {
+                digest: last[0].max(last[1]) + 1,
+                ..world.plan[m].clone()
+            };
+            reload(world, m);
+        }
+        world.machines[m].installed = PROGRAMS[0];
+        if world.machines[m].speaks != PROGRAMS[0] && world.machines[m].node.is_some() {
+            world.kill(m);
+        }
+    }
+}
+
+fn change(file: &mut Setup, catalogue: &[GroupSetup], rng: &mut Rng) {
+    let at = rng.below(file.groups.len());
+    match rng.below(8) {
+        0 => file.interval = Duration::from_millis(rng.pick(&[50, 100, 200])),
+        1 => file.misses = rng.pick(&[3, 5, 8]),
+        2 => file.gateway.require_all = !file.gateway.require_all,
+        3 => file.groups.reverse(),
+        4 => {
+            let group = &mut file.groups[at];
+            group.prefer = rng.pick(&[None, Some(Side::First), Some(Side::Second)]);
+            group.failback = rng.pick(&[Failback::Manual, Failback::After(Duration::ZERO)]);
+        }
+        5 => match file.groups.len() {
+            1 => file.groups = catalogue.to_vec(),
+            _ => drop(file.groups.remove(at)),
+        },
+        _ => toggle_service(&mut file.groups[at], catalogue, rng),
+    }
+}
+
+/// Takes a service out of the group, or puts it back in its place.
+fn toggle_service(group: &mut GroupSetup, catalogue: &[GroupSetup], rng: &mut Rng) {
+    let all = catalogue.iter().find(|g| g.name == group.name);
+    let all = &all.expect("in the catalogue").resources;
+    let one = rng.pick(all);
+    let has = |name| group.resources.iter().any(|r| r.name == name);
+    if !one.leased {
+        let wanted = |name| has(name) != (name == one.name);
+        let chosen = all.iter().filter(|r| wanted(r.name));
+        group.resources = chosen.copied().collect();
+    }
+}
+
+fn told(file: &Setup) -> String {
+    let groups = file.groups.iter();
+    let groups: Vec<String> = groups
+        .map(|g| {
+            let names: Vec<u64> = g.resources.iter().map(|r| r.name).collect();
+            format!("{names:?}, prefers {:?}, {:?}", g.prefer, g.failback)
+        })
+        .collect();
+    format!(
+        "{} ms x {}, all gateways: {}, groups {}",
+        file.interval.as_millis(),
+        file.misses,
+        file.gateway.require_all,
+        groups.join("; ")
+    )
+}
