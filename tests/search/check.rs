@@ -251,7 +251,7 @@ impl Excused {
             let address = leases && seat.groups[group].resources[0].runs;
             (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
         });
-        let heals = rules.bounds.left.lan + rules.bounds.left.cuts > 1;
+        let heals = rules.bounds.left.lan > 1 || rules.bounds.left.cuts > 1;
         let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));
         left_behind.or((heals && hear).then_some(Excused::JustHealed))
     }

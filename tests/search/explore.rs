@@ -141,7 +141,7 @@ pub fn explore(rules: &Rules, cap: u64, samples: Samples) -> Found {
 }
 
 /// Worlds that one worker takes at a time.
-const CHUNK: usize = 64;
+const CHUNK: usize = 16;
 
 /// A state's place in the logs: the worker that found it, and the how manieth of that worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
