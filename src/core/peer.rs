@@ -9,7 +9,7 @@
 //! - agreement needs an echo of a round begun after the decision to start, and recent
 //!   ([`Peer::proves`]);
 //! - the peer cannot take this node for silent before its detection time after that moment
-//!   ([`Peer::hears_since`]), however late what it says arrives.
+//!   ([`Peer::counted`]), however late what it says arrives.
 //!
 //! **Silence** is judged on [`tick`](Peer::tick) only, which comes after every queued datagram was
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
@@ -50,6 +50,8 @@ pub struct Peer {
     newest: Option<Sent>,
     /// The newest of them that was echoed: the latest heartbeat is no older.
     proof: Option<Sent>,
+    /// When the newest was sent that the peer echoed as this node's, and not as a stranger's.
+    counted: Option<Time>,
     /// Incarnations heard but not believed, to be challenged.
     candidates: Vec<Echo>,
     /// Incarnations once believed and replaced.
@@ -123,6 +125,7 @@ impl Peer {
             round: None,
             newest: None,
             proof: None,
+            counted: None,
             candidates: Vec::new(),
             retired: Vec::new(),
             latest: None,
@@ -188,9 +191,15 @@ impl Peer {
         )
     }
 
-    /// A moment at which this node said what the peer has heard: the peer counts its silence from then or
-    /// later. None: it has never heard this node.
-    pub fn hears_since(&self) -> Option<Time> {
+    /// A moment at which this node said what the peer has heard, and counts it by: its silence begins then
+    /// or later. None: it has never heard this node.
+    pub fn counted(&self) -> Option<Time> {
+        self.counted
+    }
+
+    /// The same, where the peer may have answered without counting it, as it does until it believes a
+    /// restarted daemon.
+    pub fn answered(&self) -> Option<Time> {
         self.proof.map(|proof| proof.at)
     }
 
@@ -280,6 +289,9 @@ impl Peer {
                 }
                 None => std::mem::replace(&mut self.round, self.newest.take()),
             };
+            if heartbeat.echo.incarnation == own.incarnation {
+                self.counted = self.answered();
+            }
         }
         self.judge(now, heartbeat, setup);
         if self.state != PeerState::Refused {
@@ -328,7 +340,7 @@ impl Peer {
             self.challenge(self.echoes().0);
         }
         self.incarnation = 0;
-        (self.round, self.newest, self.proof) = (None, None, None);
+        (self.round, self.newest, self.proof, self.counted) = (None, None, None, None);
         self.become_state(now, PeerState::Fenced, reason);
     }
 
@@ -338,6 +350,7 @@ impl Peer {
         let sent = [&mut self.round, &mut self.newest, &mut self.proof];
         sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
+        self.counted.iter_mut().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
 
@@ -388,6 +401,7 @@ impl Peer {
             if let Some(proof) = &mut self.proof {
                 proof.at = proof.at.max(now - deaf - instant);
             }
+            self.counted = None;
         }
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;

@@ -308,9 +308,9 @@ fn every_deliberate_defect_is_found() {
     let mut missed = vec![];
     for (defect, property, bounds) in BITES {
         let rules = Rules {
-            bounds: *bounds,
             defect: Some(*defect),
             only: Some(*property),
+            ..Rules::new(*bounds)
         };
         let recovers = matches!(
             property,

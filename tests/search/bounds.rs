@@ -27,6 +27,8 @@ pub struct Bounds {
     pub lossy: bool,
     /// Missed heartbeats until the peer is silent.
     pub misses: u32,
+    /// What is under way when its path is cut may arrive at any time later; otherwise at once or never.
+    pub late: bool,
     /// A heartbeat may arrive again, and one that is out of date may still arrive.
     pub replays: bool,
     /// Starts and stops have a deadline that can pass; otherwise they may take any time unpunished.
@@ -105,6 +107,7 @@ impl fmt::Display for Bounds {
         )?;
         for (set, text) in [
             (self.lossy, "any heartbeat lost or late"),
+            (self.late, "those under way at a cut late"),
             (self.replays, "any heartbeat again"),
             (self.timeouts, "operations with a deadline"),
             (self.wishes, "commands of all kinds"),

@@ -87,19 +87,20 @@ fn reduce(world: &mut World, from: Side) {
     let waiting = receiver.map(Waiting::of).unwrap_or_default();
     for letter in &mut world.wire[from as usize] {
         let heartbeat = &letter.heartbeat;
-        let reached = std::iter::once(&heartbeat.echo)
-            .chain(&heartbeat.challenges)
+        let echo = waiting.reached(heartbeat.echo);
+        // As a stranger's its echo proves as much, but is not counted.
+        let strangers = heartbeat.challenges.iter();
+        let stranger = strangers
             .map(|echo| waiting.reached(*echo))
-            .max_by_key(|echo| echo.sequence)
-            .unwrap_or_default();
-        if heartbeat.echo != reached
-            || !heartbeat.challenges.is_empty()
-            || heartbeat.heard_paths != 0
+            .filter(|stranger| stranger.sequence > echo.sequence)
+            .max_by_key(|stranger| stranger.sequence);
+        let challenges: Vec<Echo> = stranger.into_iter().collect();
+        if (heartbeat.echo, heartbeat.heard_paths) != (echo, 0)
+            || heartbeat.challenges != challenges
         {
             let mut heartbeat = (**heartbeat).clone();
-            heartbeat.echo = reached;
-            heartbeat.challenges.clear();
-            heartbeat.heard_paths = 0;
+            (heartbeat.echo, heartbeat.heard_paths) = (echo, 0);
+            heartbeat.challenges = challenges;
             *letter = Letter::new(heartbeat);
         }
     }
@@ -170,11 +171,12 @@ fn rank(world: &mut World, whose: Side, replays: bool) {
         }
     }
     for letter in &mut world.wire[whose.other() as usize] {
-        let echo = letter.heartbeat.echo;
-        let rank = ranks.find(echo).unwrap_or_default();
-        if rank != echo {
+        let name = |echo: &Echo| ranks.find(*echo).unwrap_or_default();
+        let echo = name(&letter.heartbeat.echo);
+        let challenges: Vec<Echo> = letter.heartbeat.challenges.iter().map(name).collect();
+        if (echo, &challenges) != (letter.heartbeat.echo, &letter.heartbeat.challenges) {
             let mut heartbeat = (*letter.heartbeat).clone();
-            heartbeat.echo = rank;
+            (heartbeat.echo, heartbeat.challenges) = (echo, challenges);
             *letter = Letter::new(heartbeat);
         }
     }

@@ -220,8 +220,8 @@ pub enum Excused {
     /// No path is left between the nodes, and each reaches a gateway: neither can know better. Until they
     /// hear each other again, and for a heartbeat interval after.
     Split,
-    /// The daemon of one is dead, or paused and may read late what came before, and its machine reaches neither
-    /// the other nor a gateway, so that nobody reaches the address there. Until the kernel ends it.
+    /// The daemon of one died or paused and has not judged since what it heard, and its machine reaches neither that
+    /// nor a gateway, so that nobody reaches the address there. Until the kernel ends it.
     CutOff,
     /// A path between them came back in the very moment of a takeover, after the last probe that went
     /// unanswered. Until the first heartbeat on it, an interval at most.
@@ -243,17 +243,15 @@ impl Excused {
         }
         let left_behind = SIDES.into_iter().find_map(|side| {
             let seat = world.seat(side);
-            let unattended = seat.mind.is_none() || seat.paused;
-            if apart && !world.lan.reaches(side) && (unattended || seat.seen.stalled) {
+            if seat.seen.stalled && !world.lan.reaches(side) && !world.lan.joined() {
                 return Some(Excused::CutOff);
             }
             let leases = rules.bounds.groups[group].leased(0);
             let address = leases && seat.groups[group].resources[0].runs;
             (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
         });
-        let heals = rules.bounds.left.lan > 1 || rules.bounds.left.cuts > 1;
         let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));
-        left_behind.or((heals && hear).then_some(Excused::JustHealed))
+        left_behind.or((rules.heals && hear).then_some(Excused::JustHealed))
     }
 
     /// For how many time steps.

@@ -5,7 +5,7 @@ use super::check::{Broken, Property, newest};
 use super::heal::{ENOUGH, Healer};
 use super::lan::Lan;
 use super::moves::{Rules, What, doing};
-use super::setup::Kind;
+use super::setup::{GROUPS, Kind};
 use super::trace;
 use super::world::{Doing, SIDES, World};
 use ha_appliance::wire::heartbeat::Side;
@@ -125,6 +125,7 @@ fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {
     let healer = Healer::but_for(*rules, lasting);
     let mut world = world.clone();
     (world.left, world.cut, world.lan) = (ENOUGH, [false; 2], Lan::default());
+    world.both = [0; GROUPS];
     world.seats.iter_mut().for_each(|s| s.paused = false);
     lasting.begin(&mut world);
     let groups = 0..rules.bounds.groups.len();

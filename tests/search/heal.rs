@@ -9,7 +9,7 @@ use super::explore::Sharded;
 use super::lan::Lan;
 use super::machine::power_off;
 use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
-use super::setup::Kind;
+use super::setup::{GROUPS, Kind};
 use super::trace;
 use super::world::{SIDES, World};
 use ha_appliance::core::record::Record;
@@ -50,8 +50,9 @@ pub struct Healer {
 
 impl Healer {
     pub fn new(rules: Rules) -> Healer {
+        let heals = true;
         Healer {
-            rules,
+            rules: Rules { heals, ..rules },
             lasting: None,
             well: Default::default(),
             tried: AtomicU64::new(0),
@@ -121,6 +122,7 @@ impl Healer {
         world.left = ENOUGH;
         world.cut = [false; 2];
         world.lan = Lan::default();
+        world.both = [0; GROUPS];
         world.seats.iter_mut().for_each(|s| s.paused = false);
         if let Some(gone) = gone {
             if !self.could_take_over(&world, gone.other()) {

@@ -51,6 +51,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
         per_interval,
         letters: 2,
         lossy: true,
+        late: true,
         misses: 2,
         replays: false,
         timeouts: true,
@@ -62,11 +63,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
     };
     let (mut dice, mut moves) = (Dice(1), 0);
     for way in 0..300 {
-        let rules = Rules {
-            bounds,
-            defect: None,
-            only: None,
-        };
+        let rules = Rules::new(bounds);
         let raw_rules = Rules {
             bounds: Bounds {
                 raw: true,

@@ -79,8 +79,7 @@ pub fn crash(world: &mut World, side: Side, how: Crash, rules: &Rules) {
         power_off(world, side, how.reached);
     } else {
         die(world, side, how.reached);
-        let seat = world.seat_mut(side);
-        seat.seen.left_behind |= rules.bounds.best_effort && seat.serves();
+        world.seat_mut(side).unattended(rules);
     }
 }
 

@@ -131,6 +131,19 @@ pub struct Rules {
     pub defect: Option<Defect>,
     /// With a defect: the one property that it must break.
     pub only: Option<Property>,
+    /// A path between the nodes may come back.
+    pub heals: bool,
+}
+
+impl Rules {
+    pub fn new(bounds: super::bounds::Bounds) -> Rules {
+        Rules {
+            bounds,
+            defect: None,
+            only: None,
+            heals: bounds.left.lan > 1 || bounds.left.cuts > 1,
+        }
+    }
 }
 
 /// Everything that may happen next, with its outcome.

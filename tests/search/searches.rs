@@ -61,6 +61,7 @@ pub const BASE: Bounds = Bounds {
     per_interval: 1,
     letters: 1,
     lossy: false,
+    late: true,
     misses: 2,
     replays: false,
     timeouts: false,
@@ -91,6 +92,7 @@ pub const BEST_EFFORT: Bounds = Bounds {
     best_effort: true,
     quantum: Duration::from_millis(125),
     per_interval: 4,
+    late: false,
     misses: 3,
     ..BASE
 };
@@ -479,6 +481,16 @@ const LONG: &[Bounds] = &[
         ..BEST_EFFORT
     },
     Bounds {
+        name: "best effort, cut off with heartbeats under way",
+        late: true,
+        left: Left {
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
         name: "best effort, two crashes",
         left: Left {
             total: 2,
@@ -527,11 +539,7 @@ const LONG: &[Bounds] = &[
 pub fn rules(name: &str) -> Option<Rules> {
     let mut all = SHORT.iter().chain(LONG);
     let bounds = *all.find(|b| b.name == name)?;
-    Some(Rules {
-        bounds,
-        defect: None,
-        only: None,
-    })
+    Some(Rules::new(bounds))
 }
 
 /// More states than that and a search is given up as not closed.
@@ -565,11 +573,7 @@ fn every_property_holds_in_every_state() {
         .filter(|b| wanted.as_deref().is_none_or(|n| n == b.name))
     {
         println!("\n{bounds}");
-        let rules = Rules {
-            bounds: *bounds,
-            defect: None,
-            only: None,
-        };
+        let rules = Rules::new(*bounds);
         let found = explore(&rules, cap, samples(bounds));
         println!(
             "  {} states, {} transitions, depth {}, {:.1} s; {} recoveries tried, {} blocked by a failed stop",

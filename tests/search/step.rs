@@ -5,11 +5,12 @@ use super::check::{self, Broken};
 use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Disk, Move, Order, Rules, What, due, effect, spend};
-use super::setup::{mac, name, setup, vif};
+use super::setup::{GROUPS, mac, name, setup, vif};
 use super::world::{Doing, ENDLESS, Mind, NOW, Resource, SIDES, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::group::resource_op;
+use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
@@ -214,6 +215,7 @@ impl Step {
         }
         for seat in &mut world.seats {
             seat.seen.left_behind &= seat.serves();
+            seat.seen.stalled &= seat.powered;
         }
         check::state(&world, rules)?;
         renumber(&mut world, &rules.bounds);
@@ -243,6 +245,11 @@ impl Step {
                 matches!(role, Role::Starting | Role::Active) || local.resources.iter().any(ceding);
             local.by_right &= runs && token.holder == side;
         }
+        let hears = matches!(
+            node.peer_state(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        );
+        seat.seen.stalled &= !(hears && self.event == Some(Event::Tick));
         let mut node = node.clone();
         age(&mut node, 0, &rules.bounds);
         seat.mind = Some(Arc::new(Mind::new(node)));
@@ -256,8 +263,7 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             for side in SIDES {
                 let (from, there) = (side.other(), world.seat(side));
                 let blocked = world.blocked(from, rules.bounds.best_effort);
-                if blocked && rules.bounds.best_effort {
-                    // Evidence needs time to mean something: what is under way for longer is lost.
+                if blocked && !rules.bounds.late {
                     world.wire[from as usize].clear();
                 } else if !blocked && !rules.bounds.lossy {
                     if there.mind.is_none() {
@@ -288,12 +294,12 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         }
         What::Cut(cut) => {
             world.left.cuts -= 1;
-            world.cut = cut;
+            (world.cut, world.both) = (cut, [0; GROUPS]);
             Some(())
         }
         What::Lan(lan) => {
             world.left.lan -= 1;
-            world.lan = lan;
+            (world.lan, world.both) = (lan, [0; GROUPS]);
             Some(())
         }
         What::Slow(side) => {
@@ -308,8 +314,8 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         What::Pause(side) => {
             spend(&mut world.left, |l| &mut l.pauses)?;
             let seat = world.seat_mut(side);
-            (seat.paused, seat.seen.stalled) = (true, rules.bounds.best_effort);
-            seat.seen.left_behind |= rules.bounds.best_effort && seat.serves();
+            seat.paused = true;
+            seat.unattended(rules);
             Some(())
         }
         What::Resume(side) => {
@@ -374,7 +380,7 @@ fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Option<
         }
     }
     let again = std::mem::replace(&mut seat.powered, true);
-    (seat.seen.unwritable, seat.seen.stalled) = (false, false);
+    seat.seen.unwritable = false;
     for local in &mut seat.groups {
         (local.role, local.by_right) = (Role::Stopped, false);
     }

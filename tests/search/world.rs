@@ -3,6 +3,7 @@
 
 use super::bounds::Left;
 use super::lan::Lan;
+use super::moves::Rules;
 use super::print::print;
 use super::setup::{GROUPS, RESOURCES, preferred};
 use ha_appliance::core::Node;
@@ -24,7 +25,7 @@ pub struct World {
     /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
     pub lan: Lan,
-    /// For how many time steps both machines have run a group.
+    /// For how many time steps both machines have run a group, since a network changed.
     pub both: [u8; GROUPS],
     pub left: Left,
 }
@@ -114,7 +115,7 @@ pub struct Seen {
     pub spoke: bool,
     /// The last write failed.
     pub unwritable: bool,
-    /// Without fencing: the daemon paused, and reads late what came before.
+    /// Without fencing: the daemon died or paused, and has not judged since what it heard.
     pub stalled: bool,
     /// Without fencing: the daemon died or paused while a service ran.
     pub left_behind: bool,
@@ -211,6 +212,12 @@ impl Seat {
     pub fn keeps(&self, group: usize) -> bool {
         let mut resources = self.groups[group].resources.iter();
         resources.any(|r| r.runs && r.ceded == 0)
+    }
+
+    /// Without fencing it matters that nobody looks after what runs.
+    pub fn unattended(&mut self, rules: &Rules) {
+        self.seen.stalled |= rules.bounds.best_effort;
+        self.seen.left_behind |= rules.bounds.best_effort && self.serves();
     }
 
     /// A service runs here.

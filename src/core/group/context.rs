@@ -90,16 +90,18 @@ impl Context<'_> {
         // The peer judges this node by this node's interval; while one was not reloaded they differ.
         let interval = self.peer.interval().min(self.node.interval);
         let (detection, margin) = (self.node.detection_time(interval), interval / 4);
-        // It counts from what it has heard, of which an echo tells, or a gateway that answers: a path to the
-        // peer that broke after that lost at most an interval more.
-        let heard = self.peer.hears_since().map(|at| at + detection - margin);
+        // It counts from what it has heard, of which an echo tells.
+        let counted = self.peer.counted().map(|at| at + detection - margin);
+        // An answer it gave without counting began its probes anew.
+        let answered = self.peer.answered().map(|at| at + detection - interval);
+        // Or from a gateway that answers: a path to the peer that broke after that lost at most an interval more.
         let answers = vifs
             .iter()
             .filter_map(|&vif| self.gateways.last_answer(vif));
         let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                heard.max(Some(reached))
+                counted.max(answered).max(Some(reached))
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
