@@ -546,11 +546,12 @@ pub fn rules(name: &str) -> Option<Rules> {
 pub const CAP: u64 = 8_000_000;
 const LONG_CAP: u64 = 150_000_000;
 
-/// From how many states recovery and lasting faults are tried.
-fn samples(bounds: &Bounds) -> Samples {
-    let rarely = u64::from(bounds.per_interval);
+/// From how many states recovery and lasting faults are tried; more rarely where it takes longer, and
+/// where there are many.
+fn samples(bounds: &Bounds, long: bool) -> Samples {
+    let rarely = u64::from(bounds.per_interval) * if long { 8 } else { 1 };
     Samples {
-        heal: 16 * rarely * rarely,
+        heal: 16 * rarely * u64::from(bounds.per_interval),
         endure: (1 << 15) * rarely,
     }
 }
@@ -574,7 +575,7 @@ fn every_property_holds_in_every_state() {
     {
         println!("\n{bounds}");
         let rules = Rules::new(*bounds);
-        let found = explore(&rules, cap, samples(bounds));
+        let found = explore(&rules, cap, samples(bounds, cap == LONG_CAP));
         println!(
             "  {} states, {} transitions, depth {}, {:.1} s; {} recoveries tried, {} blocked by a failed stop",
             found.states,
