@@ -18,10 +18,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A node that holds the VIP for so long keeps it: a start that fails at once, and moves the group on,
-/// takes less.
-const STEADY: Duration = Duration::from_millis(300);
-
 /// What a scenario and its steps give: any error fails it.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -206,7 +202,7 @@ impl<N: Hardware> Lab<N> {
             if single != last {
                 (last, steady) = (single, now());
             }
-            if let Some(host) = single.filter(|_| sys::since(steady) > STEADY) {
+            if let Some(host) = single.filter(|_| sys::since(steady) > Duration::from_millis(100)) {
                 return Ok(host);
             }
             std::thread::sleep(Duration::from_millis(2));
