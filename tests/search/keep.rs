@@ -7,8 +7,9 @@
 use super::check::Broken;
 use super::endure::endure;
 use super::heal::Healer;
-use super::moves::{Move, Rules, apply, next};
+use super::moves::{Move, Rules, What, apply, at_once, due, next};
 use super::trace;
+use super::world::{SIDES, World};
 use std::fmt::{self, Write};
 use std::path::Path;
 
@@ -42,24 +43,44 @@ pub fn replay(text: &str, rules: &Rules) -> Result<(usize, usize), Broken> {
     let healer = Healer::new(*rules);
     let mut world = healer.root();
     let lines: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("> ")).collect();
-    for (done, line) in lines.iter().enumerate() {
-        let mut after = None;
-        next(&world, rules, &mut |m, outcome| {
-            if m.to_string() == *line {
-                after = Some(outcome);
+    let mut done = 0;
+    'lines: for line in &lines {
+        loop {
+            if let Some(outcome) = named(&world, line, rules) {
+                world = outcome?;
+                done += 1;
+                break;
             }
-        });
-        match after {
-            Some(outcome) => world = outcome?,
-            None => {
-                healer.heal(&world)?;
-                return Ok((done, lines.len()));
+            // A change of the core asks or waits for something else; the story is the same.
+            match housekeeping(&world, rules) {
+                Some(what) => healer.step(&mut world, what, &mut None)?,
+                None if line.starts_with("Tick") || line.starts_with("News") => break,
+                None => break 'lines,
             }
+            world.left = rules.bounds.left;
         }
     }
     healer.heal(&world)?;
     endure(&world, rules)?;
-    Ok((lines.len(), lines.len()))
+    Ok((done, lines.len()))
+}
+
+/// What comes of the move that is called that; None: it cannot happen.
+fn named(world: &World, name: &str, rules: &Rules) -> Option<Result<World, Broken>> {
+    let mut after = None;
+    next(world, rules, &mut |m, outcome| {
+        if m.to_string() == name {
+            after = Some(outcome);
+        }
+    });
+    after
+}
+
+/// What has to happen before anything else does, or before time can pass.
+fn housekeeping(world: &World, rules: &Rules) -> Option<What> {
+    let due = SIDES.into_iter().find(|side| due(world, *side));
+    let first = at_once(world, rules).first().copied();
+    first.or(due.map(What::Tick))
 }
 
 #[test]

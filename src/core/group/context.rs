@@ -107,6 +107,11 @@ impl Context<'_> {
         }
     }
 
+    /// When a holder that may soon have to stop asks the gateways: its heartbeats may come and their echoes lag.
+    pub(super) fn doubt_at(&self) -> Option<Time> {
+        Some(self.isolation_at()? - self.node.interval)
+    }
+
     /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
     pub fn isolated(&self) -> bool {
         self.isolation_at().is_some_and(|at| self.now >= at)

@@ -101,7 +101,8 @@ impl Group {
             self.phase,
             Phase::Stopped | Phase::Looking(_) | Phase::Failed
         ) {
-            cx.isolation_at().into_iter().for_each(&mut *due);
+            let isolation = [cx.doubt_at(), cx.isolation_at()];
+            isolation.into_iter().flatten().for_each(&mut *due);
         }
         cx.missing_since().into_iter().for_each(&mut *due);
         self.probes.deadlines(cx.node.interval).for_each(&mut *due);

@@ -159,9 +159,10 @@ impl Group {
         }
     }
 
-    /// Heartbeats are missing, so that evidence for this group is to be gathered.
+    /// Heartbeats are missing, or echoes, so that evidence for this group is to be gathered.
     pub fn missing(&self, cx: &Context) -> bool {
-        self.patience(cx).missing()
+        let cx = &self.patience(cx);
+        cx.missing() || (self.running() && cx.doubt_at().is_some_and(|at| cx.now >= at))
     }
 
     /// A question to an outside source would help it.
