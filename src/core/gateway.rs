@@ -235,9 +235,6 @@ impl Gateways {
         let shown = |g: &&mut Gateway| g.state != GatewayState::Dampened;
         let gateways = self.gateways.iter_mut().filter(shown);
         gateways.for_each(|g| g.since = LONG_AGO);
-        if let Some((_, at)) = &mut self.question.filter(|(number, _)| *number == self.answered) {
-            *at = LONG_AGO;
-        }
     }
 
     fn on(&self, vif: usize) -> impl Iterator<Item = &Gateway> {

@@ -312,11 +312,7 @@ impl Node {
     /// A restarted peer that is answered now, before it counts as heard, may take the answer for agreement and
     /// start: evidence from before that is none.
     fn may_agree(&mut self) {
-        let agreeable = matches!(
-            self.peer.state(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        );
-        if agreeable {
+        if self.peer.state().is_heard() {
             let now = self.now;
             self.groups.iter_mut().for_each(|g| g.vip_answered(now));
         }

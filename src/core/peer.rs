@@ -81,6 +81,16 @@ pub enum PeerState {
     Fenced,
 }
 
+impl PeerState {
+    /// Its heartbeats come, whatever they are worth.
+    pub fn is_heard(self) -> bool {
+        matches!(
+            self,
+            PeerState::Alive | PeerState::OneWay | PeerState::Refused
+        )
+    }
+}
+
 /// What a heartbeat was worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -303,11 +313,7 @@ impl Peer {
     /// Time passed and every queue is empty: is the peer still there?
     pub fn tick(&mut self, now: Time, setup: &Setup) {
         let Some(heard) = self.last_heard else { return };
-        let heard_state = matches!(
-            self.state,
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        );
-        if heard_state && now.since(heard) >= self.detection_time(setup) {
+        if self.state.is_heard() && now.since(heard) >= self.detection_time(setup) {
             self.become_state(now, PeerState::Silent, Reason::PeerSilent(now.since(heard)));
         } else if self.state == PeerState::Alive && !self.keeps_up(now, setup) {
             self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);

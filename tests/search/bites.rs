@@ -21,26 +21,12 @@ const BITES: &[(Defect, Property, Bounds)] = &[
     (
         Defect::StopLies,
         Property::NeverBoth,
-        Bounds {
-            left: Left {
-                total: 1,
-                commands: 1,
-                ..NONE
-            },
-            ..BASE
-        },
+        Bounds { left: MOVE, ..BASE },
     ),
     (
         Defect::StopLies,
         Property::StoppedBeforeGrant,
-        Bounds {
-            left: Left {
-                total: 1,
-                commands: 1,
-                ..NONE
-            },
-            ..BASE
-        },
+        Bounds { left: MOVE, ..BASE },
     ),
     (
         Defect::BlindLook,

@@ -10,7 +10,6 @@ use super::world::{Doing, ENDLESS, Mind, NOW, Resource, SIDES, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::group::resource_op;
-use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
@@ -245,10 +244,7 @@ impl Step {
                 matches!(role, Role::Starting | Role::Active) || local.resources.iter().any(ceding);
             local.by_right &= runs && token.holder == side;
         }
-        let hears = matches!(
-            node.peer_state(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        );
+        let hears = node.peer_state().is_heard();
         seat.seen.stalled &= !(hears && self.event == Some(Event::Tick));
         let mut node = node.clone();
         age(&mut node, 0, &rules.bounds);

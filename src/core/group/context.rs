@@ -137,10 +137,7 @@ impl Context<'_> {
 
     /// Agreement decides, not clearance.
     pub(super) fn peer_heard(&self) -> bool {
-        matches!(
-            self.peer.state(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        )
+        self.peer.state().is_heard()
     }
 
     /// The peer's report, while it may be trusted to be its latest.

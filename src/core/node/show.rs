@@ -7,10 +7,7 @@ impl Node {
     /// What a person wants to see.
     pub fn view(&self) -> crate::core::view::View {
         let (reason, since) = self.peer.why();
-        let heard = matches!(
-            self.peer.state(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Refused
-        );
+        let heard = self.peer.state().is_heard();
         let latest = self.peer.latest();
         let in_time = self.peer.detection_time(&self.setup);
         let paths = 0..self.setup.links.max(8);
