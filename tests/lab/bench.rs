@@ -10,6 +10,7 @@ use crate::net::{Host, NODES, Port, VIP, Wire};
 use crate::record::{Record, median, seconds};
 use crate::sys::{self, now};
 use crate::usage;
+use argh::FromArgs;
 use std::collections::HashMap;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -28,6 +29,25 @@ const FAULTS: &[Fault] = &[
     ("start of both", start_of_both),
 ];
 
+const CONTENDERS: [(&str, Contender); 4] = [
+    (
+        "ha",
+        Contender::Appliance {
+            interval: 100,
+            misses: 5,
+        },
+    ),
+    ("keepalived", Contender::Keepalived { advert: 100 }),
+    (
+        "ha",
+        Contender::Appliance {
+            interval: 10,
+            misses: 3,
+        },
+    ),
+    ("keepalived", Contender::Keepalived { advert: 1 }),
+];
+
 /// Nobody waits longer for a recovery than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -38,50 +58,44 @@ struct Trial<'a> {
     pids: HashMap<Host, u32>,
 }
 
-/// `lab bench [--runs N] [--only keepalived|ha] [FAULT...]`, `lab bench services [--runs N]`
+/// What a client loses with each fault, beside keepalived in the same run.
+#[derive(FromArgs)]
+struct Words {
+    /// how often each fault is made (10)
+    #[argh(option, default = "10")]
+    runs: usize,
+    /// one contender alone: ha or keepalived
+    #[argh(option, from_str_fn(contender))]
+    only: Option<&'static str>,
+    /// leave out what an idle node costs
+    #[argh(switch)]
+    no_idle: bool,
+    /// a fault by its name, in quotes (all); or `services`: nginx and its VIP on whole machines
+    #[argh(positional, from_str_fn(fault))]
+    faults: Vec<&'static str>,
+}
+
+/// What stands for the other table.
+const SERVICES: &str = "services";
+
+/// `lab bench`, with the words after it.
 pub fn main(words: &[&str]) -> ExitCode {
-    let value = |name| {
-        words
-            .iter()
-            .position(|w| *w == name)
-            .and_then(|at| words.get(at + 1))
+    let words = match Words::from_args(&["scripts/bench"], words) {
+        Ok(words) => words,
+        Err(early) if early.status.is_ok() => {
+            println!("{}", early.output.trim_end());
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => {
+            eprintln!("{}", wrong.output.trim_end());
+            return ExitCode::FAILURE;
+        }
     };
-    let runs = value("--runs").and_then(|n| n.parse().ok()).unwrap_or(10);
-    if words.contains(&"services") {
-        return figures::main(runs);
+    if words.faults.contains(&SERVICES) {
+        return figures::main(words.runs);
     }
-    let contenders: Vec<Contender> = [
-        (
-            "ha",
-            Contender::Appliance {
-                interval: 100,
-                misses: 5,
-            },
-        ),
-        ("keepalived", Contender::Keepalived { advert: 100 }),
-        (
-            "ha",
-            Contender::Appliance {
-                interval: 10,
-                misses: 3,
-            },
-        ),
-        ("keepalived", Contender::Keepalived { advert: 1 }),
-    ]
-    .into_iter()
-    .filter(|(name, _)| value("--only").is_none_or(|only| only == name))
-    .map(|(_, contender)| contender)
-    .collect();
-    let wanted =
-        |name: &str| FAULTS.iter().all(|(f, _)| !words.contains(f)) || words.contains(&name);
     let record = Record::new(true);
-    match bench(
-        &record,
-        &contenders,
-        runs,
-        wanted,
-        words.contains(&"--no-idle"),
-    ) {
+    match bench(&record, &words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("bench: {e}\n{}", record.diagnosis());
@@ -90,20 +104,36 @@ pub fn main(words: &[&str]) -> ExitCode {
     }
 }
 
-fn bench(
-    record: &Arc<Record>,
-    contenders: &[Contender],
-    runs: usize,
-    wanted: impl Fn(&str) -> bool,
-    no_idle: bool,
-) -> Outcome {
+fn contender(word: &str) -> Result<&'static str, String> {
+    let mut names = CONTENDERS.iter().map(|(name, _)| *name);
+    let found = names.find(|name| *name == word);
+    found.ok_or_else(|| "is neither ha nor keepalived".to_string())
+}
+
+fn fault(word: &str) -> Result<&'static str, String> {
+    let known: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
+    let mut words = known.iter().chain([&SERVICES]);
+    let found = words.find(|name| **name == word);
+    found
+        .copied()
+        .ok_or_else(|| format!("is none of: {}, {SERVICES}", known.join(", ")))
+}
+
+fn bench(record: &Arc<Record>, words: &Words) -> Outcome {
+    let runs = words.runs;
+    let contenders: Vec<Contender> = CONTENDERS
+        .iter()
+        .filter(|(name, _)| words.only.is_none_or(|only| only == *name))
+        .map(|(_, contender)| *contender)
+        .collect();
+    let wanted = |name: &str| words.faults.is_empty() || words.faults.contains(&name);
     let mut lab = Lab::new(record.clone())?;
     println!("client outage, UDP probe every 0.5 ms, median (longest) of {runs};");
     println!("\"both!\": both nodes held the VIP for a while");
     row("", contenders.iter().map(|c| c.name()));
     for (name, measure) in FAULTS.iter().filter(|(name, _)| wanted(name)) {
         let mut cells = Vec::new();
-        for &contender in contenders {
+        for &contender in &contenders {
             cells.push(measure_all(&mut lab, contender, runs, *measure)?);
         }
         row(name, cells.into_iter());
@@ -113,9 +143,9 @@ fn bench(
         "fsync of the state",
         seconds(median(&fsyncs(&mut lab, 20)?))
     );
-    if !no_idle {
+    if !words.no_idle {
         println!("\none idle node that holds the VIP, over 20 s");
-        for &contender in contenders {
+        for &contender in &contenders {
             let mut trial = Trial {
                 lab: &mut lab,
                 contender,
