@@ -12,7 +12,7 @@
 //! - What is only shown is forgotten. The limit on moves and the trial of the disk are left out.
 
 use super::bounds::Bounds;
-use super::world::{Letter, Mind, NOW, SIDES, World};
+use super::world::{Mind, NOW, SIDES, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::time::Time;
@@ -101,7 +101,7 @@ fn reduce(world: &mut World, from: Side) {
             let mut heartbeat = (**heartbeat).clone();
             (heartbeat.echo, heartbeat.heard_paths) = (echo, 0);
             heartbeat.challenges = challenges;
-            *letter = Letter::new(heartbeat);
+            letter.rewrite(heartbeat);
         }
     }
 }
@@ -167,7 +167,7 @@ fn rank(world: &mut World, whose: Side, replays: bool) {
         if rank != named {
             let mut heartbeat = (*letter.heartbeat).clone();
             (heartbeat.incarnation, heartbeat.sequence) = (rank.incarnation, rank.sequence);
-            *letter = Letter::new(heartbeat);
+            letter.rewrite(heartbeat);
         }
     }
     for letter in &mut world.wire[whose.other() as usize] {
@@ -177,7 +177,7 @@ fn rank(world: &mut World, whose: Side, replays: bool) {
         if (echo, &challenges) != (letter.heartbeat.echo, &letter.heartbeat.challenges) {
             let mut heartbeat = (*letter.heartbeat).clone();
             (heartbeat.echo, heartbeat.challenges) = (echo, challenges);
-            *letter = Letter::new(heartbeat);
+            letter.rewrite(heartbeat);
         }
     }
 }

@@ -220,8 +220,9 @@ pub enum Excused {
     /// No path is left between the nodes, and each reaches a gateway: neither can know better. Until they
     /// hear each other again, and for a heartbeat interval after.
     Split,
-    /// The daemon of one died or paused and has not judged since what it heard, and its machine reaches neither that
-    /// nor a gateway, so that nobody reaches the address there. Until the kernel ends it.
+    /// The daemon of one died or paused and has not renewed the address since, and its machine reaches neither
+    /// the other nor a gateway on the clients' network, so that nobody reaches the address there. Until the
+    /// kernel ends it.
     CutOff,
     /// A path between them came back in the very moment of a takeover, after the last probe that went
     /// unanswered. Until the first heartbeat on it, an interval at most.
@@ -243,11 +244,11 @@ impl Excused {
         }
         let left_behind = SIDES.into_iter().find_map(|side| {
             let seat = world.seat(side);
-            if seat.seen.stalled && !world.lan.reaches(side) && !world.lan.joined() {
+            let it = seat.groups[group].resources[0];
+            if it.stalled && !world.lan.reaches(side) && !world.lan.joined() {
                 return Some(Excused::CutOff);
             }
-            let leases = rules.bounds.groups[group].leased(0);
-            let address = leases && seat.groups[group].resources[0].runs;
+            let address = rules.bounds.groups[group].leased(0) && it.runs;
             (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
         });
         let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));

@@ -120,6 +120,7 @@ pub fn store(world: &mut World, side: Side, record: Arc<Record>) {
 /// The address has a whole lifetime again; one that was gone is back.
 pub fn lease(it: &mut Resource, rules: &Rules) {
     (it.runs, it.left, it.ceded) = (true, lifetime(&rules.bounds), 0);
+    it.stalled = false;
 }
 
 /// It ends by itself soon.
@@ -158,12 +159,13 @@ fn send(world: &mut World, side: Side, heartbeat: &Heartbeat, lost: usize, rules
     if blocked {
         return;
     }
+    let waiting = world.waiting(side);
     let letters = &mut world.wire[side as usize];
-    if letters.len() == rules.bounds.letters {
-        if lost == letters.len() {
+    if letters.len() - waiting == rules.bounds.letters {
+        if lost == rules.bounds.letters {
             return;
         }
-        letters.remove(lost);
+        letters.remove(waiting + lost);
     }
     letters.push(Letter::new(heartbeat.clone()));
 }

@@ -327,7 +327,7 @@ fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
             all.push(What::Deliver { from, slot, again });
         }
     }
-    if due(world, side) {
+    if due(world, side) && world.waiting(from) == 0 {
         all.push(What::Tick(side));
     }
     if seat.writing.is_some() {

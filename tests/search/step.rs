@@ -6,7 +6,7 @@ use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Disk, Move, Order, Rules, What, due, effect, spend};
 use super::setup::{GROUPS, mac, name, setup, vif};
-use super::world::{Doing, ENDLESS, Mind, NOW, Resource, SIDES, Seen, World};
+use super::world::{Doing, ENDLESS, Letter, Mind, NOW, Resource, SIDES, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::group::resource_op;
@@ -168,7 +168,7 @@ impl Step {
     /// How many ways there are to lose a heartbeat for want of room.
     pub fn losses(&self, rules: &Rules) -> u8 {
         let Some(side) = self.side else { return 1 };
-        let under_way = self.world.wire[side as usize].len();
+        let under_way = self.world.wire[side as usize].len() - self.world.waiting(side);
         let sent = self
             .actions
             .iter()
@@ -214,7 +214,6 @@ impl Step {
         }
         for seat in &mut world.seats {
             seat.seen.left_behind &= seat.serves();
-            seat.seen.stalled &= seat.powered;
         }
         check::state(&world, rules)?;
         renumber(&mut world, &rules.bounds);
@@ -244,8 +243,6 @@ impl Step {
                 matches!(role, Role::Starting | Role::Active) || local.resources.iter().any(ceding);
             local.by_right &= runs && token.holder == side;
         }
-        let hears = node.peer_state().is_heard();
-        seat.seen.stalled &= !(hears && self.event == Some(Event::Tick));
         let mut node = node.clone();
         age(&mut node, 0, &rules.bounds);
         seat.mind = Some(Arc::new(Mind::new(node)));
@@ -259,14 +256,22 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             for side in SIDES {
                 let (from, there) = (side.other(), world.seat(side));
                 let blocked = world.blocked(from, rules.bounds.best_effort);
+                let (paused, gone) = (there.paused, there.mind.is_none());
+                let read = gone || paused || world.waiting(from) == 0;
+                let letters = &mut world.wire[from as usize];
                 if blocked && !rules.bounds.late {
-                    world.wire[from as usize].clear();
+                    letters.retain(|l| l.waits && !gone);
                 } else if !blocked && !rules.bounds.lossy {
-                    if there.mind.is_none() {
-                        world.wire[from as usize].clear();
-                    } else if !there.paused && !world.wire[from as usize].is_empty() {
+                    if gone {
+                        letters.clear();
+                    } else if paused {
+                        wait(letters);
+                    } else if !letters.is_empty() {
                         return None; // what is sent arrives
                     }
+                }
+                if !read {
+                    return None;
                 }
                 if due(world, side) {
                     return None; // what is due is done
@@ -325,6 +330,12 @@ fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         }
         _ => unreachable!("{what:?} is told to a daemon"),
     }
+}
+
+/// These reach a machine whose daemon pauses; it will read them together, and the newest counts.
+fn wait(letters: &mut Vec<Letter>) {
+    letters.iter_mut().for_each(|l| l.waits = true);
+    letters.drain(..letters.len().saturating_sub(1));
 }
 
 /// A time step on one machine; None: its kernel has something to end first.

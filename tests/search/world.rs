@@ -95,6 +95,8 @@ pub struct Resource {
     pub fresh: bool,
     /// It went away while the daemon paused, which has yet to learn of it.
     pub gone: bool,
+    /// Of a lease without fencing: the daemon died or paused since it was last renewed.
+    pub stalled: bool,
 }
 
 /// A lease without an end.
@@ -115,8 +117,6 @@ pub struct Seen {
     pub spoke: bool,
     /// The last write failed.
     pub unwritable: bool,
-    /// Without fencing: the daemon died or paused, and has not judged since what it heard.
-    pub stalled: bool,
     /// Without fencing: the daemon died or paused while a service ran.
     pub left_behind: bool,
     /// It advertised what it could not write, or lost what it had written: it may forget.
@@ -136,6 +136,8 @@ pub struct Mind {
 pub struct Letter {
     pub heartbeat: Arc<Heartbeat>,
     pub print: u128,
+    /// It reached a machine whose daemon pauses, and waits there to be read before anything else.
+    pub waits: bool,
 }
 
 impl World {
@@ -163,6 +165,11 @@ impl World {
         self.seat(side).mind.as_ref().map(|m| &m.node)
     }
 
+    /// How many heartbeats of a side wait to be read; they are its oldest.
+    pub fn waiting(&self, from: Side) -> usize {
+        self.wire[from as usize].iter().filter(|l| l.waits).count()
+    }
+
     /// What that side says reaches nobody: no path works.
     pub fn blocked(&self, from: Side, best_effort: bool) -> bool {
         self.cut[from as usize] && !(best_effort && self.lan.joined())
@@ -184,7 +191,7 @@ impl World {
         let wire = self
             .wire
             .each_ref()
-            .map(|w| w.iter().map(|l| l.print).collect::<Vec<_>>());
+            .map(|w| w.iter().map(|l| (l.print, l.waits)).collect::<Vec<_>>());
         print(&(seats, wire, self.cut, self.lan, self.both, self.left))
     }
 }
@@ -216,8 +223,14 @@ impl Seat {
 
     /// Without fencing it matters that nobody looks after what runs.
     pub fn unattended(&mut self, rules: &Rules) {
-        self.seen.stalled |= rules.bounds.best_effort;
-        self.seen.left_behind |= rules.bounds.best_effort && self.serves();
+        if !rules.bounds.best_effort {
+            return;
+        }
+        self.seen.left_behind |= self.serves();
+        for (local, kind) in self.groups.iter_mut().zip(rules.bounds.groups) {
+            let lease = &mut local.resources[0];
+            lease.stalled |= kind.leased(0) && lease.runs;
+        }
     }
 
     /// A service runs here.
@@ -284,6 +297,15 @@ impl Letter {
         Letter {
             print: print(&heartbeat),
             heartbeat: Arc::new(heartbeat),
+            waits: false,
         }
+    }
+
+    /// It says this instead.
+    pub fn rewrite(&mut self, heartbeat: Heartbeat) {
+        *self = Letter {
+            waits: self.waits,
+            ..Letter::new(heartbeat)
+        };
     }
 }
