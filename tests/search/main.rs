@@ -16,8 +16,8 @@
 //! die, the gateway does, the network splits. A daemon dies, or its machine loses power, between any two
 //! actions of a step; a write under way then reached the disk or did not. It returns with its state,
 //! with an older one, or wiped. Writes, starts, stops and looks take any time, fail, fail after having
-//! reached the disk. Services die, addresses are deleted. Operators order. Daemons pause for any time. A
-//! clock gets ahead of the other.
+//! reached the disk. Services die, addresses are deleted. Operators order. Daemons pause for any time; what
+//! reaches their machine meanwhile waits there. A clock gets ahead of the other.
 //!
 //! **Time** keeps its meaning: it passes in steps of one heartbeat interval, or of a quarter where evidence
 //! is judged so finely, and only when every deadline that has come was served (or the daemon pauses).
@@ -38,7 +38,9 @@
 //!
 //! `scripts/search` runs it, `scripts/search long` goes deeper; plain `cargo test` runs only the smallest.
 
+mod around;
 mod bites;
+mod boot;
 mod bounds;
 mod canonical;
 mod check;

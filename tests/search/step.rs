@@ -1,16 +1,17 @@
 //! One thing that happens: the world takes it, the node steps, and what it wants is carried out.
 
+use super::around::around;
+use super::boot::new_node;
 use super::canonical::{age, renumber};
 use super::check::{self, Broken};
 use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
-use super::moves::{Disk, Move, Order, Rules, What, due, effect, spend};
-use super::setup::{GROUPS, mac, name, setup, vif};
-use super::world::{Doing, ENDLESS, Letter, Mind, NOW, Resource, SIDES, Seen, World};
+use super::moves::{Move, Order, Rules, What, effect, spend};
+use super::setup::{mac, name};
+use super::world::{Doing, Mind, NOW, Resource, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
 use ha_appliance::core::group::resource_op;
-use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
 
@@ -247,179 +248,6 @@ impl Step {
         age(&mut node, 0, &rules.bounds);
         seat.mind = Some(Arc::new(Mind::new(node)));
     }
-}
-
-/// What happens around the daemons, and is told to none.
-fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
-    match what {
-        What::Advance => {
-            for side in SIDES {
-                let (from, there) = (side.other(), world.seat(side));
-                let blocked = world.blocked(from, rules.bounds.best_effort);
-                let (paused, gone) = (there.paused, there.mind.is_none());
-                let read = gone || paused || world.waiting(from) == 0;
-                let letters = &mut world.wire[from as usize];
-                if blocked && !rules.bounds.late {
-                    letters.retain(|l| l.waits && !gone);
-                } else if !blocked && !rules.bounds.lossy {
-                    if gone {
-                        letters.clear();
-                    } else if paused {
-                        wait(letters);
-                    } else if !letters.is_empty() {
-                        return None; // what is sent arrives
-                    }
-                }
-                if !read {
-                    return None;
-                }
-                if due(world, side) {
-                    return None; // what is due is done
-                }
-            }
-            for group in 0..rules.bounds.groups.len() {
-                let both = world.seats.iter().all(|s| s.keeps(group));
-                let count = &mut world.both[group];
-                *count = if both { count.saturating_add(1) } else { 0 };
-            }
-            SIDES
-                .into_iter()
-                .try_for_each(|side| time_passes(world, side, rules))
-        }
-        What::Slip(side) => {
-            spend(&mut world.left, |l| &mut l.slips)?;
-            if due(world, side) {
-                return None;
-            }
-            time_passes(world, side, rules)
-        }
-        What::Cut(cut) => {
-            world.left.cuts -= 1;
-            (world.cut, world.both) = (cut, [0; GROUPS]);
-            Some(())
-        }
-        What::Lan(lan) => {
-            world.left.lan -= 1;
-            (world.lan, world.both) = (lan, [0; GROUPS]);
-            Some(())
-        }
-        What::Slow(side) => {
-            spend(&mut world.left, |l| &mut l.slow)?;
-            let seat = world.seat_mut(side);
-            if std::mem::take(&mut seat.fresh) {
-                return Some(());
-            }
-            seat.resources_mut().find(|it| it.fresh)?.fresh = false;
-            Some(())
-        }
-        What::Pause(side) => {
-            spend(&mut world.left, |l| &mut l.pauses)?;
-            let seat = world.seat_mut(side);
-            seat.paused = true;
-            seat.unattended(rules);
-            Some(())
-        }
-        What::Resume(side) => {
-            world.seat_mut(side).paused = false;
-            Some(())
-        }
-        What::Crash(side, how) => {
-            spend(&mut world.left, |l| &mut l.crashes)?;
-            crash(world, side, how, rules);
-            Some(())
-        }
-        _ => unreachable!("{what:?} is told to a daemon"),
-    }
-}
-
-/// These reach a machine whose daemon pauses; it will read them together, and the newest counts.
-fn wait(letters: &mut Vec<Letter>) {
-    letters.iter_mut().for_each(|l| l.waits = true);
-    letters.drain(..letters.len().saturating_sub(1));
-}
-
-/// A time step on one machine; None: its kernel has something to end first.
-fn time_passes(world: &mut World, side: Side, rules: &Rules) -> Option<()> {
-    let seat = world.seat_mut(side);
-    for (local, kind) in seat.groups.iter_mut().zip(rules.bounds.groups) {
-        let lease = &mut local.resources[0];
-        if kind.leased(0) && lease.runs && lease.left != ENDLESS {
-            lease.left = lease.left.checked_sub(1)?;
-            lease.ceded = lease.ceded.saturating_sub(1);
-        }
-    }
-    if let Some(mind) = &seat.mind {
-        let mut node = mind.node.clone();
-        age(
-            &mut node,
-            rules.bounds.quantum.as_micros() as i64,
-            &rules.bounds,
-        );
-        seat.mind = Some(Arc::new(Mind::new(node)));
-    }
-    Some(())
-}
-
-fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Option<Node> {
-    match disk {
-        Disk::Kept => {}
-        Disk::Wiped => spend(&mut world.left, |l| &mut l.wipes)?,
-        Disk::RolledBack => spend(&mut world.left, |l| &mut l.rollbacks)?,
-    }
-    let rolls_back = world.left.rollbacks > 0;
-    let seat = world.seat_mut(side);
-    match disk {
-        Disk::Kept => {}
-        Disk::Wiped => seat.disk = Arc::default(),
-        Disk::RolledBack => seat.disk = seat.older.take()?,
-    }
-    if !rolls_back {
-        seat.older = None;
-    }
-    if disk != Disk::Kept {
-        seat.seen = Seen {
-            forgetful: true,
-            ..Seen::default()
-        };
-        for (index, local) in seat.groups.iter_mut().enumerate() {
-            let saved = seat.disk.groups.get(index).map(|g| g.token);
-            local.token = saved.unwrap_or(super::world::Local::new(index).token);
-        }
-    }
-    let again = std::mem::replace(&mut seat.powered, true);
-    seat.seen.unwritable = false;
-    for local in &mut seat.groups {
-        (local.role, local.by_right) = (Role::Stopped, false);
-    }
-    let record = match rules.defect {
-        Some(Defect::NothingRead) => Record::default(),
-        _ => (*seat.disk).clone(),
-    };
-    let incarnation = new_incarnation(world, side);
-    let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
-    if rules.bounds.best_effort {
-        node.describe_vifs(vec![vif(side)]);
-    }
-    Some(if again { node.restarted() } else { node })
-}
-
-/// Above every incarnation there was, and never the peer's.
-fn new_incarnation(world: &World, side: Side) -> u64 {
-    let boots = world.wire[side as usize]
-        .iter()
-        .map(|l| l.heartbeat.incarnation);
-    let heard = world
-        .seat(side.other())
-        .mind
-        .iter()
-        .flat_map(|m| &m.marks)
-        .map(|(_, e)| e.incarnation);
-    let echoes = world.wire[side.other() as usize].iter().flat_map(|l| {
-        std::iter::once(&l.heartbeat.echo)
-            .chain(&l.heartbeat.challenges)
-            .map(|e| e.incarnation)
-    });
-    boots.chain(heard).chain(echoes).max().unwrap_or(0) / 10 * 10 + 1_000 + side as u64
 }
 
 /// What the clients' network had for the daemon.
