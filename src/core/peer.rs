@@ -9,7 +9,7 @@
 //! - agreement needs an echo of a round begun after the decision to start, and recent
 //!   ([`Peer::proves`]);
 //! - the peer cannot take this node for silent before its detection time after that moment
-//!   ([`Peer::counted`]), however late what it says arrives.
+//!   ([`Peer::counted`], [`Peer::answered`]), however late what it says arrives.
 //!
 //! **Silence** is judged on [`tick`](Peer::tick) only, which comes after every queued datagram was
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
@@ -52,6 +52,8 @@ pub struct Peer {
     proof: Option<Sent>,
     /// When the newest was sent that the peer echoed as this node's, and not as a stranger's.
     counted: Option<Time>,
+    /// When the newest was sent that it echoed, even as a stranger's, while it sought no clearance.
+    answered: Option<Time>,
     /// Incarnations heard but not believed, to be challenged.
     candidates: Vec<Echo>,
     /// Incarnations once believed and replaced.
@@ -136,6 +138,7 @@ impl Peer {
             newest: None,
             proof: None,
             counted: None,
+            answered: None,
             candidates: Vec::new(),
             retired: Vec::new(),
             latest: None,
@@ -208,9 +211,9 @@ impl Peer {
     }
 
     /// The same, where the peer may have answered without counting it, as it does until it believes a
-    /// restarted daemon.
+    /// restarted daemon: it began its evidence anew then or later, unless it was seeking clearance already.
     pub fn answered(&self) -> Option<Time> {
-        self.proof.map(|proof| proof.at)
+        self.answered
     }
 
     /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
@@ -299,8 +302,12 @@ impl Peer {
                 }
                 None => std::mem::replace(&mut self.round, self.newest.take()),
             };
+            let at = self.proof.map(|proof| proof.at);
             if heartbeat.echo.incarnation == own.incarnation {
-                self.counted = self.answered();
+                self.counted = at;
+            }
+            if heartbeat.groups.iter().all(|group| !group.contested) {
+                self.answered = at;
             }
         }
         self.judge(now, heartbeat, setup);
@@ -346,7 +353,8 @@ impl Peer {
             self.challenge(self.echoes().0);
         }
         self.incarnation = 0;
-        (self.round, self.newest, self.proof, self.counted) = (None, None, None, None);
+        (self.round, self.newest, self.proof) = (None, None, None);
+        (self.counted, self.answered) = (None, None);
         self.become_state(now, PeerState::Fenced, reason);
     }
 
@@ -356,7 +364,8 @@ impl Peer {
         let sent = [&mut self.round, &mut self.newest, &mut self.proof];
         sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
-        self.counted.iter_mut().for_each(&mut *f);
+        let told = [&mut self.counted, &mut self.answered];
+        told.into_iter().flatten().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
 
@@ -409,6 +418,10 @@ impl Peer {
             }
             self.counted = None;
         }
+        // Of the two the later counts, and this one for less.
+        self.answered = self
+            .answered
+            .filter(|at| Some(*at) > self.counted && setup.vifs > 0);
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;
         self.paths.clear();

@@ -220,9 +220,9 @@ pub enum Excused {
     /// No path is left between the nodes, and each reaches a gateway: neither can know better. Until they
     /// hear each other again, and for a heartbeat interval after.
     Split,
-    /// The daemon of one died or paused and has not renewed the address since, and its machine reaches neither
-    /// the other nor a gateway on the clients' network, so that nobody reaches the address there. Until the
-    /// kernel ends it.
+    /// The daemon of one died, paused, or could not delete the address and has not renewed it since, and its
+    /// machine reaches neither the other nor a gateway on the clients' network, so that nobody reaches the
+    /// address there. Until the kernel ends it.
     CutOff,
     /// A path between them came back in the very moment of a takeover, after the last probe that went
     /// unanswered. Until the first heartbeat on it, an interval at most.

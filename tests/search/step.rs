@@ -311,7 +311,12 @@ fn ended(
     let groups = &mut world.seat_mut(side).groups;
     let it = &mut groups[group as usize].resources[resource as usize];
     it.fresh = false;
+    let leased = rules.bounds.groups[group as usize].leased(resource as usize);
     Some(match (it.doing.take()?, done) {
+        (Doing::Stop, false) => {
+            it.stalled = rules.bounds.best_effort && leased;
+            failed()
+        }
         (_, false) => failed(),
         (Doing::Look, true) => {
             let blind = rules.defect == Some(Defect::BlindLook);

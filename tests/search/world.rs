@@ -95,7 +95,7 @@ pub struct Resource {
     pub fresh: bool,
     /// It went away while the daemon paused, which has yet to learn of it.
     pub gone: bool,
-    /// Of a lease without fencing: the daemon died or paused since it was last renewed.
+    /// Of a lease without fencing: the daemon died, paused, or could not delete it since it was last renewed.
     pub stalled: bool,
 }
 

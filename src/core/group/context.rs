@@ -92,7 +92,7 @@ impl Context<'_> {
         let (detection, margin) = (self.node.detection_time(interval), interval / 4);
         // It counts from what it has heard, of which an echo tells.
         let counted = self.peer.counted().map(|at| at + detection - margin);
-        // An answer it gave without counting began its probes anew.
+        // An answer that it gave without counting, while it contested nothing, began its probes anew.
         let answered = self.peer.answered().map(|at| at + detection - interval);
         // Or from a gateway that answers: a path to the peer that broke after that lost at most an interval more.
         let answers = vifs
