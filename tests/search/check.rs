@@ -224,6 +224,10 @@ pub enum Excused {
     /// machine reaches neither the other nor a gateway on the clients' network, so that nobody reaches the
     /// address there. Until the kernel ends it.
     CutOff,
+    /// One said goodbye or was fenced, came back, and was not heard since by the other, whose machine reaches
+    /// neither it nor a gateway on the clients' network: that thinks itself alone, and nobody reaches the address
+    /// there. Until they hear each other.
+    Returned,
     /// A path between them came back in the very moment of a takeover, after the last probe that went
     /// unanswered. Until the first heartbeat on it, an interval at most.
     JustHealed,
@@ -242,23 +246,30 @@ impl Excused {
         if apart && world.lan.split && rules.bounds.split {
             return Some(Excused::Split);
         }
-        let left_behind = SIDES.into_iter().find_map(|side| {
+        let machine = SIDES.into_iter().find_map(|side| {
             let seat = world.seat(side);
             let it = seat.groups[group].resources[0];
-            if it.stalled && !world.lan.reaches(side) && !world.lan.joined() {
-                return Some(Excused::CutOff);
+            if !world.lan.reaches(side) && !world.lan.joined() {
+                let alone =
+                    |n: &Node| matches!(n.peer_state(), PeerState::Left | PeerState::Fenced);
+                if world.node(side).is_some_and(alone) && world.blocked(side.other(), true) {
+                    return Some(Excused::Returned);
+                }
+                if it.stalled {
+                    return Some(Excused::CutOff);
+                }
             }
             let address = rules.bounds.groups[group].leased(0) && it.runs;
             (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
         });
         let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));
-        left_behind.or((rules.heals && hear).then_some(Excused::JustHealed))
+        machine.or((rules.heals && hear).then_some(Excused::JustHealed))
     }
 
     /// For how many time steps.
     fn bound(self, rules: &Rules) -> u8 {
         match self {
-            Excused::Split | Excused::LeftBehind => u8::MAX,
+            Excused::Split | Excused::Returned | Excused::LeftBehind => u8::MAX,
             Excused::CutOff => lifetime(&rules.bounds),
             Excused::JustHealed => rules.bounds.per_interval as u8 + 1,
         }
