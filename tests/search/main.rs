@@ -59,3 +59,6 @@ mod setup;
 mod step;
 mod trace;
 mod world;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
