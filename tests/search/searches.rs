@@ -542,10 +542,10 @@ pub fn rules(name: &str) -> Option<Rules> {
     Some(Rules::new(bounds))
 }
 
-/// More states than that and a search is given up as not closed. (Of a hundred million states about ten
+/// More states than that and a search is given up as not closed. (Of a hundred million states about seven
 /// gigabytes are kept.)
 pub const CAP: u64 = 8_000_000;
-const LONG_CAP: u64 = 230_000_000;
+const LONG_CAP: u64 = 300_000_000;
 
 /// From how many states recovery and lasting faults are tried; more rarely where it takes longer, and
 /// where there are many.
