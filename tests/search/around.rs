@@ -16,7 +16,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                 let (from, there) = (side.other(), world.seat(side));
                 let blocked = world.blocked(from, rules.bounds.best_effort);
                 let (paused, gone) = (there.paused, there.mind.is_none());
-                let read = gone || paused || world.waiting(from) == 0;
+                let unread = world.waiting(from) > 0 && !paused && !gone;
                 let letters = &mut world.wire[from as usize];
                 if blocked && !rules.bounds.late {
                     letters.retain(|l| l.waits && !gone);
@@ -29,11 +29,8 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                         return None; // what is sent arrives
                     }
                 }
-                if !read {
-                    return None;
-                }
-                if due(world, side) {
-                    return None; // what is due is done
+                if unread || due(world, side) {
+                    return None; // what waits is read, and what is due is done
                 }
             }
             for group in 0..rules.bounds.groups.len() {
