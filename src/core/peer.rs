@@ -54,6 +54,8 @@ pub struct Peer {
     counted: Option<Time>,
     /// When the newest was sent that it echoed, even as a stranger's, while it sought no clearance.
     answered: Option<Time>,
+    /// When it was heard again after it had left or had been fenced.
+    returned: Option<Time>,
     /// Incarnations heard but not believed, to be challenged.
     candidates: Vec<Echo>,
     /// Incarnations once believed and replaced.
@@ -139,6 +141,7 @@ impl Peer {
             proof: None,
             counted: None,
             answered: None,
+            returned: None,
             candidates: Vec::new(),
             retired: Vec::new(),
             latest: None,
@@ -214,6 +217,11 @@ impl Peer {
     /// restarted daemon: it began its evidence anew then or later, unless it was seeking clearance already.
     pub fn answered(&self) -> Option<Time> {
         self.answered
+    }
+
+    /// When it came back after it had left or had been fenced: before that it was not to be feared.
+    pub fn returned(&self) -> Option<Time> {
+        self.returned
     }
 
     /// What this node echoes: the believed incarnation, and the strangers that must prove themselves.
@@ -364,7 +372,7 @@ impl Peer {
         let sent = [&mut self.round, &mut self.newest, &mut self.proof];
         sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
-        let told = [&mut self.counted, &mut self.answered];
+        let told = [&mut self.counted, &mut self.answered, &mut self.returned];
         told.into_iter().flatten().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
@@ -422,6 +430,10 @@ impl Peer {
         self.answered = self
             .answered
             .filter(|at| Some(*at) > self.counted && setup.vifs > 0);
+        let pause = setup.interval.max(self.interval);
+        self.returned = self
+            .returned
+            .filter(|at| now.since(*at) <= pause && setup.vifs > 0);
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;
         self.paths.clear();
@@ -448,6 +460,10 @@ impl Peer {
 
     fn become_state(&mut self, now: Time, state: PeerState, reason: Reason) {
         if self.state != state {
+            let gone = matches!(self.state, PeerState::Left | PeerState::Fenced);
+            if gone && state.is_heard() {
+                self.returned = Some(now);
+            }
             self.state = state;
             self.since = now;
             self.reason = reason;

@@ -99,9 +99,11 @@ impl Context<'_> {
             .iter()
             .filter_map(|&vif| self.gateways.last_answer(vif));
         let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
+        // While the peer was gone nobody was asked, and it takes over later than this.
+        let returned = self.peer.returned().map(|at| at + self.node.interval);
         match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
-                counted.max(answered).max(Some(reached))
+                counted.max(answered).max(returned).max(Some(reached))
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }
