@@ -165,6 +165,9 @@ fn failback_auto(lab: &mut Lab) -> Outcome {
     client.answered(Some(Host::A), Duration::from_secs(15))?;
     lab.record
         .figure("failback outage", client.outage(back).length());
+    // It answers before the other has dropped the address.
+    let holder = lab.settled(Duration::from_secs(1))?;
+    ensure!(holder == Host::A, "it went back again");
     lab.nothing_moves(Host::A, Duration::from_secs(2))
 }
 
