@@ -93,6 +93,11 @@ impl PeerState {
             PeerState::Alive | PeerState::OneWay | PeerState::Refused
         )
     }
+
+    /// It runs nothing, by its own word or a verified one: clearance by itself.
+    pub fn is_gone(self) -> bool {
+        matches!(self, PeerState::Left | PeerState::Fenced)
+    }
 }
 
 /// What a heartbeat was worth.
@@ -460,8 +465,7 @@ impl Peer {
 
     fn become_state(&mut self, now: Time, state: PeerState, reason: Reason) {
         if self.state != state {
-            let gone = matches!(self.state, PeerState::Left | PeerState::Fenced);
-            if gone && state.is_heard() {
+            if self.state.is_gone() && state.is_heard() {
                 self.returned = Some(now);
             }
             self.state = state;

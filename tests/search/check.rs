@@ -250,9 +250,8 @@ impl Excused {
             let seat = world.seat(side);
             let it = seat.groups[group].resources[0];
             if !world.lan.reaches(side) && !world.lan.joined() {
-                let alone =
-                    |n: &Node| matches!(n.peer_state(), PeerState::Left | PeerState::Fenced);
-                if world.node(side).is_some_and(alone) && world.blocked(side.other(), true) {
+                let alone = world.node(side).is_some_and(|n| n.peer_state().is_gone());
+                if alone && world.blocked(side.other(), true) {
                     return Some(Excused::Returned);
                 }
                 if it.stalled {
@@ -352,8 +351,7 @@ fn started(
     let state = node.peer_state();
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
     let data = rules.bounds.groups[group] == super::setup::Kind::Data;
-    let cleared = matches!(state, PeerState::Fenced | PeerState::Left)
-        || (rules.bounds.best_effort && silent && !data);
+    let cleared = state.is_gone() || (rules.bounds.best_effort && silent && !data);
     let right = before.groups[group].by_right || cleared;
     let theirs = match event {
         Some(Event::Heartbeat { heartbeat, .. }) => theirs(heartbeat, group, token),

@@ -312,11 +312,9 @@ fn ended(
     let it = &mut groups[group as usize].resources[resource as usize];
     it.fresh = false;
     let leased = rules.bounds.groups[group as usize].leased(resource as usize);
-    Some(match (it.doing.take()?, done) {
-        (Doing::Stop, false) => {
-            it.stalled = rules.bounds.best_effort && leased;
-            failed()
-        }
+    let doing = it.doing.take()?;
+    it.stalled |= rules.bounds.best_effort && leased && (doing, done) == (Doing::Stop, false);
+    Some(match (doing, done) {
         (_, false) => failed(),
         (Doing::Look, true) => {
             let blind = rules.defect == Some(Defect::BlindLook);

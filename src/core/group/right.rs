@@ -153,8 +153,7 @@ impl Group {
             }
             _ => {
                 let written = self.pending.is_none_or(|p| self.on_disk(cx, p.token));
-                let gone = matches!(cx.peer.state(), PeerState::Left | PeerState::Fenced);
-                self.contested && written && gone
+                self.contested && written && cx.peer.state().is_gone()
             }
         }
     }
