@@ -156,6 +156,12 @@ pub(crate) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
     Ok((lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid))
 }
 
+/// Whose permissions count.
+pub(crate) fn effective_user() -> u32 {
+    // SAFETY: it cannot fail and touches no memory.
+    unsafe { libc::geteuid() }
+}
+
 /// A file descriptor that means this process and never a later one with the same number.
 pub(crate) fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: plain numbers in, a descriptor or -1 out.

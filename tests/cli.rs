@@ -10,6 +10,7 @@ use ha_appliance::shell::signals::{Signal, SignalSource, order_signal};
 use ha_appliance::shell::status::Answers;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -405,6 +406,36 @@ fn status_of_a_fresh_daemon() {
         serde_json::from_str::<Value>(&out).unwrap()["groups"][1]["name"],
         "db"
     );
+}
+
+/// Who may not know whom the lock belongs to is told by the status alone.
+#[test]
+fn anybody_may_ask_how_things_are_and_root_alone_gives_orders() {
+    let dir = TestDir::new();
+    let program = dir.join("ha-appliance");
+    std::fs::copy(env!("CARGO_BIN_EXE_ha-appliance"), &program).unwrap();
+    let nobody = |line: &str| {
+        let mut command = Command::new(&program);
+        command.args(line.split_whitespace()).uid(65534).gid(65534);
+        command.arg("--run-dir").arg(dir.join("run"));
+        said(command.output().unwrap())
+    };
+    let mut daemon = daemon(&dir);
+    let (code, out, err) = nobody("status");
+    assert_eq!((code, err.as_str()), (2, ""), "{out}");
+    assert!(out.starts_with("cluster     edge-lb as lb1 sees it: BLOCKED\n"));
+    assert_eq!(
+        nobody("failover"),
+        (
+            1,
+            String::new(),
+            "only root may give the daemon orders: run this as root (sudo); `status` is for everybody\n".into()
+        )
+    );
+    daemon.kill();
+    let (code, _, err) = nobody("status");
+    assert_eq!(code, 3);
+    assert!(err.starts_with("ha-appliance is not running"), "{err}");
 }
 
 #[test]

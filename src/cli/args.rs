@@ -132,7 +132,7 @@ macro_rules! subcommands {
                 /// which node this is (default: by host name)
                 #[argh(option, arg_name = "name")]
                 node: Option<String>,
-                /// pid file and status (default /run/ha-appliance)
+                /// lock, pid and status (default /run/ha-appliance)
                 #[argh(option, arg_name = "dir", default = "Options::default().run_dir")]
                 run_dir: PathBuf,
                 /// state and history (default /var/lib/ha-appliance)

@@ -1,6 +1,6 @@
 //! Giving the daemon an order and waiting for its answer.
 //!
-//! The daemon is found by its pid lock, is told by a real-time signal, and answers in status.json.
+//! The daemon is found by its lock, is told by a real-time signal, and answers in status.json.
 
 use super::exit::Exit;
 use super::out::{fail, print};
@@ -79,7 +79,8 @@ fn daemon(options: &Options) -> Result<(Holder, Box<Status>), Exit> {
     let start = Instant::now();
     loop {
         match status::read(&options.run_dir) {
-            Ok(Reading::Fresh(holder, status)) => return Ok((holder, status)),
+            Ok(Reading::Fresh(Some(holder), status)) => return Ok((holder, status)),
+            Ok(Reading::Fresh(None, _)) => return Err(fail(Exit::Refused, NOT_YOURS)),
             Ok(Reading::NotResponding { .. }) if start.elapsed() < MOMENT => {
                 std::thread::sleep(POLL)
             }
@@ -155,10 +156,7 @@ fn fresh_number(status: &Status) -> io::Result<u16> {
 
 fn cannot_signal(holder: &Holder, error: &io::Error) -> Exit {
     match error.raw_os_error() {
-        Some(libc::EPERM) => fail(
-            Exit::Refused,
-            "the kernel does not let you signal the daemon: run this as root (sudo)",
-        ),
+        Some(libc::EPERM) => fail(Exit::Refused, NOT_YOURS),
         Some(libc::ESRCH) => fail(
             Exit::NoDaemon,
             format!("the daemon (process {}) has just ended\n{LOOK}", holder.pid),
@@ -217,4 +215,6 @@ fn answer(options: &Options, holder: &Holder, number: u16) -> Result<Answer, Str
 const POLL: Duration = Duration::from_millis(5);
 const MOMENT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
+const NOT_YOURS: &str =
+    "only root may give the daemon orders: run this as root (sudo); `status` is for everybody";
 const LOOK: &str = "look at `ha-appliance status` and `journalctl -u ha-appliance`";

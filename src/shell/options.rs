@@ -9,7 +9,7 @@ pub struct Options {
     pub config: PathBuf,
     /// Which node this is; None: by host name.
     pub node: Option<String>,
-    /// Pid file and status.json: a tmpfs, gone after a reboot.
+    /// Lock, pid and status.json: a tmpfs, gone after a reboot.
     pub run_dir: PathBuf,
     /// What must survive a reboot: state.json and the history.
     pub state_dir: PathBuf,

@@ -41,7 +41,7 @@ pub struct SignalSource {
 
 impl SignalSource {
     /// Blocks the signals in this thread and all that it starts later: call it first thing, while
-    /// there is only one thread, and before the pid lock is taken, whose holder is sent orders (an
+    /// there is only one thread, and before the lock is taken, whose holder is sent orders (an
     /// unblocked real-time signal kills). SIGPIPE is ignored from here on.
     pub fn block() -> io::Result<SignalSource> {
         sys::ignore_sigpipe();

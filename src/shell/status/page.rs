@@ -45,14 +45,15 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
 pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
     match reading {
         Reading::NotRunning => format!(
-            "ha-appliance is not running on this node: nobody holds {}/ha-appliance.pid\n\
+            "ha-appliance is not running on this node: nobody holds {}/lock\n\
              start it with `systemctl start ha-appliance`; if it does not stay, `journalctl -u ha-appliance -e` says why\n",
             run_dir.display()
         ),
         Reading::NotResponding { pid, why } => format!(
-            "ha-appliance (process {pid}) is not responding: {why}\n\
+            "ha-appliance{} is not responding: {why}\n\
              what it last said may be untrue and is not shown; its VIPs expire by themselves within seconds if it hangs\n\
-             look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n"
+             look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n",
+            pid.map_or(String::new(), |pid| format!(" (process {pid})"))
         ),
         Reading::Fresh(..) => String::new(),
     }

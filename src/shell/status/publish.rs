@@ -12,7 +12,7 @@ use crate::core::view::View;
 use crate::shell::clock;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ struct Written {
 }
 
 impl Publisher {
-    /// For this run directory. Only the holder of its pid lock may have one.
+    /// For this run directory. Only the holder of its lock may have one.
     pub fn new(run_dir: &Path) -> Publisher {
         Publisher {
             path: run_dir.join("status.json"),
@@ -77,9 +77,10 @@ impl Publisher {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o644)
             .custom_flags(libc::O_NOFOLLOW)
             .open(&self.temporary)?;
+        // Everybody may ask how things are, whatever the umask is.
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
         file.write_all(text)?;
         file.write_all(b"\n")?;
         // No fsync: after a power cut nobody wants to know this.
@@ -153,7 +154,6 @@ mod tests {
     use super::super::{Answers, Status};
     use super::*;
     use crate::testing::TestDir;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn writes_changes_at_once_and_the_rest_once_a_second() {

@@ -4,6 +4,7 @@ use super::{SCHEMA, Status};
 use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::lock::{Holder, LockError};
+use crate::sys;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,38 +12,62 @@ use std::time::Duration;
 /// What a look into the run directory found.
 #[derive(Debug)]
 pub enum Reading {
-    /// Nobody holds the pid lock.
+    /// Nobody holds the lock.
     NotRunning,
     /// Somebody does, but does not refresh the file.
     NotResponding {
-        /// Its process.
-        pid: i32,
+        /// Its process; none: the reader may not know.
+        pid: Option<i32>,
         /// Why its word is not taken.
         why: String,
     },
-    /// The daemon, and what it says.
-    Fresh(Holder, Box<Status>),
+    /// What the daemon says; and the daemon, for those who may know whom the lock belongs to.
+    Fresh(Option<Holder>, Box<Status>),
 }
 
 /// Older than this, and the daemon is not responding: it refreshes its stamp every second.
 pub const STALE: Duration = Duration::from_secs(3);
 
-/// Looks once.
+/// Looks once. Who may not open the lock file takes the status at its word: root alone can write it.
 pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
-    let Some(holder) = Holder::find(run_dir)? else {
-        return Ok(Reading::NotRunning);
+    let holder = match Holder::find(run_dir) {
+        Ok(Some(holder)) => holder,
+        Ok(None) => return Ok(Reading::NotRunning),
+        Err(error) if error.is_denied() => return Ok(at_its_word(run_dir)),
+        Err(error) => return Err(error),
     };
-    Ok(
-        match load(run_dir)
-            .and_then(|status| judge(status, &holder, &clock::boot_id(), clock::now()))
-        {
-            Ok(status) => Reading::Fresh(holder, status),
-            Err(why) => Reading::NotResponding {
-                pid: holder.pid,
-                why,
-            },
+    let status = load(run_dir).and_then(|status| match i64::from(status.daemon.pid) {
+        pid if pid == i64::from(holder.pid) => judge(status, &clock::boot_id(), clock::now()),
+        pid => Err(format!(
+            "its status is of an earlier daemon (process {pid})"
+        )),
+    });
+    Ok(match status {
+        Ok(status) => Reading::Fresh(Some(holder), status),
+        Err(why) => Reading::NotResponding {
+            pid: Some(holder.pid),
+            why,
         },
-    )
+    })
+}
+
+fn at_its_word(run_dir: &Path) -> Reading {
+    let status = match load(run_dir) {
+        Ok(status) => status,
+        Err(why) => return Reading::NotResponding { pid: None, why },
+    };
+    let pid = i32::try_from(status.daemon.pid).unwrap_or(0);
+    let gone = sys::pidfd_open(pid).is_err_and(|e| e.raw_os_error() == Some(libc::ESRCH));
+    if gone || status.boot_id != clock::boot_id() {
+        return Reading::NotRunning;
+    }
+    match judge(status, &clock::boot_id(), clock::now()) {
+        Ok(status) => Reading::Fresh(None, status),
+        Err(why) => Reading::NotResponding {
+            pid: Some(pid),
+            why,
+        },
+    }
 }
 
 /// What the file says, fresh or not: only for those who hold its daemon by other means.
@@ -87,20 +112,9 @@ pub fn ran_before(run_dir: &Path) -> bool {
     serde_json::from_slice(&text).is_ok_and(|boot: Boot| boot.boot_id == clock::boot_id())
 }
 
-fn judge(
-    status: Box<Status>,
-    holder: &Holder,
-    boot_id: &str,
-    now: Time,
-) -> Result<Box<Status>, String> {
+fn judge(status: Box<Status>, boot_id: &str, now: Time) -> Result<Box<Status>, String> {
     if status.boot_id != boot_id {
         return Err("its status is of an earlier boot".into());
-    }
-    if i64::from(status.daemon.pid) != i64::from(holder.pid) {
-        return Err(format!(
-            "its status is of an earlier daemon (process {})",
-            status.daemon.pid
-        ));
     }
     let age = now.since(Time(status.stamp_us));
     if age > STALE {

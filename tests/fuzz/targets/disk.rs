@@ -120,11 +120,12 @@ pub fn history(bytes: &[u8]) {
     }
 }
 
-/// What stands in a pid file means nothing: only its lock does.
+/// What stands in the pid file or the lock file means nothing: only the lock does.
 pub fn pid(bytes: &[u8]) {
     let dir = Dir::new();
     let path = dir.join("ha-appliance.pid");
     fs::write(&path, bytes).unwrap();
+    fs::write(dir.join("lock"), bytes).unwrap();
     assert!(Holder::find(&dir).unwrap().is_none());
     let lock = PidLock::acquire(&dir).unwrap();
     let me = format!("{}\n", std::process::id());
