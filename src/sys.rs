@@ -156,6 +156,13 @@ pub(crate) fn lock_holder(file: &File) -> io::Result<Option<i32>> {
     Ok((lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid))
 }
 
+/// Makes sure that the process's memory ends up in no core and is read by no debugger but root's. Programs
+/// that it starts are not concerned: the kernel takes it back at execve(2).
+pub(crate) fn hide_memory() {
+    // SAFETY: numbers. It cannot fail with these.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+}
+
 /// Whose permissions count.
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: it cannot fail and touches no memory.

@@ -438,6 +438,24 @@ fn anybody_may_ask_how_things_are_and_root_alone_gives_orders() {
     assert!(err.starts_with("ha-appliance is not running"), "{err}");
 }
 
+/// Not even its own user may look into its memory, nor is there ever a core of it: that might hold the key.
+/// The kernel gives root what it shows of such a process in /proc.
+#[test]
+fn its_memory_is_its_own() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = TestDir::new();
+    let program = dir.join("ha-appliance");
+    std::fs::copy(env!("CARGO_BIN_EXE_ha-appliance"), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["status", "--watch"]).uid(65534).gid(65534);
+    command.stdout(std::process::Stdio::null());
+    let mut watching = command.spawn().unwrap();
+    let memory = format!("/proc/{}/mem", watching.id());
+    testing::wait_until(|| std::fs::metadata(&memory).unwrap().uid() == 0);
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
 #[test]
 fn an_old_truth_is_not_shown() {
     let dir = TestDir::new();

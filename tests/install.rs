@@ -133,12 +133,52 @@ fn units_name_the_program_where_it_is() {
     assert_eq!(files(&root), [""; 0]);
 }
 
+fn unit(name: &str) -> String {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    fs::read_to_string(units.join(name)).unwrap()
+}
+
+/// What runs as root when the daemon has failed is no weaker a door than the daemon.
+#[test]
+fn both_units_are_hardened_and_name_what_their_capabilities_are_for() {
+    let daemon = unit("ha-appliance.service");
+    let release = unit("ha-appliance-release.service");
+    let hardening = |line: &&str| {
+        let kinds = ["Limit", "UMask", "Restrict", "Lock", "SystemCall"];
+        let own = ["LimitMEMLOCK", "RestartPreventExitStatus"];
+        kinds.iter().any(|kind| line.starts_with(kind)) && !own.iter().any(|o| line.starts_with(o))
+    };
+    let lines: Vec<&str> = daemon.lines().filter(hardening).collect();
+    for needed in ["LimitCORE=0", "UMask=0077", "RestrictSUIDSGID=yes"] {
+        assert!(lines.contains(&needed), "{needed}");
+    }
+    for line in lines {
+        assert!(release.lines().any(|own| own == line), "{line}");
+    }
+    for unit in [&daemon, &release] {
+        let capabilities = unit
+            .lines()
+            .filter_map(|line| line.strip_prefix("CapabilityBoundingSet="));
+        let named = |capability: &str| {
+            let comments = unit.lines().filter_map(|line| line.strip_prefix("#   "));
+            let mut names = comments.filter_map(|line| line.split_once("  "));
+            names.any(|(names, _)| {
+                names
+                    .split(", ")
+                    .any(|name| format!("CAP_{name}") == capability)
+            })
+        };
+        for capability in capabilities.flat_map(str::split_whitespace) {
+            assert!(named(capability), "what is {capability} for?");
+        }
+    }
+}
+
 /// Measured with systemd 252, by /proc/PID/ns/mnt. A mount that the daemon or its children make must
 /// be everybody's.
 #[test]
 fn the_daemon_gets_no_mount_namespace_of_its_own() {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/ha-appliance.service");
-    let unit = fs::read_to_string(unit).unwrap();
+    let unit = unit("ha-appliance.service");
     let makes_one = [
         "Private",
         "Protect",

@@ -17,6 +17,7 @@ mod status;
 
 use crate::shell::daemon;
 use crate::shell::options::Options;
+use crate::sys;
 use args::{Args, Subcommand, SwitchedTo};
 use command::Target;
 use exit::Exit;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 /// Parses the command line, runs the subcommand and gives its exit code.
 pub fn main() -> ExitCode {
+    sys::hide_memory(); // it may come to hold the key
     let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(stop) => return stop.exit(),

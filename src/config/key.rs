@@ -81,9 +81,7 @@ pub(super) fn private(path: &Path, what: &str, mode: u32, owner: u32) -> Result<
             format!("chmod 600 {shown}"),
         ));
     }
-    // /proc/self belongs to the effective user.
-    let me = std::fs::metadata("/proc/self").map_or(0, |facts| facts.uid());
-    if owner != 0 && owner != me {
+    if owner != 0 && owner != crate::sys::effective_user() {
         return Err((
             format!("the {what} {shown} belongs to user {owner}, who could change it"),
             format!("chown root {shown}"),

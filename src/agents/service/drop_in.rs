@@ -6,8 +6,9 @@
 use super::state::{Load, UnitState};
 use super::systemctl::{daemon_reload, show};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where systemd looks for what is to last until the next boot.
@@ -107,10 +108,16 @@ fn write(dir: &Path, wanted: &BTreeMap<String, String>) -> Result<bool, String> 
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(path.with_file_name(""))?;
-    // Whole or not at all: somebody else's daemon-reload may come in between.
+    let dir = path.with_file_name("");
+    if !dir.is_dir() {
+        fs::create_dir_all(&dir)?;
+        fs::set_permissions(&dir, Permissions::from_mode(0o755))?;
+    }
+    // Whole or not at all: somebody else's daemon-reload may come in between. Everybody may `systemctl
+    // cat` it, whatever the umask is.
     let temporary = path.with_extension("new");
     fs::write(&temporary, text)?;
+    fs::set_permissions(&temporary, Permissions::from_mode(0o644))?;
     fs::rename(&temporary, path)
 }
 

@@ -61,6 +61,18 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 60),
     },
     Scenario {
+        name: "machine-daemon-fails",
+        shows: "a daemon that cannot run any more: `release`, hardened, drops the VIP and stops nginx, the peer serves",
+        run: Machines(&NGINX, daemon_fails),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "machine-users",
+        shows: "what a local user may: ask for the status; and not: lock, read the key, see the daemon's memory",
+        run: Machines(&NGINX, users),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "machine-late-interface",
         shows: "the interfaces come up 10 s late: the appliance waits for them",
         run: Machines(&NGINX, late_interface),
@@ -180,6 +192,73 @@ fn daemon_hung(pair: &mut Pair) -> Outcome {
     browser.noticed_nothing(from)?;
     pair.record
         .figure("HTTP outage", browser.outage(from).length());
+    Ok(())
+}
+
+fn daemon_fails(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = now();
+    // As often as systemd lets it start in two minutes.
+    let gone = "systemctl is-failed --quiet ha-appliance";
+    while !pair.node(holder).try_run(gone)?.status.success() {
+        let kill = "systemctl kill --kill-whom=main --signal=KILL ha-appliance";
+        pair.node(holder).try_run(kill)?;
+        std::thread::sleep(Duration::from_millis(150));
+        ensure!(sys::since(from) < Duration::from_secs(20), "it goes on");
+    }
+    let failed = now();
+    pair.moved(&browser, holder.peer(), failed, Duration::from_secs(5))?;
+    pair.runs_only_on(holder.peer(), nginx::UNIT)?;
+    let result = "systemctl show --value --property=Result ha-appliance-release";
+    let result = pair.on(holder, result)?;
+    ensure!(result.trim() == "success", "release ended with {result}");
+    let said = pair.on(
+        holder,
+        "journalctl --output=cat --unit=ha-appliance-release",
+    )?;
+    for line in [
+        "removed 192.168.1.178/32 from eth0",
+        "stopped nginx.service",
+    ] {
+        ensure!(said.contains(line), "release said {said}");
+    }
+    Ok(())
+}
+
+fn users(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let from = now();
+    let nobody = |line: &str| format!("setpriv --reuid=65534 --regid=65534 --clear-groups {line}");
+    pair.on(holder, &nobody("ha-appliance status"))?;
+    let pid = pair.node(holder).main_pid("ha-appliance")?;
+    for door in [
+        "cat /etc/ha-appliance/key".to_owned(),
+        "cat /run/ha-appliance/lock".to_owned(),
+        "touch /run/ha-appliance/mine".to_owned(),
+        "ls /var/lib/ha-appliance".to_owned(),
+        "ha-appliance failover".to_owned(),
+        format!("cat /proc/{pid}/mem"),
+        format!("kill -HUP {pid}"),
+    ] {
+        let tried = pair.node(holder).try_run(&nobody(&door))?;
+        ensure!(!tried.status.success(), "a local user may: {door}");
+    }
+    let limits = pair.on(holder, &format!("cat /proc/{pid}/limits"))?;
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let none = |line: &str| {
+        line.split_whitespace()
+            .rev()
+            .skip(1)
+            .take(2)
+            .all(|limit| limit == "0")
+    };
+    ensure!(core.is_some_and(none), "cores: {core:?}");
+    // Everybody may see what was made of a unit.
+    pair.on(holder, &nobody("systemctl cat nginx.service"))?;
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
     Ok(())
 }
 
