@@ -1,7 +1,7 @@
 //! A file applied to a machine: what is found, and what is warned of.
 
 use crate::BASE;
-use ha_appliance::agents::host::{Host, Interface};
+use ha_appliance::agents::host::{Host, Interface, Ipv6};
 use ha_appliance::config::{
     Config, Resolved, Warning, generate_key_line, parse_with_key_file, resolve,
 };
@@ -393,7 +393,11 @@ fn interface(index: u32, name: &str, address: &str) -> Interface {
         mac: [2, 0, 0, 0, 0, index as u8],
         up: true,
         carrier: true,
+        operational: true,
+        mtu: 1500,
+        ipv6: Ipv6::Host,
         addresses: vec![net(address)],
+        ..Interface::default()
     }
 }
 

@@ -7,7 +7,7 @@ use super::message::{
     IFA_ADDRESS, IFA_CACHEINFO, IFA_FLAGS, IFA_LOCAL, Message, address, attributes, u16_at, u32_at,
 };
 use super::{Installed, Neighbour};
-use crate::agents::host::Interface;
+use crate::agents::host::{Interface, Ipv6};
 use std::net::IpAddr;
 
 /// An RTM_NEWADDR or RTM_DELADDR.
@@ -38,9 +38,18 @@ pub(super) fn installed(message: &Message) -> Option<Installed> {
 /// An RTM_NEWLINK or RTM_DELLINK.
 pub(super) fn interface(message: &Message) -> Option<Interface> {
     const BODY: usize = 16; // struct ifinfomsg
+    // linux/if_link.h
     const IFLA_ADDRESS: u16 = 1;
     const IFLA_IFNAME: u16 = 3;
+    const IFLA_MTU: u16 = 4;
+    const IFLA_LINK: u16 = 5;
+    const IFLA_MASTER: u16 = 10;
+    const IFLA_OPERSTATE: u16 = 16;
+    const IFLA_LINKINFO: u16 = 18;
+    const IFLA_AF_SPEC: u16 = 26;
     const LOWER_UP: u32 = 1 << 16; // IFF_LOWER_UP
+    const UNKNOWN: u8 = 0; // IF_OPER_UNKNOWN
+    const UP: u8 = 6; // IF_OPER_UP
     let body = message.payload.get(..BODY)?;
     // A bridge tells of its ports in messages of the same type; they are not the interface.
     if i32::from(body[0]) == libc::AF_BRIDGE {
@@ -53,7 +62,8 @@ pub(super) fn interface(message: &Message) -> Option<Interface> {
         mac: [0; 6],
         up: flags & libc::IFF_UP as u32 != 0,
         carrier: flags & LOWER_UP != 0,
-        addresses: Vec::new(),
+        operational: true,
+        ..Interface::default()
     };
     for (kind, value) in attributes(&message.payload[BODY..]) {
         match kind {
@@ -62,10 +72,47 @@ pub(super) fn interface(message: &Message) -> Option<Interface> {
                 let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
                 found.name = String::from_utf8_lossy(name).into_owned();
             }
+            IFLA_MTU => found.mtu = u32_at(value, 0)?,
+            IFLA_LINK => found.lower = u32_at(value, 0).filter(|index| *index != found.index),
+            IFLA_MASTER => found.master = u32_at(value, 0),
+            IFLA_OPERSTATE => found.operational = matches!(value.first(), Some(&(UNKNOWN | UP))),
+            IFLA_LINKINFO => found.port_state = port_state(value),
+            IFLA_AF_SPEC => found.ipv6 = ipv6(value),
             _ => {}
         }
     }
     Some(found)
+}
+
+/// What a port's bridge or bond says of it: IFLA_BRPORT_STATE or IFLA_BOND_SLAVE_STATE, which have the
+/// same number.
+fn port_state(link_info: &[u8]) -> Option<u8> {
+    const IFLA_INFO_SLAVE_DATA: u16 = 5;
+    const STATE: u16 = 1;
+    let data = attribute(link_info, IFLA_INFO_SLAVE_DATA)?;
+    attribute(data, STATE)?.first().copied()
+}
+
+/// What IPv6 does there: IFLA_INET6_CONF, an array of which the forms grow at the end (linux/ipv6.h).
+fn ipv6(af_spec: &[u8]) -> Ipv6 {
+    const AF_INET6: u16 = libc::AF_INET6 as u16;
+    const IFLA_INET6_CONF: u16 = 2;
+    const DEVCONF_FORWARDING: usize = 0;
+    const DEVCONF_DISABLE_IPV6: usize = 26;
+    let v6 = attribute(af_spec, AF_INET6);
+    let Some(settings) = v6.and_then(|v6| attribute(v6, IFLA_INET6_CONF)) else {
+        return Ipv6::Absent;
+    };
+    let set = |index: usize| u32_at(settings, 4 * index).is_some_and(|value| value != 0);
+    match (set(DEVCONF_DISABLE_IPV6), set(DEVCONF_FORWARDING)) {
+        (true, _) => Ipv6::Off,
+        (false, true) => Ipv6::Router,
+        (false, false) => Ipv6::Host,
+    }
+}
+
+fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    attributes(bytes).find_map(|(kind, value)| (kind == wanted).then_some(value))
 }
 
 /// The gateways of an RTM_NEWROUTE, where it is a default route.

@@ -102,6 +102,7 @@ fn host() -> Host {
         up: true,
         carrier: index != 3,
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
+        ..Interface::default()
     };
     Host {
         interfaces: vec![
