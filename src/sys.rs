@@ -112,9 +112,12 @@ pub(crate) fn lock_memory() -> io::Result<()> {
         .map(drop)
 }
 
-/// Puts this thread before all that have no real-time priority; what it starts is normal again.
-pub(crate) fn real_time() -> io::Result<()> {
-    let priority = libc::sched_param { sched_priority: 1 };
+/// Puts this thread before all that have no real-time priority, or a lower one; what it starts is normal
+/// again.
+pub(crate) fn real_time(priority: i32) -> io::Result<()> {
+    let priority = libc::sched_param {
+        sched_priority: priority,
+    };
     // SAFETY: `priority` is valid and only read; 0 is the calling thread.
     check(unsafe {
         libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &priority)

@@ -42,7 +42,7 @@ pub struct Vif {
     pub index: Option<u32>,
     /// Its hardware address.
     pub mac: [u8; 6],
-    /// This node forwards IPv6 on it ([`forwards_ipv6`]), which its announcements must not deny.
+    /// This node forwards IPv6 on it, which its announcements must not deny.
     pub router: bool,
     /// The gateways on its network whose hardware address is known: they are told in person.
     pub gateways: Vec<(IpAddr, [u8; 6])>,
@@ -332,13 +332,6 @@ impl VipSet {
             errno,
         }
     }
-}
-
-/// Whether this node forwards IPv6 packets that arrive on this interface: then it is a router to its
-/// neighbours (RFC 4861 section 7.2.5), and [`Vif::router`] has to say so.
-pub fn forwards_ipv6(interface: &str) -> bool {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/forwarding");
-    std::fs::read_to_string(path).is_ok_and(|value| value.trim() != "0")
 }
 
 /// The frames of one wake, in the order of their addresses.

@@ -30,6 +30,7 @@ use super::state;
 use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
 use super::supervisor::Supervisor;
 use super::vips::{Place, Renewal, Vips};
+use crate::agents::host::Host;
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
@@ -47,7 +48,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::task::Context;
-use std::time::Duration;
 
 /// Runs the daemon until it is told to leave.
 pub fn run(options: &Options) -> ExitCode {
@@ -108,6 +108,8 @@ struct Daemon {
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
+    /// What the state on disk was like.
+    loaded: Option<String>,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     chronicle: Chronicle,
@@ -133,11 +135,7 @@ impl Daemon {
         let loaded = state::load(&options.state_dir, &state_names);
         let now = clock::now();
         let incarnation = incarnation()?;
-        let notices = loaded.notice.into_iter();
-        let notices: Vec<String> = notices
-            .chain(network.warnings.iter().map(|w| w.to_string()))
-            .collect();
-        for notice in &notices {
+        if let Some(notice) = &loaded.notice {
             log::warn!("{notice}");
         }
         let software = env!("CARGO_PKG_VERSION");
@@ -150,7 +148,7 @@ impl Daemon {
             generation: 1,
             reload_error: None,
             started_us: now.0,
-            notices,
+            notices: Vec::new(),
         };
         let mut services = Services::new(executor.clone(), finished.clone());
         services.replace(assembly::services(&config, &network.resolved));
@@ -178,6 +176,7 @@ impl Daemon {
             publisher: Publisher::new(&options.run_dir),
             supervisor: Supervisor::from_environment(),
             status,
+            loaded: loaded.notice,
             counters: BTreeMap::new(),
             answers: Answers::default(),
             chronicle: Chronicle::default(),
@@ -207,13 +206,14 @@ impl Daemon {
             self.config.cluster.name
         );
         self.ready.watch(signals.descriptor())?;
-        self.reconnect()?;
+        let host = self.network.host().clone();
+        self.reconnect(host);
         let waker = self.ready.waker();
         let mut waker = Context::from_waker(&waker);
         let executor = self.executor.clone();
         let mut tasks = Box::pin(executor.run(std::future::pending::<()>()));
         loop {
-            self.turn(signals)?;
+            self.turn(signals);
             if self.exit {
                 break;
             }
@@ -236,6 +236,7 @@ impl Daemon {
             self.vips.deadline(),
             self.publisher.deadline(),
             self.supervisor.deadline(),
+            self.network.deadline(),
         ];
         due.into_iter()
             .flatten()
@@ -243,9 +244,8 @@ impl Daemon {
     }
 
     /// Everything that is here and due, once.
-    fn turn(&mut self, signals: &SignalSource) -> io::Result<()> {
-        self.follow_network()?;
-        self.ask_carriers();
+    fn turn(&mut self, signals: &SignalSource) {
+        self.follow_network();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
             self.step(event);
@@ -265,7 +265,6 @@ impl Daemon {
         self.vips.announce_due(&self.network.vifs, now);
         self.publish(now);
         self.supervisor.alive(now);
-        Ok(())
     }
 
     /// One step of the core, and of whatever follows from it at once.
@@ -352,7 +351,7 @@ impl Daemon {
 
     fn send(&mut self, heartbeat: &Heartbeat) {
         let datagram = encode(heartbeat, &self.keys);
-        for path in &self.network.paths {
+        for path in &mut self.network.paths {
             if path.is_open() {
                 let counter = if path.send(&datagram) {
                     "sent"

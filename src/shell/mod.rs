@@ -1,11 +1,13 @@
 //! The thin shell around the core: clock, sockets, signals, files, and the loop that feeds the core.
 
 pub mod assembly;
+pub mod carriers;
 pub mod clock;
 pub mod daemon;
 pub mod history;
 pub mod lock;
 pub mod log;
+pub mod lookout;
 pub mod network;
 pub mod notify;
 pub mod options;

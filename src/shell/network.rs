@@ -1,14 +1,16 @@
 //! This machine's network as the daemon uses it: ha.toml resolved against what is there now, with a
 //! socket wherever one is wanted. Followed, not assumed: interfaces come late, go, and come back.
 
+use super::carriers::{Carriers, Told};
+use super::clock;
+use super::lookout::Lookout;
 use super::paths::{self, Path};
 use super::ready::Ready;
-use crate::agents::carrier::Carriers;
-use crate::agents::host::{Host, Interface};
+use crate::agents::host::{Host, Interface, Ipv6};
 use crate::agents::neighbour::{Claim, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
 use crate::agents::ping::Pinger;
-use crate::agents::vip::{Vif, forwards_ipv6};
+use crate::agents::vip::Vif;
 use crate::config::{Config, Resolved, Warning, resolve};
 use crate::core::time::Time;
 use crate::wire::heartbeat::{Side, VifReport};
@@ -30,23 +32,45 @@ pub struct Network {
     /// The links, then one path of last resort for each VIP interface.
     pub paths: Vec<Path>,
     monitor: Monitor,
+    lookout: Lookout,
     carriers: Carriers,
+    /// What the drivers said last.
+    told: Told,
     ears: Vec<Ear>,
     ready: Rc<Ready>,
     host: Host,
     port: u16,
-    carrier_asked: Time,
+    /// When what could not be opened is tried again.
+    retry_at: Option<Time>,
+    /// The notices as they were told last.
+    told_notices: Vec<String>,
 }
 
+/// How long until what could not be opened is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the daemon waits for its first look, before it begins with nothing seen.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What listens on a VIP interface.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ear {
-    neighbours: Neighbours,
-    pinger: Pinger,
-    bound: Option<(String, u32, [u8; 6])>,
+    open: Option<Open>,
     /// The peer's own address there.
     peer: Option<IpAddr>,
+    /// Why it does not listen where it should.
+    trouble: Option<String>,
 }
+
+#[derive(Debug)]
+struct Open {
+    neighbours: Neighbours,
+    pinger: Pinger,
+    bound: Option<Spot>,
+}
+
+/// An interface as sockets are bound to it: name, index, hardware address.
+type Spot = (String, u32, [u8; 6]);
 
 /// Something the network told.
 #[derive(Clone, Debug)]
@@ -63,7 +87,12 @@ impl Network {
     /// Looks at the machine and opens what can be opened.
     pub fn open(config: &Config, me: Side, ready: Rc<Ready>) -> io::Result<Network> {
         let monitor = Monitor::open()?; // before the first look, so that nothing falls between
-        let host = crate::agents::netlink::host()?;
+        let lookout = Lookout::start(ready.waker())?;
+        let host = lookout.first(PATIENCE).unwrap_or_else(|| {
+            log::warn!("the kernel's tables of interfaces and addresses cannot be read yet");
+            lookout.look();
+            Host::default()
+        });
         let (resolved, warnings) = resolve(config, me, &host);
         ready.watch(monitor.as_fd())?;
         let mut network = Network {
@@ -72,20 +101,40 @@ impl Network {
             vifs: Vec::new(),
             paths: Vec::new(),
             monitor,
-            carriers: Carriers::open()?,
+            lookout,
+            carriers: Carriers::start(ready.waker())?,
+            told: Told::new(),
             ears: Vec::new(),
             ready,
             host,
             port: config.heartbeat.port,
-            carrier_asked: Time(0),
+            retry_at: None,
+            told_notices: Vec::new(),
         };
-        network.rebind()?;
+        network.rebind();
+        network.follow_carriers(config);
         Ok(network)
+    }
+
+    /// Something changed: a look is wanted, which [`Network::seen`] gives when it is there.
+    pub fn look(&self) {
+        self.lookout.look();
+        self.carriers.hurry();
+    }
+
+    /// What a look has seen since the last call.
+    pub fn seen(&self) -> Option<Host> {
+        self.lookout.seen()
+    }
+
+    /// What was seen last.
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Looks again, for this configuration. True if what the core counts (VIP interfaces, where VIPs
     /// stand, gateways) has changed.
-    pub fn follow(&mut self, config: &Config, me: Side, host: Host) -> io::Result<bool> {
+    pub fn follow(&mut self, config: &Config, me: Side, host: Host) -> bool {
         let (resolved, warnings) = resolve(config, me, &host);
         let counted = |r: &Resolved| {
             (
@@ -102,8 +151,40 @@ impl Network {
         self.warnings = warnings;
         self.host = host;
         self.port = config.heartbeat.port;
-        self.rebind()?;
-        Ok(changed)
+        self.rebind();
+        self.follow_carriers(config);
+        changed
+    }
+
+    /// When [`Network::retry`] has something to do.
+    pub fn deadline(&self) -> Option<Time> {
+        self.retry_at
+    }
+
+    /// Opens what could not be opened before.
+    pub fn retry(&mut self, now: Time) {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.rebind();
+        }
+    }
+
+    /// What is not as it should be, and may become so; None if that has not changed since the last call.
+    pub fn notices(&mut self) -> Option<Vec<String>> {
+        let looking = self.lookout.trouble().map(|why| {
+            format!(
+                "the kernel's tables of interfaces and addresses cannot be read ({why}): going by what was seen \
+                 before, and trying again"
+            )
+        });
+        let warnings = self.warnings.iter().map(Warning::to_string);
+        let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
+        let paths = self.paths.iter().filter_map(Path::trouble);
+        let all = warnings.chain(looking).chain(deaf).chain(paths);
+        let all: Vec<String> = all.collect();
+        (all != self.told_notices).then(|| {
+            self.told_notices = all.clone();
+            all
+        })
     }
 
     /// Whose claims on a VIP interface matter.
@@ -114,12 +195,14 @@ impl Network {
                 .filter(|(_, at)| *at == vif)
                 .map(|(vip, _)| *vip);
             let gateways = self.resolved.vifs[vif].gateways.iter().copied();
-            ear.neighbours.watch(own.chain(gateways).chain(ear.peer));
+            if let Some(open) = &mut ear.open {
+                open.neighbours.watch(own.chain(gateways).chain(ear.peer));
+            }
         }
     }
 
     /// The peer told its own address on each VIP interface. True if one is new.
-    pub fn learn_peer(&mut self, reports: &[VifReport]) -> io::Result<bool> {
+    pub fn learn_peer(&mut self, reports: &[VifReport]) -> bool {
         let mut changed = false;
         for (ear, report) in self.ears.iter_mut().zip(reports) {
             let peer = Some(report.address).filter(|a| !a.is_unspecified());
@@ -127,9 +210,9 @@ impl Network {
             ear.peer = peer;
         }
         if changed {
-            self.open_paths()?;
+            self.rebind();
         }
-        Ok(changed)
+        changed
     }
 
     /// The peer's own address on a VIP interface.
@@ -149,6 +232,15 @@ impl Network {
             .collect()
     }
 
+    /// Whether each of these addresses was seen on its VIP interface.
+    pub fn has(&self, vips: &[(IpAddr, usize)]) -> bool {
+        let mut vips = vips.iter();
+        vips.all(|(vip, vif)| {
+            let on = self.interface(*vif);
+            on.is_some_and(|on| on.addresses.iter().any(|net| net.addr() == *vip))
+        })
+    }
+
     /// A link's interface is up with carrier and has its address.
     pub fn a_link_is_up(&self) -> bool {
         self.paths[..self.resolved.links.len()]
@@ -156,24 +248,23 @@ impl Network {
             .any(Path::is_open)
     }
 
-    /// The carrier of each VIP interface, asked of the drivers at most once in `interval`.
-    pub fn carriers(&mut self, now: Time, interval: Duration) -> Option<Vec<bool>> {
-        if now.since(self.carrier_asked) < interval {
-            return None;
+    /// Hears what the drivers say of the carriers.
+    pub fn hear_carriers(&mut self) {
+        if let Some(told) = self.carriers.told() {
+            self.told = told;
         }
-        self.carrier_asked = now;
-        let known = |vif: &Vif| {
-            let interface = self
-                .host
-                .interfaces
-                .iter()
-                .find(|i| Some(i.index) == vif.index);
-            interface.is_some_and(|i| i.up && i.carrier)
-        };
-        let carrier = |vif: &Vif| {
-            self.carriers.of(&vif.name).unwrap_or_else(|| known(vif)) && vif.index.is_some()
-        };
-        Some(self.vifs.iter().map(carrier).collect())
+    }
+
+    /// The carrier of each VIP interface, as its driver says, or, where that says nothing, the kernel.
+    pub fn carriers(&self) -> Vec<bool> {
+        let known = |interface: &Interface| interface.up && interface.carrier;
+        let vifs = (0..self.vifs.len()).map(|vif| {
+            self.interface(vif).is_some_and(|interface| {
+                let told = self.told.get(&interface.name).copied().flatten();
+                told.unwrap_or_else(|| known(interface))
+            })
+        });
+        vifs.collect()
     }
 
     /// The next thing the kernel tells.
@@ -213,7 +304,8 @@ impl Network {
 
     /// The next claim heard on a VIP interface.
     pub fn claim(&mut self, vif: usize) -> Option<Claim> {
-        self.ears.get_mut(vif)?.neighbours.try_next().ok().flatten()
+        let open = self.ears.get_mut(vif)?.open.as_mut()?;
+        open.neighbours.try_next().ok().flatten()
     }
 
     /// A gateway's hardware address was heard: it will be told of takeovers in person.
@@ -231,8 +323,8 @@ impl Network {
 
     /// Asks who has an address.
     pub fn probe(&self, vif: usize, address: IpAddr) {
-        if let Some(ear) = self.ears.get(vif)
-            && let Err(error) = ear.neighbours.probe(address)
+        if let Some(open) = self.ears.get(vif).and_then(|ear| ear.open.as_ref())
+            && let Err(error) = open.neighbours.probe(address)
         {
             log::debug!("probe of {address}: {error}");
         }
@@ -250,7 +342,9 @@ impl Network {
         let Some((vif, address)) = self.gateways().get(gateway).copied() else {
             return;
         };
-        if let Err(error) = self.ears[vif].pinger.send(address, stamp.0 as u64) {
+        if let Some(open) = &mut self.ears[vif].open
+            && let Err(error) = open.pinger.send(address, stamp.0 as u64)
+        {
             log::debug!("ping of {address}: {error}");
         }
     }
@@ -258,7 +352,8 @@ impl Network {
     /// The next answer to a ping: which gateway, and the stamp.
     pub fn pong(&mut self, vif: usize) -> Option<(usize, Time)> {
         loop {
-            let (from, id) = self.ears.get_mut(vif)?.pinger.try_next().ok().flatten()?;
+            let open = self.ears.get_mut(vif)?.open.as_mut()?;
+            let (from, id) = open.pinger.try_next().ok().flatten()?;
             let gateway = self.gateways().iter().position(|g| *g == (vif, from));
             if let Some(gateway) = gateway {
                 return Some((gateway, Time(id as i64)));
@@ -295,24 +390,9 @@ impl Network {
         self.host.interfaces.iter().find(|i| i.index == index)
     }
 
-    /// Brings every socket to where the machine's interfaces are now.
-    fn rebind(&mut self) -> io::Result<()> {
-        while self.ears.len() < self.resolved.vifs.len() {
-            let ear = Ear {
-                neighbours: Neighbours::open(self.ears.len())?,
-                pinger: Pinger::open()?,
-                bound: None,
-                peer: None,
-            };
-            for descriptor in ear.neighbours.descriptors() {
-                self.ready.watch(descriptor)?;
-            }
-            for descriptor in ear.pinger.descriptors() {
-                self.ready.watch(descriptor)?;
-            }
-            self.ears.push(ear);
-        }
-        self.ears.truncate(self.resolved.vifs.len());
+    /// Brings every socket to where the machine's interfaces are now. What cannot be opened is tried again.
+    fn rebind(&mut self) {
+        (self.ears).resize_with(self.resolved.vifs.len(), Ear::default);
         let known = std::mem::take(&mut self.vifs);
         for vif in 0..self.resolved.vifs.len() {
             let resolved = &self.resolved.vifs[vif];
@@ -322,33 +402,31 @@ impl Network {
                 .or(resolved.name.clone())
                 .unwrap_or_default();
             let mac = interface.map_or([0; 6], |i| i.mac);
-            let place = interface.map(|i| (name.clone(), i.index, i.mac));
+            let spot = interface.map(|i| (name.clone(), i.index, i.mac));
             let gateways = known.get(vif).map_or_else(Vec::new, |v| v.gateways.clone());
             self.vifs.push(Vif {
-                router: !name.is_empty() && forwards_ipv6(&name),
+                router: interface.is_some_and(|i| i.ipv6 == Ipv6::Router),
                 index: resolved.index,
                 mac,
                 gateways,
                 name,
             });
-            let ear = &mut self.ears[vif];
-            if let Some((name, index, mac)) = &place
-                && ear.bound != place
-            {
-                let bound = ear
-                    .neighbours
-                    .bind(*index, *mac)
-                    .and_then(|()| ear.pinger.bind(name, *index));
-                match bound {
-                    Ok(()) => ear.bound = place,
-                    Err(error) => log::warn!("listening on {name}: {error}"),
-                }
-            }
+            self.ears[vif].listen(vif, spot, &self.ready);
         }
-        self.open_paths()
+        self.open_paths();
+        let deaf = self.ears.iter().any(|ear| ear.trouble.is_some());
+        let closed = self.paths.iter().any(Path::is_refused);
+        self.retry_at = (deaf || closed).then(|| clock::now() + RETRY);
     }
 
-    fn open_paths(&mut self) -> io::Result<()> {
+    /// Twice an interval, so that a lost carrier is known before a heartbeat is missed.
+    fn follow_carriers(&self, config: &Config) {
+        let names = self.vifs.iter().map(|vif| vif.name.clone());
+        let names = names.filter(|name| !name.is_empty());
+        (self.carriers).follow(names, config.heartbeat.interval / 2);
+    }
+
+    fn open_paths(&mut self) {
         let links = self.resolved.links.len();
         self.paths
             .resize_with(links + self.resolved.vifs.len(), Path::default);
@@ -358,13 +436,8 @@ impl Network {
         });
         let routes: Vec<_> = routes.collect();
         for (path, route) in self.paths.iter_mut().zip(routes) {
-            if path.follow(route)
-                && let Some(descriptor) = path.descriptor()
-            {
-                self.ready.watch(descriptor)?;
-            }
+            path.follow(route, &self.ready);
         }
-        Ok(())
     }
 
     fn link_route(&self, link: usize) -> Option<paths::Route> {
@@ -395,5 +468,48 @@ impl Network {
             interface: (self.vifs[vif].name.clone(), index),
             port: self.port,
         })
+    }
+}
+
+impl Ear {
+    /// Listens there, or, where there is no such interface, waits.
+    fn listen(&mut self, vif: usize, spot: Option<Spot>, ready: &Ready) {
+        let heard = self.try_to_listen(vif, spot.clone(), ready);
+        self.trouble = heard.err().map(|error| {
+            let name = spot.map_or_else(String::new, |(name, ..)| format!(" on {name}"));
+            format!("cannot listen to ARP and answers to pings{name} ({error}): tried again every second")
+        });
+    }
+
+    fn try_to_listen(&mut self, vif: usize, spot: Option<Spot>, ready: &Ready) -> io::Result<()> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            none => none.insert(Open::new(vif, ready)?),
+        };
+        if let Some((name, index, mac)) = &spot
+            && open.bound != spot
+        {
+            open.neighbours.bind(*index, *mac)?;
+            open.pinger.bind(name, *index)?;
+            open.bound = spot;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(vif: usize, ready: &Ready) -> io::Result<Open> {
+        let open = Open {
+            neighbours: Neighbours::open(vif)?,
+            pinger: Pinger::open()?,
+            bound: None,
+        };
+        for descriptor in open.neighbours.descriptors() {
+            ready.watch(descriptor)?;
+        }
+        for descriptor in open.pinger.descriptors() {
+            ready.watch(descriptor)?;
+        }
+        Ok(open)
     }
 }

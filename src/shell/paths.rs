@@ -5,10 +5,12 @@
 //! path of last resort between the nodes' own addresses there. A path whose address or interface is
 //! not there yet is opened when it comes.
 
+use super::ready::Ready;
 use crate::agents::sys;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 /// Where a path runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,17 @@ pub struct Route {
 #[derive(Debug, Default)]
 pub struct Path {
     open: Option<(Route, UdpSocket)>,
+    /// It could not be opened there.
+    refused: Option<Refused>,
+    /// A filter of this machine's own drops what is sent (netfilter answers EPERM).
+    filtered: bool,
+}
+
+/// Why a path could not be opened.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    route: Route,
+    errno: i32,
 }
 
 /// Some thousands of heartbeats: a flood must fill this in the time of one turn to push out a good one.
@@ -35,34 +48,41 @@ const RECEIVE_BUFFER: i32 = 4 << 20;
 pub const BUFFER: usize = crate::wire::heartbeat::MAX_DATAGRAM + 1;
 
 impl Path {
-    /// Opens, reopens or closes the path. True if its descriptor changed.
-    pub fn follow(&mut self, route: Option<Route>) -> bool {
+    /// Opens, reopens or closes the path. One that could not be opened is tried again by calling this again.
+    pub fn follow(&mut self, route: Option<Route>, ready: &Ready) {
         if self.open.as_ref().map(|(route, _)| route) == route.as_ref() {
-            return false;
+            self.refused = None;
+            return;
         }
-        let was_open = self.open.take().is_some();
-        let Some(route) = route else { return was_open };
-        match open(&route) {
+        *self = Path::default(); // closed first: it may have the same address and port
+        let Some(route) = route else { return };
+        match open(&route, ready) {
             Ok(socket) => {
-                log::info!(
-                    "link {} -> {} on {} is open",
-                    route.local,
-                    route.peer,
-                    route.interface.0
-                );
+                log::info!("link {route} is open");
                 self.open = Some((route, socket));
-                true
             }
             Err(error) => {
-                log::debug!(
-                    "link {} -> {} on {}: {error}",
-                    route.local,
-                    route.peer,
-                    route.interface.0
-                );
-                was_open
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                self.refused = Some(Refused { route, errno });
             }
         }
+    }
+
+    /// It has a route, and could not be opened.
+    pub fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// What keeps it from carrying heartbeats, and what to do about it.
+    pub fn trouble(&self) -> Option<String> {
+        let filtered = self.open.as_ref().filter(|_| self.filtered);
+        let filtered = filtered.map(|(route, _)| {
+            format!(
+                "link {route}: a filter on this machine drops what is sent: let UDP port {} out",
+                route.port
+            )
+        });
+        filtered.or_else(|| self.refused.as_ref().map(Refused::to_string))
     }
 
     /// It can carry heartbeats.
@@ -71,7 +91,7 @@ impl Path {
     }
 
     /// Sends a datagram; false if it did not leave.
-    pub fn send(&self, datagram: &[u8]) -> bool {
+    pub fn send(&mut self, datagram: &[u8]) -> bool {
         let Some((_, socket)) = &self.open else {
             return false;
         };
@@ -80,6 +100,7 @@ impl Path {
         if matches!(&sent, Err(e) if e.kind() == ErrorKind::ConnectionRefused) {
             sent = socket.send(datagram);
         }
+        self.filtered = matches!(&sent, Err(e) if e.kind() == ErrorKind::PermissionDenied);
         sent.is_ok()
     }
 
@@ -96,14 +117,41 @@ impl Path {
         }
         None
     }
+}
 
-    /// Readable when a datagram is here.
-    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.open.as_ref().map(|(_, socket)| socket.as_fd())
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {} on {}", self.local, self.peer, self.interface.0)
     }
 }
 
-fn open(route: &Route) -> io::Result<UdpSocket> {
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Route { local, port, .. } = &self.route;
+        write!(f, "link {} cannot be opened: ", self.route)?;
+        match self.errno {
+            libc::EADDRINUSE => write!(
+                f,
+                "UDP port {port} of {local} is taken by another program (5405 is Corosync's, too); \
+                 `ss -ulpn 'sport = :{port}'` shows which: end it, or choose another `port` in [heartbeat] for both nodes"
+            ),
+            libc::EADDRNOTAVAIL => write!(
+                f,
+                "{local} cannot be used yet; `ip address show {}` tells if it is still tentative",
+                self.route.interface.0
+            ),
+            libc::EACCES | libc::EPERM => write!(
+                f,
+                "this process may not open UDP port {port}: run it as root, and see the audit log for a security module that objects"
+            ),
+            libc::EMFILE | libc::ENFILE => f.write_str("no file descriptor is left"),
+            errno => write!(f, "{}", io::Error::from_raw_os_error(errno)),
+        }?;
+        f.write_str("; tried again every second")
+    }
+}
+
+fn open(route: &Route, ready: &Ready) -> io::Result<UdpSocket> {
     let scope = |address| match SocketAddr::new(address, route.port) {
         SocketAddr::V6(mut v6) => {
             if v6.ip().is_unicast_link_local() {
@@ -120,5 +168,56 @@ fn open(route: &Route) -> io::Result<UdpSocket> {
         let _ = sys::set_option(socket.as_fd(), libc::SOL_SOCKET, option, &RECEIVE_BUFFER);
     }
     socket.connect(scope(route.peer))?;
+    ready.watch(socket.as_fd())?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(port: u16) -> Route {
+        Route {
+            local: [127, 0, 0, 1].into(),
+            peer: [127, 0, 0, 2].into(),
+            interface: ("lo".into(), 1),
+            port,
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_told_and_opened_once_it_is_free() {
+        let ready = Ready::new().unwrap();
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let mut path = Path::default();
+        path.follow(Some(route(port)), &ready);
+        assert!(!path.is_open() && path.is_refused());
+        let expected = format!(
+            "link 127.0.0.1 -> 127.0.0.2 on lo cannot be opened: UDP port {port} of 127.0.0.1 is taken by another \
+             program (5405 is Corosync's, too); `ss -ulpn 'sport = :{port}'` shows which: end it, or choose another \
+             `port` in [heartbeat] for both nodes; tried again every second"
+        );
+        assert_eq!(path.trouble(), Some(expected));
+        drop(taken);
+        path.follow(Some(route(port)), &ready);
+        assert!(path.is_open() && !path.is_refused());
+        assert_eq!(path.trouble(), None);
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let refused = |errno| {
+            let route = route(5405);
+            Refused { route, errno }.to_string()
+        };
+        for (errno, advice) in [
+            (libc::EADDRNOTAVAIL, "`ip address show lo`"),
+            (libc::EACCES, "run it as root"),
+            (libc::EMFILE, "no file descriptor is left"),
+            (libc::ENODEV, "No such device"),
+        ] {
+            assert!(refused(errno).contains(advice), "{}", refused(errno));
+        }
+    }
 }

@@ -13,9 +13,19 @@ pub fn enter() {
     if let Err(error) = sys::lock_memory() {
         log::warn!("memory cannot be locked ({error}): give the unit CAP_IPC_LOCK");
     }
-    if let Err(error) = sys::real_time() {
+    if let Err(error) = sys::real_time(LOOP) {
         log::warn!(
             "no real-time priority ({error}): heartbeats may be late under load; give the unit CAP_SYS_NICE"
         );
     }
 }
+
+/// Takes a real-time priority behind that of the loop, for a thread that shares a lock with it: while it holds
+/// that, nobody without such a priority may keep it from going on. Without the right to it nothing is said,
+/// [`enter`] has said so.
+pub fn enter_behind() {
+    let _ = sys::real_time(BEHIND);
+}
+
+const LOOP: i32 = 2;
+const BEHIND: i32 = 1;

@@ -99,6 +99,11 @@ impl Vips {
         self.sets[&place].started
     }
 
+    /// A resource's VIPs with their VIP interfaces.
+    pub fn of(&self, place: Place) -> &[(IpAddr, usize)] {
+        &self.sets[&place].targets
+    }
+
     /// Every resource of VIPs.
     pub fn places(&self) -> Vec<Place> {
         self.sets.keys().copied().collect()
@@ -229,11 +234,6 @@ impl Vips {
             .filter_map(|set| set.vips.next_deadline())
             .min();
         due.map(|at| Time(at as i64))
-    }
-
-    /// The kernel's interfaces, addresses and routes.
-    pub fn host(&mut self) -> io::Result<crate::agents::host::Host> {
-        self.route.host()
     }
 
     fn set_and_route(&mut self, place: Place) -> (&mut Set, &mut Route) {

@@ -18,6 +18,7 @@ mod contender;
 mod demo;
 mod fake;
 mod figures;
+mod hold;
 mod http;
 mod lab;
 mod machine;

@@ -51,6 +51,15 @@ pub fn state_unwritable(status: &Value) -> bool {
     !status["state_unwritable"].is_null()
 }
 
+/// What the daemon itself has to say.
+pub fn notices(status: &Value) -> Vec<String> {
+    let notices = status["daemon"]["notices"].as_array();
+    let notices = notices.map_or(&[][..], Vec::as_slice).iter();
+    notices
+        .filter_map(|n| n.as_str().map(str::to_owned))
+        .collect()
+}
+
 /// The sum of all counters whose name contains a word, wherever they are.
 pub fn counter(status: &Value, name: &str) -> u64 {
     match status {

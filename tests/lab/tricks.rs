@@ -139,6 +139,40 @@ pub fn capture(lab: &Lab, count: usize, limit: Duration) -> Outcome<Vec<Vec<u8>>
     Ok(found)
 }
 
+/// Listens to a node's heartbeats on the interlink, from its creation on.
+pub struct Heartbeats {
+    socket: PacketSocket,
+    from: [u8; 6],
+}
+
+impl Heartbeats {
+    /// Those that this node sends.
+    pub fn of(lab: &Lab, host: Host) -> Outcome<Heartbeats> {
+        let port = Port(host, Wire::Interlink).to_string();
+        let socket = PacketSocket::open(&lab.net.switch_netns(), &port, true)?;
+        let _ = socket.stamp(); // from now on the kernel stamps
+        Ok(Heartbeats {
+            socket,
+            from: host.mac(Wire::Interlink),
+        })
+    }
+
+    /// Listens for so long still; gives the longest time between two, by the kernel's stamps.
+    pub fn longest_gap(self, further: Duration) -> Outcome<Duration> {
+        std::thread::sleep(further);
+        let mut at = Vec::new();
+        while let Some(frame) = self.socket.receive(0)? {
+            let heartbeat = frame.len() > 42 && frame[36..38] == HEARTBEAT_PORT.to_be_bytes();
+            if heartbeat && frame[6..12] == self.from {
+                at.push(self.socket.stamp()?);
+            }
+        }
+        crate::ensure!(at.len() > 2, "only {} heartbeats were heard", at.len());
+        let gaps = at.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+        Ok(gaps.max().unwrap_or_default())
+    }
+}
+
 /// Payloads that are no heartbeats: random bytes of all lengths, the longest that fit a frame.
 pub fn rubbish(count: usize) -> Vec<Vec<u8>> {
     let lengths = [0, 1, 16, 64, 200, 400, 1399, 1400, 1401, 1472];
@@ -184,6 +218,18 @@ impl PacketSocket {
         // SAFETY: the buffer has the length given.
         let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         check(sent as i32).map(drop)
+    }
+
+    /// When what was received last came, by the wall clock.
+    fn stamp(&self) -> io::Result<Duration> {
+        const SIOCGSTAMPNS: u64 = 0x8907; // asm-generic/sockios.h
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` is a valid timespec.
+        check(unsafe { libc::ioctl(self.0.as_raw_fd(), SIOCGSTAMPNS as _, &mut time) })?;
+        Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
     }
 
     fn receive(&self, timeout_ms: i32) -> io::Result<Option<Vec<u8>>> {

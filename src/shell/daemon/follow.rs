@@ -5,7 +5,7 @@ use super::*;
 impl Daemon {
     /// What changed in the machine's network, before anything else: an address that somebody
     /// deleted is put back in this very turn.
-    pub(super) fn follow_network(&mut self) -> io::Result<()> {
+    pub(super) fn follow_network(&mut self) {
         for _ in 0..8 * BATCH {
             let vips = &self.vips;
             let Some(news) = self.network.news(|address| vips.home(address).is_some()) else {
@@ -34,9 +34,27 @@ impl Daemon {
             }
         }
         if std::mem::take(&mut self.changed) {
-            self.reconnect()?;
+            self.network.look();
         }
-        Ok(())
+        if let Some(host) = self.network.seen() {
+            self.reconnect(host);
+        }
+        self.network.retry(clock::now());
+        self.network.hear_carriers();
+        self.tell_carriers();
+        self.note();
+    }
+
+    /// What is not as it should be with the network, and may become so, as it is now.
+    fn note(&mut self) {
+        let Some(notices) = self.network.notices() else {
+            return;
+        };
+        for new in notices.iter().filter(|n| !self.status.notices.contains(n)) {
+            log::warn!("{new}");
+        }
+        self.status.notices = self.loaded.iter().cloned().chain(notices).collect();
+        self.dirty = true;
     }
 
     /// The resource whose VIP belongs on that interface.
@@ -53,10 +71,9 @@ impl Daemon {
         });
     }
 
-    /// Resolves ha.toml against the machine again and tells the core what that changed.
-    pub(super) fn reconnect(&mut self) -> io::Result<()> {
-        let host = self.vips.host()?;
-        let counted = self.network.follow(&self.config, self.me, host)?;
+    /// Resolves ha.toml against the machine as it is now, and tells the core what that changed.
+    pub(super) fn reconnect(&mut self, host: Host) {
+        let counted = self.network.follow(&self.config, self.me, host);
         if counted {
             self.reassemble();
         }
@@ -75,17 +92,20 @@ impl Daemon {
             .collect();
         self.step(Event::Gateways(gateways));
         self.carriers = vec![None; self.network.vifs.len()];
-        self.ask_carriers_now();
+        self.tell_carriers();
         self.look_after_addresses();
-        Ok(())
     }
 
-    /// Messages about addresses may have been lost, or an interface came back without them.
+    /// Messages about addresses may have been lost, or an interface came back without them. What was seen may
+    /// be older than a start, and what cannot be asked is no answer: only a second look, now, is.
     pub(super) fn look_after_addresses(&mut self) {
         for place in self.vips.places() {
-            if self.vips.started(place)
-                && self.vips.look(place, &self.network.vifs) != Outcome::Found(Presence::Running)
-            {
+            let vips = self.vips.of(place);
+            if !self.vips.started(place) || self.network.has(vips) {
+                continue;
+            }
+            let found = self.vips.look(place, &self.network.vifs);
+            if matches!(found, Outcome::Found(presence) if presence != Presence::Running) {
                 self.lost(place);
             }
         }
@@ -130,23 +150,8 @@ impl Daemon {
         }
     }
 
-    pub(super) fn ask_carriers(&mut self) {
-        if let Some(carriers) = self
-            .network
-            .carriers(clock::now(), self.config.heartbeat.interval / 2)
-        {
-            self.tell_carriers(carriers);
-        }
-    }
-
-    pub(super) fn ask_carriers_now(&mut self) {
-        if let Some(carriers) = self.network.carriers(clock::now(), Duration::ZERO) {
-            self.tell_carriers(carriers);
-        }
-    }
-
-    pub(super) fn tell_carriers(&mut self, carriers: Vec<bool>) {
-        for (vif, up) in carriers.into_iter().enumerate() {
+    pub(super) fn tell_carriers(&mut self) {
+        for (vif, up) in self.network.carriers().into_iter().enumerate() {
             if self.carriers.get(vif) != Some(&Some(up)) {
                 self.carriers[vif] = Some(up);
                 self.step(Event::Carrier { vif, up });

@@ -37,10 +37,8 @@ impl Daemon {
         let Some(heartbeat) = self.node.peer_heartbeat() else {
             return;
         };
-        match self.network.learn_peer(&heartbeat.vifs) {
-            Ok(false) => {}
-            Ok(true) => self.listen(),
-            Err(error) => log::warn!("paths: {error}"),
+        if self.network.learn_peer(&heartbeat.vifs) {
+            self.listen();
         }
     }
 

@@ -84,10 +84,8 @@ impl Daemon {
             ));
         }
         let keys = keyring(&config).map_err(|e| e.to_string())?;
-        let host = self.vips.host().map_err(|e| e.to_string())?;
-        self.network
-            .follow(&config, self.me, host)
-            .map_err(|e| e.to_string())?;
+        let host = self.network.host().clone();
+        self.network.follow(&config, self.me, host);
         if config.cluster.notify != self.config.cluster.notify {
             self.notifier = config
                 .cluster
@@ -99,14 +97,11 @@ impl Daemon {
         self.keys = keys;
         self.config = config;
         self.status.generation += 1;
-        self.status.notices = self
-            .network
-            .warnings
-            .iter()
-            .map(|w| w.to_string())
-            .collect();
+        self.loaded = None;
         self.reassemble();
-        self.reconnect().map_err(|e| e.to_string())?;
+        let host = self.network.host().clone();
+        self.reconnect(host);
+        self.network.look();
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
         Ok(format!(

@@ -94,7 +94,8 @@ pub struct Daemon {
     pub reload_error: Option<String>,
     /// When it started, µs.
     pub started_us: i64,
-    /// What an operator should know since the start: warnings of `check`, a state that was damaged.
+    /// What an operator should know: warnings of `check` as they are now, links that cannot be opened, a state that
+    /// was damaged.
     pub notices: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ mod hang;
 mod haproxy;
 mod hostile;
 mod itself;
+mod kernel;
 mod links;
 mod machines;
 mod nginx;
@@ -31,6 +32,7 @@ pub const ALL: &[&[Scenario]] = &[
     start::ALL,
     hang::ALL,
     vip::ALL,
+    kernel::ALL,
     hostile::ALL,
     state::ALL,
     agents::ALL,

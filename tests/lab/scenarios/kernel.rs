@@ -1,0 +1,153 @@
+//! The kernel keeps the daemon waiting, or does not answer: its network lock is held by others, its tables
+//! change while they are read, a port is taken.
+
+use crate::ensure;
+use crate::hold;
+use crate::lab::{Lab, Outcome};
+use crate::net::{HEARTBEAT_PORT, Host, NODES, VIP, Wire, batch};
+use crate::scenario::{Run::Nodes, Scenario};
+use crate::status;
+use crate::sys::{self, now, within};
+use crate::toml::Settings;
+use crate::tricks;
+use crate::watch::{Change, Event};
+use std::net::UdpSocket;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "rtnl-held",
+        shows: "somebody holds the kernel's network lock for 200 ms: no heartbeat is late by more than an interval",
+        run: Nodes(rtnl_held),
+        limit: (40, 60),
+    },
+    Scenario {
+        name: "addresses-by-the-hundred",
+        shows: "somebody adds and deletes 500 addresses at a time: nobody moves, and no daemon ends",
+        run: Nodes(addresses_by_the_hundred),
+        limit: (60, 120),
+    },
+    Scenario {
+        name: "port-taken",
+        shows: "the heartbeats' port is taken at the start: log and status say so, and it is opened once it is free",
+        run: Nodes(port_taken),
+        limit: (40, 40),
+    },
+];
+
+fn rtnl_held(lab: &mut Lab) -> Outcome {
+    const INTERVAL: Duration = Duration::from_millis(50);
+    let settings = Settings {
+        interval: "50ms".into(),
+        ..Settings::default()
+    };
+    let (holder, client) = lab.pair(&settings)?;
+    let from = now();
+    for host in [holder, holder.peer()] {
+        for _ in 0..lab.times(3, 20) {
+            // A renewal takes the lock itself, once a second: not what is asked here.
+            renewed(lab, holder, Duration::from_secs(3))?;
+            let heard = tricks::Heartbeats::of(lab, host)?;
+            lab.note("the network lock is held");
+            hold::rtnl(Duration::from_millis(200))?;
+            let late = heard.longest_gap(INTERVAL * 3)?.saturating_sub(INTERVAL);
+            lab.record.figure("heartbeats late by", late);
+            ensure!(
+                late <= INTERVAL,
+                "a heartbeat of {} was late by {late:?}",
+                host.node_name()
+            );
+        }
+    }
+    lab.nothing_moved(holder, from)?;
+    client.noticed_nothing(from).map_err(Into::into)
+}
+
+/// Waits until the VIP has just been renewed.
+fn renewed(lab: &Lab, holder: Host, limit: Duration) -> Outcome {
+    let from = now();
+    let just = |e: &Event| e.at >= from && e.host == holder && e.change == Change::Renewed;
+    while sys::since(from) < limit {
+        if lab.watch.events().iter().any(just) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Err("the VIP is not renewed".into())
+}
+
+fn addresses_by_the_hundred(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    let from = now();
+    let lines = |host: Host, verb: &str| -> String {
+        let net = i32::from(host.number(Wire::Interlink));
+        let one = |n| {
+            format!(
+                "addr {verb} 10.99.{}.{}/32 dev il0\n",
+                10 * net + n / 250,
+                n % 250 + 1
+            )
+        };
+        (0..500).map(one).collect()
+    };
+    for _ in 0..lab.times(10, 100) {
+        for host in NODES {
+            let netns = lab.net.netns(host);
+            batch(Some(&netns), &lines(host, "add"))?;
+            batch(Some(&netns), &lines(host, "del"))?;
+        }
+        for host in NODES {
+            ensure!(
+                lab.node(host).runs(),
+                "the daemon of {} has ended",
+                host.node_name()
+            );
+        }
+    }
+    // What was not seen for a while is not forgotten.
+    std::thread::sleep(Duration::from_secs(1));
+    let of_vip = |e: &&Event| e.at >= from && e.address.to_string() == VIP;
+    let events = lab.watch.events();
+    let moved = events
+        .iter()
+        .filter(of_vip)
+        .find(|e| e.change != Change::Renewed);
+    ensure!(moved.is_none(), "the VIP moved");
+    client.noticed_nothing(from)?;
+    let deleted = lab.note("delete the VIP");
+    crate::bench::delete_vip(lab, holder)?;
+    client.answered(Some(holder), Duration::from_secs(2))?;
+    lab.record
+        .figure("then a VIP put back", client.outage(deleted).length());
+    Ok(())
+}
+
+fn port_taken(lab: &mut Lab) -> Outcome {
+    let settings = Settings::default();
+    lab.configure(&settings)?;
+    let netns = lab.net.netns(Host::A);
+    let taken = within(&netns, || UdpSocket::bind(("10.88.0.1", HEARTBEAT_PORT)))?;
+    lab.note("another program has the port");
+    for host in NODES {
+        lab.start(host)?;
+    }
+    let said = "UDP port 5405 of 10.88.0.1 is taken by another program";
+    status::wait_until(lab.node(Host::A), said, Duration::from_secs(5), |s| {
+        status::notices(s)
+            .iter()
+            .any(|notice| notice.contains(said))
+    })?;
+    drop(taken);
+    lab.note("it is free again");
+    lab.both_alive()?;
+    status::wait_until(
+        lab.node(Host::A),
+        "nothing to say",
+        Duration::from_secs(2),
+        |s| {
+            !status::notices(s)
+                .iter()
+                .any(|notice| notice.contains(said))
+        },
+    )
+}
