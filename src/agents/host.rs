@@ -13,6 +13,13 @@ pub struct Host {
     pub default_gateways: Vec<(u32, IpAddr)>,
     /// Whether a service may listen on an address that this machine does not have: for IPv4, and for IPv6.
     pub nonlocal_bind: [bool; 2],
+    /// Every route without a gateway, but for default ones: the interface's index, and what is reached there
+    /// directly.
+    pub on_link: Vec<(u32, IpNet)>,
+    /// The addresses that no connection starts from (preferred lifetime 0): so are VIPs installed.
+    pub deprecated: Vec<IpAddr>,
+    /// The interfaces, by index, that drop what they would not answer through themselves (`rp_filter` = 1).
+    pub strict: Vec<u32>,
 }
 
 /// One network interface.
@@ -57,4 +64,45 @@ pub enum Ipv6 {
     Host,
     /// A router, which its announcements must not deny (RFC 4861 section 7.2.5).
     Router,
+}
+
+impl Host {
+    /// Whether this address is the machine's own and no VIP that somebody configured here: the only one in
+    /// its network on an interface. Without it the machine would lose that network and its routes.
+    pub fn own(
+        &self,
+        address: IpAddr,
+        is_vip: impl Fn(IpAddr) -> bool,
+    ) -> Option<(&Interface, IpNet)> {
+        self.interfaces.iter().find_map(|interface| {
+            let deprecated = |net: &IpNet| self.deprecated.contains(&net.addr());
+            let own = own(address, &interface.addresses, deprecated, &is_vip)?;
+            Some((interface, own))
+        })
+    }
+}
+
+/// The same for one interface's addresses.
+pub(super) fn own(
+    address: IpAddr,
+    addresses: &[IpNet],
+    deprecated: impl Fn(&IpNet) -> bool,
+    is_vip: impl Fn(IpAddr) -> bool,
+) -> Option<IpNet> {
+    let single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+    let of_vip = |net: &IpNet| single(net) && deprecated(net);
+    let mut candidates = addresses.iter();
+    let own = candidates.find(|net| net.addr() == address && !of_vip(net))?;
+    let beside = |net: &&IpNet| {
+        // A single address stands in no network: then any other one of its family does.
+        let together = single(own) || own.contains(&net.addr()) || net.contains(&address);
+        let other = net.addr() != address && net.addr().is_ipv4() == address.is_ipv4();
+        other && together && !link_local(net.addr()) && !is_vip(net.addr()) && !of_vip(net)
+    };
+    let alone = !addresses.iter().any(|net| beside(&net));
+    alone.then_some(*own)
+}
+
+fn link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

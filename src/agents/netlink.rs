@@ -18,7 +18,7 @@ pub use monitor::{Change, Monitor};
 use crate::agents::host::{Host, Interface};
 use ipnet::IpNet;
 use message::{IFA_ADDRESS, IFA_CACHEINFO, IFA_FLAGS, IFA_LOCAL, Requests, messages};
-use parse::{default_gateways, installed, interface, neighbour};
+use parse::{default_gateways, installed, interface, neighbour, on_link_route};
 use socket::{ACKNOWLEDGED, Socket};
 use std::collections::VecDeque;
 use std::io;
@@ -52,6 +52,8 @@ pub struct Installed {
     pub prefix: u8,
     /// It can be used: not tentative, not found to be a duplicate (IPv6 only).
     pub usable: bool,
+    /// No connection starts from it: its preferred lifetime is 0.
+    pub deprecated: bool,
     /// Seconds until the kernel removes it. `None`: never.
     pub lifetime: Option<u32>,
 }
@@ -78,6 +80,7 @@ pub fn contents(datagram: &[u8]) -> Contents {
         contents.interfaces.extend(interface(&message));
         contents.neighbours.extend(neighbour(&message));
         contents.gateways.extend(default_gateways(&message));
+        contents.on_link.extend(on_link_route(&message));
     }
     contents
 }
@@ -91,6 +94,7 @@ pub struct Contents {
     pub interfaces: Vec<Interface>,
     pub neighbours: Vec<Neighbour>,
     pub gateways: Vec<(u32, IpAddr)>,
+    pub on_link: Vec<(u32, IpNet)>,
 }
 
 /// How many requests one send carries: their acknowledgements fit every default receive buffer.
@@ -187,24 +191,32 @@ impl Route {
             })
     }
 
-    /// Links, addresses, default routes, and what may be listened on.
+    /// Links, addresses, routes, and what the kernel's settings say.
     pub fn host(&mut self) -> io::Result<Host> {
         let mut interfaces = self.interfaces()?;
+        let mut deprecated = Vec::new();
         for one in self.addresses()? {
             let owner = interfaces.iter_mut().find(|i| i.index == one.interface);
             if let (Some(owner), Ok(network)) = (owner, IpNet::new(one.address, one.prefix)) {
                 owner.addresses.push(network);
             }
+            deprecated.extend(one.deprecated.then_some(one.address));
         }
-        let default_gateways = self.socket.dump(
+        let (default_gateways, on_link) = self.socket.dump(
             libc::RTM_GETROUTE,
             &[0; 12], // rtmsg: every family and table
-            |all: &mut Vec<_>, message| all.extend(default_gateways(message)),
+            |(gateways, on_link): &mut (Vec<_>, Vec<_>), message| {
+                gateways.extend(default_gateways(message));
+                on_link.extend(on_link_route(message));
+            },
         )?;
         Ok(Host {
+            strict: strict(&interfaces),
             interfaces,
             default_gateways,
             nonlocal_bind: ["ipv4", "ipv6"].map(nonlocal_bind),
+            on_link,
+            deprecated,
         })
     }
 
@@ -224,6 +236,19 @@ impl Route {
         }
         Ok(verdicts)
     }
+}
+
+/// The interfaces that drop what they would not answer through themselves. What is set for all and what is
+/// set for one: the larger counts (1 is strict, 2 is loose).
+fn strict(interfaces: &[Interface]) -> Vec<u32> {
+    let set = |name: &str| {
+        let path = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    };
+    let all: u8 = set("all");
+    let strict = interfaces.iter().filter(|i| all.max(set(&i.name)) == 1);
+    strict.map(|interface| interface.index).collect()
 }
 
 /// Whether the kernel lets anybody listen on an address that is not there; no where it does not say.

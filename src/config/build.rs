@@ -52,6 +52,7 @@ pub(super) fn build(
         groups,
         digest: hash(text),
         path: path.to_owned(),
+        places: std::mem::take(&mut report.places),
     })
 }
 

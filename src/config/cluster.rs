@@ -4,6 +4,7 @@ use super::build::{CheckPrivate, ReadKeyFile};
 use super::error::{Mistake, Report};
 use super::key;
 use super::keys::CLUSTER;
+use super::places::Subject;
 use super::read::{Section, check_name};
 use super::schema::Cluster;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,14 @@ pub(super) fn cluster(
                 format!("`{}` is not an absolute path", notify.value),
                 "write it from the root: \"/usr/local/bin/ha-notify\"; it is run without a shell",
             );
+        } else if notify.value.contains(char::is_whitespace) {
+            report.add(
+                &notify.span,
+                format!("`{}` is no program: it has spaces", notify.value),
+                "name a program alone: it is run without a shell and without arguments, and reads JSON on stdin",
+            );
         }
+        report.mark(Subject::Program(notify.value.to_owned()), &notify.span);
         cluster.notify = Some(notify.value.into());
     }
     cluster

@@ -10,6 +10,7 @@
 //!     did you mean `interval`?
 //! ```
 
+use super::places::{Places, Subject};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -115,6 +116,8 @@ pub(super) struct Report<'a> {
     pub path: &'a Path,
     text: &'a str,
     found: Vec<(usize, Mistake)>,
+    /// Where what is checked against the machine stands.
+    pub places: Places,
 }
 
 impl<'a> Report<'a> {
@@ -123,6 +126,7 @@ impl<'a> Report<'a> {
             path,
             text,
             found: Vec::new(),
+            places: Places::default(),
         }
     }
 
@@ -139,6 +143,12 @@ impl<'a> Report<'a> {
     /// Notes a mistake that lies in another file, but belongs to this place of this one.
     pub fn add_elsewhere(&mut self, span: &Span, mistake: Mistake) {
         self.found.push((span.start, mistake));
+    }
+
+    /// Notes where a value stands that the machine may turn out not to bear.
+    pub fn mark(&mut self, subject: Subject, span: &Span) {
+        let place = self.place(span);
+        self.places.add(subject, place);
     }
 
     /// "line:column", to point from one mistake to another place of the same file.

@@ -17,6 +17,7 @@ mod cluster;
 mod duration;
 mod error;
 mod explain;
+mod fit;
 mod gateway;
 mod groups;
 mod heartbeat;
@@ -24,6 +25,7 @@ pub mod key;
 pub mod keys;
 mod nearest;
 mod nodes;
+mod places;
 mod read;
 mod resolve;
 mod rhythm;
@@ -36,7 +38,9 @@ mod warning;
 pub use cluster::beside;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
+pub use fit::{Kind, Machine, Misfit, UnitLook, misfits};
 pub use key::generate_key_line;
+pub use places::Places;
 pub use resolve::{Link, Resolved, Vif, resolve};
 pub use schema::{
     Cluster, Config, Failback, Gateway, Group, HeartbeatTimes, MAX_LINKS, NodeConfig, Require,

@@ -4,8 +4,10 @@ use super::address;
 use super::error::{At, Report, Span};
 use super::keys::NODE;
 use super::nearest::nearest;
+use super::places::Subject;
 use super::read::{Section, check_name, kind};
 use super::schema::{MAX_LINKS, NodeConfig};
+use crate::wire::heartbeat::Side;
 use std::net::IpAddr;
 
 /// A node with the places of its parts, so that what contradicts them can be pointed at.
@@ -59,6 +61,11 @@ pub(super) fn nodes(top: &Section, report: &mut Report) -> Vec<NamedNode> {
         let title = format!("[node.{}]", name.value);
         let section = Section::open_as(&title, &[], table, value.span(), &NODE, report);
         let links = links(&name, &section, &nodes, report);
+        if let Some(side) = [Side::First, Side::Second].get(nodes.len()) {
+            for (i, link) in links.iter().enumerate() {
+                report.mark(Subject::Link(*side, i), &link.span);
+            }
+        }
         nodes.push(NamedNode {
             name: name.value.to_owned(),
             links,

@@ -4,6 +4,7 @@
 //! network changes, so nothing found missing is more than a warning.
 
 use super::address::is_link_local_v6;
+use super::fit::network_of;
 use super::schema::{Config, Group, Vip};
 use super::service;
 use super::vifs::{self, Spec};
@@ -106,6 +107,21 @@ fn links(config: &Config, side: Side, host: &Host, warnings: &mut Vec<Warning>) 
                 });
             }
         }
+        if let Some(interface) = interface {
+            let crossed = |net: &IpNet| peer.links.iter().any(|other| net.contains(other));
+            match network_of(host, local) {
+                Some((_, network)) if network.contains(&remote) => {
+                    warnings.extend(filtered(host, interface, network, local, remote));
+                }
+                // One that leads into another link's network is a misfit.
+                Some((_, network)) if !crossed(&network) => warnings.push(Warning::LinkRouted {
+                    local,
+                    peer: remote,
+                    network,
+                }),
+                _ => {}
+            }
+        }
         if having(host, remote).is_some() {
             warnings.push(Warning::PeersAddressHere {
                 address: remote,
@@ -124,6 +140,38 @@ fn links(config: &Config, side: Side, host: &Host, warnings: &mut Vec<Warning>) 
         warnings.push(Warning::OnlyOneLink);
     }
     links
+}
+
+/// Whether the kernel may find a way to the peer's end through another interface, and so drops what comes from
+/// it here. Of two equal ways it takes either.
+fn filtered(
+    host: &Host,
+    interface: &Interface,
+    network: IpNet,
+    local: IpAddr,
+    peer: IpAddr,
+) -> Option<Warning> {
+    if !local.is_ipv4() || !host.strict.contains(&interface.index) {
+        return None;
+    }
+    let as_good = |net: &IpNet| {
+        net.contains(&peer)
+            && net.prefix_len() < net.max_prefix_len()
+            && net.prefix_len() >= network.prefix_len()
+    };
+    let others = host
+        .interfaces
+        .iter()
+        .filter(|other| other.index != interface.index);
+    let other = others
+        .into_iter()
+        .find(|other| other.addresses.iter().any(as_good))?;
+    Some(Warning::LinkFiltered {
+        local,
+        interface: interface.name.clone(),
+        other: other.name.clone(),
+        network,
+    })
 }
 
 /// A VIP interface, its interface on this machine, and the VIPs that live there.
@@ -264,7 +312,11 @@ fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<W
             // As we install it, it is a single address.
             let by_hand =
                 |net: &&IpNet| net.addr() == vip.addr() && net.prefix_len() < net.max_prefix_len();
-            if let Some(address) = interface.addresses.iter().find(by_hand) {
+            // What is the machine's own is a misfit.
+            let own = host.own(vip.addr(), |other| is_vip(config, other));
+            if let Some(address) = interface.addresses.iter().find(by_hand)
+                && own.is_none()
+            {
                 warnings.push(Warning::VipIsStatic {
                     address: *address,
                     interface: interface.name.clone(),
@@ -343,7 +395,7 @@ fn gateways(
             let on_link = |place: &Place| {
                 let here = list
                     .iter()
-                    .filter(|gateway| reaches(config, place, **gateway));
+                    .filter(|gateway| reaches(config, host, place, **gateway));
                 here.copied().collect()
             };
             places.iter().map(on_link).collect()
@@ -391,12 +443,19 @@ fn default_gateways(place: &Place, host: &Host) -> Vec<IpAddr> {
     if fitting.is_empty() { all } else { fitting }
 }
 
-/// Whether a gateway is a neighbour on a VIP interface; before that has an address, by the VIPs' networks.
-fn reaches(config: &Config, place: &Place, gateway: IpAddr) -> bool {
+/// Whether a gateway is a neighbour on a VIP interface: it is in a network of an own address, or a route says
+/// so where own addresses are single ones. Before there is any, by the VIPs' networks.
+fn reaches(config: &Config, host: &Host, place: &Place, gateway: IpAddr) -> bool {
     let networks: Vec<IpNet> = match place.interface {
         Some(interface) => networks(config, interface).collect(),
         None => Vec::new(),
     };
+    let index = place.interface.map(|interface| interface.index);
+    let on_link = |(at, net): &(u32, IpNet)| Some(*at) == index && net.contains(&gateway);
+    let default = |(at, known): &(u32, IpAddr)| Some(*at) == index && *known == gateway;
+    if host.on_link.iter().any(on_link) || host.default_gateways.iter().any(default) {
+        return true;
+    }
     if networks.is_empty() {
         return place.vips.iter().any(|vip| vip.contains(&gateway));
     }

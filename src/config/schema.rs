@@ -3,6 +3,7 @@
 //! Each default is written once, here.
 
 use super::error::Error;
+use super::places::Places;
 use super::service::{Mode, Service};
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
@@ -36,6 +37,8 @@ pub struct Config {
     pub digest: u64,
     /// Where the text came from.
     pub path: PathBuf,
+    /// Where what is checked against the machine stands in it.
+    pub places: Places,
 }
 
 /// `[cluster]`. Its `Debug` tells how many keys there are, never the keys.

@@ -7,6 +7,7 @@ mod url;
 mod warn;
 
 pub(super) use read::service;
+pub(super) use unit::needed;
 pub(super) use warn::warn;
 
 use std::fmt;

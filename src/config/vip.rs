@@ -3,6 +3,7 @@
 use super::address;
 use super::error::{At, Report};
 use super::nodes::{NamedNode, known_nodes, link_owner};
+use super::places::Subject;
 use super::read::{Section, kind};
 use super::schema::Vip;
 use ipnet::IpNet;
@@ -40,6 +41,7 @@ pub(super) fn vip(
         value: address,
         span: text.span,
     };
+    report.mark(Subject::Vip(address.addr()), &at.span);
     contradictions(&at, group, around, report);
     if address::is_link_local_v6(address.addr()) && interface == [None, None] {
         report.add(

@@ -38,6 +38,26 @@ pub enum Warning {
         /// The interface.
         interface: String,
     },
+    /// The peer's end of a link is not in the network of this node's end.
+    LinkRouted {
+        /// This node's end.
+        local: IpAddr,
+        /// The peer's end.
+        peer: IpAddr,
+        /// The network of this node's end.
+        network: IpNet,
+    },
+    /// What the peer sends on a link is dropped, because the way back leads through another interface.
+    LinkFiltered {
+        /// This node's end.
+        local: IpAddr,
+        /// Its interface.
+        interface: String,
+        /// The interface through which the peer's end is reached as well.
+        other: String,
+        /// The network that both are in.
+        network: IpNet,
+    },
     /// The first link runs on the network of a VIP: there is no interlink.
     NoInterlink {
         /// The link's own address.
@@ -173,6 +193,28 @@ impl fmt::Display for Warning {
             } => write!(
                 f,
                 "links {a} and {b} are both on {interface}: they fail together"
+            ),
+            LinkRouted {
+                local,
+                peer,
+                network,
+            } => write!(
+                f,
+                "link {local} to {peer}: {peer} is outside the network {}, so a router carries it, and its silence \
+                 is taken for the peer's",
+                network.trunc()
+            ),
+            LinkFiltered {
+                local,
+                interface,
+                other,
+                network,
+            } => write!(
+                f,
+                "link {local} is on {interface}, and {other} is in its network {} as well: the kernel drops there \
+                 what it would answer through the other one; set net.ipv4.conf.{interface}.rp_filter = 2, which is \
+                 1 here, or give each link a network of its own",
+                network.trunc()
             ),
             NoInterlink { local } => write!(
                 f,

@@ -117,6 +117,7 @@ fn a_detection_time_beyond_the_lifetime_of_a_vip_is_counted() {
     let text = BASE.replace("\"100ms\"", "\"1500ms\"");
     let mut host = host();
     host.interfaces[1].addresses = vec!["172.16.0.1/16".parse().unwrap()];
+    host.default_gateways.clear();
     let explained = explained(&text, &host);
     let worst = explained
         .split("\n\n")

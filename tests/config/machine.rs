@@ -89,7 +89,8 @@ fn what_may_be_right_later_is_a_warning() {
         (
             &[],
             changed(|host| {
-                host.interfaces[1].addresses = vec![net("192.168.10.81/32"), net("172.16.0.1/16")]
+                host.interfaces[1].addresses = vec![net("192.168.10.81/32"), net("172.16.0.1/16")];
+                host.default_gateways.clear();
             }),
             &[
                 "VIP 192.168.10.80/24 is outside the networks of eth0 (172.16.0.0/16); only hosts with a route to it \
@@ -364,7 +365,7 @@ pub fn host() -> Host {
     machine("10.1.1.1/24", "192.168.10.81/24")
 }
 
-fn peer() -> Host {
+pub fn peer() -> Host {
     machine("10.1.1.2/24", "192.168.10.82/24")
 }
 
@@ -383,6 +384,7 @@ fn machine(interlink: &str, lan: &str) -> Host {
         ],
         default_gateways: vec![(2, ip("192.168.10.1"))],
         nonlocal_bind: [false, false],
+        ..Host::default()
     }
 }
 
@@ -401,12 +403,12 @@ fn interface(index: u32, name: &str, address: &str) -> Interface {
     }
 }
 
-fn told(warnings: &[Warning]) -> Vec<String> {
+pub fn told(warnings: &[Warning]) -> Vec<String> {
     warnings.iter().map(ToString::to_string).collect()
 }
 
 /// "name index gateways", `?` for what is not known.
-fn vifs(resolved: &Resolved) -> Vec<String> {
+pub fn vifs(resolved: &Resolved) -> Vec<String> {
     let show = |vif: &ha_appliance::config::Vif| {
         let index = vif.index.map_or("?".to_owned(), |index| index.to_string());
         let gateways: Vec<_> = vif.gateways.iter().map(ToString::to_string).collect();
@@ -419,10 +421,10 @@ fn vifs(resolved: &Resolved) -> Vec<String> {
     resolved.vifs.iter().map(show).collect()
 }
 
-fn net(text: &str) -> ipnet::IpNet {
+pub fn net(text: &str) -> ipnet::IpNet {
     text.parse().unwrap()
 }
 
-fn ip(text: &str) -> std::net::IpAddr {
+pub fn ip(text: &str) -> std::net::IpAddr {
     text.parse().unwrap()
 }

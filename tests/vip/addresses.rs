@@ -147,6 +147,34 @@ fn the_own_address_and_its_routes_survive_the_vip() {
     });
 }
 
+/// ha.toml may name it by mistake; the machine would lose its network and the way out.
+#[test]
+fn the_machine_s_own_address_is_never_removed() {
+    Pair::new().ours.run(|| {
+        ip("route add default via 10.77.0.2");
+        let (mut route, vifs, mut set) = set(&["10.77.0.1", V4]);
+        set.start(&mut route, &vifs, None, 0).unwrap();
+        let errors = set.stop(&mut route).unwrap_err();
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let text = "cannot remove 10.77.0.1 from eth0: it is this machine's own, the only one in its network: \
+                    correct ha.toml";
+        assert_eq!(told, [text]);
+        let (listed, routes) = (ip("addr show dev eth0"), ip("route show"));
+        assert!(listed.contains("10.77.0.1/24") && !listed.contains(V4), "{listed}");
+        assert!(routes.contains("default"), "{routes}");
+
+        // One beside it in its network: then it is a VIP that somebody configured.
+        ip("addr add 10.77.0.9/24 dev eth0");
+        assert_eq!(release(&[address("10.77.0.1")]).unwrap().len(), 1);
+        // Where all are single, the only one is the machine's own.
+        ip("addr flush dev eth0");
+        ip("addr add 10.77.0.1/32 dev eth0");
+        assert!(release(&[address("10.77.0.1")]).is_err());
+        ip("addr add 10.77.0.9/32 dev eth0");
+        assert_eq!(release(&[address("10.77.0.1")]).unwrap().len(), 1);
+    });
+}
+
 #[test]
 fn what_others_put_elsewhere_is_found_and_removed() {
     Pair::new().ours.run(|| {

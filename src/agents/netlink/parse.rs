@@ -8,6 +8,7 @@ use super::message::{
 };
 use super::{Installed, Neighbour};
 use crate::agents::host::{Interface, Ipv6};
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// An RTM_NEWADDR or RTM_DELADDR.
@@ -31,6 +32,7 @@ pub(super) fn installed(message: &Message) -> Option<Installed> {
         address: local.or(peer)?,
         prefix: body[1],
         usable: flags & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) == 0,
+        deprecated: flags & libc::IFA_F_DEPRECATED != 0,
         lifetime: lifetime.filter(|seconds| *seconds != u32::MAX),
     })
 }
@@ -144,6 +146,31 @@ pub(super) fn default_gateways(message: &Message) -> Vec<(u32, IpAddr)> {
     found
 }
 
+/// What an RTM_NEWROUTE says is reached on an interface without a gateway, be it one host; a default route
+/// says nothing of that kind.
+pub(super) fn on_link_route(message: &Message) -> Option<(u32, IpNet)> {
+    const BODY: usize = 12; // struct rtmsg
+    const RTA_DST: u16 = 1;
+    const RTA_OIF: u16 = 4;
+    const RTA_GATEWAY: u16 = 5;
+    const RTA_VIA: u16 = 18;
+    let body = message.payload.get(..BODY)?;
+    let (destination_bits, kind) = (body[1], body[7]);
+    if destination_bits == 0 || kind != libc::RTN_UNICAST {
+        return None;
+    }
+    let (mut destination, mut interface) = (None, None);
+    for (kind, value) in attributes(&message.payload[BODY..]) {
+        match kind {
+            RTA_DST => destination = address(value),
+            RTA_OIF => interface = u32_at(value, 0),
+            RTA_GATEWAY | RTA_VIA => return None,
+            _ => {}
+        }
+    }
+    Some((interface?, IpNet::new(destination?, destination_bits).ok()?))
+}
+
 /// The hops of a route with several: each one's interface and attributes.
 ///
 /// ```text
@@ -207,6 +234,7 @@ mod tests {
             let message = Message { kind: 0, flags: 0, sequence: 0, payload: &payload };
             let _ = (installed(&message), interface(&message), neighbour(&message));
             default_gateways(&message);
+            on_link_route(&message);
             next_hops(&payload).for_each(drop);
         }
     }

@@ -12,7 +12,8 @@ pub struct VipError {
     pub address: IpAddr,
     /// What was tried.
     pub doing: Doing,
-    /// The kernel's answer (errno(3)); EEXIST for an address that is still there after its removal.
+    /// The kernel's answer (errno(3)); EEXIST for an address that is still there after its removal,
+    /// EADDRINUSE for one that is the machine's own and not removed.
     pub errno: i32,
 }
 
@@ -43,6 +44,9 @@ impl VipError {
             (Doing::Remove, libc::EEXIST) => {
                 "it comes back as soon as it is removed: some other program manages it"
             }
+            (Doing::Remove, libc::EADDRINUSE) => {
+                "it is this machine's own, the only one in its network: correct ha.toml"
+            }
             _ => "see the kernel log",
         }
     }
@@ -56,6 +60,9 @@ impl fmt::Display for VipError {
             Doing::Remove => write!(f, "cannot remove {address} from {}", self.interface)?,
             Doing::Look => write!(f, "cannot see whether {address} is there")?,
             Doing::Announce => write!(f, "cannot announce {address} on {}", self.interface)?,
+        }
+        if (self.doing, self.errno) == (Doing::Remove, libc::EADDRINUSE) {
+            return write!(f, ": {}", self.hint());
         }
         let answer = io::Error::from_raw_os_error(self.errno);
         write!(f, ": {answer}: {}", self.hint())

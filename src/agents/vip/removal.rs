@@ -1,6 +1,7 @@
 //! Removing addresses for certain: looked at before, and afterwards.
 
 use super::{Doing, VipError};
+use crate::agents::host::own;
 use crate::agents::netlink::{Installed, Route};
 use ipnet::IpNet;
 use std::collections::{HashMap, HashSet};
@@ -28,9 +29,13 @@ pub(super) fn remove(
     let mut removed = Vec::new();
     let mut refusals = HashMap::new();
     for _ in 0..REMOVALS {
-        let left = present(route, &wanted)?;
+        let (left, own) = present(route, &wanted)?;
         if left.is_empty() {
-            return Ok(removed);
+            return if own.is_empty() {
+                Ok(removed)
+            } else {
+                Err(own)
+            };
         }
         let networks: Vec<_> = left.iter().map(|(_, network)| *network).collect();
         // Without answers the next look says what became of it.
@@ -42,29 +47,63 @@ pub(super) fn remove(
             }
         }
     }
-    let left = present(route, &wanted)?;
-    match left.is_empty() {
-        true => Ok(removed),
-        false => Err(still_there(route, &left, &refusals)),
+    let (left, mut errors) = present(route, &wanted)?;
+    errors.extend(still_there(route, &left, &refusals));
+    if errors.is_empty() {
+        Ok(removed)
+    } else {
+        Err(errors)
     }
 }
 
 /// Which of these addresses this machine has, each with what a deletion needs to name it.
 type Present = Vec<(Installed, (u32, IpNet))>;
 
-fn present(route: &mut Route, wanted: &HashSet<IpAddr>) -> Result<Present, Vec<VipError>> {
+/// What is there to be removed; and an error for each that is the machine's own, which stays whatever
+/// ha.toml says: the machine would lose its network.
+fn present(
+    route: &mut Route,
+    wanted: &HashSet<IpAddr>,
+) -> Result<(Present, Vec<VipError>), Vec<VipError>> {
     let all = route.addresses().map_err(|error| {
         let wanted: Vec<_> = wanted.iter().copied().collect();
         cannot_look(&wanted, &error)
     })?;
-    Ok(all
-        .into_iter()
-        .filter(|one| wanted.contains(&one.address))
-        .filter_map(|one| {
-            let network = IpNet::new(one.address, one.prefix).ok()?;
-            Some((one, (one.interface, network)))
-        })
-        .collect())
+    let there = all.iter().filter(|one| wanted.contains(&one.address));
+    let there = there.filter_map(|one| Some((*one, (one.interface, network(one)?))));
+    let (own, left): (Present, Present) = there.partition(|(one, _)| is_own(one, &all, wanted));
+    let error = |(address, interface)| VipError {
+        interface,
+        address,
+        doing: Doing::Remove,
+        errno: libc::EADDRINUSE,
+    };
+    let named = own
+        .iter()
+        .map(|(one, _)| (one.address, name_of(route, one.interface)));
+    let own = named.map(error).collect();
+    Ok((left, own))
+}
+
+fn network(one: &Installed) -> Option<IpNet> {
+    IpNet::new(one.address, one.prefix).ok()
+}
+
+fn is_own(one: &Installed, all: &[Installed], wanted: &HashSet<IpAddr>) -> bool {
+    let beside: Vec<&Installed> = all
+        .iter()
+        .filter(|o| o.interface == one.interface)
+        .collect();
+    let addresses: Vec<IpNet> = beside.iter().filter_map(|one| network(one)).collect();
+    let deprecated = |net: &IpNet| {
+        beside
+            .iter()
+            .any(|o| o.deprecated && o.address == net.addr())
+    };
+    let own = own(one.address, &addresses, deprecated, |vip| {
+        wanted.contains(&vip)
+    });
+    own.is_some() && own == network(one)
 }
 
 fn still_there(
@@ -72,16 +111,20 @@ fn still_there(
     left: &Present,
     refusals: &HashMap<IpAddr, i32>,
 ) -> Vec<VipError> {
-    let interfaces = route.host().unwrap_or_default().interfaces;
-    let name = |index| interfaces.iter().find(|one| one.index == index);
     left.iter()
         .map(|(one, _)| VipError {
-            interface: name(one.interface).map_or(String::new(), |found| found.name.clone()),
+            interface: name_of(route, one.interface),
             address: one.address,
             doing: Doing::Remove,
             errno: *refusals.get(&one.address).unwrap_or(&libc::EEXIST),
         })
         .collect()
+}
+
+fn name_of(route: &mut Route, interface: u32) -> String {
+    let interfaces = route.interfaces().unwrap_or_default();
+    let found = interfaces.into_iter().find(|one| one.index == interface);
+    found.map_or(String::new(), |found| found.name)
 }
 
 fn cannot_look(addresses: &[IpAddr], error: &io::Error) -> Vec<VipError> {

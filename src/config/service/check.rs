@@ -5,6 +5,7 @@ use super::{Check, Probe};
 use crate::config::error::{At, Report};
 use crate::config::key::Refusal;
 use crate::config::keys::CHECK;
+use crate::config::places::Subject;
 use crate::config::read::Section;
 use crate::config::rhythm::{Limits, rhythm};
 use std::net::SocketAddr;
@@ -142,6 +143,7 @@ fn exec(section: &Section, report: &mut Report) -> Option<Vec<String>> {
         );
         report.add(&program.span, what, help);
     }
+    report.mark(Subject::Program(program.value.to_owned()), &program.span);
     for word in words.iter().filter(|word| word.value.contains('\0')) {
         let what = "no argument of a program can hold a zero byte";
         report.add(&word.span, what, "delete the \\u0000");

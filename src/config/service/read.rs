@@ -4,6 +4,7 @@ use super::check::check;
 use super::unit::unit;
 use super::{Mode, Service};
 use crate::config::error::{At, Report};
+use crate::config::places::Subject;
 use crate::config::read::Section;
 use crate::config::vip::Around;
 use std::time::Duration;
@@ -76,6 +77,7 @@ fn named(
         };
         report.add(&text.span, what, help);
     }
+    report.mark(Subject::Unit(unit.clone()), &text.span);
     let at = At {
         value: unit.clone(),
         span: text.span,

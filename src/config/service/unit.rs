@@ -45,11 +45,21 @@ pub(super) fn unit(text: &str) -> Result<String, Refusal> {
         let help = "name what it shall keep running: \"haproxy.service\"";
         return refuse(wrong("is this daemon itself"), help);
     }
-    if NEEDED.contains(&stem) || stem.starts_with("systemd-") {
+    if let Some(why) = needed(&name) {
         let help = "name what clients use, and the other node can do as well";
-        return refuse(wrong("is needed by the machine itself on both nodes"), help);
+        return refuse(wrong(why), help);
     }
     Ok(name)
+}
+
+/// Why a unit cannot be given to the pair, by its full name.
+pub(in crate::config) fn needed(name: &str) -> Option<&'static str> {
+    if OURS.contains(&name) {
+        return Some("is this daemon itself");
+    }
+    let stem = name.strip_suffix(".service").unwrap_or(name);
+    let needed = NEEDED.contains(&stem) || stem.starts_with("systemd-");
+    needed.then_some("is needed by the machine itself on both nodes")
 }
 
 /// What to do about a unit that is no service; none for what may be the end of a service's name.

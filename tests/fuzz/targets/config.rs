@@ -113,5 +113,6 @@ fn host() -> Host {
         ],
         default_gateways: vec![(2, "192.168.10.1".parse().unwrap())],
         nonlocal_bind: [false, true],
+        ..Host::default()
     }
 }

@@ -18,6 +18,7 @@ pub fn netlink(datagram: &[u8]) {
         alone.interfaces.extend(one.interfaces);
         alone.neighbours.extend(one.neighbours);
         alone.gateways.extend(one.gateways);
+        alone.on_link.extend(one.on_link);
         rest = rest
             .get(message.len().next_multiple_of(4)..)
             .unwrap_or_default();

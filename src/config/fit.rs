@@ -1,0 +1,237 @@
+//! What in ha.toml cannot be on this machine: told with its place, as mistakes are, because it would harm
+//! the machine or could never run here, where a [`super::Warning`] may be right later.
+//!
+//! Pure: the same file and the same look at the machine give the same answer.
+
+use super::error::{Mistake, Place};
+use super::places::Subject;
+use super::schema::{Config, Group, Resource};
+use super::service::{Probe, needed};
+use crate::agents::host::Host;
+use crate::wire::heartbeat::Side;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+/// What of the machine is looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    /// Its network.
+    pub host: Host,
+    /// The peer's own addresses, as far as they are known.
+    pub peer: Vec<IpAddr>,
+    /// What is wrong with each program of [`Config::programs`] that cannot be run, by its path.
+    pub programs: BTreeMap<String, String>,
+    /// What systemd says of units, by the name in ha.toml; empty where there is none to be asked.
+    pub units: BTreeMap<String, UnitLook>,
+}
+
+/// What systemd says of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitLook {
+    /// Its own name, whatever alias it was asked by.
+    pub id: String,
+    /// Why it cannot be started or stopped, and what to do.
+    pub unfit: Option<String>,
+}
+
+/// Something of the file that cannot be here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// How it is answered.
+    pub kind: Kind,
+    /// What it is about, where it stands, and what to do.
+    pub mistake: Mistake,
+}
+
+/// How a misfit is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It must not be tried: the machine would lose its network.
+    Harmful,
+    /// No machine of this pair could do it: the file is wrong.
+    Wrong,
+    /// Not on this machine as it is: something is missing here.
+    Unable,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mistake.fmt(f)
+    }
+}
+
+impl Config {
+    /// Every program that it names, each once.
+    pub fn programs(&self) -> Vec<String> {
+        let checks = self.groups.iter().flat_map(Group::services);
+        let checks = checks.filter_map(|service| match &service.check.as_ref()?.probe {
+            Probe::Exec(words) => words.first().cloned(),
+            Probe::Http { .. } | Probe::Tcp(_) => None,
+        });
+        let notify = self.cluster.notify.iter();
+        let notify = notify.map(|path| path.display().to_string());
+        let mut programs: Vec<String> = notify.chain(checks).collect();
+        programs.sort();
+        programs.dedup();
+        programs
+    }
+
+    /// Every unit that it names.
+    pub fn units(&self) -> Vec<String> {
+        let services = self.groups.iter().flat_map(Group::services);
+        services.map(|service| service.unit.clone()).collect()
+    }
+}
+
+/// Everything that cannot be here, what is worst first.
+pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
+    let mut found = addresses(config, machine);
+    found.extend(crossed(config, side, &machine.host));
+    found.extend(aliases(config, machine));
+    found.extend(programs(config, machine));
+    found.extend(units(config, machine));
+    found
+}
+
+/// VIPs that are an address of somebody.
+fn addresses(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let vips: Vec<IpAddr> = vips(config).map(|vip| vip.addr()).collect();
+    let host = &machine.host;
+    let whose = |vip: IpAddr| {
+        if let Some((interface, net)) = host.own(vip, |other| vips.contains(&other)) {
+            return Some(format!(
+                "an address of this machine ({net} on {})",
+                interface.name
+            ));
+        }
+        let gateway = host.default_gateways.iter().find(|(_, at)| *at == vip);
+        if let Some((index, _)) = gateway {
+            let name = host.interfaces.iter().find(|i| i.index == *index);
+            let name = name.map_or("", |interface| interface.name.as_str());
+            return Some(format!("the default gateway on {name}"));
+        }
+        let peers = machine.peer.contains(&vip);
+        peers.then(|| "an address of the peer".to_owned())
+    };
+    let misfit = |vip: &IpAddr| {
+        let what = format!("VIP {vip} is {}", whose(*vip)?);
+        let help = "a VIP moves between the nodes: choose an address that nobody has";
+        let place = config.places.of(&Subject::Vip(*vip));
+        Some(new(Kind::Harmful, place, what, help))
+    };
+    vips.iter().filter_map(misfit).collect()
+}
+
+/// Links that lead into the network of another one.
+fn crossed(config: &Config, side: Side, host: &Host) -> Vec<Misfit> {
+    let (me, peer) = (config.node(side), config.node(side.other()));
+    let mut found = Vec::new();
+    for (i, (local, remote)) in me.links.iter().zip(&peer.links).enumerate() {
+        let Some((interface, net)) = network_of(host, *local) else {
+            continue;
+        };
+        if net.contains(remote) {
+            continue;
+        }
+        let Some(j) = peer.links.iter().position(|other| net.contains(other)) else {
+            continue;
+        };
+        let what = format!(
+            "link {} joins {local} of {} to {remote} of {}, which is in another network: {} on {interface} holds \
+             its link {}, {}",
+            i + 1,
+            me.name,
+            peer.name,
+            net.trunc(),
+            j + 1,
+            peer.links[j]
+        );
+        let help = "the i-th link of one talks to the i-th of the other: write both in one order";
+        let place = config.places.of(&Subject::Link(side.other(), i));
+        found.push(new(Kind::Wrong, place, what, help));
+    }
+    found
+}
+
+/// The network of an address of this machine's own, and its interface; none for a single address, which says
+/// nothing.
+pub(super) fn network_of(host: &Host, address: IpAddr) -> Option<(&str, IpNet)> {
+    host.interfaces.iter().find_map(|interface| {
+        let mut own = interface.addresses.iter();
+        let net =
+            own.find(|net| net.addr() == address && net.prefix_len() < net.max_prefix_len())?;
+        Some((interface.name.as_str(), *net))
+    })
+}
+
+/// Units that are one under two names, and what the machine itself needs under another name.
+fn aliases(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let services = config.groups.iter().flat_map(|group| {
+        let services = group.services();
+        services.map(|service| (group.name.as_str(), service.unit.as_str()))
+    });
+    let mut known: Vec<(&str, &str, &str)> = Vec::new();
+    let mut found = Vec::new();
+    for (group, unit) in services {
+        let Some(look) = machine.units.get(unit) else {
+            continue;
+        };
+        let id = look.id.as_str();
+        let place = || config.places.of(&Subject::Unit(unit.to_owned()));
+        if let Some((_, twin, owner)) = known.iter().find(|(of, _, _)| *of == id) {
+            let there = config.places.of(&Subject::Unit((*twin).to_owned()));
+            let there = there.map_or(String::new(), |at| {
+                format!(", line {}:{}", at.line, at.column)
+            });
+            let what = format!(
+                "{unit} and {twin} (group `{owner}`{there}) are one unit, {id}, under two names"
+            );
+            let help = "a unit stands once: delete one of the two";
+            found.push(new(Kind::Wrong, place(), what, help));
+        } else if id != unit
+            && let Some(why) = needed(id)
+        {
+            let what = format!("{unit} is {id} under another name, and {id} {why}");
+            let help = "name what clients use, and the other node can do as well";
+            found.push(new(Kind::Wrong, place(), what, help));
+        }
+        known.push((id, unit, group));
+    }
+    found
+}
+
+fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |(program, why): (&String, &String)| {
+        let place = config.places.of(&Subject::Program(program.clone()));
+        let help = "install it on this node, or correct the path";
+        new(Kind::Unable, place, format!("{program} {why}"), help)
+    };
+    machine.programs.iter().map(misfit).collect()
+}
+
+fn units(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |unit: String| {
+        let why = machine.units.get(&unit)?.unfit.clone()?;
+        // What is wrong and what to do are one sentence there.
+        let (what, help) = why.rsplit_once(": ").unwrap_or((&why, ""));
+        let place = config.places.of(&Subject::Unit(unit));
+        Some(new(Kind::Unable, place, what.to_owned(), help))
+    };
+    config.units().into_iter().filter_map(misfit).collect()
+}
+
+fn vips(config: &Config) -> impl Iterator<Item = IpNet> + '_ {
+    let resources = config.groups.iter().flat_map(|group| &group.resources);
+    resources.filter_map(|resource| match resource {
+        Resource::Vip(vip) => Some(vip.address),
+        Resource::Service(_) => None,
+    })
+}
+
+fn new(kind: Kind, place: Option<Place>, what: String, help: &str) -> Misfit {
+    let help = help.to_owned();
+    let mistake = Mistake { place, what, help };
+    Misfit { kind, mistake }
+}
