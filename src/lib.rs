@@ -9,7 +9,7 @@
 //!                         └──────────── Event::Finished ◄──────────┘
 //! ```
 //!
-//! `core` decides and does nothing else; `wire` turns bytes into values; `shell` reads clocks and
+//! `core` decides and does nothing else; `id` is what things are known by in all of it; `wire` turns bytes into values; `shell` reads clocks and
 //! sockets and runs the loop; `agents` change the kernel; `config` reads ha.toml; `cli` is what an
 //! operator types.
 
@@ -17,6 +17,7 @@ pub mod agents;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod id;
 pub mod shell;
 mod sys;
 #[cfg(test)]

@@ -6,14 +6,15 @@
 
 mod world;
 
-use ha_appliance::core::event::{Action, Change, Command, Report};
+use ha_appliance::core::event::{Action, Change, Command, Op, Report};
 use ha_appliance::core::setup::{Failback, ResourceSetup};
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::{Side, hash};
+use ha_appliance::id::{GroupId, Place, ResourceId};
+use ha_appliance::wire::heartbeat::Side;
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
-use world::{SIDES, World, index};
+use world::{Machine, SIDES, World, index};
 
 #[test]
 fn every_scenario_goes_as_written() {
@@ -52,7 +53,7 @@ fn play(text: &str) -> String {
             writeln!(out, "{line}").unwrap();
             obey(&mut world, command);
             for (at, side, action) in &world.said[shown..] {
-                if let Some(action) = told(action) {
+                if let Some(action) = told(action, &world.machines[index(*side)]) {
                     writeln!(
                         out,
                         "{:>9.3}  {:6}  {action}",
@@ -155,8 +156,12 @@ fn obey(world: &mut World, command: &str) {
         ["standby", who] => world.command(side(who), 2, Command::Standby(side(who), true)),
         ["online", who] => world.command(side(who), 3, Command::Standby(side(who), false)),
         ["maintenance", who, state] => world.command(side(who), 4, Command::Maintenance(on(state))),
-        ["stop-group", who] => world.command(side(who), 5, Command::Stopped(0, true)),
-        ["start-group", who] => world.command(side(who), 5, Command::Stopped(0, false)),
+        ["stop-group", who] => {
+            world.command(side(who), 5, Command::Stopped(first_group(world), true))
+        }
+        ["start-group", who] => {
+            world.command(side(who), 5, Command::Stopped(first_group(world), false))
+        }
         ["clear", who] => world.command(side(who), 6, Command::Clear(None)),
         ["confirm-fenced", who] => world.command(side(who), 7, Command::ConfirmFenced),
         ["leave", who] => world.command(side(who), 8, Command::Leave),
@@ -167,29 +172,33 @@ fn obey(world: &mut World, command: &str) {
 }
 
 /// What is worth a line: what changes something, not the rhythm of heartbeats, pings and probes.
-fn told(action: &Action) -> Option<String> {
+fn told(action: &Action, machine: &Machine) -> Option<String> {
+    let place = |place: &Place| {
+        let (group, resource) = machine.find(*place);
+        format!("resource {resource} of group {group}")
+    };
     Some(match action {
-        Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look { .. } => {
+        Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look(_) => {
             return None;
         }
-        Action::Ping { .. } | Action::Probe { .. } => return None,
-        Action::Persist { record, .. } => {
+        Action::Ping { .. } | Action::Probe(_) => return None,
+        Action::Persist(record) => {
             let tokens: Vec<_> = record.groups.iter().map(|g| g.token.to_string()).collect();
             format!("persist {}", tokens.join(", "))
         }
-        Action::Start {
-            group, resource, ..
-        } => format!("start resource {resource} of group {group}"),
-        Action::Stop {
-            group, resource, ..
-        } => format!("stop resource {resource} of group {group}"),
-        Action::Cede {
-            group, resource, ..
-        } => format!("cede resource {resource} of group {group}"),
-        Action::Cancel { op } => format!("cancel {}", op.0),
-        Action::Clear { source, .. } => format!("ask source {source} for clearance"),
-        Action::Renew { group, .. } => format!("renew the leases of group {group} for ever"),
-        Action::Announce { group } => format!("announce group {group}"),
+        Action::Start(at) => format!("start {}", place(at)),
+        Action::Stop(at) => format!("stop {}", place(at)),
+        Action::Cede(at) => format!("cede {}", place(at)),
+        Action::Cancel(Op::Resource(at)) => format!("cancel {}", place(at)),
+        Action::Cancel(op) => format!("cancel {op:?}"),
+        Action::Clear(source) => format!("ask source {source} for clearance"),
+        Action::Renew { group, .. } => {
+            format!(
+                "renew the leases of group {} for ever",
+                machine.group(*group)
+            )
+        }
+        Action::Announce(group) => format!("announce group {}", machine.group(*group)),
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
         }
@@ -199,7 +208,7 @@ fn told(action: &Action) -> Option<String> {
             change,
             reason,
         }) => {
-            let group = group.map_or(String::new(), |g| format!("group {g} "));
+            let group = group.map_or(String::new(), |g| format!("group {} ", machine.group(g)));
             let change = match change {
                 Change::Peer(from, to) => format!("peer {from} -> {to}"),
                 Change::Role(from, to) => format!("{from:?} -> {to:?}"),
@@ -230,6 +239,10 @@ fn difference(expected: &str, played: &str) -> String {
     }
 }
 
+fn first_group(world: &World) -> GroupId {
+    world.machines[0].setup.groups[0].id
+}
+
 fn side(word: &str) -> Side {
     match word {
         "first" => Side::First,
@@ -256,8 +269,8 @@ fn resource(kind: &str) -> ResourceSetup {
         },
         _ => panic!("no such resource: {kind}"),
     };
-    let name = hash(kind);
-    ResourceSetup { name, ..setup }
+    let id = ResourceId::of(kind);
+    ResourceSetup { id, ..setup }
 }
 
 fn span(word: &str) -> Duration {

@@ -6,6 +6,7 @@ mod world;
 use ha_appliance::core::event::Action;
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::setup::{Failback, ResourceSetup};
+use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
 use world::{SIDES, World};
@@ -13,7 +14,7 @@ use world::{SIDES, World};
 /// A disk below the VIP: exclusive, holding data, and nothing that the kernel ends by itself.
 fn disk() -> ResourceSetup {
     ResourceSetup {
-        name: 2,
+        id: ResourceId(2),
         data: true,
         leased: false,
         ..world::vip()
@@ -35,12 +36,13 @@ fn pair(sources: usize) -> World {
 }
 
 fn operations(world: &World, side: Side) -> Vec<String> {
+    let number = |place: &Place| world.machines[side as usize].find(*place).1;
     let of_side = world.said.iter().filter(|(_, s, _)| *s == side);
     of_side
         .filter_map(|(_, _, action)| match action {
-            Action::Start { resource, .. } => Some(format!("start {resource}")),
-            Action::Stop { resource, .. } => Some(format!("stop {resource}")),
-            Action::Clear { source, .. } => Some(format!("clear {source}")),
+            Action::Start(place) => Some(format!("start {}", number(place))),
+            Action::Stop(place) => Some(format!("stop {}", number(place))),
+            Action::Clear(source) => Some(format!("clear {source}")),
             _ => None,
         })
         .collect()

@@ -1,6 +1,7 @@
 //! The wire as its users see it: what is said is heard, nothing is ever too long, and no bytes from
 //! outside do any harm.
 
+use ha_appliance::id::{GroupId, VifId};
 use ha_appliance::wire::heartbeat::*;
 use ha_appliance::wire::{Keyring, Reject, arp, decode, encode, icmp, ndp};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,7 +33,7 @@ proptest! {
             heard.text = sent.text.clone();
         }
         let reported = |wish: &Wish| match wish.subject {
-            WishSubject::Stopped(name) => heartbeat.groups.iter().any(|group| group.name == name),
+            WishSubject::Stopped(name) => heartbeat.groups.iter().any(|group| group.id == name),
             _ => true,
         };
         let mut sent = heartbeat.wishes.iter();
@@ -135,7 +136,7 @@ proptest! {
 fn the_longest_heartbeat_fits() {
     let longest = longest();
     let datagram = encode(&longest, &keys());
-    assert_eq!(datagram.len(), 1397);
+    assert_eq!(datagram.len(), 1226);
     assert_eq!(decode(&datagram, &keys()), Ok(longest));
 }
 
@@ -146,7 +147,7 @@ fn what_is_beyond_the_limits_is_cut() {
     beyond.challenges.extend([Echo::default(); 9]);
     beyond
         .wishes
-        .extend((0..99).map(|name| wish(WishSubject::Stopped(name))));
+        .extend((0..99).map(|name| wish(WishSubject::Stopped(GroupId(name)))));
     beyond.vifs.extend(beyond.vifs.clone());
     beyond.answer.as_mut().unwrap().text.push_str("more");
     beyond.software.push_str("more");
@@ -159,11 +160,11 @@ fn what_is_beyond_the_limits_is_cut() {
     assert_eq!(decode(&datagram, &keys()), Ok(expected));
 
     beyond.wishes = (0..99)
-        .map(|name| wish(WishSubject::Stopped(1000 + name)))
+        .map(|name| wish(WishSubject::Stopped(GroupId(1000 + name))))
         .collect();
     let datagram = encode(&beyond, &keys());
     assert!(datagram.len() <= MAX_DATAGRAM);
-    assert_eq!(decode(&datagram, &keys()).unwrap().wishes.len(), 29);
+    assert_eq!(decode(&datagram, &keys()).unwrap().wishes.len(), 23);
 }
 
 /// `cargo test --release --test wire -- --ignored --nocapture`
@@ -229,7 +230,7 @@ fn longest() -> Heartbeat {
         WishSubject::Standby(Side::First),
         WishSubject::Standby(Side::Second),
     ];
-    let stopped = (0..MAX_GROUPS as u64).map(WishSubject::Stopped);
+    let stopped = (0..MAX_GROUPS as u64).map(stopped);
     Heartbeat {
         versions: Versions {
             lowest: 1,
@@ -247,22 +248,23 @@ fn longest() -> Heartbeat {
         solicit: true,
         goodbye: true,
         groups: (0..MAX_GROUPS as u64).map(group).collect(),
-        gateway: GatewayReport {
-            asked: u32::MAX,
-            answered: u32::MAX,
-        },
         wishes: lasting.into_iter().chain(stopped).map(wish).collect(),
         vifs: vec![
             VifReport {
+                id: VifId(u64::MAX),
                 mac: [0xff; 6],
                 address: [0xff; 16].into(),
+                gateway: GatewayReport {
+                    asked: u32::MAX,
+                    answered: u32::MAX,
+                },
             };
             MAX_VIFS
         ],
         request: Some(Request {
             number: u32::MAX,
             verb: RequestVerb::Clear,
-            group: u64::MAX,
+            group: Some(GroupId(u64::MAX)),
         }),
         answer: Some(Answer {
             number: u32::MAX,
@@ -281,9 +283,9 @@ fn echo() -> Echo {
     }
 }
 
-fn group(name: u64) -> GroupReport {
+fn group(id: u64) -> GroupReport {
     GroupReport {
-        name,
+        id: GroupId(id),
         token: Token {
             epoch: u64::MAX,
             holder: Side::Second,
@@ -315,7 +317,6 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
     );
     let tlvs = (
         vec(any_echo(), 0..=MAX_CHALLENGES),
-        any::<(u32, u32)>(),
         vec(any_vif(), 0..=MAX_VIFS),
         prop::option::of(any_request()),
         prop::option::of((any::<(u32, bool)>(), text(MAX_TEXT))),
@@ -329,7 +330,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
     (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, wishes))| {
         let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_paths)) = frame;
         let (one, other, [cluster, nodes], node) = who;
-        let (challenges, (asked, answered), vifs, request, answer, (digest, software)) = tlvs;
+        let (challenges, vifs, request, answer, (digest, software)) = tlvs;
         Heartbeat {
             versions: Versions {
                 lowest: one.min(other),
@@ -347,7 +348,6 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
             solicit,
             goodbye,
             groups,
-            gateway: GatewayReport { asked, answered },
             wishes,
             vifs,
             request,
@@ -366,15 +366,15 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
 fn known_wishes(names: Vec<u64>) -> impl Strategy<Value = Vec<Wish>> {
     let most = 3 + names.len();
     let mut subjects = lasting();
-    subjects.extend(names.into_iter().map(WishSubject::Stopped));
+    subjects.extend(names.into_iter().map(stopped));
     vec(any_wish(prop::sample::select(subjects)), 0..=most)
 }
 
 fn any_wishes(names: Vec<u64>) -> impl Strategy<Value = Vec<Wish>> {
     let mut subjects = lasting();
-    subjects.extend(names.into_iter().map(WishSubject::Stopped));
+    subjects.extend(names.into_iter().map(stopped));
     let known = prop::sample::select(subjects);
-    let unknown = any::<u64>().prop_map(WishSubject::Stopped);
+    let unknown = any::<u64>().prop_map(stopped);
     vec(any_wish(prop_oneof![known, unknown]), 0..=3 + MAX_GROUPS)
 }
 
@@ -384,6 +384,10 @@ fn lasting() -> Vec<WishSubject> {
         WishSubject::Standby(Side::First),
         WishSubject::Standby(Side::Second),
     ]
+}
+
+fn stopped(group: u64) -> WishSubject {
+    WishSubject::Stopped(GroupId(group))
 }
 
 fn any_wish(subject: impl Strategy<Value = WishSubject>) -> impl Strategy<Value = Wish> {
@@ -411,7 +415,7 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
     let facts = any::<(bool, bool)>();
     (token, facts, role, readiness, 0..=16383_u16).prop_map(
         move |(token, (contested, proven_stopped), role, readiness, fail_count)| GroupReport {
-            name,
+            id: GroupId(name),
             token,
             contested,
             proven_stopped,
@@ -423,7 +427,13 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
 }
 
 fn any_vif() -> impl Strategy<Value = VifReport> {
-    (any::<[u8; 6]>(), any::<IpAddr>()).prop_map(|(mac, address)| VifReport { mac, address })
+    let what = (any::<u64>(), any::<[u8; 6]>(), any::<IpAddr>());
+    (what, any::<(u32, u32)>()).prop_map(|((id, mac, address), (asked, answered))| VifReport {
+        id: VifId(id),
+        mac,
+        address,
+        gateway: GatewayReport { asked, answered },
+    })
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
@@ -431,7 +441,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     (any::<u32>(), verb, any::<u64>()).prop_map(|(number, verb, group)| Request {
         number,
         verb,
-        group,
+        group: (group != 0).then_some(GroupId(group)),
     })
 }
 

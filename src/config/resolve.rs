@@ -10,6 +10,7 @@ use super::service;
 use super::vifs::{self, Spec};
 use super::warning::Warning;
 use crate::agents::host::{Host, Interface};
+use crate::id::VifId;
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -19,7 +20,7 @@ use std::net::IpAddr;
 pub struct Resolved {
     /// Every link of this node, in the file's order.
     pub links: Vec<Link>,
-    /// The VIP interfaces, in order of first mention; both nodes count them alike. The same interface stands
+    /// The VIP interfaces, in order of first mention. The same interface stands
     /// here twice only when `interface` tables say that it is two on the peer.
     pub vifs: Vec<Vif>,
     /// Per group, per VIP: its place in `vifs`.
@@ -44,6 +45,8 @@ pub struct Link {
 /// A VIP interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vif {
+    /// What both nodes know it by.
+    pub id: VifId,
     /// Its name; none while the file does not say it and no network of this machine tells.
     pub name: Option<String>,
     /// The kernel's index; none while it does not exist.
@@ -70,6 +73,7 @@ pub fn resolve(config: &Config, side: Side, host: &Host) -> (Resolved, Vec<Warni
         .iter()
         .zip(gateways)
         .map(|(place, gateways)| Vif {
+            id: place.id,
             name: place.name.clone(),
             index: place.interface.map(|interface| interface.index),
             gateways,
@@ -176,6 +180,7 @@ fn filtered(
 
 /// A VIP interface, its interface on this machine, and the VIPs that live there.
 struct Place<'a> {
+    id: VifId,
     named: bool,
     name: Option<String>,
     interface: Option<&'a Interface>,
@@ -232,6 +237,7 @@ fn places<'a>(
             None => {
                 now_at.push(list.len());
                 list.push(Place {
+                    id: spec.id(),
                     named,
                     name,
                     interface,

@@ -1,12 +1,13 @@
 //! Which VIPs share an interface, as far as the file alone says.
 //!
-//! Both nodes speak of "the i-th VIP interface" in their heartbeats, so they must count alike even
-//! while an interface is missing on one of them: the count starts from the file, which is the same.
+//! Both nodes speak of the same VIP interface in their heartbeats, even while it is missing on one of them:
+//! what it is known by comes from the file, which is the same.
 //! VIPs with the same `interface` share it. VIPs without share it when they are of one network, also
 //! with a VIP of that network that has `interface`; a VIP of the longest prefix (/32, /128) belongs
 //! to the narrowest such network that holds it.
 
 use super::schema::{Group, Vip};
+use crate::id::VifId;
 use ipnet::IpNet;
 
 /// What the file says about one VIP interface.
@@ -16,6 +17,19 @@ pub(super) enum Spec {
     Named([Option<String>; 2]),
     /// It is the one whose network holds this one.
     Holding(IpNet),
+}
+
+impl Spec {
+    /// What both nodes know it by: the file says the same to both.
+    pub(super) fn id(&self) -> VifId {
+        match self {
+            Spec::Named([first, second]) => {
+                let name = |side: &Option<String>| side.clone().unwrap_or_default();
+                VifId::of(&format!("interface {} {}", name(first), name(second)))
+            }
+            Spec::Holding(net) => VifId::of(&format!("holding {net}")),
+        }
+    }
 }
 
 /// The VIP interfaces in order of first mention, and per group, per VIP, an index into them.

@@ -6,11 +6,12 @@
 //! for none of the VIPs, by a probe that is known to work. That is UNPROTECTED: a peer that neither
 //! talks nor answers ARP may still run.
 
-use super::event::{Action, OpId};
+use super::event::{Action, Op};
 use super::group::Context;
 use super::peer::PeerState;
 use super::reason::Reason;
 use super::time::Time;
+use crate::id::GroupId;
 use std::time::Duration;
 
 /// What there is to say about taking a group.
@@ -58,16 +59,16 @@ fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
         return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
     }
     for &vif in &cx.setup.vifs {
-        if !cx.gateways.exist_on(vif) {
+        if !cx.vifs.has_gateway(vif) {
             return Verdict::Waiting(Reason::NoGatewayKnown(vif));
         }
-        if !cx.vifs.get(vif).is_some_and(|v| v.proven) {
+        if !cx.vifs.find(vif).is_some_and(|v| v.peer.proven) {
             return Verdict::Waiting(Reason::ProbeUnproven(vif));
         }
         let since = cx
             .silence_began()
             .max(cx.now - cx.node.detection_time(cx.node.interval));
-        if cx.gateways.last_answer(vif).is_none_or(|at| at <= since) {
+        if cx.vifs.last_answer(vif).is_none_or(|at| at <= since) {
             return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
         }
     }
@@ -109,7 +110,7 @@ impl Probes {
         now: Time,
         interval: Duration,
         on_link: Option<Time>,
-        group: usize,
+        group: GroupId,
         out: &mut Vec<Action>,
     ) {
         if self.last_sent.is_some_and(|at| now < at + interval) {
@@ -125,7 +126,7 @@ impl Probes {
             self.unanswered = 0;
         }
         (self.last_sent, self.pending) = (Some(now), true);
-        out.push(Action::Probe { group });
+        out.push(Action::Probe(group));
     }
 
     /// The peer answered for a VIP: whatever was unanswered before proves nothing.
@@ -182,8 +183,6 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long a source may take to make sure that a machine is off: the slowest known, a cloud's, asks
 /// for eight minutes. After that it is told to end, which it still has to do by itself.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The operation of asking source 0.
-const FIRST_OP: u64 = 1_000_001;
 
 impl Sources {
     /// A source is being asked: the peer may be dying, so nothing is agreed with it.
@@ -200,8 +199,7 @@ impl Sources {
         self.asking = Some(now);
         self.cancelled = false;
         self.retry_at = None;
-        let op = OpId(FIRST_OP + source as u64);
-        out.push(Action::Clear { op, source });
+        out.push(Action::Clear(source));
     }
 
     /// Tells a source that takes too long to end.
@@ -212,14 +210,8 @@ impl Sources {
             && count > 0
         {
             self.cancelled = true;
-            let op = OpId(FIRST_OP + (self.next % count) as u64);
-            out.push(Action::Cancel { op });
+            out.push(Action::Cancel(Op::Source(self.next % count)));
         }
-    }
-
-    /// Whether the operation is a question to a source.
-    pub fn owns(op: OpId) -> bool {
-        (FIRST_OP..1 << 63).contains(&op.0)
     }
 
     /// A source answered: None is clearance, otherwise why not.

@@ -1,10 +1,12 @@
 //! The operator's commands: checked at once, answered when they took effect.
 
 use super::event::{Action, Change, Command, Report};
+use super::group::Group;
 use super::node::Node;
 use super::peer::PeerState;
 use super::reason::Reason;
 use super::time::Time;
+use crate::id::GroupId;
 use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject};
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ enum What {
     /// The wishes to be on disk here and, if the peer is heard, there. With what to say then.
     Wish(WishSubject, String),
     /// The groups to be active on the peer.
-    Move(Vec<usize>),
+    Move(Vec<GroupId>),
 }
 
 impl Commands {
@@ -111,9 +113,8 @@ impl Node {
             Command::Failover(group) => self.failover(asker, group, out),
             Command::Clear(group) => {
                 self.clear(group, out);
-                let name = group.map_or(0, |g| self.setup.groups[g].name);
                 if self.peer.state() == PeerState::Alive {
-                    self.ask_peer(number, RequestVerb::Clear, name);
+                    self.ask_peer(number, RequestVerb::Clear, group);
                 } else {
                     self.answer(
                         asker,
@@ -126,8 +127,7 @@ impl Node {
             Command::Standby(side, on) => self.wish(asker, WishSubject::Standby(side), on, out),
             Command::Maintenance(on) => self.wish(asker, WishSubject::Maintenance, on, out),
             Command::Stopped(group, on) => {
-                let name = self.setup.groups[group].name;
-                self.wish(asker, WishSubject::Stopped(name), on, out);
+                self.wish(asker, WishSubject::Stopped(group), on, out);
             }
             Command::ConfirmFenced => match self.peer.state() {
                 PeerState::Unknown | PeerState::Silent | PeerState::Fenced => {
@@ -166,12 +166,7 @@ impl Node {
         {
             self.commands.served = request.number;
             self.commands.answer = None;
-            let group = self
-                .setup
-                .groups
-                .iter()
-                .position(|g| g.name == request.group);
-            let asker = Asker::Peer(request.number);
+            let (asker, group) = (Asker::Peer(request.number), request.group);
             match request.verb {
                 RequestVerb::Failover => self.failover(asker, group, out),
                 RequestVerb::Clear => {
@@ -197,7 +192,9 @@ impl Node {
                 Some((accepted, text)) => {
                     let waiting = self.commands.waiting.remove(index);
                     if let (What::Move(groups), false) = (&waiting.what, accepted) {
-                        groups.iter().for_each(|&g| self.groups[g].abandon_move());
+                        let moved = |g: &&mut Group| groups.contains(&g.id());
+                        let groups = self.groups.iter_mut().filter(moved);
+                        groups.for_each(Group::abandon_move);
                     }
                     self.answer(waiting.asker, accepted, text, out);
                 }
@@ -217,33 +214,15 @@ impl Node {
         }
     }
 
-    /// A new configuration: group indices have changed, so what waits for groups is given up.
-    pub(super) fn drop_moves(&mut self, out: &mut Vec<Action>) {
-        let (moves, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.commands.waiting)
-            .into_iter()
-            .partition(|w| matches!(w.what, What::Move(_)));
-        self.commands.waiting = rest;
-        for waiting in moves {
-            self.answer(
-                waiting.asker,
-                false,
-                "given up: the configuration was reloaded".into(),
-                out,
-            );
-        }
-    }
-
-    fn failover(&mut self, asker: Asker, group: Option<usize>, out: &mut Vec<Action>) {
+    fn failover(&mut self, asker: Asker, group: Option<GroupId>, out: &mut Vec<Action>) {
         let me = self.setup.me;
-        let mine: Vec<usize> = (0..self.groups.len())
-            .filter(|&g| group.is_none_or(|wanted| wanted == g))
-            .filter(|&g| self.groups[g].token().holder == me)
-            .collect();
+        let wanted = |g: &&Group| group.is_none_or(|wanted| wanted == g.id());
+        let held = (self.groups.iter().filter(wanted)).filter(|g| g.token().holder == me);
+        let mine: Vec<GroupId> = held.map(Group::id).collect();
         if mine.is_empty() {
             match (asker, group) {
                 (Asker::Local(number), _) if self.peer.state() == PeerState::Alive => {
-                    let name = group.map_or(0, |g| self.setup.groups[g].name);
-                    self.ask_peer(number, RequestVerb::Failover, name);
+                    self.ask_peer(number, RequestVerb::Failover, group)
                 }
                 (Asker::Local(_), _) => {
                     let peer = &self.setup.names[me.other() as usize];
@@ -256,16 +235,16 @@ impl Node {
             }
             return;
         }
-        let refusal = mine
-            .iter()
-            .find_map(|&g| self.groups[g].refusal(&self.context(g)));
+        let asked = |g: &usize| mine.contains(&self.groups[*g].id());
+        let asked: Vec<usize> = (0..self.groups.len()).filter(asked).collect();
+        let refusal = (asked.iter()).find_map(|&g| self.groups[g].refusal(&self.context(g)));
         if let Some(why) = refusal {
             self.answer(asker, false, format!("refused: {why}"), out);
             return;
         }
-        for &group in &mine {
-            self.groups[group].move_by_operator();
-        }
+        asked
+            .iter()
+            .for_each(|&g| self.groups[g].move_by_operator());
         self.await_effect(asker, What::Move(mine));
     }
 
@@ -298,10 +277,7 @@ impl Node {
         let (group, reason) = match subject {
             WishSubject::Maintenance => (None, Reason::Maintenance(on)),
             WishSubject::Standby(side) => (None, Reason::Standby(side, on)),
-            WishSubject::Stopped(name) => {
-                let group = self.setup.groups.iter().position(|g| g.name == name);
-                (group, Reason::Stopped(on))
-            }
+            WishSubject::Stopped(group) => (Some(group), Reason::Stopped(on)),
         };
         out.push(Action::Report(Report {
             group,
@@ -313,16 +289,16 @@ impl Node {
         }
     }
 
-    fn clear(&mut self, group: Option<usize>, out: &mut Vec<Action>) {
+    fn clear(&mut self, group: Option<GroupId>, out: &mut Vec<Action>) {
         self.each_group(out, |g, cx, out| {
-            if group.is_none_or(|wanted| wanted == cx.index) {
+            if group.is_none_or(|wanted| wanted == g.id()) {
                 g.clear(cx, out);
             }
         });
     }
 
-    fn ask_peer(&mut self, number: u32, verb: RequestVerb, group: u64) {
-        self.commands.requests += 1;
+    fn ask_peer(&mut self, number: u32, verb: RequestVerb, group: Option<GroupId>) {
+        self.commands.requests = self.commands.requests.wrapping_add(1).max(1);
         let request = Request {
             number: self.commands.requests,
             verb,
@@ -374,16 +350,17 @@ impl Node {
             }
             What::Move(groups) => {
                 let me = self.setup.me;
-                let active = |&g: &usize| {
-                    let report = self.peer.group(self.setup.groups[g].name);
-                    self.groups[g].token().holder != me
-                        && report.is_some_and(|r| r.role == Role::Active)
+                let moved = self.groups.iter().filter(|g| groups.contains(&g.id()));
+                let active = |group: &Group| {
+                    let report = self.peer.group(group.id());
+                    group.token().holder != me && report.is_some_and(|r| r.role == Role::Active)
                 };
-                let stuck = |&g: &usize| {
-                    let group = &self.groups[g];
+                let stuck = |group: &Group| {
                     group.token().holder == me && (!group.moving() || group.role() == Role::Failed)
                 };
-                if groups.iter().all(active) {
+                if moved.clone().count() < groups.len() {
+                    Some((false, "given up: the group is in ha.toml no more".into()))
+                } else if moved.clone().all(active) {
                     Some((
                         true,
                         format!(
@@ -392,7 +369,7 @@ impl Node {
                             self.now.since(waiting.since).as_millis()
                         ),
                     ))
-                } else if groups.iter().any(stuck) {
+                } else if moved.clone().any(stuck) {
                     Some((
                         false,
                         format!(
@@ -419,40 +396,34 @@ impl Node {
     fn took_effect(&self, subject: WishSubject) -> bool {
         let on = self.wishes.is_on(subject);
         let heard = self.peer.state() == PeerState::Alive;
-        let roles = |index: usize| {
-            let here = self.groups[index].role();
-            let report = self.peer.group(self.setup.groups[index].name);
-            (
-                here,
-                report.filter(|_| heard).map_or(Role::Stopped, |r| r.role),
-            )
+        let roles = |group: &Group| {
+            let report = self.peer.group(group.id()).filter(|_| heard);
+            (group.role(), report.map_or(Role::Stopped, |r| r.role))
         };
         let moving = |role| matches!(role, Role::Starting | Role::Stopping);
-        let placed = |index: usize| {
-            let (here, there) = roles(index);
-            let stopped = self
-                .wishes
-                .is_on(WishSubject::Stopped(self.setup.groups[index].name));
+        let placed = |group: &Group| {
+            let (here, there) = roles(group);
+            let stopped = self.wishes.is_on(WishSubject::Stopped(group.id()));
             let down = here == Role::Stopped && there == Role::Stopped;
             let both_barred = [Side::First, Side::Second]
                 .into_iter()
                 .all(|side| self.wishes.is_on(WishSubject::Standby(side)));
             !moving(here) && !moving(there) && (!down || stopped || both_barred || !heard)
         };
-        let mut all = 0..self.groups.len();
+        let mut all = self.groups.iter();
         match (subject, on) {
             (WishSubject::Maintenance, _) | (WishSubject::Standby(_), false) => true,
-            (WishSubject::Standby(side), true) => all.all(|index| {
-                let (here, there) = roles(index);
+            (WishSubject::Standby(side), true) => all.all(|group| {
+                let (here, there) = roles(group);
                 let role = if side == self.setup.me { here } else { there };
-                role != Role::Active && placed(index)
+                role != Role::Active && placed(group)
             }),
-            (WishSubject::Stopped(name), _) => {
-                let group = all.find(|&index| self.setup.groups[index].name == name);
-                group.is_none_or(|index| {
-                    let (here, there) = roles(index);
+            (WishSubject::Stopped(id), _) => {
+                let group = all.find(|group| group.id() == id);
+                group.is_none_or(|group| {
+                    let (here, there) = roles(group);
                     let runs = here == Role::Active || there == Role::Active;
-                    placed(index) && !(on && runs)
+                    placed(group) && !(on && runs)
                 })
             }
         }

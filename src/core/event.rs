@@ -4,6 +4,7 @@ use super::reason::Reason;
 use super::record::Record;
 use super::setup::Setup;
 use super::time::Time;
+use crate::id::{GatewayId, GroupId, Place, VifId};
 use crate::wire::heartbeat::{Heartbeat, Side};
 
 /// Something the shell saw.
@@ -22,7 +23,7 @@ pub enum Event {
     /// An operation ended. Every operation ends exactly once, a cancelled one too.
     Finished {
         /// Which.
-        op: OpId,
+        op: Op,
         /// How.
         outcome: Outcome,
     },
@@ -30,24 +31,24 @@ pub enum Event {
     LinkUp,
     /// The carrier of a VIP interface, at the start and at every change.
     Carrier {
-        /// The interface's index.
-        vif: usize,
+        /// The interface.
+        vif: VifId,
         /// Carrier is there.
         up: bool,
     },
-    /// The gateways, at the start and at every change: the VIP interface of each.
-    Gateways(Vec<usize>),
+    /// The gateways, at the start and at every change.
+    Gateways(Vec<GatewayId>),
     /// A gateway answered a ping.
     Pong {
-        /// The gateway's index.
-        gateway: usize,
+        /// Which.
+        gateway: GatewayId,
         /// The `stamp` of the ping it answers.
         stamp: Time,
     },
     /// Somebody other than this node says by ARP or ND that an address is at its hardware address.
     Claim {
         /// Where it was heard.
-        vif: usize,
+        vif: VifId,
         /// Which address.
         subject: Claimed,
         /// Whose hardware address.
@@ -55,26 +56,20 @@ pub enum Event {
     },
     /// A resource that was running is gone: an address was deleted, a process died, a check failed.
     Lost {
-        /// Its group's index.
-        group: usize,
-        /// Its index in the group.
-        resource: usize,
+        /// Which.
+        place: Place,
         /// What happened, for people.
         why: String,
     },
     /// A resource that was stopped runs: somebody started it by hand.
     Appeared {
-        /// Its group's index.
-        group: usize,
-        /// Its index in the group.
-        resource: usize,
+        /// Which.
+        place: Place,
     },
     /// A stopped resource became able to run here, or no longer is: it was installed, or removed.
     Reinstalled {
-        /// Its group's index.
-        group: usize,
-        /// Its index in the group.
-        resource: usize,
+        /// Which.
+        place: Place,
     },
     /// An operator's command.
     Command {
@@ -91,7 +86,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Claimed {
     /// A VIP of this group.
-    Vip(usize),
+    Vip(GroupId),
     /// The peer's own address on the VIP interface.
     PeerAddress,
 }
@@ -101,24 +96,32 @@ pub enum Claimed {
 pub enum Command {
     /// Hand the group over to the other node. None: every group of this node, or, if it holds none,
     /// of the peer.
-    Failover(Option<usize>),
+    Failover(Option<GroupId>),
     /// That node takes nothing; false: takes part again.
     Standby(Side, bool),
     /// Nobody touches anything.
     Maintenance(bool),
     /// The group runs nowhere; false: runs again.
-    Stopped(usize, bool),
+    Stopped(GroupId, bool),
     /// Forget fail counts, look again at what failed to stop.
-    Clear(Option<usize>),
+    Clear(Option<GroupId>),
     /// The operator saw with own eyes that the peer is off.
     ConfirmFenced,
     /// Hand everything over, say goodbye, and end.
     Leave,
 }
 
-/// Names an operation.
+/// Names an operation: by what it is done to, so that one that ends after a reload still finds it. There is
+/// one at a time for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct OpId(pub u64);
+pub enum Op {
+    /// A write of the state.
+    Persist,
+    /// Something done to a resource.
+    Resource(Place),
+    /// A question to this outside source of clearance.
+    Source(usize),
+}
 
 /// How an operation ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,88 +147,41 @@ pub enum Presence {
     Running,
 }
 
-/// Something the shell is to do. Those with an `op` end in an [`Event::Finished`].
+/// Something the shell is to do. Those that name an [`Op`] end in an [`Event::Finished`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Send this on every path.
     Send(Box<Heartbeat>),
     /// Make this durable.
-    Persist {
-        /// The operation.
-        op: OpId,
-        /// What to write.
-        record: Record,
-    },
+    Persist(Record),
     /// Find out whether the resource runs.
-    Look {
-        /// The operation.
-        op: OpId,
-        /// The group's index.
-        group: usize,
-        /// The resource's index in it.
-        resource: usize,
-    },
+    Look(Place),
     /// Start the resource, or make sure that all of it runs; announce addresses.
-    Start {
-        /// The operation.
-        op: OpId,
-        /// The group's index.
-        group: usize,
-        /// The resource's index in it.
-        resource: usize,
-    },
+    Start(Place),
     /// Stop the resource and check that nothing of it is left.
-    Stop {
-        /// The operation.
-        op: OpId,
-        /// The group's index.
-        group: usize,
-        /// The resource's index in it.
-        resource: usize,
-    },
+    Stop(Place),
     /// Let a running lease end by itself [`CEDED`](super::setup::CEDED) from now, and neither
     /// announce nor defend it any more.
-    Cede {
-        /// The operation.
-        op: OpId,
-        /// The group's index.
-        group: usize,
-        /// The resource's index in it.
-        resource: usize,
-    },
+    Cede(Place),
     /// End the operation early; its `Finished` still comes.
-    Cancel {
-        /// The operation.
-        op: OpId,
-    },
-    /// Ask an outside source to make sure that the peer runs nothing; `Done` is clearance.
-    Clear {
-        /// The operation.
-        op: OpId,
-        /// Which source.
-        source: usize,
-    },
+    Cancel(Op),
+    /// Ask this outside source to make sure that the peer runs nothing; `Done` is clearance.
+    Clear(usize),
     /// Renew the group's leases. The clock is read again after it, in a further step.
     Renew {
-        /// The group's index.
-        group: usize,
+        /// Which.
+        group: GroupId,
         /// Leases without an end (maintenance).
         forever: bool,
     },
     /// Tell the network again where the group's addresses are.
-    Announce {
-        /// The group's index.
-        group: usize,
-    },
+    Announce(GroupId),
     /// Ask the network who has the group's addresses, and the peer's own.
-    Probe {
-        /// The group's index.
-        group: usize,
-    },
+    Probe(GroupId),
     /// Ping a gateway.
     Ping {
-        /// The gateway's index.
-        gateway: usize,
+        /// Which.
+        gateway: GatewayId,
         /// Comes back in [`Event::Pong`].
         stamp: Time,
     },
@@ -247,8 +203,8 @@ pub enum Action {
 /// One line of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Report {
-    /// The group's index, where it is about one.
-    pub group: Option<usize>,
+    /// The group, where it is about one.
+    pub group: Option<GroupId>,
     /// What changed.
     pub change: Change,
     /// Why.

@@ -36,20 +36,20 @@ mod sequence;
 mod service;
 
 pub use context::Context;
-pub use sequence::resource_op;
-
-use resource::{Kind, Resource};
+use resource::{Kind, Resource, Work};
 
 use super::clearance::{self, Probes, Sources, Verdict};
-use super::event::{Action, Change, OpId, Outcome, Presence, Report};
-use super::gateway::{GatewayState, Gateways};
+use super::event::{Action, Change, Op, Outcome, Presence, Report};
+use super::gateway::GatewayState;
 use super::moves::Limiter;
 use super::peer::{Peer, PeerState};
 use super::reason::{Fact, Reason};
-use super::record::{GroupRecord, VifRecord};
+use super::record::GroupRecord;
 use super::setup::{CEDED, Failback, GroupSetup, LATE, LIFETIME, RENEWAL, ResourceSetup, Setup};
 use super::time::Time;
 use super::token::{mint, outranks};
+use super::vif::Vifs;
+use crate::id::{GroupId, ResourceId};
 use crate::wire::heartbeat::{GroupReport, Readiness, Role, Side, Token};
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ const RIVAL_QUIET: Duration = Duration::from_secs(1);
 /// One group on this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Group {
+    id: GroupId,
     token: Token,
     /// The highest epoch seen or minted.
     highest: u64,
@@ -149,6 +150,7 @@ impl Group {
     pub fn new(now: Time, setup: &GroupSetup, saved: Option<GroupRecord>) -> Group {
         let token = saved.map_or_else(|| super::record::first_token(setup.prefer), |s| s.token);
         Group {
+            id: setup.id,
             token,
             highest: saved.map_or(0, |s| s.highest).max(token.epoch),
             phase: Phase::Looking(0),
@@ -186,6 +188,16 @@ impl Group {
             self.renew(cx, out);
         }
         self.repair(cx, out);
+    }
+
+    /// Its name.
+    pub fn id(&self) -> GroupId {
+        self.id
+    }
+
+    /// The place among its resources of the one so named.
+    pub fn resource(&self, id: ResourceId) -> Option<usize> {
+        self.resources.iter().position(|r| r.id == id)
     }
 
     /// Its token.
@@ -229,7 +241,7 @@ impl Group {
             self.probes.end();
         } else if cx.tick && !self.running() && self.phase != Phase::Failed && !cx.maintenance {
             self.probes
-                .tick(cx.now, cx.node.interval, cx.on_link(), cx.index, out);
+                .tick(cx.now, cx.node.interval, cx.on_link(), self.id, out);
         }
     }
 
@@ -331,7 +343,7 @@ impl Group {
                 return false;
             }
             self.limiter.moved(cx.now);
-            self.own_token(cx, token, Reason::HandedOver, out);
+            self.own_token(token, Reason::HandedOver, out);
             return true;
         }
         if let Some((reason, _)) = self.wants_move(cx) {
@@ -389,7 +401,7 @@ impl Group {
                 }
                 // The evidence was judged again in this very step: the write may have taken long.
                 self.limiter.moved(cx.now);
-                self.own_token(cx, token, reason.clone(), out);
+                self.own_token(token, reason.clone(), out);
                 self.begin(cx, Right::Clearance, reason, out);
                 true
             }
@@ -473,7 +485,7 @@ impl Group {
             return Some(Reason::SilentWhileStarting);
         }
         if let Some(resource) = self.not_serving(cx).filter(|_| silent) {
-            return Some(Reason::NotServing(resource));
+            return Some(Reason::NotServing(self.resources[resource].id));
         }
         let hard = self.facts(cx).into_iter().find(|f| f.is_hard());
         hard.map(Reason::Fact)
@@ -491,7 +503,7 @@ impl Group {
         let after = self.role();
         if before != after {
             self.since = cx.now;
-            out.push(self.report(cx, Change::Role(before, after), reason));
+            out.push(self.report(Change::Role(before, after), reason));
         }
     }
 
@@ -511,9 +523,9 @@ impl Group {
         resources.any(|(resource, setup)| resource.present && setup.exclusive)
     }
 
-    fn report(&self, cx: &Context, change: Change, reason: Reason) -> Action {
+    fn report(&self, change: Change, reason: Reason) -> Action {
         Action::Report(Report {
-            group: Some(cx.index),
+            group: Some(self.id),
             change,
             reason,
         })

@@ -4,13 +4,11 @@
 //! looks at [`Memory::saved`] for it to have arrived. So a change that was withdrawn before it was
 //! used (a seizure the peer cancelled by being heard) is undone on disk by the same rule.
 
-use super::event::{Action, OpId, Outcome};
+use super::event::{Action, Outcome};
 use super::record::Record;
 use super::time::Time;
 use std::time::Duration;
 
-/// The operation of a write.
-pub const OP: OpId = OpId(1_000_000);
 /// The pause after a failed write.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long the disk may take.
@@ -62,10 +60,7 @@ impl Memory {
             return;
         }
         self.writing = Some((wanted.clone(), now));
-        out.push(Action::Persist {
-            op: OP,
-            record: wanted,
-        });
+        out.push(Action::Persist(wanted));
     }
 
     /// A write that takes too long is a failed one as far as others are concerned, although it may

@@ -34,6 +34,7 @@ pub mod setup;
 pub mod time;
 mod token;
 pub mod view;
+pub mod vif;
 mod wishes;
 
 pub use event::{Action, Event};

@@ -7,16 +7,17 @@ mod speak;
 
 use super::clearance::Sources;
 use super::command::Commands;
-use super::event::{Action, Change, Claimed, Event, OpId, Outcome, Report};
-use super::gateway::Gateways;
+use super::event::{Action, Change, Claimed, Event, Op, Outcome, Report};
 use super::group::{Context, Group};
-use super::memory::{self, Memory};
+use super::memory::Memory;
 use super::peer::{Heard, Own, Peer, PeerState, VERSIONS};
 use super::reason::Reason;
-use super::record::{Record, VifRecord};
+use super::record::Record;
 use super::setup::Setup;
 use super::time::Time;
+use super::vif::Vifs;
 use super::wishes::Wishes;
+use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,11 +46,7 @@ pub struct Node {
     /// The sequence of the heartbeat sent last.
     sequence: u64,
     pub(super) peer: Peer,
-    gateways: Gateways,
-    carriers: Vec<bool>,
-    /// What this node tells of its VIP interfaces; only passed on.
-    vif_reports: Vec<VifReport>,
-    vifs: Vec<VifRecord>,
+    pub(super) vifs: Vifs,
     sources: Sources,
     pub(super) groups: Vec<Group>,
     pub(super) wishes: Wishes,
@@ -76,10 +73,8 @@ impl Node {
         let groups = setup
             .groups
             .iter()
-            .map(|g| Group::new(now, g, record.group(g.name)))
+            .map(|g| Group::new(now, g, record.group(g.id)))
             .collect();
-        let mut vifs = record.vifs.clone();
-        vifs.resize(setup.vifs, VifRecord::default());
         Node {
             now,
             ticked: now - Duration::from_micros(1),
@@ -88,10 +83,7 @@ impl Node {
             incarnation,
             sequence: 0,
             peer: Peer::new(now, &setup),
-            gateways: Gateways::default(),
-            carriers: vec![false; setup.vifs],
-            vif_reports: Vec::new(),
-            vifs,
+            vifs: Vifs::new(&setup, &record),
             sources: Sources::default(),
             groups,
             wishes: Wishes::new(&record.wishes),
@@ -153,8 +145,8 @@ impl Node {
         };
         let times = [
             self.peer.deadline(&self.setup),
-            self.gateways.deadline(),
-            self.gateways.urgent_deadline(self.setup.interval),
+            self.vifs.deadline(),
+            self.vifs.urgent_deadline(self.setup.interval),
             self.sources.deadline(),
             self.memory.deadline(),
             self.commands.deadline(),
@@ -172,8 +164,8 @@ impl Node {
     }
 
     /// What this node tells of its VIP interfaces: their hardware addresses and its own addresses.
-    pub fn describe_vifs(&mut self, reports: Vec<VifReport>) {
-        self.vif_reports = reports;
+    pub fn describe_vifs(&mut self, reports: &[VifReport]) {
+        self.vifs.describe(reports);
     }
 
     /// The peer's latest heartbeat, for what the core only passes on.
@@ -218,26 +210,24 @@ impl Node {
             Event::Finished { op, outcome } => self.finished(op, outcome, out),
             Event::LinkUp => self.link_up = self.link_up.or(Some(self.now)),
             Event::Carrier { vif, up } => {
-                if let Some(carrier) = self.carriers.get_mut(vif) {
-                    *carrier = up;
+                if let Some(vif) = self.vifs.find_mut(vif) {
+                    vif.carrier = up;
                 }
             }
-            Event::Gateways(vifs) => self.gateways.replace(self.now, &vifs),
+            Event::Gateways(gateways) => self.vifs.replace_gateways(self.now, &gateways),
             Event::Pong { gateway, stamp } => {
                 let setup = self.setup.clone();
-                self.gateways.pong(self.now, gateway, stamp, &setup.gateway);
+                self.vifs.pong(self.now, gateway, stamp, &setup.gateway);
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
-            Event::Lost {
-                group,
-                resource,
-                why,
-            } => self.at_group(group, |g, cx| g.lost(cx, resource, why, out)),
-            Event::Appeared { group, resource } => {
-                self.at_group(group, |g, cx| g.appeared(cx, resource, out))
+            Event::Lost { place, why } => {
+                self.at_place(place, |g, cx, resource| g.lost(cx, resource, why, out))
             }
-            Event::Reinstalled { group, resource } => {
-                self.at_group(group, |g, cx| g.reinstalled(cx, resource, out))
+            Event::Appeared { place } => {
+                self.at_place(place, |g, cx, resource| g.appeared(cx, resource, out))
+            }
+            Event::Reinstalled { place } => {
+                self.at_place(place, |g, cx, resource| g.reinstalled(cx, resource, out))
             }
             Event::Command { number, command } => self.command(number, command, out),
             Event::Setup(setup) => self.reconfigure(*setup, out),
@@ -251,17 +241,17 @@ impl Node {
         self.peer.tick(self.now, &setup);
         self.memory.tick(self.now);
         self.sources.tick(self.now, setup.sources, out);
-        self.gateways.tick(self.now, &setup.gateway, out);
-        if self.gateways.pending()
+        self.vifs.tick(self.now, &setup.gateway, out);
+        if self.vifs.pending()
             || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g)))
         {
-            self.gateways.urgent(self.now, setup.interval, out);
+            self.vifs.urgent(self.now, setup.interval, out);
         } else {
-            self.gateways.calm();
+            self.vifs.calm();
         }
         if self.proving() && self.now >= self.prove_at {
             self.prove_at = self.now + PROVE_INTERVAL;
-            out.extend((0..self.groups.len()).map(|group| Action::Probe { group }));
+            out.extend(self.groups.iter().map(|group| Action::Probe(group.id())));
         }
     }
 
@@ -279,7 +269,7 @@ impl Node {
             }
             Heard::News { restarted } => {
                 if restarted {
-                    self.gateways.peer_restarted();
+                    self.vifs.peer_restarted();
                     self.commands.peer_restarted();
                     if known {
                         out.push(notice(Reason::PeerRestarted));
@@ -290,19 +280,11 @@ impl Node {
         if self.peer.state() == PeerState::Refused {
             return (false, false);
         }
-        self.gateways.hear(self.now, heartbeat.gateway, out);
+        self.vifs.hear(self.now, &heartbeat.vifs, out);
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);
             if self.wishes.merge(*wish) && was != wish.on {
                 self.wish_changed(wish.subject, wish.on, out);
-            }
-        }
-        for (vif, report) in self.vifs.iter_mut().zip(&heartbeat.vifs) {
-            if vif.mac != report.mac && report.mac != [0; 6] {
-                *vif = VifRecord {
-                    mac: report.mac,
-                    proven: false,
-                };
             }
         }
         self.hear_commands(heartbeat.request, heartbeat.answer, out);
@@ -318,38 +300,34 @@ impl Node {
         }
     }
 
-    fn finished(&mut self, op: OpId, outcome: Outcome, out: &mut Vec<Action>) {
-        if op == memory::OP {
-            self.memory.finished(self.now, outcome);
-        } else if Sources::owns(op) {
-            let refusal = match outcome {
-                Outcome::Done | Outcome::Found(_) => None,
-                Outcome::Failed(why) => Some(why),
-            };
-            if refusal.is_none() {
-                self.peer.fenced(self.now, Reason::Fenced);
+    fn finished(&mut self, op: Op, outcome: Outcome, out: &mut Vec<Action>) {
+        match op {
+            Op::Persist => self.memory.finished(self.now, outcome),
+            Op::Source(_) => {
+                let refusal = match outcome {
+                    Outcome::Done | Outcome::Found(_) => None,
+                    Outcome::Failed(why) => Some(why),
+                };
+                if refusal.is_none() {
+                    self.peer.fenced(self.now, Reason::Fenced);
+                }
+                self.sources.answered(self.now, self.setup.sources, refusal);
             }
-            self.sources.answered(self.now, self.setup.sources, refusal);
-        } else {
-            let mut known = false;
-            self.each_group(out, |g, cx, out| {
-                known = known || g.finished(cx, op, &outcome, out);
-            });
+            Op::Resource(place) => self.at_place(place, |g, cx, resource| {
+                g.finished(cx, resource, outcome, out)
+            }),
         }
     }
 
     /// Somebody says that an address is his: the peer, or a stranger.
-    fn claim(&mut self, vif: usize, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
-        let Some(record) = self.vifs.get_mut(vif) else {
+    fn claim(&mut self, vif: VifId, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
+        let Some(vif) = self.vifs.find_mut(vif) else {
             return;
         };
-        let of_peer = record.mac == mac && mac != [0; 6];
-        if of_peer {
-            record.proven = true;
-        }
-        let Claimed::Vip(index) = subject else { return };
+        let of_peer = vif.claimed(mac);
+        let Claimed::Vip(group) = subject else { return };
         let now = self.now;
-        self.at_group(index, |group, cx| {
+        self.at_group(group, |group, cx| {
             if of_peer {
                 group.vip_answered(now);
             }
@@ -357,8 +335,17 @@ impl Node {
         });
     }
 
-    fn at_group(&mut self, index: usize, f: impl FnOnce(&mut Group, &Context)) {
-        if index < self.groups.len() {
+    fn at_place(&mut self, place: Place, f: impl FnOnce(&mut Group, &Context, usize)) {
+        self.at_group(place.group, |group, cx| {
+            if let Some(resource) = group.resource(place.resource) {
+                f(group, cx, resource);
+            }
+        });
+    }
+
+    /// What is about a group that a reload took away is about nothing.
+    fn at_group(&mut self, id: GroupId, f: impl FnOnce(&mut Group, &Context)) {
+        if let Some(index) = self.groups.iter().position(|g| g.id() == id) {
             let mut groups = std::mem::take(&mut self.groups);
             f(&mut groups[index], &self.context(index));
             self.groups = groups;
@@ -381,20 +368,17 @@ impl Node {
         let setup = &self.setup.groups[index];
         Context {
             now: self.now,
-            index,
             node: &self.setup,
             setup,
             peer: &self.peer,
-            gateways: &self.gateways,
             sources: &self.sources,
-            carriers: &self.carriers,
             vifs: &self.vifs,
             maintenance: self.wishes.is_on(WishSubject::Maintenance),
             standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
             leaving: self.leaving.is_some(),
-            stopped: self.wishes.is_on(WishSubject::Stopped(setup.name)),
+            stopped: self.wishes.is_on(WishSubject::Stopped(setup.id)),
             unwritable: self.memory.failure().is_some(),
-            saved: self.memory.saved().group(setup.name),
+            saved: self.memory.saved().group(setup.id),
             next_sequence: self.sequence + 1,
             heartbeat,
             tick,
@@ -414,17 +398,14 @@ impl Node {
     /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
     fn proving(&self) -> bool {
         self.peer.state() == PeerState::Alive
-            && self.vifs.iter().any(|v| !v.proven && v.mac != [0; 6])
+            && (self.vifs.all().iter()).any(|v| !v.peer.proven && v.peer.mac != [0; 6])
     }
 
     fn record(&self) -> Record {
-        let groups = self.groups.iter().zip(&self.setup.groups);
         Record {
-            groups: groups
-                .map(|(group, setup)| group.record(setup.name))
-                .collect(),
+            groups: self.groups.iter().map(Group::record).collect(),
             wishes: self.wishes.all().to_vec(),
-            vifs: self.vifs.clone(),
+            vifs: self.vifs.record(),
         }
     }
 
@@ -442,22 +423,18 @@ impl Node {
     /// A new configuration: groups keep their state by name, with their resources' number; what is
     /// new is looked at first. The shell refuses a configuration that drops what runs.
     fn reconfigure(&mut self, setup: Setup, out: &mut Vec<Action>) {
-        self.drop_moves(out);
-        let mut old: Vec<(u64, Group)> = (self.setup.groups.iter().map(|g| g.name))
-            .zip(std::mem::take(&mut self.groups))
-            .collect();
+        let mut old = std::mem::take(&mut self.groups);
         let saved = self.memory.saved().clone();
         self.groups = (setup.groups.iter())
-            .map(|g| match old.iter().position(|(name, _)| *name == g.name) {
-                Some(at) => old.swap_remove(at).1,
-                None => Group::new(self.now, g, saved.group(g.name)),
+            .map(|g| match old.iter().position(|known| known.id() == g.id) {
+                Some(at) => old.swap_remove(at),
+                None => Group::new(self.now, g, saved.group(g.id)),
             })
             .collect();
-        self.vifs.resize(setup.vifs, VifRecord::default());
-        self.carriers.resize(setup.vifs, false);
+        self.vifs.reconcile(&setup);
         self.setup = Arc::new(setup);
-        let names: Vec<u64> = self.setup.groups.iter().map(|g| g.name).collect();
-        self.wishes.retain_groups(&names);
+        let groups: Vec<GroupId> = self.groups.iter().map(Group::id).collect();
+        self.wishes.retain_groups(&groups);
         self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
     }
 }

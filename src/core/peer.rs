@@ -19,6 +19,7 @@ use super::canonical::{LONG_AGO, Mark};
 use super::reason::Reason;
 use super::setup::Setup;
 use super::time::Time;
+use crate::id::GroupId;
 use crate::wire::heartbeat::{
     Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
 };
@@ -178,8 +179,8 @@ impl Peer {
     }
 
     /// What its latest heartbeat says about a group.
-    pub fn group(&self, name: u64) -> Option<&GroupReport> {
-        self.latest.as_ref()?.groups.iter().find(|g| g.name == name)
+    pub fn group(&self, id: GroupId) -> Option<&GroupReport> {
+        self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
     }
 
     /// When it was last heard.
@@ -421,7 +422,7 @@ impl Peer {
         for sent in [&mut self.round, &mut self.newest].into_iter().flatten() {
             sent.at = sent.at.max(now - detection - instant);
         }
-        if setup.vifs == 0 {
+        if setup.vifs.is_empty() {
             // Nothing is held against the moment of the last contact.
             self.last_heard = self
                 .last_heard
@@ -434,11 +435,11 @@ impl Peer {
         // Of the two the later counts, and this one for less.
         self.answered = self
             .answered
-            .filter(|at| Some(*at) > self.counted && setup.vifs > 0);
+            .filter(|at| Some(*at) > self.counted && !setup.vifs.is_empty());
         let pause = setup.interval.max(self.interval);
         self.returned = self
             .returned
-            .filter(|at| now.since(*at) <= pause && setup.vifs > 0);
+            .filter(|at| now.since(*at) <= pause && !setup.vifs.is_empty());
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;
         self.paths.clear();

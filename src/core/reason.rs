@@ -2,6 +2,7 @@
 //! all print that same value.
 
 use super::peer::PeerState;
+use crate::id::{ResourceId, VifId};
 use crate::wire::heartbeat::{Side, Token};
 use std::fmt;
 use std::time::Duration;
@@ -49,12 +50,12 @@ pub enum Reason {
     BestEffortHoldsData,
     /// Best effort is not for groups without a VIP.
     BestEffortWithoutVip,
-    /// The VIP interface (index) has no gateway to ask.
-    NoGatewayKnown(usize),
-    /// No gateway on the VIP interface (index) answered since the silence began.
-    NoGatewayAnswer(usize),
-    /// No probe was ever answered by the peer on the VIP interface (index), so silence proves nothing.
-    ProbeUnproven(usize),
+    /// The VIP interface has no gateway to ask.
+    NoGatewayKnown(VifId),
+    /// No gateway on the VIP interface answered since the silence began.
+    NoGatewayAnswer(VifId),
+    /// No probe was ever answered by the peer on the VIP interface , so silence proves nothing.
+    ProbeUnproven(VifId),
     /// The peer still answers for a VIP of the group.
     VipAnswered,
     /// Not enough probes unanswered yet: so many of so many.
@@ -91,22 +92,22 @@ pub enum Reason {
     Late(Duration),
     /// The peer fell silent before the group was up.
     SilentWhileStarting,
-    /// A resource (index) failed.
-    ResourceFailed(usize, String),
-    /// A resource (index) vanished and is put back.
-    PutBack(usize),
-    /// A service (index) that runs on both nodes was found stopped.
-    FoundDown(usize),
-    /// A service (index) runs again, so long after it was lost.
-    Recovered(usize, Duration),
-    /// A resource (index) does not run, while the peer is silent and might serve.
-    NotServing(usize),
+    /// A resource failed.
+    ResourceFailed(ResourceId, String),
+    /// A resource vanished and is put back.
+    PutBack(ResourceId),
+    /// A service that runs on both nodes was found stopped.
+    FoundDown(ResourceId),
+    /// A service runs again, so long after it was lost.
+    Recovered(ResourceId, Duration),
+    /// A resource does not run, while the peer is silent and might serve.
+    NotServing(ResourceId),
     /// The peer was no longer there to take the group.
     HandoverAborted,
-    /// A stopped service (index) was installed, or removed from this machine.
-    Reinstalled(usize),
-    /// A resource (index) was started by somebody else.
-    StartedByHand(usize),
+    /// A stopped service was installed, or removed from this machine.
+    Reinstalled(ResourceId),
+    /// A resource was started by somebody else.
+    StartedByHand(ResourceId),
     /// The state could not be written.
     PersistFailed(String),
     /// All of it runs.
@@ -140,18 +141,18 @@ pub enum Fact {
     Leaving,
     /// Hard: the operator stopped the group.
     StoppedByOperator,
-    /// Soft: a gateway of the VIP interface (index) does not answer.
-    GatewayLost(usize),
-    /// Soft: a gateway of the VIP interface (index) answers again, but not for long enough.
-    GatewayDampened(usize),
-    /// Soft, for a moment: the gateways of the VIP interface (index) have not answered yet.
-    GatewayPending(usize),
-    /// Soft: the VIP interface (index) has no carrier.
-    NoCarrier(usize),
-    /// Soft: a service (index) that runs on both nodes does not run here.
-    Down(usize),
-    /// Soft: a service (index) is not installed here.
-    Missing(usize),
+    /// Soft: a gateway of the VIP interface does not answer.
+    GatewayLost(VifId),
+    /// Soft: a gateway of the VIP interface answers again, but not for long enough.
+    GatewayDampened(VifId),
+    /// Soft, for a moment: the gateways of the VIP interface have not answered yet.
+    GatewayPending(VifId),
+    /// Soft: the VIP interface has no carrier.
+    NoCarrier(VifId),
+    /// Soft: a service that runs on both nodes does not run here.
+    Down(ResourceId),
+    /// Soft: a service is not installed here.
+    Missing(ResourceId),
     /// Soft: so many failures of its resources.
     Failures(u16),
     /// Soft: the state directory cannot be written.

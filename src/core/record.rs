@@ -1,5 +1,6 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
+use crate::id::{GroupId, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
 
 /// The durable state of a node, written as a whole.
@@ -16,8 +17,8 @@ pub struct Record {
 /// What a node must not forget of one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupRecord {
-    /// Hash of its name.
-    pub name: u64,
+    /// Which.
+    pub id: GroupId,
     /// The token.
     pub token: Token,
     /// The highest epoch seen or minted, so that none is minted twice.
@@ -25,8 +26,10 @@ pub struct GroupRecord {
 }
 
 /// What a node remembers of the peer on one VIP interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VifRecord {
+    /// Which.
+    pub id: VifId,
     /// The peer's hardware address there, from its heartbeats. Zero: not known yet.
     pub mac: [u8; 6],
     /// A probe was answered from that address: silence of a later probe means something.
@@ -35,8 +38,13 @@ pub struct VifRecord {
 
 impl Record {
     /// The group's entry.
-    pub fn group(&self, name: u64) -> Option<GroupRecord> {
-        self.groups.iter().copied().find(|g| g.name == name)
+    pub fn group(&self, id: GroupId) -> Option<GroupRecord> {
+        self.groups.iter().copied().find(|g| g.id == id)
+    }
+
+    /// The interface's entry.
+    pub fn vif(&self, id: VifId) -> Option<VifRecord> {
+        self.vifs.iter().copied().find(|v| v.id == id)
     }
 }
 

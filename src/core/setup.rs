@@ -1,6 +1,7 @@
 //! What the core knows of ha.toml: which node it is, its times, its groups. Everything else about
 //! a resource or an interface belongs to the shell.
 
+use crate::id::{GroupId, ResourceId, VifId};
 use crate::wire::heartbeat::Side;
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub struct Setup {
     pub wait_for_peer: bool,
     /// The gateway checks.
     pub gateway: GatewaySetup,
-    /// How many VIP interfaces there are.
-    pub vifs: usize,
+    /// The VIP interfaces.
+    pub vifs: Vec<VifId>,
     /// The groups, in the order of the file.
     pub groups: Vec<GroupSetup>,
     /// How many outside sources of clearance (fencing, a witness) there are, tried in order. None:
@@ -64,16 +65,16 @@ pub struct GatewaySetup {
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupSetup {
-    /// Hash of its name.
-    pub name: u64,
+    /// Its name.
+    pub id: GroupId,
     /// Who holds it at the very first start, and whom it fails back to.
     pub prefer: Option<Side>,
     /// Whether it returns to the preferred node.
     pub failback: Failback,
     /// Its resources, started in this order and stopped in reverse.
     pub resources: Vec<ResourceSetup>,
-    /// The VIP interfaces its VIPs stand on, by index.
-    pub vifs: Vec<usize>,
+    /// The VIP interfaces its VIPs stand on.
+    pub vifs: Vec<VifId>,
 }
 
 impl GroupSetup {
@@ -105,8 +106,8 @@ pub enum Failback {
 /// One resource, opaque: the core knows how to order it, not what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ResourceSetup {
-    /// Hash of what it is called, the same after a reload that moves it. Unique in its group.
-    pub name: u64,
+    /// What it is called, the same after a reload that moves it.
+    pub id: ResourceId,
     /// Must never run on both nodes. Otherwise it runs on both, whoever holds the group.
     pub exclusive: bool,
     /// Writes data that both nodes share.

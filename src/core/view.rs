@@ -3,6 +3,7 @@
 use super::peer::PeerState;
 use super::reason::{Fact, Reason};
 use super::time::Time;
+use crate::id::{GatewayId, GroupId, ResourceId, VifId};
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
 
 /// The core at one moment.
@@ -20,12 +21,10 @@ pub struct View {
     pub leaving: bool,
     /// The last write of the state failed.
     pub state_unwritable: Option<String>,
-    /// Per gateway, in the shell's order.
+    /// The gateways.
     pub gateways: Vec<GatewayView>,
-    /// Carrier per VIP interface.
-    pub carriers: Vec<bool>,
-    /// Per VIP interface: a probe of the peer was answered once, so that silence means something.
-    pub probe_proven: Vec<bool>,
+    /// The VIP interfaces.
+    pub vifs: Vec<VifView>,
     /// Per group, in the order of the file.
     pub groups: Vec<GroupView>,
 }
@@ -60,11 +59,22 @@ pub struct PathView {
     pub out_ok: Option<bool>,
 }
 
+/// One VIP interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VifView {
+    /// Which.
+    pub id: VifId,
+    /// It has carrier.
+    pub carrier: bool,
+    /// A probe of the peer was answered there once, so that silence means something.
+    pub probe_proven: bool,
+}
+
 /// One gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatewayView {
-    /// The VIP interface it is asked on.
-    pub vif: usize,
+    /// Which.
+    pub id: GatewayId,
     /// Its state.
     pub state: super::gateway::GatewayState,
     /// Since when.
@@ -74,6 +84,8 @@ pub struct GatewayView {
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupView {
+    /// Which.
+    pub id: GroupId,
     /// Where it stands here.
     pub role: Role,
     /// Since when.
@@ -105,6 +117,8 @@ pub struct GroupView {
 /// One resource on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceView {
+    /// Which.
+    pub id: ResourceId,
     /// What it does.
     pub state: ResourceState,
     /// Its failures here since they were last forgotten.

@@ -2,6 +2,7 @@
 //! and merge what the other says, so a command works from either node, reaches a node that is
 //! away when it returns, and survives reboots.
 
+use crate::id::GroupId;
 use crate::wire::heartbeat::{Wish, WishSubject};
 
 /// All wishes known, in a fixed order.
@@ -51,9 +52,9 @@ impl Wishes {
     }
 
     /// Forgets wishes about groups that are no more.
-    pub fn retain_groups(&mut self, names: &[u64]) {
+    pub fn retain_groups(&mut self, groups: &[GroupId]) {
         self.0.retain(|w| match w.subject {
-            WishSubject::Stopped(name) => names.contains(&name),
+            WishSubject::Stopped(group) => groups.contains(&group),
             WishSubject::Maintenance | WishSubject::Standby(_) => true,
         });
     }

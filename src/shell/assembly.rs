@@ -2,9 +2,10 @@
 
 use super::state;
 use super::status::{self, Names};
-use super::vips::{Place, Targets};
+use super::vips::Targets;
 use crate::config::{Config, Mode, Require, Resolved, Resource, Service, Vip};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
+use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{Side, hash};
 use std::fmt;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
             misses: config.gateway.misses,
             dampening: config.gateway.dampening,
         },
-        vifs: resolved.vifs.len(),
+        vifs: resolved.vifs.iter().map(|vif| vif.id).collect(),
         groups: (0..config.groups.len())
             .map(|g| group(config, resolved, g))
             .collect(),
@@ -77,9 +78,9 @@ pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
 }
 
 /// Every service with its place.
-pub fn services(config: &Config, resolved: &Resolved) -> Vec<(usize, usize, Service)> {
-    let services = places(config, resolved).filter_map(|((group, resource), part)| match part {
-        Part::Service(service) => Some((group, resource, service.clone())),
+pub fn services(config: &Config, resolved: &Resolved) -> Vec<(Place, Service)> {
+    let services = places(config, resolved).filter_map(|(place, part)| match part {
+        Part::Service(service) => Some((place, service.clone())),
         Part::Vips(_) => None,
     });
     services.collect()
@@ -104,8 +105,11 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();
         let parts = parts(config, resolved, index);
         status::GroupNames {
+            id: GroupId::of(&group.name),
             name: group.name.clone(),
-            resources: parts.iter().map(Part::to_string).collect(),
+            resources: (parts.iter())
+                .map(|part| (part.id(), part.to_string()))
+                .collect(),
             vips,
         }
     };
@@ -114,9 +118,6 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         nodes: [0, 1].map(|node| config.nodes[node].name.clone()),
         paths: resolved.links.iter().map(path).collect(),
         vifs: vif_names(resolved),
-        gateways: (resolved.vifs.iter())
-            .flat_map(|vif| vif.gateways.iter().map(IpAddr::to_string))
-            .collect(),
         groups: config.groups.iter().enumerate().map(group).collect(),
         sources: Vec::new(),
     }
@@ -124,11 +125,12 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
 
 fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
     let group = &config.groups[index];
-    let mut vifs: Vec<usize> = resolved.vip_vifs[index].clone();
+    let places = resolved.vip_vifs[index].iter();
+    let mut vifs: Vec<VifId> = places.map(|&vif| resolved.vifs[vif].id).collect();
     vifs.sort_unstable();
     vifs.dedup();
     GroupSetup {
-        name: hash(&group.name),
+        id: GroupId::of(&group.name),
         prefer: group.prefer,
         failback: match group.failback {
             crate::config::Failback::Manual => Failback::Manual,
@@ -143,11 +145,19 @@ fn group(config: &Config, resolved: &Resolved, index: usize) -> GroupSetup {
 }
 
 impl Part<'_> {
+    /// What it is known by, whatever stands before it in the file.
+    pub fn id(&self) -> ResourceId {
+        match self {
+            // By the first: addresses come and go, and what is left of a batch is the same batch.
+            Part::Vips(vips) => ResourceId::of(&format!("vip {}", vips[0].0.address)),
+            Part::Service(service) => ResourceId::of(&format!("service {}", service.unit)),
+        }
+    }
+
     fn setup(&self) -> ResourceSetup {
         match self {
-            Part::Vips(vips) => ResourceSetup {
-                // By the first: addresses come and go, and what is left of a batch is the same batch.
-                name: hash(&format!("vip {}", vips[0].0.address)),
+            Part::Vips(_) => ResourceSetup {
+                id: self.id(),
                 exclusive: true,
                 data: false,
                 leased: true,
@@ -158,7 +168,7 @@ impl Part<'_> {
                 fail_expiry: Some(Service::FAIL_EXPIRY),
             },
             Part::Service(service) => ResourceSetup {
-                name: hash(&format!("service {}", service.unit)),
+                id: self.id(),
                 exclusive: service.mode == Mode::One,
                 data: false,
                 leased: false,
@@ -192,12 +202,16 @@ const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// little longer, and then for its killing too.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// Every resource with its group's index and its own in the group.
+/// Every resource with what it is known by.
 fn places<'a>(config: &'a Config, resolved: &Resolved) -> impl Iterator<Item = (Place, Part<'a>)> {
     let groups = (0..config.groups.len()).map(|group| (group, parts(config, resolved, group)));
     groups.flat_map(|(group, parts)| {
-        let parts = parts.into_iter().enumerate();
-        parts.map(move |(resource, part)| ((group, resource), part))
+        let group = GroupId::of(&config.groups[group].name);
+        let place = move |part: Part<'a>| {
+            let resource = part.id();
+            (Place { group, resource }, part)
+        };
+        parts.into_iter().map(place)
     })
 }
 
@@ -206,12 +220,22 @@ fn targets(vips: &[(&Vip, usize)]) -> Vec<(IpAddr, usize)> {
     vips.map(|(vip, vif)| (vip.address.addr(), *vif)).collect()
 }
 
-/// A VIP interface not known yet has no name, under which nothing is remembered: what was learnt of
-/// one interface must not be believed of another.
-fn vif_names(resolved: &Resolved) -> Vec<String> {
-    resolved
-        .vifs
-        .iter()
-        .map(|vif| vif.name.clone().unwrap_or_default())
+/// One not known yet has no name.
+fn vif_names(resolved: &Resolved) -> Vec<(VifId, String)> {
+    let vifs = resolved.vifs.iter();
+    vifs.map(|vif| (vif.id, vif.name.clone().unwrap_or_default()))
         .collect()
+}
+
+/// The gateways there are now.
+pub fn gateways(resolved: &Resolved) -> Vec<GatewayId> {
+    let vifs = resolved.vifs.iter();
+    vifs.flat_map(|vif| {
+        let gateway = |&address| GatewayId {
+            vif: vif.id,
+            address,
+        };
+        vif.gateways.iter().map(gateway)
+    })
+    .collect()
 }

@@ -29,14 +29,15 @@ use super::signals::{Signal, SignalSource};
 use super::state;
 use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
 use super::supervisor::Supervisor;
-use super::vips::{Place, Renewal, Vips};
+use super::vips::{Renewal, Vips};
 use crate::agents::host::Host;
 use crate::config::{self, Config, EX_CONFIG};
-use crate::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence, Report};
+use crate::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::core::{Node, record::Record};
+use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Heartbeat, Side};
 use crate::wire::{Keyring, Reject, decode, encode};
 use smol::LocalExecutor;
@@ -117,7 +118,7 @@ struct Daemon {
     notifier: Option<Notifier>,
     executor: Rc<LocalExecutor<'static>>,
     ready: Rc<Ready>,
-    carriers: Vec<Option<bool>>,
+    carriers: BTreeMap<VifId, bool>,
     link_up: bool,
     changed: bool,
     dirty: bool,
@@ -132,7 +133,7 @@ impl Daemon {
         let network = Network::open(&config, me, ready.clone())?;
         let setup = assembly::setup(&config, me, &network.resolved);
         let state_names = assembly::state_names(&config, &network.resolved);
-        let loaded = state::load(&options.state_dir, &state_names);
+        let loaded = state::load(&options.state_dir);
         let now = clock::now();
         let incarnation = incarnation()?;
         if let Some(notice) = &loaded.notice {
@@ -184,7 +185,7 @@ impl Daemon {
             notifier,
             executor,
             ready,
-            carriers: vec![],
+            carriers: BTreeMap::new(),
             link_up: false,
             changed: true,
             dirty: true,
@@ -283,34 +284,19 @@ impl Daemon {
     fn act(&mut self, action: Action) {
         match action {
             Action::Send(heartbeat) => self.send(&heartbeat),
-            Action::Persist { op, record } => self.persist(op, record),
-            Action::Look {
-                op,
-                group,
-                resource,
-            } => self.look(op, (group, resource)),
-            Action::Start {
-                op,
-                group,
-                resource,
-            } => self.start(op, (group, resource)),
-            Action::Stop {
-                op,
-                group,
-                resource,
-            } => self.stop(op, (group, resource)),
-            Action::Cede {
-                op,
-                group,
-                resource,
-            } => {
-                let outcome = self.vips.cede((group, resource), &self.network.vifs);
-                self.done(op, outcome);
+            Action::Persist(record) => self.persist(record),
+            Action::Look(place) => self.look(place),
+            Action::Start(place) => self.start(place),
+            Action::Stop(place) => self.stop(place),
+            Action::Cede(place) => {
+                let outcome = self.vips.cede(place, &self.network.vifs);
+                self.done(Op::Resource(place), outcome);
             }
             // Every operation of a VIP ends within its step: there is none to cancel.
-            Action::Cancel { op } => self.services.cancel(op),
-            Action::Clear { op, .. } => self.done(
-                op,
+            Action::Cancel(Op::Resource(place)) => self.services.cancel(place),
+            Action::Cancel(Op::Persist | Op::Source(_)) => {}
+            Action::Clear(source) => self.done(
+                Op::Source(source),
                 Outcome::Failed("no source of clearance is built in".into()),
             ),
             Action::Renew { group, forever } => {
@@ -322,10 +308,8 @@ impl Daemon {
                 }
                 self.renewals.extend(parts);
             }
-            Action::Announce { group } => {
-                self.vips.announce(group, &self.network.vifs, clock::now())
-            }
-            Action::Probe { group } => self.probe(group),
+            Action::Announce(group) => self.vips.announce(group, &self.network.vifs, clock::now()),
+            Action::Probe(group) => self.probe(group),
             Action::Ping { gateway, stamp } => self.network.ping(gateway, stamp),
             Action::Answer {
                 number,
@@ -345,7 +329,7 @@ impl Daemon {
         }
     }
 
-    fn done(&mut self, op: OpId, outcome: Outcome) {
+    fn done(&mut self, op: Op, outcome: Outcome) {
         self.pending.push_back(Event::Finished { op, outcome });
     }
 
@@ -364,7 +348,7 @@ impl Daemon {
     }
 
     /// Writes on the blocking pool: a disk that hangs must not keep a heartbeat waiting.
-    fn persist(&mut self, op: OpId, record: Record) {
+    fn persist(&mut self, record: Record) {
         let (dir, names) = (self.options.state_dir.clone(), self.state_names.clone());
         let finished = self.finished.clone();
         let write = smol::unblock(move || match state::save(&dir, &names, &record) {
@@ -373,6 +357,7 @@ impl Daemon {
         });
         let task = async move {
             let outcome = write.await;
+            let op = Op::Persist;
             finished
                 .borrow_mut()
                 .push_back(Event::Finished { op, outcome });

@@ -58,12 +58,7 @@ pub struct Chronicle {
 impl Chronicle {
     /// The entry of a report at this moment.
     pub fn entry(&mut self, report: &Report, names: &Names, node: &str, now: Time) -> Entry {
-        let group = report.group.map(|g| {
-            names
-                .groups
-                .get(g)
-                .map_or_else(|| format!("group {}", g + 1), |g| g.name.clone())
-        });
+        let group = report.group.map(|id| names.group(id));
         let (change, from, to) = match report.change {
             Change::Peer(from, to) => ("peer", Some(from.to_string()), Some(to.to_string())),
             Change::Role(from, to) => (
@@ -332,7 +327,9 @@ mod tests {
     use super::*;
     use crate::core::peer::PeerState;
     use crate::core::reason::{Fact, Reason};
+    use crate::id::GroupId;
     use crate::shell::status::sample::Sample;
+    use crate::shell::status::sample::{LAN, WEB};
     use crate::testing::{TestDir, wait_until};
     use crate::wire::heartbeat::{Side, Token};
     use std::time::Duration;
@@ -352,7 +349,7 @@ mod tests {
         }
     }
 
-    fn report(group: Option<usize>, change: Change, reason: Reason) -> Report {
+    fn report(group: Option<GroupId>, change: Change, reason: Reason) -> Report {
         Report {
             group,
             change,
@@ -369,7 +366,7 @@ mod tests {
                 .entry(&report, &names, "lb1", Time(ms * 1000))
                 .to_string()
         };
-        let role = |from, to, reason| report(Some(0), Change::Role(from, to), reason);
+        let role = |from, to, reason| report(Some(WEB), Change::Role(from, to), reason);
         let silent = Reason::PeerSilent(Duration::from_millis(500));
         assert_eq!(
             line(
@@ -397,14 +394,14 @@ mod tests {
         assert_eq!(
             line(
                 14,
-                report(Some(0), Change::Token(token), Reason::HandedOver)
+                report(Some(WEB), Change::Token(token), Reason::HandedOver)
             ),
             "web: token 5 lb2: handed over to the peer"
         );
         assert_eq!(
             line(
                 15,
-                report(Some(0), Change::Fact, Reason::Fact(Fact::NoCarrier(0)))
+                report(Some(WEB), Change::Fact, Reason::Fact(Fact::NoCarrier(LAN)))
             ),
             "web: fact: eth0: no carrier on the VIP interface"
         );

@@ -13,7 +13,8 @@ use crate::agents::ping::Pinger;
 use crate::agents::vip::Vif;
 use crate::config::{Config, Resolved, Warning, resolve};
 use crate::core::time::Time;
-use crate::wire::heartbeat::{Side, VifReport};
+use crate::id::{GatewayId, VifId};
+use crate::wire::heartbeat::{GatewayReport, Side, VifReport};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
@@ -138,7 +139,7 @@ impl Network {
         let (resolved, warnings) = resolve(config, me, &host);
         let counted = |r: &Resolved| {
             (
-                r.vifs.len(),
+                r.vifs.iter().map(|v| v.id).collect::<Vec<_>>(),
                 r.vip_vifs.clone(),
                 r.vifs
                     .iter()
@@ -204,7 +205,10 @@ impl Network {
     /// The peer told its own address on each VIP interface. True if one is new.
     pub fn learn_peer(&mut self, reports: &[VifReport]) -> bool {
         let mut changed = false;
-        for (ear, report) in self.ears.iter_mut().zip(reports) {
+        for (ear, vif) in self.ears.iter_mut().zip(&self.resolved.vifs) {
+            let Some(report) = reports.iter().find(|report| report.id == vif.id) else {
+                continue;
+            };
             let peer = Some(report.address).filter(|a| !a.is_unspecified());
             changed |= ear.peer != peer;
             ear.peer = peer;
@@ -224,6 +228,8 @@ impl Network {
     pub fn vif_reports(&self) -> Vec<VifReport> {
         (0..self.vifs.len())
             .map(|vif| VifReport {
+                id: self.resolved.vifs[vif].id,
+                gateway: GatewayReport::default(),
                 mac: self.vifs[vif].mac,
                 address: self
                     .own_address(vif)
@@ -330,18 +336,17 @@ impl Network {
         }
     }
 
-    /// The gateways in the order in which the core counts them, with their VIP interfaces.
-    pub fn gateways(&self) -> Vec<(usize, IpAddr)> {
-        let vifs = self.resolved.vifs.iter().enumerate();
-        vifs.flat_map(|(vif, v)| v.gateways.iter().map(move |g| (vif, *g)))
-            .collect()
+    /// The place of a VIP interface among all.
+    pub fn place(&self, id: VifId) -> Option<usize> {
+        self.resolved.vifs.iter().position(|vif| vif.id == id)
     }
 
     /// Pings a gateway; the stamp comes back with the answer.
-    pub fn ping(&mut self, gateway: usize, stamp: Time) {
-        let Some((vif, address)) = self.gateways().get(gateway).copied() else {
+    pub fn ping(&mut self, gateway: GatewayId, stamp: Time) {
+        let Some(vif) = self.place(gateway.vif) else {
             return;
         };
+        let address = gateway.address;
         if let Some(open) = &mut self.ears[vif].open
             && let Err(error) = open.pinger.send(address, stamp.0 as u64)
         {
@@ -350,12 +355,16 @@ impl Network {
     }
 
     /// The next answer to a ping: which gateway, and the stamp.
-    pub fn pong(&mut self, vif: usize) -> Option<(usize, Time)> {
+    pub fn pong(&mut self, vif: usize) -> Option<(GatewayId, Time)> {
         loop {
             let open = self.ears.get_mut(vif)?.open.as_mut()?;
             let (from, id) = open.pinger.try_next().ok().flatten()?;
-            let gateway = self.gateways().iter().position(|g| *g == (vif, from));
-            if let Some(gateway) = gateway {
+            let here = &self.resolved.vifs[vif];
+            if here.gateways.contains(&from) {
+                let gateway = GatewayId {
+                    vif: here.id,
+                    address: from,
+                };
                 return Some((gateway, Time(id as i64)));
             }
         }

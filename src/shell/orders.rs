@@ -12,6 +12,7 @@
 //! hitting another group. All verbs are absolute, so that an order given twice is given once.
 
 use crate::core::event::Command;
+use crate::id::GroupId;
 use crate::wire::heartbeat::Side;
 use std::fmt;
 
@@ -136,16 +137,18 @@ pub enum Deed {
 }
 
 impl Order {
-    /// What it means under the configuration in force, which has so many groups; or why it is
+    /// What it means under the configuration in force, which has these groups; or why it is
     /// refused, for the operator.
-    pub fn deed(self, current: Generation, groups: usize) -> Result<Deed, &'static str> {
-        let group = self.group.map(usize::from);
-        if group.is_some() && self.generation != current {
+    pub fn deed(self, current: Generation, groups: &[GroupId]) -> Result<Deed, &'static str> {
+        let group = self
+            .group
+            .and_then(|index| groups.get(usize::from(index)).copied());
+        if self.group.is_some() && self.generation != current {
             return Err(
                 "ha.toml was reloaded at this very moment: nothing was done, give the command again",
             );
         }
-        if group.is_some_and(|index| index >= groups) {
+        if self.group.is_some() && group.is_none() {
             return Err("there is no group of that index: nothing was done");
         }
         let one = group.ok_or("this needs a group: nothing was done");
@@ -223,6 +226,8 @@ mod tests {
         }
     }
 
+    const GROUPS: [GroupId; 2] = [GroupId(7), GroupId(8)];
+
     #[test]
     fn deeds() {
         let order = |verb, group| Order {
@@ -234,39 +239,42 @@ mod tests {
         let now = Generation::of(1);
         let core = |command| Ok(Deed::Core(command));
         assert_eq!(
-            order(Verb::Failover, None).deed(now, 2),
+            order(Verb::Failover, None).deed(now, &GROUPS),
             core(Command::Failover(None))
         );
         assert_eq!(
-            order(Verb::Stop, Some(1)).deed(now, 2),
-            core(Command::Stopped(1, true))
+            order(Verb::Stop, Some(1)).deed(now, &GROUPS),
+            core(Command::Stopped(GROUPS[1], true))
         );
         assert_eq!(
-            order(Verb::Start, Some(1)).deed(now, 2),
-            core(Command::Stopped(1, false))
+            order(Verb::Start, Some(1)).deed(now, &GROUPS),
+            core(Command::Stopped(GROUPS[1], false))
         );
         assert_eq!(
-            order(Verb::OnlineSecond, None).deed(now, 2),
+            order(Verb::OnlineSecond, None).deed(now, &GROUPS),
             core(Command::Standby(Side::Second, false))
         );
-        assert_eq!(order(Verb::Reload, None).deed(now, 2), Ok(Deed::Reload));
+        assert_eq!(
+            order(Verb::Reload, None).deed(now, &GROUPS),
+            Ok(Deed::Reload)
+        );
         assert!(
-            order(Verb::Stop, None).deed(now, 2).is_err(),
+            order(Verb::Stop, None).deed(now, &GROUPS).is_err(),
             "stop needs a group"
         );
         assert!(
-            order(Verb::Clear, Some(2)).deed(now, 2).is_err(),
+            order(Verb::Clear, Some(2)).deed(now, &GROUPS).is_err(),
             "no such group"
         );
         let later = Generation::of(2);
         assert!(
             order(Verb::Failover, Some(0))
-                .deed(later, 2)
+                .deed(later, &GROUPS)
                 .unwrap_err()
                 .contains("reloaded")
         );
         assert!(
-            order(Verb::Failover, None).deed(later, 2).is_ok(),
+            order(Verb::Failover, None).deed(later, &GROUPS).is_ok(),
             "an index cannot mislead here"
         );
     }

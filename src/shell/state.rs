@@ -8,8 +8,9 @@
 //! treated as missing.
 
 use crate::core::record::{GroupRecord, Record, VifRecord};
+use crate::id::{GroupId, VifId};
 use crate::sys;
-use crate::wire::heartbeat::{Side, Token, Wish, WishSubject, hash};
+use crate::wire::heartbeat::{Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -19,15 +20,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What the record's hashes and indices are called, so that a person can read the file, and so that
-/// what is remembered of an interface follows its name and not its place in ha.toml.
+/// What the record's ids are called, so that a person can read the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Of the groups; those without one are written with their hash alone.
     pub groups: Vec<String>,
-    /// Of the VIP interfaces, in the order of `Record::vifs`. A name must mean the same at the next
-    /// start, also when the interface is not there yet; an empty one is not remembered.
-    pub vifs: Vec<String>,
+    /// Of the VIP interfaces.
+    pub vifs: Vec<(VifId, String)>,
 }
 
 /// What was on disk.
@@ -41,7 +40,7 @@ pub struct Loaded {
 
 /// Reads the record and clears up what a crash may have left. Never fails: what cannot be trusted is
 /// moved aside, as `state.json.bad-<n>`.
-pub fn load(dir: &Path, names: &Names) -> Loaded {
+pub fn load(dir: &Path) -> Loaded {
     remove_leftovers(dir);
     let path = dir.join(FILE);
     let text = match read(&path) {
@@ -57,7 +56,7 @@ pub fn load(dir: &Path, names: &Names) -> Loaded {
     };
     match parse(&text) {
         Ok(body) => Loaded {
-            record: body.into_record(names),
+            record: body.into_record(),
             notice: None,
         },
         Err(why) => distrusted(dir, &why),
@@ -67,7 +66,7 @@ pub fn load(dir: &Path, names: &Names) -> Loaded {
 /// The record, touching nothing: for those who are not the daemon. None: there is none to be trusted.
 pub fn peek(dir: &Path) -> Option<Record> {
     let body = parse(&read(&dir.join(FILE)).ok()?).ok()?;
-    Some(body.into_record(&Names::default()))
+    Some(body.into_record())
 }
 
 /// Makes the record durable. Blocks until the disk has it: call it on the blocking pool, one call at
@@ -168,6 +167,7 @@ enum WishKind {
 struct Vif {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     interface: Option<String>,
+    hash: Hex,
     /// Of the peer there.
     mac: DiskMac,
     proven: bool,
@@ -190,14 +190,15 @@ struct Hex(u64);
 struct DiskMac([u8; 6]);
 
 fn render(names: &Names, record: &Record) -> String {
-    let name = |hash_of: u64| names.groups.iter().find(|n| hash(n) == hash_of).cloned();
+    let name = |id| names.groups.iter().find(|n| GroupId::of(n) == id).cloned();
+    let vif = |id| names.vifs.iter().find(|(known, _)| *known == id);
     let body = Body {
         groups: record
             .groups
             .iter()
             .map(|g| Group {
-                name: name(g.name),
-                hash: Hex(g.name),
+                name: name(g.id),
+                hash: Hex(g.id.0),
                 epoch: g.token.epoch,
                 holder: g.token.holder.into(),
                 highest: g.highest,
@@ -216,7 +217,7 @@ fn render(names: &Names, record: &Record) -> String {
                 DiskWish {
                     wish,
                     group: of.and_then(name),
-                    hash: of.map(Hex),
+                    hash: of.map(|id| Hex(id.0)),
                     count: w.count,
                     on: w.on,
                 }
@@ -225,9 +226,9 @@ fn render(names: &Names, record: &Record) -> String {
         interfaces: record
             .vifs
             .iter()
-            .enumerate()
-            .map(|(i, v)| Vif {
-                interface: names.vifs.get(i).cloned(),
+            .map(|v| Vif {
+                interface: vif(v.id).map(|(_, name)| name.clone()),
+                hash: Hex(v.id.0),
                 mac: DiskMac(v.mac),
                 proven: v.proven,
             })
@@ -285,32 +286,18 @@ fn digest(body: &serde_json::Value) -> String {
 }
 
 impl Body {
-    fn into_record(self, names: &Names) -> Record {
+    fn into_record(self) -> Record {
         let vif = |v: &Vif| VifRecord {
+            id: VifId(v.hash.0),
             mac: v.mac.0,
             proven: v.proven,
-        };
-        let vifs = if names.vifs.is_empty() {
-            self.interfaces.iter().map(vif).collect()
-        } else {
-            // By name: what was proven on eth0 says nothing about eth1, even if eth1 now stands in its place.
-            let known = |name: &String| {
-                self.interfaces
-                    .iter()
-                    .find(|v| !name.is_empty() && v.interface.as_ref() == Some(name))
-            };
-            names
-                .vifs
-                .iter()
-                .map(|name| known(name).map(vif).unwrap_or_default())
-                .collect()
         };
         Record {
             groups: self
                 .groups
                 .iter()
                 .map(|g| GroupRecord {
-                    name: g.hash.0,
+                    id: GroupId(g.hash.0),
                     token: Token {
                         epoch: g.epoch,
                         holder: g.holder.into(),
@@ -327,7 +314,7 @@ impl Body {
                         (WishKind::StandbyFirst, _) => WishSubject::Standby(Side::First),
                         (WishKind::StandbySecond, _) => WishSubject::Standby(Side::Second),
                         (WishKind::Stopped, hash) => {
-                            WishSubject::Stopped(hash.as_ref().map_or(0, |h| h.0))
+                            WishSubject::Stopped(GroupId(hash.as_ref().map_or(0, |h| h.0)))
                         }
                     };
                     Wish {
@@ -337,7 +324,7 @@ impl Body {
                     }
                 })
                 .collect(),
-            vifs,
+            vifs: self.interfaces.iter().map(vif).collect(),
         }
     }
 }
@@ -507,7 +494,10 @@ mod tests {
     fn names() -> Names {
         Names {
             groups: vec!["web".into(), "db".into()],
-            vifs: vec!["eth0".into(), "eth1".into()],
+            vifs: vec![
+                (VifId::of("lan"), "eth0".into()),
+                (VifId::of("dmz"), String::new()),
+            ],
         }
     }
 
@@ -516,12 +506,12 @@ mod tests {
         Record {
             groups: vec![
                 GroupRecord {
-                    name: hash("web"),
+                    id: GroupId::of("web"),
                     token: token(4, Side::First),
                     highest: 6,
                 },
                 GroupRecord {
-                    name: hash("gone"),
+                    id: GroupId::of("gone"),
                     token: token(u64::MAX, Side::Second),
                     highest: u64::MAX,
                 },
@@ -538,17 +528,19 @@ mod tests {
                     on: true,
                 },
                 Wish {
-                    subject: WishSubject::Stopped(hash("db")),
+                    subject: WishSubject::Stopped(GroupId::of("db")),
                     count: 7,
                     on: true,
                 },
             ],
             vifs: vec![
                 VifRecord {
+                    id: VifId::of("lan"),
                     mac: [2, 0, 0, 0, 0xa, 0xff],
                     proven: true,
                 },
                 VifRecord {
+                    id: VifId::of("dmz"),
                     mac: [0; 6],
                     proven: false,
                 },
@@ -566,7 +558,7 @@ mod tests {
         let dir = base.join("deep/state");
         save(&dir, &names(), &record()).unwrap();
         assert_eq!(
-            load(&dir, &names()),
+            load(&dir),
             Loaded {
                 record: record(),
                 notice: None
@@ -574,7 +566,7 @@ mod tests {
         );
         assert_eq!((mode(&dir), mode(&dir.join(FILE))), (0o700, 0o600));
         save(&dir, &names(), &Record::default()).unwrap();
-        assert_eq!(load(&dir, &Names::default()).record, Record::default());
+        assert_eq!(load(&dir).record, Record::default());
         assert_eq!(
             std::fs::read_dir(&dir).unwrap().count(),
             1,
@@ -596,22 +588,10 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_are_remembered_by_name() {
-        let dir = TestDir::new();
-        save(&dir, &names(), &record()).unwrap();
-        let moved = Names {
-            vifs: vec!["eth9".into(), "eth0".into()],
-            ..names()
-        };
-        let vifs = load(&dir, &moved).record.vifs;
-        assert_eq!(vifs, [VifRecord::default(), record().vifs[0]]);
-    }
-
-    #[test]
     fn nothing_there_is_no_news() {
         let dir = TestDir::new();
-        assert_eq!(load(&dir, &names()), Loaded::default());
-        assert_eq!(load(&dir.join("absent"), &names()), Loaded::default());
+        assert_eq!(load(&dir), Loaded::default());
+        assert_eq!(load(&dir.join("absent")), Loaded::default());
     }
 
     #[test]
@@ -633,7 +613,7 @@ mod tests {
         .enumerate()
         {
             std::fs::write(dir.join(FILE), text).unwrap();
-            let loaded = load(&dir, &names());
+            let loaded = load(&dir);
             assert_eq!(loaded.record, Record::default());
             let notice = loaded.notice.expect("said");
             assert!(notice.contains(says), "{notice}");
@@ -643,10 +623,10 @@ mod tests {
                 "{notice}"
             );
             assert_eq!(std::fs::read_to_string(aside).unwrap(), text);
-            assert_eq!(load(&dir, &names()), Loaded::default(), "said once");
+            assert_eq!(load(&dir), Loaded::default(), "said once");
         }
         std::fs::write(dir.join(FILE), [0xff, 0xfe]).unwrap();
-        assert!(load(&dir, &names()).notice.unwrap().contains("is not text"));
+        assert!(load(&dir).notice.unwrap().contains("is not text"));
     }
 
     #[test]
@@ -654,7 +634,7 @@ mod tests {
         let dir = TestDir::new();
         let file = dir.join("file");
         std::fs::write(&file, "").unwrap();
-        let loaded = load(&file, &names());
+        let loaded = load(&file);
         assert_eq!(loaded.record, Record::default());
         assert!(loaded.notice.unwrap().contains("cannot be read"));
         let error = save(&file, &names(), &record()).unwrap_err().to_string();
@@ -670,7 +650,7 @@ mod tests {
         save(&dir, &names(), &record()).unwrap();
         std::fs::write(dir.join("state.json.tmp-77-0"), "half a rec").unwrap();
         std::fs::write(dir.join("history.jsonl"), "").unwrap();
-        assert_eq!(load(&dir, &names()).record, record());
+        assert_eq!(load(&dir).record, record());
         assert!(!dir.join("state.json.tmp-77-0").exists());
         assert!(dir.join("history.jsonl").exists());
     }
@@ -690,12 +670,12 @@ mod tests {
         );
         std::fs::remove_dir(dir.join(FILE)).unwrap();
         std::fs::write(dir.join(FILE), old).unwrap();
-        assert_eq!(load(&dir, &names()).record, record());
+        assert_eq!(load(&dir).record, record());
     }
 
     fn judge(text: &[u8]) -> Option<Record> {
         let body = parse(std::str::from_utf8(text).ok()?).ok()?;
-        Some(body.into_record(&names()))
+        Some(body.into_record())
     }
 
     #[test]
@@ -723,13 +703,13 @@ mod tests {
         fn any_record_comes_back(
             groups in prop::collection::vec((any::<u64>(), any::<u64>(), any::<bool>(), any::<u64>()), 0..5),
             wishes in prop::collection::vec((0..4u8, any::<u64>(), any::<u32>(), any::<bool>()), 0..5),
-            vifs in prop::collection::vec((any::<[u8; 6]>(), any::<bool>()), 2),
+            vifs in prop::collection::vec((any::<u64>(), any::<[u8; 6]>(), any::<bool>()), 2),
         ) {
             let side = |first| if first { Side::First } else { Side::Second };
             let record = Record {
                 groups: groups
                     .into_iter()
-                    .map(|(name, epoch, first, highest)| GroupRecord { name, token: Token { epoch, holder: side(first) }, highest })
+                    .map(|(id, epoch, first, highest)| GroupRecord { id: GroupId(id), token: Token { epoch, holder: side(first) }, highest })
                     .collect(),
                 wishes: wishes
                     .into_iter()
@@ -737,12 +717,12 @@ mod tests {
                         let subject = match kind {
                             0 => WishSubject::Maintenance,
                             1 | 2 => WishSubject::Standby(side(kind == 1)),
-                            _ => WishSubject::Stopped(group),
+                            _ => WishSubject::Stopped(GroupId(group)),
                         };
                         Wish { subject, count, on }
                     })
                     .collect(),
-                vifs: vifs.into_iter().map(|(mac, proven)| VifRecord { mac, proven }).collect(),
+                vifs: vifs.into_iter().map(|(id, mac, proven)| VifRecord { id: VifId(id), mac, proven }).collect(),
             };
             prop_assert_eq!(judge(render(&names(), &record).as_bytes()), Some(record));
         }

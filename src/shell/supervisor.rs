@@ -162,12 +162,12 @@ fn line(view: &View, names: &Names) -> String {
         Side::Second => Side::First,
     };
     let (me, peer) = (names.node(view.me), names.node(peer));
-    let mut places: Vec<(String, Vec<&str>)> = Vec::new();
-    for (group, names) in view.groups.iter().zip(&names.groups) {
-        let place = place(group, peer);
+    let mut places: Vec<(String, Vec<String>)> = Vec::new();
+    for group in &view.groups {
+        let (place, name) = (place(group, peer), names.group(group.id));
         match places.iter_mut().find(|(known, _)| *known == place) {
-            Some((_, groups)) => groups.push(&names.name),
-            None => places.push((place, vec![&names.name])),
+            Some((_, groups)) => groups.push(name),
+            None => places.push((place, vec![name])),
         }
     }
     let places = places.into_iter();
@@ -209,6 +209,7 @@ fn place(group: &GroupView, peer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::GroupId;
     use crate::shell::status::sample::{NOW, Sample};
     use crate::testing::TestDir;
     use crate::wire::heartbeat::Readiness;
@@ -357,9 +358,10 @@ mod tests {
         let mut add = |name: &str, role, peer| {
             let mut group = sample.view.groups[0].clone();
             (group.role, group.peer) = (role, Some((peer, able)));
+            group.id = GroupId::of(name);
             sample.view.groups.push(group);
             let mut names = sample.names.groups[0].clone();
-            names.name = name.into();
+            (names.id, names.name) = (GroupId::of(name), name.into());
             sample.names.groups.push(names);
         };
         add("db", Role::Stopped, Role::Active);

@@ -7,10 +7,11 @@ use crate::agents::vip::{Presence, Vif, VipError, VipSet, VipTarget};
 use crate::core::event::{self, Outcome};
 use crate::core::setup::{CEDED, LIFETIME};
 use crate::core::time::Time;
+use crate::id::{GroupId, Place, ResourceId};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 /// The sets of VIPs, and the means to change them.
@@ -32,9 +33,6 @@ struct Set {
     /// Those that somebody deleted since.
     lost: Vec<IpAddr>,
 }
-
-/// Which resource: its group's index, and its own in the group.
-pub type Place = (usize, usize);
 
 /// The VIPs of each resource that has any, each with its VIP interface.
 pub type Targets = BTreeMap<Place, Vec<(IpAddr, usize)>>;
@@ -117,8 +115,8 @@ impl Vips {
     }
 
     /// A group's VIPs with their VIP interfaces.
-    pub fn of_group(&self, group: usize) -> impl Iterator<Item = (IpAddr, usize)> {
-        let sets = self.sets.range((group, 0)..(group + 1, 0));
+    pub fn of_group(&self, group: GroupId) -> impl Iterator<Item = (IpAddr, usize)> {
+        let sets = self.sets.range(places_of(group));
         sets.flat_map(|(_, set)| set.targets.iter().copied())
     }
 
@@ -173,8 +171,8 @@ impl Vips {
     }
 
     /// The renewal of a group's VIPs, in parts between which heartbeats find room.
-    pub fn renewals(&self, group: usize, forever: bool, asked: Time) -> Vec<Renewal> {
-        let sets = self.sets.range((group, 0)..(group + 1, 0));
+    pub fn renewals(&self, group: GroupId, forever: bool, asked: Time) -> Vec<Renewal> {
+        let sets = self.sets.range(places_of(group));
         let parts = sets.flat_map(|(place, set)| set.vips.parts().map(|part| (*place, part)));
         let renewal = |(place, part)| Renewal {
             place,
@@ -206,8 +204,8 @@ impl Vips {
     }
 
     /// Announces a group's VIPs from the beginning.
-    pub fn announce(&mut self, group: usize, vifs: &[Vif], now: Time) {
-        for (_, set) in self.sets.range_mut((group, 0)..(group + 1, 0)) {
+    pub fn announce(&mut self, group: GroupId, vifs: &[Vif], now: Time) {
+        for (_, set) in self.sets.range_mut(places_of(group)) {
             if set.started {
                 set.vips.announce_now(micros(now));
             }
@@ -263,6 +261,15 @@ impl Set {
         self.started = false;
         self.lost.clear();
     }
+}
+
+/// Every place that a resource of the group may have.
+fn places_of(group: GroupId) -> RangeInclusive<Place> {
+    let place = |resource| Place {
+        group,
+        resource: ResourceId(resource),
+    };
+    place(0)..=place(u64::MAX)
 }
 
 fn homes(targets: &Targets) -> HashMap<IpAddr, (Place, usize)> {

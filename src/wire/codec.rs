@@ -21,7 +21,7 @@
 //! +                                                               +
 //! |                                                               |
 //! +---------------+---------------+---------------+---------------+  20
-//! |lowest version |highest version|. . . . . G S N| groups, n ≤ 32|
+//! |lowest version |highest version|. . . . . G S N| groups, n ≤ 20|
 //! +---------------+---------------+---------------+---------------+  24
 //! |                     interval, µs, not zero                    |
 //! +---------------------------------------------------------------+  28
@@ -59,6 +59,7 @@ use super::heartbeat::*;
 use super::key::{Keyring, MAC_LEN};
 use super::reader::Reader;
 use super::tlv;
+use crate::id::GroupId;
 use std::fmt;
 use std::time::Duration;
 
@@ -172,7 +173,7 @@ fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
     out.extend(heartbeat.echo.incarnation.to_be_bytes());
     out.extend(heartbeat.echo.sequence.to_be_bytes());
     for group in groups {
-        out.extend(group.name.to_be_bytes());
+        out.extend(group.id.0.to_be_bytes());
         out.extend(group.token.epoch.to_be_bytes());
         out.push(
             group.role as u8
@@ -197,7 +198,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
     let at_count = reader.clone();
     let count = usize::from(reader.u8("number of groups")?);
     if count > MAX_GROUPS {
-        return Err(at_count.malformed("a number of groups up to 32"));
+        return Err(at_count.malformed("a number of groups up to 20"));
     }
     let at_interval = reader.clone();
     let interval = Duration::from_micros(reader.u32("interval")?.into());
@@ -216,7 +217,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
     for _ in 0..count {
         let at_group = reader.clone();
         let group = take_group(reader)?;
-        if groups.iter().any(|other| other.name == group.name) {
+        if groups.iter().any(|other| other.id == group.id) {
             return Err(at_group.malformed("a group not named before"));
         }
         groups.push(group);
@@ -235,7 +236,6 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
         solicit: flags & SOLICIT != 0,
         goodbye: flags & GOODBYE != 0,
         groups,
-        gateway: GatewayReport::default(),
         wishes: Vec::new(),
         vifs: Vec::new(),
         request: None,
@@ -246,7 +246,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
 }
 
 fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
-    let name = reader.u64("group name")?;
+    let id = GroupId(reader.u64("group name")?);
     let epoch = reader.u64("epoch")?;
     let at_state = reader.clone();
     let state = reader.u8("group state")?;
@@ -259,7 +259,7 @@ fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
         _ => return Err(at_state.malformed("a known role")),
     };
     Ok(GroupReport {
-        name,
+        id,
         token: Token {
             epoch,
             holder: side(state & HOLDER_IS_SECOND != 0),
@@ -292,20 +292,21 @@ fn bit(set: bool, bit: u8) -> u8 {
 mod tests {
     use super::super::ethernet::hex;
     use super::*;
+    use crate::id::VifId;
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
-        4841 6862 6472 c839 f056 cf86 a2a2 cb81 3844 e0a7
+        4841 6862 3b26 c895 6c96 122a 38bb 6595 27d1 6f94
         0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
         1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
         4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 02
         3a 6eb0 790f 39ac 87 00 0000 0000 0000 05 28
         01 0004 8000 4003
         02 0010 0000 0000 0000 00aa 0000 0000 0000 00bb
-        03 0008 0000 000c 0000 000b
-        05 0021 02
-            0200 0000 000a c000 0201
-            0200 0000 000c 2001 0db8 0000 0000 0000 0000 0000 0001
+        05 0041 02
+            0000 0000 0000 00e0 0200 0000 000a 0000 000c 0000 000b c000 0201
+            0000 0000 0000 00e1 0200 0000 000c 0000 0000 0000 0000
+            2001 0db8 0000 0000 0000 0000 0000 0001
         06 000d 0000 004d 01 4b5e 57f6 eb2f 42b9
         08 0008 0000 0000 00d1 6e57
         09 0005 302e 312e 30
@@ -314,7 +315,7 @@ mod tests {
 
     fn fixture() -> Heartbeat {
         let web = GroupReport {
-            name: hash("web"),
+            id: GroupId::of("web"),
             token: Token {
                 epoch: 4,
                 holder: Side::First,
@@ -326,7 +327,7 @@ mod tests {
             fail_count: 0,
         };
         let data = GroupReport {
-            name: hash("data"),
+            id: GroupId::of("data"),
             token: Token {
                 epoch: 5,
                 holder: Side::Second,
@@ -361,30 +362,33 @@ mod tests {
             solicit: true,
             goodbye: false,
             groups: vec![web, data],
-            gateway: GatewayReport {
-                asked: 12,
-                answered: 11,
-            },
             wishes: vec![
                 wish(WishSubject::Maintenance, 2, true),
                 wish(WishSubject::Standby(Side::Second), 1, false),
-                wish(WishSubject::Stopped(hash("data")), 3, true),
-                wish(WishSubject::Stopped(hash("gone")), 1, true),
+                wish(WishSubject::Stopped(GroupId::of("data")), 3, true),
+                wish(WishSubject::Stopped(GroupId::of("gone")), 1, true),
             ],
             vifs: vec![
                 VifReport {
+                    id: VifId(0xe0),
                     mac: [2, 0, 0, 0, 0, 0x0a],
                     address: [192, 0, 2, 1].into(),
+                    gateway: GatewayReport {
+                        asked: 12,
+                        answered: 11,
+                    },
                 },
                 VifReport {
+                    id: VifId(0xe1),
                     mac: [2, 0, 0, 0, 0, 0x0c],
                     address: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
+                    gateway: GatewayReport::default(),
                 },
             ],
             request: Some(Request {
                 number: 77,
                 verb: RequestVerb::Failover,
-                group: hash("web"),
+                group: Some(GroupId::of("web")),
             }),
             answer: Some(Answer {
                 number: 76,
@@ -486,7 +490,7 @@ mod tests {
         assert_eq!(changed(|bytes| bytes[20] = 4), malformed(20, range));
         assert_eq!(
             changed(|bytes| bytes[23] = 33),
-            malformed(23, "a number of groups up to 32")
+            malformed(23, "a number of groups up to 20")
         );
         assert_eq!(
             changed(|bytes| bytes[24..28].fill(0)),
@@ -524,7 +528,6 @@ mod tests {
         }
         let expected = Heartbeat {
             challenges: vec![],
-            gateway: GatewayReport::default(),
             wishes: vec![],
             vifs: vec![],
             request: None,
@@ -551,22 +554,22 @@ mod tests {
         let twice = "a TLV type not seen before";
         assert_eq!(
             changed(|bytes| bytes.extend([8, 0, 0])),
-            malformed(262, twice)
+            malformed(283, twice)
         );
         let unknown = [200, 0, 0, 200, 0, 0];
         assert_eq!(
             changed(|bytes| bytes.extend(unknown)),
-            malformed(265, twice)
+            malformed(286, twice)
         );
     }
 
     #[test]
     fn truncated_tlvs_are_malformed() {
         let whole = "as many bytes as the TLV's length says";
-        assert_eq!(changed(|bytes| bytes.truncate(261)), malformed(252, whole));
+        assert_eq!(changed(|bytes| bytes.truncate(282)), malformed(273, whole));
         assert_eq!(
             changed(|bytes| bytes.push(200)),
-            malformed(263, "TLV length")
+            malformed(284, "TLV length")
         );
     }
 

@@ -1,5 +1,6 @@
 //! The heartbeat: what a node tells its peer, on every path, every interval and at every change.
 
+use crate::id::{GroupId, VifId};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -34,13 +35,11 @@ pub struct Heartbeat {
     pub solicit: bool,
     /// The sender is leaving: it has stopped everything and will be silent. Clearance until heard again.
     pub goodbye: bool,
-    /// Per group, by hash of its name. At most [`MAX_GROUPS`].
+    /// Per group. At most [`MAX_GROUPS`].
     pub groups: Vec<GroupReport>,
-    /// What the sender last learnt about its gateways.
-    pub gateway: GatewayReport,
     /// The operator's lasting wishes, merged by both nodes.
     pub wishes: Vec<Wish>,
-    /// The sender's VIP interfaces, in the order of ha.toml. At most [`MAX_VIFS`].
+    /// The sender's VIP interfaces. At most [`MAX_VIFS`].
     pub vifs: Vec<VifReport>,
     /// A one-shot command for the receiver, repeated until it is answered.
     pub request: Option<Request>,
@@ -139,8 +138,8 @@ pub enum Readiness {
 /// What a node says about one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupReport {
-    /// Hash of the group's name ([`hash`]).
-    pub name: u64,
+    /// Which.
+    pub id: GroupId,
     /// The token as the sender knows it, persisted.
     pub token: Token,
     /// The sender is working on clearance against the receiver, or may begin to at any moment because it
@@ -156,7 +155,7 @@ pub struct GroupReport {
     pub fail_count: u16,
 }
 
-/// What a node says about its gateways, and about the peer's question "do *you* reach yours?".
+/// What a node says about a VIP interface's gateways, and about the peer's question "do *you* reach yours?".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GatewayReport {
     /// The sender's latest question, counted from 1; 0 is none.
@@ -185,17 +184,21 @@ pub enum WishSubject {
     Maintenance,
     /// That node takes nothing.
     Standby(Side),
-    /// That group (hash of its name) runs nowhere.
-    Stopped(u64),
+    /// That group runs nowhere.
+    Stopped(GroupId),
 }
 
 /// One of the sender's VIP interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VifReport {
+    /// Which.
+    pub id: VifId,
     /// Its hardware address.
     pub mac: [u8; 6],
     /// The sender's own address on it, for the path of last resort. Unspecified (`0.0.0.0`): none yet.
     pub address: IpAddr,
+    /// What the sender last learnt about its gateways.
+    pub gateway: GatewayReport,
 }
 
 /// A one-shot command to the peer.
@@ -205,8 +208,8 @@ pub struct Request {
     pub number: u32,
     /// What to do.
     pub verb: RequestVerb,
-    /// On which group (hash of its name); 0 is all.
-    pub group: u64,
+    /// On which group; None: all of them.
+    pub group: Option<GroupId>,
 }
 
 /// What a [`Request`] asks for.
@@ -231,7 +234,7 @@ pub struct Answer {
 }
 
 /// Most groups in a heartbeat.
-pub const MAX_GROUPS: usize = 32;
+pub const MAX_GROUPS: usize = 20;
 /// Most VIP interfaces in a heartbeat.
 pub const MAX_VIFS: usize = 8;
 /// Most challenges in a heartbeat.

@@ -10,22 +10,22 @@
 //!  1 standing    per group, in the frame's order: u16,                   Barred, 0
 //!                bits 15-14 readiness, 13-0 fail count
 //!  2 challenges  up to 4 times: incarnation u64, sequence u64            none
-//!  3 gateway     asked u32, answered u32                                 0, 0
-//!  4 wishes      up to 35 times: head u8, count u32, [name u64]          none
+//!  4 wishes      up to 23 times: head u8, count u32, [name u64]          none
 //!                head: bit 7 on, bit 6 a name follows, bits 5-0 subject:
 //!                without a name  0 maintenance, 1 standby first node,
 //!                                2 standby second node,
-//!                                32-63 the frame's group 0-31 stopped
+//!                                32-51 the frame's group 0-19 stopped
 //!                with a name     0 the group so named stopped
 //!  5 vifs        families u8: bit i is 1 if entry i is IPv6;             none
-//!                up to 8 times: MAC 6 bytes, address 4 or 16 bytes
-//!  6 request     number u32, verb u8, group u64                          none
+//!                up to 8 times: id u64, MAC 6 bytes, of its gateways
+//!                asked u32 and answered u32, address 4 or 16 bytes
+//!  6 request     number u32, verb u8, group u64 (0: all)                 none
 //!  7 answer      number u32, accepted u8 (0 or 1), text                  none
 //!  8 digest      u64                                                     0
 //!  9 software    text                                                    empty
 //! ```
 //!
-//! **Room.** With everything at its limit a heartbeat has 1397 of its 1400 bytes: that is why the
+//! **Room.** With everything at its limit a heartbeat has 1226 of its 1400 bytes. The
 //! fail count has fourteen bits (a larger one is said as 16383) and why a wish names a reported
 //! group by its place. Were it ever more, the answer's text would be cut to what is left, and wishes
 //! about groups that the sender does not report would be left out from the end.
@@ -33,6 +33,7 @@
 use super::codec::Reject;
 use super::heartbeat::*;
 use super::reader::Reader;
+use crate::id::{GroupId, VifId};
 use std::mem;
 use std::net::IpAddr;
 
@@ -41,7 +42,6 @@ pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupRepor
     put_tlv(out, STANDING, &standing(groups));
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
     put_tlv(out, HEARD_PATHS, &heard_paths(heartbeat.heard_paths));
-    put_tlv(out, GATEWAY, &gateway(heartbeat.gateway));
     put_tlv(out, VIFS, &vifs(&heartbeat.vifs));
     put_tlv(out, REQUEST, &request(heartbeat.request));
     put_tlv(out, DIGEST, &digest(heartbeat.digest));
@@ -73,12 +73,6 @@ pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result
         match kind {
             STANDING => take_standing(&mut value, &mut heartbeat.groups)?,
             CHALLENGES => heartbeat.challenges = take_challenges(&mut value)?,
-            GATEWAY => {
-                heartbeat.gateway = GatewayReport {
-                    asked: value.u32("gateway question")?,
-                    answered: value.u32("gateway answer")?,
-                }
-            }
             HEARD_PATHS => heartbeat.heard_paths = value.u8("heard paths")?,
             WISHES => heartbeat.wishes = take_wishes(&mut value, &heartbeat.groups)?,
             VIFS => heartbeat.vifs = take_vifs(&mut value)?,
@@ -98,7 +92,6 @@ pub(super) const DEFAULT_READINESS: Readiness = Readiness::Barred;
 
 const STANDING: u8 = 1;
 const CHALLENGES: u8 = 2;
-const GATEWAY: u8 = 3;
 const WISHES: u8 = 4;
 const VIFS: u8 = 5;
 const REQUEST: u8 = 6;
@@ -178,16 +171,6 @@ fn take_challenges(value: &mut Reader<'_>) -> Result<Vec<Echo>, Reject> {
     Ok(challenges)
 }
 
-fn gateway(gateway: GatewayReport) -> Vec<u8> {
-    match gateway {
-        GatewayReport {
-            asked: 0,
-            answered: 0,
-        } => Vec::new(),
-        GatewayReport { asked, answered } => [asked.to_be_bytes(), answered.to_be_bytes()].concat(),
-    }
-}
-
 fn wishes(wishes: &[Wish], groups: &[GroupReport], room: usize) -> Vec<u8> {
     let wishes = wishes.get(..MAX_WISHES).unwrap_or(wishes);
     let subjects = wishes.iter().map(|wish| wish_subject(wish.subject, groups));
@@ -204,22 +187,22 @@ fn wishes(wishes: &[Wish], groups: &[GroupReport], room: usize) -> Vec<u8> {
         }
         value.push(subject | if wish.on { ON } else { 0 });
         value.extend(wish.count.to_be_bytes());
-        value.extend(name.into_iter().flat_map(u64::to_be_bytes));
+        value.extend(name.into_iter().flat_map(|id| id.0.to_be_bytes()));
     }
     value
 }
 
 /// The head of a wish without its bit 7, and the name that follows, if the group is not reported.
-fn wish_subject(subject: WishSubject, groups: &[GroupReport]) -> (u8, Option<u64>) {
+fn wish_subject(subject: WishSubject, groups: &[GroupReport]) -> (u8, Option<GroupId>) {
     match subject {
         WishSubject::Maintenance => (MAINTENANCE, None),
         WishSubject::Standby(Side::First) => (STANDBY_FIRST, None),
         WishSubject::Standby(Side::Second) => (STANDBY_SECOND, None),
-        WishSubject::Stopped(name) => {
+        WishSubject::Stopped(id) => {
             let mut places = (STOPPED_AT..).zip(groups);
-            match places.find(|(_, group)| group.name == name) {
+            match places.find(|(_, group)| group.id == id) {
                 Some((place, _)) => (place, None),
-                None => (NAMED, Some(name)),
+                None => (NAMED, Some(id)),
             }
         }
     }
@@ -232,7 +215,7 @@ fn take_wishes(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Wis
         let count = value.u32("count of a wish")?;
         let name = match head & NAMED {
             0 => None,
-            _ => Some(value.u64("name in a wish")?),
+            _ => Some(GroupId(value.u64("name in a wish")?)),
         };
         let subject = match (head & !(ON | NAMED), name) {
             (MAINTENANCE, None) => WishSubject::Maintenance,
@@ -240,7 +223,7 @@ fn take_wishes(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Wis
             (STANDBY_SECOND, None) => WishSubject::Standby(Side::Second),
             (0, Some(name)) => WishSubject::Stopped(name),
             (place @ STOPPED_AT.., None) => match groups.get(usize::from(place - STOPPED_AT)) {
-                Some(group) => WishSubject::Stopped(group.name),
+                Some(group) => WishSubject::Stopped(group.id),
                 None => continue,
             },
             _ => continue,
@@ -267,7 +250,10 @@ fn vifs(vifs: &[VifReport]) -> Vec<u8> {
     });
     let mut value = vec![families];
     for vif in vifs {
+        value.extend(vif.id.0.to_be_bytes());
         value.extend(vif.mac);
+        value.extend(vif.gateway.asked.to_be_bytes());
+        value.extend(vif.gateway.answered.to_be_bytes());
         match vif.address {
             IpAddr::V4(address) => value.extend(address.octets()),
             IpAddr::V6(address) => value.extend(address.octets()),
@@ -287,12 +273,22 @@ fn take_vifs(value: &mut Reader<'_>) -> Result<Vec<VifReport>, Reject> {
         if value.is_empty() {
             break;
         }
+        let id = VifId(value.u64("id of a VIP interface")?);
         let mac = value.array("MAC of a VIP interface")?;
+        let gateway = GatewayReport {
+            asked: value.u32("gateway question")?,
+            answered: value.u32("gateway answer")?,
+        };
         let address = match families >> place & 1 {
             0 => IpAddr::from(value.array::<4>("IPv4 address of a VIP interface")?),
             _ => IpAddr::from(value.array::<16>("IPv6 address of a VIP interface")?),
         };
-        vifs.push(VifReport { mac, address });
+        vifs.push(VifReport {
+            id,
+            mac,
+            address,
+            gateway,
+        });
     }
     Ok(vifs)
 }
@@ -303,7 +299,7 @@ fn request(request: Option<Request>) -> Vec<u8> {
     };
     let mut value = request.number.to_be_bytes().to_vec();
     value.push(request.verb as u8);
-    value.extend(request.group.to_be_bytes());
+    value.extend(request.group.map_or(0, |id| id.0).to_be_bytes());
     value
 }
 
@@ -311,6 +307,7 @@ fn take_request(value: &mut Reader<'_>) -> Result<Option<Request>, Reject> {
     let number = value.u32("number of a request")?;
     let verb = value.u8("verb of a request")?;
     let group = value.u64("group of a request")?;
+    let group = (group != 0).then_some(GroupId(group));
     let verb = match verb {
         1 => RequestVerb::Failover,
         2 => RequestVerb::Clear,
@@ -376,9 +373,9 @@ fn clip(text: &str, longest: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn group(name: u64) -> GroupReport {
+    fn group(id: u64) -> GroupReport {
         GroupReport {
-            name,
+            id: GroupId(id),
             token: Token {
                 epoch: 0,
                 holder: Side::First,
@@ -442,8 +439,8 @@ mod tests {
             on: true,
         };
         let all = [
-            wish(WishSubject::Stopped(8)),
-            wish(WishSubject::Stopped(9)),
+            wish(WishSubject::Stopped(GroupId(8))),
+            wish(WishSubject::Stopped(GroupId(9))),
             wish(WishSubject::Maintenance),
         ];
         let left = |room| {
@@ -465,7 +462,7 @@ mod tests {
 
     #[test]
     fn what_a_newer_node_appends_is_ignored() {
-        let vif = [0, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1];
+        let vif = [[0].as_slice(), &[7; 22], &[192, 0, 2, 1]].concat();
         let nine = [&vif[..1], &vif[1..].repeat(9)].concat();
         let vifs = take_vifs(&mut Reader::new(&nine)).unwrap();
         assert_eq!(vifs.len(), MAX_VIFS);

@@ -1351,14 +1351,14 @@ key = "00112233445566778899aabbccddeeff""#,
 #[test]
 fn more_groups_than_a_heartbeat_tells_of_are_refused() {
     let mut text = BASE.to_owned();
-    for i in 1..33 {
+    for i in 1..21 {
         let resource = format!("[[group.resource]]\nvip = \"192.168.10.{}/24\"\n", 100 + i);
         text.push_str(&format!(
             "[[group]]\nname = \"g{i}\"\n{resource}interface = \"eth0\"\n"
         ));
     }
-    let told = r#"ha.toml:179:1: 33 groups: more than 32
-179 | [[group]]
+    let told = r#"ha.toml:119:1: 21 groups: more than 20
+119 | [[group]]
     | ^^^^^^^^^
     put resources that may run together into one group; a group holds any number of VIPs"#;
     assert_eq!(parse(&text).unwrap_err().to_string(), told);

@@ -5,9 +5,7 @@ use crate::lab::{Lab, Outcome};
 use crate::net::{HEARTBEAT_PORT, Host, Wire};
 use crate::sys::{self, within};
 use crate::toml::{KEY, Settings};
-use ha_appliance::wire::heartbeat::{
-    Echo, GatewayReport, GroupReport, Heartbeat, Role, Side, Versions, hash,
-};
+use ha_appliance::wire::heartbeat::{Echo, GroupReport, Heartbeat, Role, Side, Versions, hash};
 use ha_appliance::wire::{Keyring, decode, encode};
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -100,7 +98,6 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         solicit: false,
         goodbye: false,
         groups: vec![],
-        gateway: GatewayReport::default(),
         wishes: Vec::new(),
         vifs: Vec::new(),
         request: None,

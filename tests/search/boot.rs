@@ -48,7 +48,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
     let incarnation = new_incarnation(world, side);
     let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
     if rules.bounds.best_effort {
-        node.describe_vifs(vec![vif(side)]);
+        node.describe_vifs(&[vif(side)]);
     }
     Some(if again { node.restarted() } else { node })
 }

@@ -1,7 +1,7 @@
 //! The properties, each with the sentence of the design that it checks.
 
 use super::moves::Rules;
-use super::setup::lifetime;
+use super::setup::{group as group_id, index, lifetime};
 use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
@@ -153,16 +153,18 @@ pub fn action(
             .iter()
             .enumerate()
             .try_for_each(|(group, report)| said(world, side, group, report, rules)),
-        Action::Start { group, .. } => {
-            started(world, side, before, node, event, *group, rules)?;
-            meddled(side, node, *group, action, rules)
+        Action::Start(place) => {
+            let group = index(place.group);
+            started(world, side, before, node, event, group, rules)?;
+            meddled(side, node, group, action, rules)
         }
-        Action::Stop { group, .. } | Action::Cede { group, .. } => {
-            meddled(side, node, *group, action, rules)
+        Action::Stop(place) | Action::Cede(place) => {
+            meddled(side, node, index(place.group), action, rules)
         }
         Action::Renew { group, forever } => {
-            let (_, token) = node.stands(*group);
-            let ceded = world.seat(side).groups[*group].resources[0].ceded > 0;
+            let (_, token) = node.stands(*group).expect("it is configured");
+            let group = index(*group);
+            let ceded = world.seat(side).groups[group].resources[0].ceded > 0;
             if (token.holder != side && !forever) || ceded {
                 return rules.broken(
                     Property::RenewedByRight,
@@ -171,7 +173,7 @@ pub fn action(
             }
             Ok(())
         }
-        Action::Clear { .. } if node.view().maintenance => rules.broken(
+        Action::Clear(_) if node.view().maintenance => rules.broken(
             Property::HandsOff,
             format!("{side:?} seeks clearance in maintenance"),
         ),
@@ -338,7 +340,7 @@ fn started(
     rules: &Rules,
 ) -> Result<(), Broken> {
     let seat = world.seat(side);
-    let (_, token) = node.stands(group);
+    let (_, token) = node.stands(group_id(group)).expect("it is configured");
     let saved = seat.disk.groups.get(group).map(|g| g.token);
     // (A grant withdrawn in this step may still be there: with it the node would know less, not more.)
     if saved.map_or(0, |s| s.epoch) < token.epoch && !(seat.seen.forgetful || seat.seen.unwritable)
@@ -392,7 +394,7 @@ fn meddled(
         return rules.broken(Property::HandsOff, how);
     }
     let barred = view.standby[side as usize] || view.leaving || view.groups[group].stopped;
-    if barred && matches!(action, Action::Start { .. }) {
+    if barred && matches!(action, Action::Start(_)) {
         let how = format!("{side:?} may not run it: {action:?}");
         return rules.broken(Property::Barred, how);
     }

@@ -1,12 +1,11 @@
 //! Deliberate defects, to see the search find them. Each makes the node believe what a broken rule
 //! would make it believe, by changing what it hears or what the world does: the core stays as it is.
 
-use super::setup::name;
+use super::setup::{group, place};
 use super::world::{Mind, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::event::Action;
-use ha_appliance::core::group::resource_op;
 use ha_appliance::wire::heartbeat::{Heartbeat, Request, RequestVerb, Role, Side, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +76,14 @@ impl Defect {
                 }
             }
             Defect::HigherEpoch => {
-                let (_, own) = receiver.node.stands(0);
+                let (_, own) = receiver.node.stands(group(0)).expect("it is configured");
                 heartbeat.groups[0].token = own;
             }
             Defect::Nags => {
                 heartbeat.request = Some(Request {
                     number: heartbeat.sequence as u32,
                     verb: RequestVerb::Failover,
-                    group: heartbeat.groups[0].name,
+                    group: Some(heartbeat.groups[0].id),
                 });
             }
             _ => {}
@@ -94,10 +93,10 @@ impl Defect {
     /// What a node seems to want.
     pub fn pretend(self, world: &World, side: Side, node: &Node, actions: &mut Vec<Action>) {
         let here = world.seat(side).groups[0].resources[0];
-        let (op, group, resource) = (resource_op(name(0), 1), 0, 0);
+        let first = place(0, 0);
         let wrong = |token: &mut Token| token.epoch += token.epoch % 2;
         match self {
-            Defect::EarlyProof if actions.iter().any(|a| matches!(a, Action::Cede { .. })) => {
+            Defect::EarlyProof if actions.iter().any(|a| matches!(a, Action::Cede(_))) => {
                 for action in actions {
                     if let Action::Send(heartbeat) = action {
                         heartbeat.groups[0].proven_stopped = true;
@@ -115,7 +114,7 @@ impl Defect {
                 for action in actions {
                     match action {
                         Action::Send(heartbeat) => wrong(&mut heartbeat.groups[0].token),
-                        Action::Persist { record, .. } => wrong(&mut record.groups[0].token),
+                        Action::Persist(record) => wrong(&mut record.groups[0].token),
                         _ => {}
                     }
                 }
@@ -124,7 +123,7 @@ impl Defect {
                 let gives =
                     |a: &Action| matches!(a, Action::Send(h) if h.groups[0].token.holder != side);
                 if here.ceded > 0 && actions.iter().any(gives) {
-                    let forever = false;
+                    let (group, forever) = (first.group, false);
                     actions.push(Action::Renew { group, forever });
                 }
             }
@@ -139,18 +138,10 @@ impl Defect {
                 }
             }
             Defect::Meddles if node.view().maintenance && here.runs && here.doing.is_none() => {
-                actions.push(Action::Stop {
-                    op,
-                    group,
-                    resource,
-                });
+                actions.push(Action::Stop(first));
             }
             Defect::Disobeys if node.view().standby[side as usize] && !here.runs => {
-                actions.push(Action::Start {
-                    op,
-                    group,
-                    resource,
-                });
+                actions.push(Action::Start(first));
             }
             _ => {}
         }

@@ -343,7 +343,7 @@ impl Healer {
             h.wishes.iter().any(maintenance) || h.groups.iter().any(|g| g.role == Role::Failed)
         });
         let known = match view {
-            Some(view) => view.probe_proven.iter().all(|p| *p),
+            Some(view) => view.vifs.iter().all(|v| v.probe_proven),
             None => proven(&seat.disk),
         };
         known && !stuck && !last_word

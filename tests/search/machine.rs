@@ -2,10 +2,11 @@
 
 use super::defect::Defect;
 use super::moves::{Crash, Rules, leased};
-use super::setup::{ceded, lifetime};
+use super::setup::{ceded, index, indices, lifetime};
 use super::world::{Doing, ENDLESS, Letter, News, Resource, World};
 use ha_appliance::core::event::Action;
 use ha_appliance::core::record::Record;
+use ha_appliance::id::Place;
 use ha_appliance::wire::heartbeat::{Heartbeat, Role, Side};
 use std::sync::Arc;
 
@@ -13,34 +14,26 @@ use std::sync::Arc;
 pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, rules: &Rules) {
     match action {
         Action::Send(heartbeat) => send(world, side, heartbeat, lost, rules),
-        Action::Persist { record, .. } => {
+        Action::Persist(record) => {
             let seat = world.seat_mut(side);
             seat.writing = Some(Arc::new(record.clone()));
             seat.fresh = true;
         }
-        Action::Look {
-            group, resource, ..
-        } => begin_work(world, side, (*group, *resource), Doing::Look, rules),
-        Action::Start {
-            group, resource, ..
-        } => {
-            begin_work(world, side, (*group, *resource), Doing::Start, rules);
-            world.seat_mut(side).groups[*group].by_right = true;
+        Action::Look(place) => begin_work(world, side, *place, Doing::Look, rules),
+        Action::Start(place) => {
+            begin_work(world, side, *place, Doing::Start, rules);
+            world.seat_mut(side).groups[index(place.group)].by_right = true;
         }
-        Action::Stop {
-            group, resource, ..
-        } => begin_work(world, side, (*group, *resource), Doing::Stop, rules),
-        Action::Cede {
-            group, resource, ..
-        } => begin_work(world, side, (*group, *resource), Doing::Cede, rules),
+        Action::Stop(place) => begin_work(world, side, *place, Doing::Stop, rules),
+        Action::Cede(place) => begin_work(world, side, *place, Doing::Cede, rules),
         Action::Renew { group, forever } => {
-            let it = &mut world.seat_mut(side).groups[*group].resources[0];
+            let it = &mut world.seat_mut(side).groups[index(*group)].resources[0];
             lease(it, rules);
             if *forever {
                 it.left = ENDLESS;
             }
         }
-        Action::Clear { .. } => {
+        Action::Clear(_) => {
             world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
         }
         _ => {}
@@ -55,19 +48,18 @@ pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
             let reached = world.lan.reaches(side) || rules.defect == Some(Defect::BlindProbe);
             world.seat_mut(side).news.pong |= reached;
         }
-        Action::Probe { group } if joined && world.seat(other).powered => {
-            let has = leased(*group, rules) && world.seat(other).groups[*group].resources[0].runs;
+        Action::Probe(group) if joined && world.seat(other).powered => {
+            let group = index(*group);
+            let has = leased(group, rules) && world.seat(other).groups[group].resources[0].runs;
             let news = &mut world.seat_mut(side).news;
             news.peer = true;
-            news.claims[*group] |= has;
+            news.claims[group] |= has;
         }
-        Action::Start {
-            group, resource: 0, ..
-        }
-        | Action::Announce { group }
-            if joined && leased(*group, rules) && world.seat(other).mind.is_some() =>
+        Action::Start(place) if indices(*place).1 > 0 => {}
+        Action::Start(Place { group, .. }) | Action::Announce(group)
+            if joined && leased(index(*group), rules) && world.seat(other).mind.is_some() =>
         {
-            world.seat_mut(other).news.claims[*group] = true;
+            world.seat_mut(other).news.claims[index(*group)] = true;
         }
         _ => {}
     }
@@ -132,13 +124,8 @@ pub fn cede(it: &mut Resource, rules: &Rules) {
     }
 }
 
-fn begin_work(
-    world: &mut World,
-    side: Side,
-    (group, resource): (usize, usize),
-    doing: Doing,
-    rules: &Rules,
-) {
+fn begin_work(world: &mut World, side: Side, place: Place, doing: Doing, rules: &Rules) {
+    let (group, resource) = indices(place);
     let it = &mut world.seat_mut(side).groups[group].resources[resource];
     if doing == Doing::Start && rules.bounds.groups[group].leased(resource) {
         lease(it, rules);

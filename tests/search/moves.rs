@@ -171,7 +171,7 @@ pub fn next(world: &World, rules: &Rules, each: &mut dyn FnMut(Move, Result<Worl
             let writes = step.world.seat(side).writing.is_some()
                 || effects()
                     .take(after)
-                    .any(|a| matches!(a, Action::Persist { .. }));
+                    .any(|a| matches!(a, Action::Persist(_)));
             for how in crashes(writes) {
                 for lost in 0..if sent { losses } else { 1 } {
                     let cut = Some((after as u8, how));
@@ -432,13 +432,13 @@ pub fn effect(action: &Action) -> bool {
     matches!(
         action,
         Action::Send(_)
-            | Action::Persist { .. }
-            | Action::Look { .. }
-            | Action::Start { .. }
-            | Action::Stop { .. }
-            | Action::Cede { .. }
+            | Action::Persist(_)
+            | Action::Look(_)
+            | Action::Start(_)
+            | Action::Stop(_)
+            | Action::Cede(_)
             | Action::Renew { .. }
-            | Action::Clear { .. }
+            | Action::Clear(_)
             | Action::Exit
     )
 }

@@ -4,7 +4,9 @@ use super::bounds::Bounds;
 use ha_appliance::core::setup::{
     CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
 };
-use ha_appliance::wire::heartbeat::{Side, VifReport};
+use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
+use ha_appliance::wire::heartbeat::{GatewayReport, Side, VifReport};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// The most groups that a search has, and the most resources that a group has.
@@ -25,8 +27,8 @@ pub enum Kind {
 impl Kind {
     /// Its resources; the kernel ends those that are leased.
     pub fn resources(self) -> Vec<ResourceSetup> {
-        let resource = |name, leased, data| ResourceSetup {
-            name,
+        let resource = |id, leased, data| ResourceSetup {
+            id: ResourceId(id),
             exclusive: true,
             data,
             leased,
@@ -56,10 +58,35 @@ impl Kind {
 /// Longer than any search lasts.
 const NEVER: Duration = Duration::from_secs(86_400);
 
-/// The name of a group.
-pub fn name(group: usize) -> u64 {
-    7 + group as u64
+/// What a group is known by.
+pub fn group(index: usize) -> GroupId {
+    GroupId(7 + index as u64)
 }
+
+/// The same of a resource.
+pub fn place(index: usize, resource: usize) -> Place {
+    Place {
+        group: group(index),
+        resource: ResourceId(1 + resource as u64),
+    }
+}
+
+/// The index of a group.
+pub fn index(id: GroupId) -> usize {
+    id.0 as usize - 7
+}
+
+/// The index of a resource, with its group's.
+pub fn indices(place: Place) -> (usize, usize) {
+    (index(place.group), place.resource.0 as usize - 1)
+}
+
+/// The clients' network, and its gateway.
+pub const LAN: VifId = VifId(1);
+pub const GATEWAY: GatewayId = GatewayId {
+    vif: LAN,
+    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)),
+};
 
 /// Whose token a group's first one is: active on both, if there are two.
 pub fn preferred(group: usize) -> Side {
@@ -71,17 +98,18 @@ pub fn preferred(group: usize) -> Side {
 pub fn setup(me: Side, bounds: &Bounds) -> Setup {
     let interval = bounds.interval();
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
-    let group = |(index, kind): (usize, &Kind)| {
+    let vifs: Vec<VifId> = bounds.best_effort.then_some(LAN).into_iter().collect();
+    let of_kind = |(index, kind): (usize, &Kind)| {
         let mut resources = kind.resources();
         for it in &mut resources {
             (it.start_timeout, it.stop_timeout) = (patience, patience);
         }
         GroupSetup {
-            name: name(index),
+            id: group(index),
             prefer: Some(preferred(index)),
             failback: Failback::Manual,
             resources,
-            vifs: (0..bounds.best_effort as usize).collect(),
+            vifs: vifs.clone(),
         }
     };
     Setup {
@@ -102,8 +130,8 @@ pub fn setup(me: Side, bounds: &Bounds) -> Setup {
             misses: 2,
             dampening: 2 * interval,
         },
-        vifs: bounds.best_effort as usize,
-        groups: bounds.groups.iter().enumerate().map(group).collect(),
+        groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
+        vifs,
         sources: !bounds.best_effort as usize,
     }
 }
@@ -116,6 +144,8 @@ pub fn mac(side: Side) -> [u8; 6] {
 /// What a machine tells of its interface there.
 pub fn vif(side: Side) -> VifReport {
     VifReport {
+        id: LAN,
+        gateway: GatewayReport::default(),
         mac: mac(side),
         address: [192, 0, 2, 1 + side as u8].into(),
     }

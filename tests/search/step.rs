@@ -7,11 +7,10 @@ use super::check::{self, Broken};
 use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Move, Order, Rules, What, effect, spend};
-use super::setup::{mac, name};
+use super::setup::{GATEWAY, LAN, group as group_id, mac, place};
 use super::world::{Doing, Mind, NOW, Resource, World};
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
-use ha_appliance::core::group::resource_op;
+use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
 
@@ -47,8 +46,8 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             boot = Some(new_node(&mut world, side, disk, rules)?);
             let mut events = vec![];
             if rules.bounds.best_effort {
-                events.push(Event::Carrier { vif: 0, up: true });
-                events.push(Event::Gateways(vec![0]));
+                events.push(Event::Carrier { vif: LAN, up: true });
+                events.push(Event::Gateways(vec![GATEWAY]));
             }
             events.push(Event::LinkUp);
             (side, events)
@@ -72,7 +71,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             done,
         } => {
             let outcome = ended(&mut world, side, (group, resource), done, rules)?;
-            let op = resource_op(name(group as usize), u64::from(resource) + 1);
+            let op = Op::Resource(place(group.into(), resource.into()));
             (side, vec![finished(op, outcome)])
         }
         What::Expired { side, group } => {
@@ -106,21 +105,21 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 power_off(&mut world, side.other(), reached);
             }
             world.seat_mut(side).asking = false;
-            (side, vec![finished(OpId(1_000_001), Outcome::Done)])
+            (side, vec![finished(Op::Source(0), Outcome::Done)])
         }
         What::Refused(side) => {
             spend(&mut world.left, |l| &mut l.failures)?;
             world.seat_mut(side).asking = false;
-            (side, vec![finished(OpId(1_000_001), failed())])
+            (side, vec![finished(Op::Source(0), failed())])
         }
         What::Order(side, order) => {
             spend(&mut world.left, |l| &mut l.commands)?;
             let command = match order {
-                Order::Failover(group) => Command::Failover(Some(group as usize)),
+                Order::Failover(group) => Command::Failover(Some(group_id(group.into()))),
                 Order::Leave => Command::Leave,
                 Order::Standby(whose, on) => Command::Standby(whose, on),
                 Order::Maintenance(on) => Command::Maintenance(on),
-                Order::Stopped(group, on) => Command::Stopped(group as usize, on),
+                Order::Stopped(group, on) => Command::Stopped(group_id(group.into()), on),
                 Order::Clear => Command::Clear(None),
                 Order::ConfirmFenced => Command::ConfirmFenced,
             };
@@ -237,7 +236,7 @@ impl Step {
             .enumerate()
             .take(rules.bounds.groups.len())
         {
-            let (role, token) = node.stands(index);
+            let (role, token) = node.stands(group_id(index)).expect("it is configured");
             // What is being handed over, and is withdrawn, runs on.
             let ceding = |r: &Resource| r.ceded > 0 || r.doing == Some(Doing::Cede);
             let runs =
@@ -257,20 +256,20 @@ fn news(world: &mut World, side: Side, rules: &Rules) -> Vec<Event> {
         news.claims = Default::default();
     }
     let claim = |subject| Event::Claim {
-        vif: 0,
+        vif: LAN,
         subject,
         mac: mac(side.other()),
     };
     let mut events = vec![];
     if news.pong {
-        let (gateway, stamp) = (0, NOW);
+        let (gateway, stamp) = (GATEWAY, NOW);
         events.push(Event::Pong { gateway, stamp });
     }
     if news.peer {
         events.push(claim(Claimed::PeerAddress));
     }
     let claims = news.claims.iter().enumerate().filter(|(_, c)| **c);
-    events.extend(claims.map(|(group, _)| claim(Claimed::Vip(group))));
+    events.extend(claims.map(|(group, _)| claim(Claimed::Vip(group_id(group)))));
     events
 }
 
@@ -295,7 +294,7 @@ fn written(world: &mut World, what: What, rules: &Rules) -> Option<Event> {
         store(world, side, record);
     }
     let outcome = if done { Outcome::Done } else { failed() };
-    Some(finished(OpId(1_000_000), outcome))
+    Some(finished(Op::Persist, outcome))
 }
 
 fn ended(
@@ -356,13 +355,12 @@ fn gone(world: &mut World, side: Side, group: u8, resource: u8) -> Option<(Side,
 
 fn lost(group: u8, resource: u8) -> Event {
     Event::Lost {
-        group: group as usize,
-        resource: resource as usize,
+        place: place(group.into(), resource.into()),
         why: String::new(),
     }
 }
 
-fn finished(op: OpId, outcome: Outcome) -> Event {
+fn finished(op: Op, outcome: Outcome) -> Event {
     Event::Finished { op, outcome }
 }
 

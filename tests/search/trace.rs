@@ -102,7 +102,7 @@ fn said(heartbeat: &Heartbeat) -> String {
 pub fn told(action: &Action) -> String {
     match action {
         Action::Send(heartbeat) => format!("send {}", said(heartbeat)),
-        Action::Persist { record, .. } => {
+        Action::Persist(record) => {
             let groups = record.groups.iter();
             let groups = groups.map(|g| format!("{} highest {}", g.token, g.highest));
             format!("persist {}", groups.collect::<Vec<_>>().join("; "))

@@ -2,16 +2,14 @@
 
 use super::defect::Defect;
 use super::machine::{Job, Resource};
-use super::world::{Item, World, mac};
-use ha_appliance::core::event::{Action, Claimed, Event, OpId, Outcome, Presence};
+use super::world::{Item, World, gateway_at, mac};
+use ha_appliance::core::event::{Action, Claimed, Event, Op, Outcome, Presence};
 use ha_appliance::core::setup::{CEDED, LIFETIME};
 use ha_appliance::core::time::Time;
+use ha_appliance::id::{Place, VifId};
 use ha_appliance::wire::encode;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// The operation of a write; the core has one at a time.
-pub const PERSIST: OpId = OpId(1_000_000);
 
 /// The kernel's timer may come so much early or late.
 pub const FUZZ: i64 = 250_000;
@@ -48,8 +46,7 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 }
             }
         }
-        Action::Persist { op, record } => {
-            assert_eq!(op, PERSIST);
+        Action::Persist(record) => {
             let disk = &mut world.machines[m].disk;
             assert!(disk.writing.is_none(), "two writes at once");
             disk.writing = Some(record);
@@ -63,11 +60,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             let life = world.machines[m].life;
             world.later(after, Item::Written { of: m, life, fails });
         }
-        Action::Look {
-            op,
-            group,
-            resource,
-        } => {
+        Action::Look(place) => {
+            let (group, resource) = world.machines[m].find(place);
             let machine = &world.machines[m];
             let mut jobs = machine.jobs.iter();
             let busy = jobs.any(|job| (job.group, job.resource) == (group, resource));
@@ -76,23 +70,20 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 true => Presence::Running,
                 false => Presence::Absent,
             };
-            finish(world, m, op, Outcome::Found(presence));
+            finish(world, m, place, Outcome::Found(presence));
         }
-        Action::Start {
-            op,
-            group,
-            resource,
-        } => operate(world, m, op, group, resource, true),
-        Action::Stop {
-            op,
-            group,
-            resource,
-        } => operate(world, m, op, group, resource, false),
-        Action::Cancel { op } => {
+        Action::Start(place) => operate(world, m, place, true),
+        Action::Stop(place) => operate(world, m, place, false),
+        Action::Cancel(op) => {
             // A job that hangs is killed; whether it had taken effect is anybody's guess.
-            let jobs = &mut world.machines[m].jobs;
-            if let Some(at) = jobs.iter().position(|job| job.op == op) {
-                let job = jobs.swap_remove(at);
+            let here = &world.machines[m];
+            let jobs = &here.jobs;
+            let place = |job: &Job| match op {
+                Op::Resource(place) => (job.group, job.resource) == here.find(place),
+                Op::Persist | Op::Source(_) => false,
+            };
+            if let Some(at) = jobs.iter().position(place) {
+                let job = world.machines[m].jobs.swap_remove(at);
                 world.machines[m].worked = world.now + 20_000;
                 if !job.on {
                     world.machines[m].bad_stop = world.now;
@@ -113,11 +104,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 );
             }
         }
-        Action::Cede {
-            op,
-            group,
-            resource,
-        } => {
+        Action::Cede(place) => {
+            let (group, resource) = world.machines[m].find(place);
             let fails = world.rng.chance(world.machines[m].stop_fails);
             let span = world.rng.between(-FUZZ, FUZZ) + CEDED.as_micros() as i64;
             let local = world.machines[m].clock.local(world.now);
@@ -131,15 +119,24 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 true => Outcome::Failed("it does not".into()),
                 false => Outcome::Done,
             };
-            finish(world, m, op, outcome);
+            finish(world, m, place, outcome);
         }
-        Action::Clear { op, .. } => clear(world, m, op),
-        Action::Renew { group, forever } => renew(world, m, group, forever),
-        Action::Announce { group } => announce(world, m, group),
-        Action::Probe { group } => probe(world, m, group),
+        Action::Clear(source) => clear(world, m, Op::Source(source)),
+        Action::Renew { group, forever } => {
+            let group = world.machines[m].group(group);
+            renew(world, m, group, forever)
+        }
+        Action::Announce(group) => {
+            let group = world.machines[m].group(group);
+            announce(world, m, group)
+        }
+        Action::Probe(group) => {
+            let group = world.machines[m].group(group);
+            probe(world, m, group)
+        }
         Action::Ping { gateway, stamp } => {
             let machine = &world.machines[m];
-            let (vif, up) = machine.gateways[gateway];
+            let (vif, up) = machine.gateways[gateway_at(gateway)];
             if up && machine.carriers[vif] {
                 let life = machine.life;
                 let after = world.rng.between(200, 900);
@@ -248,11 +245,11 @@ pub fn lie(world: &mut World, m: usize, group: usize, resource: usize) {
 
 /// Whoever watches a resource sees it come or go.
 pub fn tell(world: &mut World, m: usize, group: usize, resource: usize, on: bool, after: i64) {
+    let place = world.machines[m].name(group, resource);
     let event = match on {
-        true => Event::Appeared { group, resource },
+        true => Event::Appeared { place },
         false => Event::Lost {
-            group,
-            resource,
+            place,
             why: "gone".into(),
         },
     };
@@ -284,7 +281,8 @@ fn lease(world: &mut World, m: usize, forever: bool) -> Resource {
 }
 
 /// A start or a stop. A VIP's ends within its step; a service's takes its time, fails, or hangs.
-fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize, on: bool) {
+fn operate(world: &mut World, m: usize, place: Place, on: bool) {
+    let (group, resource) = world.machines[m].find(place);
     let leased = world.machines[m].catalogue[group].resources[resource].leased;
     let chance = if on {
         world.machines[m].start_fails
@@ -308,7 +306,7 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
         } else if !fails && !untold {
             switch(world, m, group, resource, on);
         }
-        finish(world, m, op, outcome);
+        finish(world, m, place, outcome);
         return;
     }
     let half = world.rng.chance(0.5); // a failed start may leave something running
@@ -331,7 +329,6 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
     world.machines[m].jobs.retain(|job| !same(job));
     world.machines[m].jobs.push(Job {
         number,
-        op,
         group,
         resource,
         on,
@@ -339,6 +336,7 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
         lies,
     });
     let life = world.machines[m].life;
+    let op = Op::Resource(place);
     let end = Event::Finished { op, outcome };
     world.later(
         after,
@@ -353,7 +351,7 @@ fn operate(world: &mut World, m: usize, op: OpId, group: usize, resource: usize,
 }
 
 /// A source of clearance: off for real, then verified; or it fails, before or after.
-fn clear(world: &mut World, m: usize, op: OpId) {
+fn clear(world: &mut World, m: usize, op: Op) {
     let life = world.machines[m].life;
     let off = world
         .rng
@@ -388,8 +386,9 @@ fn clear(world: &mut World, m: usize, op: OpId) {
 /// Gratuitous ARP: the peer hears it too.
 fn announce(world: &mut World, m: usize, group: usize) {
     if world.machines[m].vip(group).is_some() {
+        let id = world.machines[m].catalogue[group].id;
         for vif in world.machines[m].catalogue[group].vifs.clone() {
-            claim(world, 1 - m, vif, Claimed::Vip(group));
+            claim(world, 1 - m, vif, Claimed::Vip(id));
         }
     }
 }
@@ -397,7 +396,7 @@ fn announce(world: &mut World, m: usize, group: usize) {
 /// ARP requests, answered by the peer's kernel.
 fn probe(world: &mut World, m: usize, group: usize) {
     for vif in world.machines[m].catalogue[group].vifs.clone() {
-        let lan = world.topology.lans[vif];
+        let lan = world.topology.lans[vif.0 as usize];
         let asked = world.wire(lan, m).deliver(&mut world.rng);
         let there = &world.machines[1 - m];
         if asked.is_empty() || !there.kernel_runs() {
@@ -405,22 +404,24 @@ fn probe(world: &mut World, m: usize, group: usize) {
         }
         let has_vip = there.vip(group).is_some() && world.defect != Some(Defect::DeafArp);
         if has_vip {
-            claim(world, m, vif, Claimed::Vip(group));
+            let id = world.machines[m].catalogue[group].id;
+            claim(world, m, vif, Claimed::Vip(id));
         }
         claim(world, m, vif, Claimed::PeerAddress);
     }
 }
 
-fn claim(world: &mut World, to: usize, vif: usize, subject: Claimed) {
-    let mac = mac(1 - to, vif);
-    let lan = world.topology.lans[vif];
+fn claim(world: &mut World, to: usize, vif: VifId, subject: Claimed) {
+    let mac = mac(1 - to, vif.0 as usize);
+    let lan = world.topology.lans[vif.0 as usize];
     for after in world.wire(lan, 1 - to).deliver(&mut world.rng) {
         let event = Event::Claim { vif, subject, mac };
         world.later(after, Item::Machine { to, event });
     }
 }
 
-fn finish(world: &mut World, m: usize, op: OpId, outcome: Outcome) {
+fn finish(world: &mut World, m: usize, place: Place, outcome: Outcome) {
+    let op = Op::Resource(place);
     world.machines[m]
         .pending
         .push_back(Event::Finished { op, outcome });

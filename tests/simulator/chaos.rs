@@ -493,6 +493,7 @@ fn order(world: &mut World, m: usize, fault: Fault, commands: &mut u32) -> bool 
     }
     let groups = world.machines[m].catalogue.len();
     let group = world.rng.below(groups);
+    let group = world.machines[m].catalogue[group].id;
     let any = if world.rng.chance(0.3) {
         None
     } else {

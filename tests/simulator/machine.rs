@@ -4,11 +4,12 @@
 use super::clock::Clock;
 use super::net::Topology;
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Event, OpId};
+use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{GroupSetup, ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
+use ha_appliance::id::{GroupId, Place};
 use ha_appliance::wire::heartbeat::Versions;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -114,7 +115,6 @@ pub struct Resource {
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
     pub number: u64,
-    pub op: OpId,
     pub group: usize,
     pub resource: usize,
     pub on: bool,
@@ -227,21 +227,44 @@ impl Machine {
     /// A gateway answers it on some VIP interface of the group.
     pub fn reaches_any(&self, group: usize) -> bool {
         let mut vifs = self.catalogue[group].vifs.iter();
-        vifs.any(|vif| self.reaches(*vif))
+        vifs.any(|vif| self.reaches(vif.0 as usize))
     }
 
     /// A group's index in the configuration in force; None: it is not in it.
     pub fn place(&self, group: usize) -> Option<usize> {
-        let name = self.catalogue[group].name;
-        self.setup.groups.iter().position(|g| g.name == name)
+        let id = self.catalogue[group].id;
+        self.setup.groups.iter().position(|g| g.id == id)
     }
 
     /// A resource's index in the configuration in force.
     pub fn place_of(&self, group: usize, resource: usize) -> Option<(usize, usize)> {
         let place = self.place(group)?;
-        let name = self.catalogue[group].resources[resource].name;
+        let id = self.catalogue[group].resources[resource].id;
         let mut resources = self.setup.groups[place].resources.iter();
-        Some((place, resources.position(|r| r.name == name)?))
+        Some((place, resources.position(|r| r.id == id)?))
+    }
+
+    /// What a group of the catalogue is known by, and a resource of it.
+    pub fn name(&self, group: usize, resource: usize) -> Place {
+        let group = &self.catalogue[group];
+        Place {
+            group: group.id,
+            resource: group.resources[resource].id,
+        }
+    }
+
+    /// A group's index in the catalogue.
+    pub fn group(&self, id: GroupId) -> usize {
+        let mut all = self.catalogue.iter();
+        all.position(|g| g.id == id).expect("in the catalogue")
+    }
+
+    /// A resource's, with its group's.
+    pub fn find(&self, place: Place) -> (usize, usize) {
+        let group = self.group(place.group);
+        let mut all = self.catalogue[group].resources.iter();
+        let resource = all.position(|r| r.id == place.resource);
+        (group, resource.expect("in the catalogue"))
     }
 
     /// What the configuration in force no longer names is let go of: nobody's from then on.

@@ -7,7 +7,6 @@ pub mod clock;
 pub mod defect;
 pub mod machine;
 pub mod net;
-pub mod places;
 pub mod reload;
 pub mod rng;
 pub mod run;

@@ -39,7 +39,7 @@ pub fn reload(world: &mut World, m: usize) {
         let role = view.as_ref().map(|v| v.groups[index].role);
         role == Some(Role::Stopped)
     };
-    let kept = |group: &GroupSetup| wanted.groups.iter().any(|g| g.name == group.name);
+    let kept = |group: &GroupSetup| wanted.groups.iter().any(|g| g.id == group.id);
     let mut groups = machine.setup.groups.iter().enumerate();
     let refused = groups.any(|(index, group)| !kept(group) && !stopped(index));
     if machine.paused.is_some() || refused {
@@ -102,13 +102,13 @@ fn change(file: &mut Setup, catalogue: &[GroupSetup], rng: &mut Rng) {
 
 /// Takes a service out of the group, or puts it back in its place.
 fn toggle_service(group: &mut GroupSetup, catalogue: &[GroupSetup], rng: &mut Rng) {
-    let all = catalogue.iter().find(|g| g.name == group.name);
+    let all = catalogue.iter().find(|g| g.id == group.id);
     let all = &all.expect("in the catalogue").resources;
     let one = rng.pick(all);
-    let has = |name| group.resources.iter().any(|r| r.name == name);
+    let has = |id| group.resources.iter().any(|r| r.id == id);
     if !one.leased {
-        let wanted = |name| has(name) != (name == one.name);
-        let chosen = all.iter().filter(|r| wanted(r.name));
+        let wanted = |id| has(id) != (id == one.id);
+        let chosen = all.iter().filter(|r| wanted(r.id));
         group.resources = chosen.copied().collect();
     }
 }
@@ -117,7 +117,7 @@ fn told(file: &Setup) -> String {
     let groups = file.groups.iter();
     let groups: Vec<String> = groups
         .map(|g| {
-            let names: Vec<u64> = g.resources.iter().map(|r| r.name).collect();
+            let names: Vec<u64> = g.resources.iter().map(|r| r.id.0).collect();
             format!("{names:?}, prefers {:?}, {:?}", g.prefer, g.failback)
         })
         .collect();

@@ -151,10 +151,10 @@ fn repair(world: &mut World) {
         .tell(world.now, None, || "* the operator cleans up".into());
     let m = world.rng.below(2);
     let m = if world.machines[m].awake() { m } else { 1 - m };
-    let groups = world.machines[m].catalogue.len();
+    let groups = world.machines[m].catalogue.clone();
     let mut commands = vec![Command::Maintenance(false)];
     commands.extend([Side::First, Side::Second].map(|side| Command::Standby(side, false)));
-    commands.extend((0..groups).map(|g| Command::Stopped(g, false)));
+    commands.extend(groups.iter().map(|g| Command::Stopped(g.id, false)));
     commands.push(Command::Clear(None));
     for command in commands {
         world.feed(

@@ -22,6 +22,7 @@ use exception::Case;
 use ha_appliance::core::event::{Action, Change, Report};
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::time::Time;
+use ha_appliance::id::GroupId;
 use ha_appliance::wire::heartbeat::Role;
 use std::collections::BTreeMap;
 use tokens::Tokens;
@@ -37,7 +38,7 @@ pub struct Safety {
     pub excused: BTreeMap<Exception, (u32, i64)>,
     /// The last clearance that a source gave to it was a lie.
     pub lied_to: [bool; 2],
-    names: Vec<u64>,
+    groups: Vec<GroupId>,
     /// Per group, of its addresses and of its services; or of all of it.
     overlaps: Vec<[Option<Overlap>; 2]>,
     /// When each last decided to take the group, and by what right.
@@ -73,14 +74,14 @@ pub struct Overlap {
 }
 
 impl Safety {
-    pub fn new(names: Vec<u64>) -> Safety {
-        let groups = names.len();
+    pub fn new(groups: Vec<GroupId>) -> Safety {
+        let (groups, ids) = (groups.len(), groups);
         Safety {
             broken: None,
             fenced: false,
             excused: BTreeMap::new(),
             lied_to: [false; 2],
-            names,
+            groups: ids,
             overlaps: vec![[const { None }; 2]; groups],
             decisions: vec![[const { None }; 2]; groups],
             starting: vec![[false; 2]; groups],
@@ -104,7 +105,7 @@ impl Safety {
 
     /// A node's configuration no longer names a group, whose token it forgets.
     pub fn forgets(&mut self, m: usize, group: usize) {
-        self.tokens.forgets(m, self.names[group]);
+        self.tokens.forgets(m, self.groups[group]);
     }
 
     /// A living daemon reads a heartbeat sent then; a replay was sent before everything.
@@ -197,11 +198,12 @@ impl Safety {
                 change,
                 reason,
             }) => {
+                let group = machine.group(*group);
                 let takes = match change {
                     Change::Role(_, to) => {
-                        self.starting[*group][m] =
+                        self.starting[group][m] =
                             *to == Role::Starting && *reason != Reason::FoundRunning;
-                        self.starting[*group][m]
+                        self.starting[group][m]
                     }
                     Change::Token(token) => token.holder as usize == m,
                     _ => false,
@@ -209,18 +211,19 @@ impl Safety {
                 if !takes {
                     return;
                 }
-                (*group, reason.clone())
+                (group, reason.clone())
             }
-            Action::Start { group, .. } if !self.starting[*group][m] => {
-                let (Some(node), Some(place)) = (&machine.node, machine.place(*group)) else {
+            Action::Start(place) if !self.starting[machine.group(place.group)][m] => {
+                let group = machine.group(place.group);
+                let (Some(node), Some(place)) = (&machine.node, machine.place(group)) else {
                     return;
                 };
                 let it = &node.view().groups[place];
                 if it.role != Role::Starting || it.reason == Reason::FoundRunning {
                     return;
                 }
-                self.starting[*group][m] = true;
-                (*group, it.reason.clone())
+                self.starting[group][m] = true;
+                (group, it.reason.clone())
             }
             _ => return,
         };
@@ -245,7 +248,7 @@ impl Safety {
 
     /// Whose token gives way.
     fn loser(&self, group: usize) -> usize {
-        self.tokens.loser(self.names[group])
+        self.tokens.loser(self.groups[group])
     }
 
     fn find(&mut self, now: i64, found: String) {

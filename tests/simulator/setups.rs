@@ -3,6 +3,7 @@
 use super::net::{Medium, Topology};
 use super::rng::Rng;
 use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
+use ha_appliance::id::{GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
             misses: 3,
             dampening: Duration::from_secs(5),
         },
-        vifs: 1,
+        vifs: vec![VifId(0)],
         groups: groups.clone(),
         sources,
     };
@@ -86,12 +87,12 @@ pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
     let sources = 1 + rng.below(2);
     for setup in setups {
         setup.links = topology.links.len();
-        setup.vifs = lans.len();
+        setup.vifs = (0..lans.len() as u64).map(VifId).collect();
         setup.gateway.require_all = require_all;
         setup.wait_for_peer = wait_for_peer;
         setup.sources = setup.sources.min(1) * sources;
         for (index, group) in setup.groups.iter_mut().enumerate() {
-            group.vifs = on[index].clone();
+            group.vifs = on[index].iter().map(|&vif| VifId(vif as u64)).collect();
             group.failback = failbacks[index];
             if active_active {
                 group.prefer = Some([Side::First, Side::Second][index % 2]);
@@ -113,7 +114,7 @@ pub fn plain() -> [Setup; 2] {
         setup.groups[0].resources = vec![
             vip(),
             ResourceSetup {
-                name: 2,
+                id: ResourceId(2),
                 restarts: 1,
                 window: Duration::from_secs(600),
                 ..service()
@@ -131,8 +132,8 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
     let fail_expiry = rng
         .pick(&[None, Some(20), Some(3600)])
         .map(Duration::from_secs);
-    let service = |name| ResourceSetup {
-        name,
+    let service = |id| ResourceSetup {
+        id: ResourceId(id),
         restarts,
         window,
         fail_expiry,
@@ -157,17 +158,17 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
         _ => vec![vip()],
     };
     GroupSetup {
-        name: hash(name),
+        id: GroupId::of(name),
         prefer: rng.pick(&[None, Some(Side::First), Some(Side::Second)]),
         failback: rng.pick(&[Failback::Manual, Failback::After(Duration::from_secs(7))]),
         resources,
-        vifs: vec![0],
+        vifs: vec![VifId(0)],
     }
 }
 
 fn vip() -> ResourceSetup {
     ResourceSetup {
-        name: 1,
+        id: ResourceId(1),
         exclusive: true,
         data: false,
         leased: true,

@@ -31,26 +31,20 @@ impl Story {
 
 fn told(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Send(_) | Action::Look { .. } | Action::Ping { .. } | Action::Probe { .. } => {
+        Action::Send(_) | Action::Look(_) | Action::Ping { .. } | Action::Probe(_) => {
             return None;
         }
-        Action::Renew { forever: false, .. } | Action::Announce { .. } => return None,
-        Action::Renew { group, .. } => format!("renew group {group} for ever"),
-        Action::Persist { record, .. } => {
+        Action::Renew { forever: false, .. } | Action::Announce(_) => return None,
+        Action::Renew { group, .. } => format!("renew {group:?} for ever"),
+        Action::Persist(record) => {
             let tokens: Vec<_> = record.groups.iter().map(|g| g.token.to_string()).collect();
             format!("persist {}", tokens.join(", "))
         }
-        Action::Start {
-            group, resource, ..
-        } => format!("start {group}.{resource}"),
-        Action::Stop {
-            group, resource, ..
-        } => format!("stop {group}.{resource}"),
-        Action::Cede {
-            group, resource, ..
-        } => format!("cede {group}.{resource}"),
-        Action::Cancel { op } => format!("cancel {}", op.0),
-        Action::Clear { source, .. } => format!("ask source {source} for clearance"),
+        Action::Start(place) => format!("start {place:?}"),
+        Action::Stop(place) => format!("stop {place:?}"),
+        Action::Cede(place) => format!("cede {place:?}"),
+        Action::Cancel(op) => format!("cancel {op:?}"),
+        Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
         }
@@ -60,7 +54,7 @@ fn told(action: &Action) -> Option<String> {
             change,
             reason,
         }) => {
-            let group = group.map_or(String::new(), |g| format!("group {g} "));
+            let group = group.map_or(String::new(), |g| format!("{g:?} "));
             let change = match change {
                 Change::Peer(from, to) => format!("peer {from} -> {to}"),
                 Change::Role(from, to) => format!("{from:?} -> {to:?}"),

@@ -4,19 +4,20 @@
 use super::defect::Defect;
 use super::machine::{Ambush, Machine, Pause, Where};
 use super::net::{GOOD, Medium, Network, Topology};
-use super::places;
 use super::rng::Rng;
 use super::safety::Safety;
 use super::story::Story;
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Change, Event, Report};
+use ha_appliance::core::event::{Action, Change, Event, Op, Report};
 use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::setup::{GroupSetup, Setup};
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::{Role, Versions, VifReport};
+use ha_appliance::id::{GatewayId, Place, VifId};
+use ha_appliance::wire::heartbeat::{GatewayReport, Role, Versions, VifReport};
 use ha_appliance::wire::{Keyring, decode};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 /// Both machines and the network.
@@ -160,7 +161,7 @@ impl World {
         });
         World {
             now: 0,
-            safety: Safety::new(machines[0].setup.groups.iter().map(|g| g.name).collect()),
+            safety: Safety::new(machines[0].setup.groups.iter().map(|g| g.id).collect()),
             machines,
             network: [[GOOD; 2]; 4],
             paths: topology.paths(),
@@ -287,20 +288,25 @@ impl World {
             node = node.restarted();
         }
         let vifs = 0..self.topology.lans.len();
-        node.describe_vifs(
-            vifs.map(|vif| VifReport {
-                mac: mac(m, vif),
-                address: [192, 0, 2 + vif as u8, 1 + m as u8].into(),
-            })
-            .collect(),
-        );
+        let reports = vifs.map(|vif| VifReport {
+            id: VifId(vif as u64),
+            mac: mac(m, vif),
+            address: [192, 0, 2 + vif as u8, 1 + m as u8].into(),
+            gateway: GatewayReport::default(),
+        });
+        node.describe_vifs(&reports.collect::<Vec<_>>());
         machine.node = Some(node);
         let carriers: Vec<Event> = (machine.carriers.iter().enumerate())
-            .map(|(vif, up)| Event::Carrier { vif, up: *up })
+            .map(|(vif, up)| Event::Carrier {
+                vif: VifId(vif as u64),
+                up: *up,
+            })
             .collect();
         self.safety.started(now, m, &self.machines[m]);
         self.feed(m, Event::LinkUp);
-        self.feed(m, Event::Gateways(self.topology.gateways.clone()));
+        let gateways = self.topology.gateways.iter().enumerate();
+        let gateways = gateways.map(|(index, vif)| gateway(index, *vif));
+        self.feed(m, Event::Gateways(gateways.collect()));
         for event in carriers {
             self.feed(m, event);
         }
@@ -379,6 +385,7 @@ impl World {
     pub fn set_carrier(&mut self, m: usize, vif: usize, up: bool) {
         if self.machines[m].carriers[vif] != up {
             self.machines[m].carriers[vif] = up;
+            let vif = VifId(vif as u64);
             self.feed(m, Event::Carrier { vif, up });
         }
     }
@@ -452,9 +459,6 @@ impl World {
         if let Event::Setup(setup) = &event {
             self.configure(m, (**setup).clone());
         }
-        let Some(event) = places::to_daemon(&self.machines[m], event) else {
-            return;
-        };
         let machine = &mut self.machines[m];
         let local = machine.clock.local(now);
         let Some(node) = &mut machine.node else {
@@ -506,7 +510,6 @@ impl World {
     }
 
     fn act(&mut self, m: usize, action: Action) {
-        let action = places::from_daemon(&self.machines[m], action);
         self.story.act(self.now, m, &action);
         if self.machines[m].node.is_none() {
             return;
@@ -578,7 +581,7 @@ impl World {
                         ha_appliance::core::event::Outcome::Failed("no space left on device".into())
                     }
                 };
-                let op = super::agents::PERSIST;
+                let op = Op::Persist;
                 self.feed(of, Event::Finished { op, outcome });
             }
             Item::Operated {
@@ -622,7 +625,8 @@ impl World {
             } => {
                 let it = &self.machines[of].kernel[group][resource];
                 if it.on && it.lied.is_some() {
-                    self.feed(of, Event::Appeared { group, resource });
+                    let place = self.machines[of].name(group, resource);
+                    self.feed(of, Event::Appeared { place });
                 }
             }
             Item::PowerOff { of } => {
@@ -687,15 +691,9 @@ impl World {
             }
         }
         for (m, group, resource) in ended {
+            let place = self.machines[m].name(group, resource);
             let why = "expired".into();
-            self.feed(
-                m,
-                Event::Lost {
-                    group,
-                    resource,
-                    why,
-                },
-            );
+            self.feed(m, Event::Lost { place, why });
         }
     }
 
@@ -707,7 +705,7 @@ impl World {
         let reach = [0, 1].map(|m| {
             let machine = &self.machines[m];
             let mut vifs = machine.catalogue[0].vifs.iter();
-            machine.kernel_runs() && vifs.all(|vif| machine.reaches(*vif))
+            machine.kernel_runs() && vifs.all(|vif| machine.reaches(vif.0 as usize))
         });
         let serves = |m: usize| self.machines[m].vip(0).is_some() && self.machines[m].complete(0);
         if (0..2).any(|m| reach[m] && serves(m)) {
@@ -725,7 +723,7 @@ impl World {
         let is_bad = |medium: Medium, from| self.wire(medium, from).is_bad();
         let bad = [0, 1].map(|from| self.media.iter().all(|it| is_bad(*it, from)));
         let lans = &self.topology.lans;
-        let dead = |vif: &usize| (0..2).any(|from| is_bad(lans[*vif], from));
+        let dead = |vif: &VifId| (0..2).any(|from| is_bad(lans[vif.0 as usize], from));
         let groups = self.machines[0].catalogue.iter();
         let mute: Vec<bool> = groups.map(|g| g.vifs.iter().all(dead)).collect();
         self.safety.observe(self.now, &self.machines, bad, &mute);
@@ -748,14 +746,7 @@ pub fn mac(m: usize, vif: usize) -> [u8; 6] {
 /// it come from one agent, in order.
 fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
     match event {
-        Event::Lost {
-            group, resource, ..
-        }
-        | Event::Appeared { group, resource }
-            if !groups[*group].resources[*resource].leased =>
-        {
-            2
-        }
+        Event::Lost { place, .. } | Event::Appeared { place } if !leased(groups, *place) => 2,
         Event::Lost { .. } | Event::Appeared { .. } | Event::Reinstalled { .. } => 0,
         Event::Setup(_) => 0,
         Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
@@ -768,11 +759,35 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
     }
 }
 
+fn leased(groups: &[GroupSetup], place: Place) -> bool {
+    let mut groups = groups.iter().filter(|g| g.id == place.group);
+    groups.any(|g| {
+        let mut resources = g.resources.iter();
+        resources.any(|r| r.id == place.resource && r.leased)
+    })
+}
+
+/// What a gateway is known by.
+fn gateway(index: usize, vif: usize) -> GatewayId {
+    GatewayId {
+        vif: VifId(vif as u64),
+        address: [192, 0, 2, 100 + index as u8].into(),
+    }
+}
+
+/// The index of a gateway.
+pub fn gateway_at(id: GatewayId) -> usize {
+    match id.address {
+        IpAddr::V4(address) => usize::from(address.octets()[3] - 100),
+        IpAddr::V6(_) => unreachable!("none has such an address"),
+    }
+}
+
 /// The cession, and every change of the token.
 fn hands_over(action: &Action) -> bool {
     matches!(
         action,
-        Action::Cede { .. }
+        Action::Cede(_)
             | Action::Report(Report {
                 change: Change::Token(_),
                 ..
@@ -784,10 +799,10 @@ fn hands_over(action: &Action) -> bool {
 fn weighty(action: &Action) -> bool {
     matches!(
         action,
-        Action::Start { .. }
-            | Action::Stop { .. }
+        Action::Start(_)
+            | Action::Stop(_)
             | Action::Renew { .. }
-            | Action::Persist { .. }
-            | Action::Clear { .. }
+            | Action::Persist(_)
+            | Action::Clear(_)
     ) || hands_over(action)
 }

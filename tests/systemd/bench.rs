@@ -1,7 +1,8 @@
 //! The units that tests make, and the services under test, driven as the daemon drives them.
 
 use ha_appliance::config::{Check, Mode, Probe, Service};
-use ha_appliance::core::event::{Event, OpId, Outcome};
+use ha_appliance::core::event::{Event, Op, Outcome};
+use ha_appliance::id::{GroupId, Place, ResourceId};
 use ha_appliance::shell::services::Services;
 use smol::future::FutureExt;
 use smol::{LocalExecutor, Timer};
@@ -18,7 +19,6 @@ pub struct Bench {
     executor: Rc<LocalExecutor<'static>>,
     events: Rc<RefCell<VecDeque<Event>>>,
     pub services: Services,
-    ops: u64,
 }
 
 impl Bench {
@@ -33,7 +33,6 @@ impl Bench {
             services: Services::new(executor.clone(), Rc::clone(&events)),
             executor,
             events,
-            ops: 0,
         };
         bench.replace(services);
         bench
@@ -41,35 +40,28 @@ impl Bench {
 
     pub fn replace(&mut self, services: &[Service]) {
         let placed = services.iter().enumerate();
-        let placed = placed.map(|(group, service)| (group, 0, service.clone()));
+        let placed = placed.map(|(group, service)| (place(group), service.clone()));
         self.services.replace(placed.collect());
     }
 
     pub fn look(&mut self, group: usize) -> Outcome {
-        let op = self.op();
-        self.services.look((group, 0), op);
-        self.finished(op)
+        self.services.look(place(group));
+        self.finished(group)
     }
 
     pub fn start(&mut self, group: usize) -> Outcome {
-        let op = self.op();
-        self.services.start((group, 0), op);
-        self.finished(op)
+        self.services.start(place(group));
+        self.finished(group)
     }
 
     pub fn stop(&mut self, group: usize) -> Outcome {
-        let op = self.op();
-        self.services.stop((group, 0), op);
-        self.finished(op)
+        self.services.stop(place(group));
+        self.finished(group)
     }
 
-    pub fn op(&mut self) -> OpId {
-        self.ops += 1;
-        OpId(self.ops)
-    }
-
-    /// The end of that operation, before anything else happens.
-    pub fn finished(&self, op: OpId) -> Outcome {
+    /// The end of what is being done to the service of that group, before anything else happens.
+    pub fn finished(&self, group: usize) -> Outcome {
+        let op = Op::Resource(place(group));
         match self.next(Duration::from_secs(100)) {
             Some(Event::Finished { op: ended, outcome }) if ended == op => outcome,
             other => panic!("instead of the end of {op:?}: {other:?}"),
@@ -100,22 +92,26 @@ impl Bench {
     /// Why the service of that group was lost.
     pub fn lost(&self, group: usize, limit: Duration) -> String {
         match self.next(limit) {
-            Some(Event::Lost {
-                group: g,
-                resource: 0,
-                why,
-            }) if g == group => why,
+            Some(Event::Lost { place: of, why }) if of == place(group) => why,
             other => panic!("instead of a loss: {other:?}"),
         }
     }
 
     pub fn appeared(&self, group: usize, limit: Duration) {
-        let resource = 0;
-        assert_eq!(self.next(limit), Some(Event::Appeared { group, resource }));
+        let place = place(group);
+        assert_eq!(self.next(limit), Some(Event::Appeared { place }));
     }
 
     pub fn main_pid(&self, group: usize) -> i32 {
-        self.services.views()[&(group, 0)].main_pid.unwrap()
+        self.services.views()[&place(group)].main_pid.unwrap()
+    }
+}
+
+/// Of the service of that group.
+pub fn place(group: usize) -> Place {
+    Place {
+        group: GroupId(group as u64),
+        resource: ResourceId(0),
     }
 }
 

@@ -24,7 +24,7 @@ fn a_killed_service_is_lost_at_once_and_only_once() {
         // Restart=always was overridden: nobody but the core starts it.
         bench.silence(SECOND / 3);
         assert_eq!(property("t-simple.service", "ActiveState"), "failed");
-        assert!(!bench.services.views()[&(0, 0)].watched);
+        assert!(!bench.services.views()[&place(0)].watched);
     }
     let median = median(latencies);
     println!("SIGKILL to Lost: median {median:?}");
@@ -228,7 +228,7 @@ fn a_failing_check_is_a_loss_and_its_cure_a_restart() {
     bench.stop(0);
     assert_eq!(bench.start(0), Outcome::Done);
     bench.silence(SECOND);
-    let check = bench.services.views()[&(0, 0)].check.clone().unwrap();
+    let check = bench.services.views()[&place(0)].check.clone().unwrap();
     assert_eq!(check.error, None);
     let before = bench.main_pid(0);
     std::fs::remove_file("/var/www/html/index.html").unwrap();

@@ -38,7 +38,7 @@ fn every_type_starts_is_found_and_stops() {
         assert_eq!(bench.start(0), Outcome::Done, "{name}");
         assert_eq!(property(name, "ActiveState"), "active");
         assert_eq!(bench.look(0), Outcome::Found(Presence::Running), "{name}");
-        let view = bench.services.views()[&(0, 0)].clone();
+        let view = bench.services.views()[&place(0)].clone();
         assert!(view.state.starts_with("active"), "{view:?}");
         assert!(view.watched && view.installed == Some(true), "{view:?}");
         assert_eq!(bench.stop(0), Outcome::Done, "{name}");
@@ -108,7 +108,7 @@ fn what_is_not_there_or_masked_can_be_stopped_but_not_started() {
     for group in [0, 1] {
         assert_eq!(bench.look(group), Outcome::Found(Presence::Missing));
         assert_eq!(bench.stop(group), Outcome::Done);
-        assert_eq!(bench.services.views()[&(group, 0)].installed, Some(false));
+        assert_eq!(bench.services.views()[&place(group)].installed, Some(false));
     }
     assert_eq!(
         failed(bench.start(0)),
@@ -175,17 +175,16 @@ fn a_cancelled_start_ends_promptly_and_once() {
     );
     let mut bench = Bench::new(&[service("t-hangs.service")]);
     bench.look(0);
-    let op = bench.op();
-    bench.services.start((0, 0), op);
+    bench.services.start(place(0));
     bench.silence(SECOND / 3);
     assert_eq!(property("t-hangs.service", "ActiveState"), "activating");
     let (outcome, took) = timed(|| {
-        bench.services.cancel(op);
-        bench.finished(op)
+        bench.services.cancel(place(0));
+        bench.finished(0)
     });
     assert_eq!(failed(outcome), "cancelled");
     assert!(took < Duration::from_millis(20), "{took:?}");
-    bench.services.cancel(op);
+    bench.services.cancel(place(0));
     bench.silence(SECOND / 3);
     assert_eq!(bench.stop(0), Outcome::Done);
     assert_eq!(property("t-hangs.service", "ActiveState"), "inactive");
@@ -353,12 +352,11 @@ fn leaving_stops_services_from_within_our_own_stop() {
         while !std::path::Path::new("/run/t-leaving").exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let op = bench.op();
         if leaving {
             bench.services.leave();
         }
-        bench.services.stop((0, 0), op);
-        let (outcome, took) = timed(|| bench.finished(op));
+        bench.services.stop(place(0));
+        let (outcome, took) = timed(|| bench.finished(0));
         println!("leaving {leaving}: {took:?} {outcome:?}");
         assert_eq!(outcome, Outcome::Done);
         // Without it the stop waits for ours, and only the ladder's kill ends it.

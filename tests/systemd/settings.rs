@@ -66,10 +66,9 @@ fn a_new_configuration_keeps_the_watch_over_what_stays() {
     // It moves to another place, with other settings, while an operation is in flight.
     let mut changed = service("t-simple.service");
     changed.restarts = 7;
-    let op = bench.op();
-    bench.services.stop((0, 0), op);
+    bench.services.stop(place(0));
     bench.replace(&[changed]);
-    assert_eq!(bench.finished(op), Outcome::Done);
+    assert_eq!(bench.finished(0), Outcome::Done);
     kill(bench.main_pid(0), "KILL");
     assert_eq!(
         bench.lost(0, SECOND),

@@ -3,14 +3,16 @@
 #![allow(dead_code)] // each test binary uses its part
 
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Claimed, Command, Event, OpId, Outcome, Presence};
+use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{
     CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
 };
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::{Heartbeat, Side, VifReport, hash};
+use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
+use ha_appliance::wire::heartbeat::{GatewayReport, Heartbeat, Side, VifReport, hash};
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 pub const SIDES: [Side; 2] = [Side::First, Side::Second];
@@ -23,6 +25,13 @@ pub fn index(side: Side) -> usize {
 pub fn mac(side: Side) -> [u8; 6] {
     [2, 0, 0, 0, 0, 1 + side as u8]
 }
+
+/// The VIP interface, and the gateway there.
+pub const LAN: VifId = VifId(1);
+pub const GATEWAY: GatewayId = GatewayId {
+    vif: LAN,
+    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)),
+};
 
 /// A configuration as the defaults of ha.toml make it: one VIP per group, one gateway.
 pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
@@ -44,15 +53,15 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
             misses: 3,
             dampening: Duration::from_secs(5),
         },
-        vifs: 1,
+        vifs: vec![LAN],
         groups: groups
             .iter()
             .map(|(name, prefer, failback)| GroupSetup {
-                name: hash(name),
+                id: GroupId::of(name),
                 prefer: *prefer,
                 failback: *failback,
                 resources: vec![vip()],
-                vifs: vec![0],
+                vifs: vec![LAN],
             })
             .collect(),
         sources: 0,
@@ -61,7 +70,7 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
 
 pub fn vip() -> ResourceSetup {
     ResourceSetup {
-        name: hash("vip"),
+        id: ResourceId::of("vip"),
         exclusive: true,
         data: false,
         leased: true,
@@ -76,7 +85,7 @@ pub fn vip() -> ResourceSetup {
 /// A service as the defaults of ha.toml make it.
 pub fn service() -> ResourceSetup {
     ResourceSetup {
-        name: hash("service"),
+        id: ResourceId::of("service"),
         leased: false,
         restarts: 1,
         window: Duration::from_secs(600),
@@ -116,7 +125,7 @@ pub struct Machine {
 struct Job {
     ends: Time,
     /// None: the daemon that began it is no more.
-    op: Option<OpId>,
+    op: Option<Op>,
     group: usize,
     resource: usize,
     on: bool,
@@ -204,7 +213,9 @@ impl World {
             node = node.restarted();
         }
         machine.up = true;
-        node.describe_vifs(vec![VifReport {
+        node.describe_vifs(&[VifReport {
+            id: LAN,
+            gateway: GatewayReport::default(),
             mac: mac(side),
             address: [192, 0, 2, 1 + side as u8].into(),
         }]);
@@ -212,8 +223,8 @@ impl World {
         let up = machine.carrier;
         for event in [
             Event::LinkUp,
-            Event::Carrier { vif: 0, up },
-            Event::Gateways(vec![0]),
+            Event::Carrier { vif: LAN, up },
+            Event::Gateways(vec![GATEWAY]),
             Event::Tick,
         ] {
             self.step(side, event);
@@ -242,11 +253,11 @@ impl World {
         let group = 0;
         let forever = Time(i64::MAX);
         self.machines[index(side)].running[group][resource] = on.then_some(forever);
+        let place = self.machines[index(side)].place(group, resource);
         let event = match on {
-            true => Event::Appeared { group, resource },
+            true => Event::Appeared { place },
             false => Event::Lost {
-                group,
-                resource,
+                place,
                 why: "its process died".into(),
             },
         };
@@ -259,11 +270,8 @@ impl World {
     /// A service runs and does not do its work.
     pub fn fail_check(&mut self, side: Side, resource: usize) {
         let why = "its check failed".into();
-        let lost = Event::Lost {
-            group: 0,
-            resource,
-            why,
-        };
+        let place = self.machines[index(side)].place(0, resource);
+        let lost = Event::Lost { place, why };
         self.step(side, lost);
     }
 
@@ -273,7 +281,7 @@ impl World {
 
     pub fn set_carrier(&mut self, side: Side, up: bool) {
         self.machines[index(side)].carrier = up;
-        self.step(side, Event::Carrier { vif: 0, up });
+        self.step(side, Event::Carrier { vif: LAN, up });
     }
 
     /// Runs the world until then.
@@ -326,11 +334,9 @@ impl World {
                     let lease = &mut self.machines[index(side)].running[group][resource];
                     if lease.is_some_and(|until| until <= now) {
                         *lease = None;
-                        self.machines[index(side)].queue.push_back(Event::Lost {
-                            group,
-                            resource,
-                            why: "expired".into(),
-                        });
+                        let machine = &mut self.machines[index(side)];
+                        let (place, why) = (machine.place(group, resource), "expired".into());
+                        machine.queue.push_back(Event::Lost { place, why });
                     }
                 }
             }
@@ -397,13 +403,14 @@ impl World {
         let now = self.now;
         let peer = side.other();
         let machine = &mut self.machines[index(side)];
-        let done = |op: &OpId, ok: bool, why: &str| {
+        let done = |place: &Place, ok: bool, why: &str| {
             let outcome = if ok {
                 Outcome::Done
             } else {
                 Outcome::Failed(why.into())
             };
-            Some(Event::Finished { op: *op, outcome })
+            let op = Op::Resource(*place);
+            Some(Event::Finished { op, outcome })
         };
         match action {
             Action::Send(heartbeat) => {
@@ -419,7 +426,7 @@ impl World {
                 }
                 None
             }
-            Action::Persist { op, record } => {
+            Action::Persist(record) => {
                 if machine.disk_works {
                     machine.disk = record.clone();
                 }
@@ -427,74 +434,55 @@ impl World {
                     true => Outcome::Done,
                     false => Outcome::Failed("no space left on device".into()),
                 };
-                self.send(side, 2, Event::Finished { op: *op, outcome });
+                let op = Op::Persist;
+                self.send(side, 2, Event::Finished { op, outcome });
                 None
             }
-            Action::Look {
-                op,
-                group,
-                resource,
-            } => {
-                let presence = match machine.running[*group][*resource] {
+            Action::Look(place) => {
+                let (group, resource) = machine.find(*place);
+                let presence = match machine.running[group][resource] {
                     Some(_) => Presence::Running,
                     None => Presence::Absent,
                 };
                 Some(Event::Finished {
-                    op: *op,
+                    op: Op::Resource(*place),
                     outcome: Outcome::Found(presence),
                 })
             }
-            Action::Start {
-                op,
-                group,
-                resource,
-            } if !machine.leased(*group, *resource) && !machine.start_takes.is_zero() => {
-                machine.begin(now, *op, *group, *resource, true);
+            Action::Start(place) if machine.takes_time(*place, true) => {
+                machine.begin(now, *place, true);
                 None
             }
-            Action::Stop {
-                op,
-                group,
-                resource,
-            } if !machine.leased(*group, *resource) && !machine.stop_takes.is_zero() => {
-                machine.begin(now, *op, *group, *resource, false);
+            Action::Stop(place) if machine.takes_time(*place, false) => {
+                machine.begin(now, *place, false);
                 None
             }
-            Action::Start {
-                op,
-                group,
-                resource,
-            } => {
+            Action::Start(place) => {
                 if machine.start_works {
-                    machine.ceded.retain(|ceded| ceded != group);
-                    let until = if machine.leased(*group, *resource) {
+                    let (group, resource) = machine.find(*place);
+                    machine.ceded.retain(|ceded| *ceded != group);
+                    let until = if machine.leased(group, resource) {
                         now + LIFETIME
                     } else {
                         Time(i64::MAX)
                     };
-                    machine.running[*group][*resource] = Some(until);
+                    machine.running[group][resource] = Some(until);
                 }
-                done(op, machine.start_works, "no such interface")
+                done(place, machine.start_works, "no such interface")
             }
-            Action::Stop {
-                op,
-                group,
-                resource,
-            } => {
+            Action::Stop(place) => {
                 if machine.stop_works {
-                    machine.running[*group][*resource] = None;
+                    let (group, resource) = machine.find(*place);
+                    machine.running[group][resource] = None;
                 }
-                done(op, machine.stop_works, "operation not permitted")
+                done(place, machine.stop_works, "operation not permitted")
             }
-            Action::Cede {
-                op,
-                group,
-                resource,
-            } => {
-                let until = &mut machine.running[*group][*resource];
+            Action::Cede(place) => {
+                let (group, resource) = machine.find(*place);
+                let until = &mut machine.running[group][resource];
                 *until = until.map(|_| now + CEDED);
-                machine.ceded.push(*group);
-                done(op, true, "")
+                machine.ceded.push(group);
+                done(place, true, "")
             }
             Action::Renew { group, forever } => {
                 let lease = if *forever {
@@ -502,21 +490,23 @@ impl World {
                 } else {
                     now + LIFETIME
                 };
-                let resources = &machine.setup.groups[*group].resources;
-                let running = machine.running[*group].iter_mut().zip(resources);
+                let group = machine.group(*group);
+                let resources = &machine.setup.groups[group].resources;
+                let running = machine.running[group].iter_mut().zip(resources);
                 running
                     .filter(|(_, setup)| setup.leased)
                     .for_each(|(until, _)| *until = Some(lease)); // also what was deleted
                 None
             }
-            Action::Probe { group } => {
+            Action::Probe(id) => {
                 let passes = self.arp && self.machines.iter().all(|m| m.carrier);
                 let there = &self.machines[index(peer)];
+                let group = there.group(*id);
                 let mut subjects = vec![];
-                let vips = (there.running[*group].iter().enumerate())
-                    .filter(|(resource, on)| on.is_some() && there.leased(*group, *resource));
+                let vips = (there.running[group].iter().enumerate())
+                    .filter(|(resource, on)| on.is_some() && there.leased(group, *resource));
                 if passes && vips.count() > 0 {
-                    subjects.push(Claimed::Vip(*group));
+                    subjects.push(Claimed::Vip(*id));
                 }
                 if passes && there.node.is_some() {
                     subjects.push(Claimed::PeerAddress);
@@ -526,7 +516,7 @@ impl World {
                         side,
                         2,
                         Event::Claim {
-                            vif: 0,
+                            vif: LAN,
                             subject,
                             mac: mac(peer),
                         },
@@ -551,7 +541,7 @@ impl World {
                 machine.node = None;
                 None
             }
-            Action::Clear { op, .. } => {
+            Action::Clear(source) => {
                 let outcome = match self.source.clone()? {
                     Ok(()) => {
                         self.power_cut(peer);
@@ -559,16 +549,17 @@ impl World {
                     }
                     Err(why) => Outcome::Failed(why),
                 };
-                self.send(side, 50, Event::Finished { op: *op, outcome });
+                let op = Op::Source(*source);
+                self.send(side, 50, Event::Finished { op, outcome });
                 None
             }
-            Action::Cancel { op } => {
+            Action::Cancel(op) => {
                 machine.jobs.retain(|job| job.op != Some(*op));
                 let outcome = Outcome::Failed("cancelled".into());
                 self.send(side, 100, Event::Finished { op: *op, outcome });
                 None
             }
-            Action::Announce { .. } => None,
+            Action::Announce(_) => None,
             Action::Answer { .. } | Action::Report(_) => None,
         }
     }
@@ -607,7 +598,39 @@ impl Machine {
         self.setup.groups[group].resources[resource].leased
     }
 
-    fn begin(&mut self, now: Time, op: OpId, group: usize, resource: usize, on: bool) {
+    fn place(&self, group: usize, resource: usize) -> Place {
+        let group = &self.setup.groups[group];
+        Place {
+            group: group.id,
+            resource: group.resources[resource].id,
+        }
+    }
+
+    pub fn group(&self, id: GroupId) -> usize {
+        let mut groups = self.setup.groups.iter();
+        groups.position(|g| g.id == id).expect("it is configured")
+    }
+
+    /// The group and the resource, as the file counts them.
+    pub fn find(&self, place: Place) -> (usize, usize) {
+        let group = self.group(place.group);
+        let mut resources = self.setup.groups[group].resources.iter();
+        let resource = resources.position(|r| r.id == place.resource);
+        (group, resource.expect("it is configured"))
+    }
+
+    fn takes_time(&self, place: Place, on: bool) -> bool {
+        let (group, resource) = self.find(place);
+        let span = if on {
+            self.start_takes
+        } else {
+            self.stop_takes
+        };
+        !self.leased(group, resource) && !span.is_zero()
+    }
+
+    fn begin(&mut self, now: Time, place: Place, on: bool) {
+        let (group, resource) = self.find(place);
         let (span, works) = match on {
             true => (self.start_takes, self.start_works),
             false => (self.stop_takes, self.stop_works),
@@ -617,7 +640,7 @@ impl Machine {
             .retain(|job| (job.group, job.resource) != (group, resource));
         self.jobs.push(Job {
             ends: now + span,
-            op: Some(op),
+            op: Some(Op::Resource(place)),
             group,
             resource,
             on,

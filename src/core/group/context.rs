@@ -7,22 +7,16 @@ use super::*;
 pub struct Context<'a> {
     /// The step's time.
     pub now: Time,
-    /// The group's index.
-    pub index: usize,
     /// The node's configuration.
     pub node: &'a Setup,
     /// The group's configuration.
     pub setup: &'a GroupSetup,
     /// The peer.
     pub peer: &'a Peer,
-    /// The gateways.
-    pub gateways: &'a Gateways,
     /// The outside sources of clearance.
     pub sources: &'a Sources,
-    /// Carrier per VIP interface.
-    pub carriers: &'a [bool],
-    /// What is remembered of the peer per VIP interface.
-    pub vifs: &'a [VifRecord],
+    /// The VIP interfaces.
+    pub vifs: &'a Vifs,
     /// Maintenance is on.
     pub maintenance: bool,
     /// This node is in standby.
@@ -84,7 +78,7 @@ impl Context<'_> {
     /// taken over. None: it can ask no gateway, or need not fear the peer.
     pub(super) fn isolation_at(&self) -> Option<Time> {
         let vifs = &self.setup.vifs;
-        if !vifs.iter().any(|&vif| self.gateways.exist_on(vif)) {
+        if !vifs.iter().any(|&vif| self.vifs.has_gateway(vif)) {
             return None;
         }
         // The peer judges this node by this node's interval; while one was not reloaded they differ.
@@ -95,9 +89,7 @@ impl Context<'_> {
         // An answer that it gave without counting, while it contested nothing, began its probes anew.
         let answered = self.peer.answered().map(|at| at + detection - interval);
         // Or from a gateway that answers: a path to the peer that broke after that lost at most an interval more.
-        let answers = vifs
-            .iter()
-            .filter_map(|&vif| self.gateways.last_answer(vif));
+        let answers = vifs.iter().filter_map(|&vif| self.vifs.last_answer(vif));
         let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
         // While the peer was gone nobody was asked, and it takes over later than this.
         let returned = self.peer.returned().map(|at| at + self.node.interval);
@@ -125,7 +117,7 @@ impl Context<'_> {
             .setup
             .vifs
             .iter()
-            .map(|&vif| self.gateways.last_answer(vif));
+            .map(|&vif| self.vifs.last_answer(vif));
         answers.min().flatten()
     }
 
@@ -146,7 +138,7 @@ impl Context<'_> {
     pub(super) fn report(&self) -> Option<&GroupReport> {
         match self.peer.state() {
             PeerState::Alive | PeerState::OneWay | PeerState::Left => {
-                self.peer.group(self.setup.name)
+                self.peer.group(self.setup.id)
             }
             _ => None,
         }

@@ -1,33 +1,26 @@
 //! What happens to a group from outside: operations end, resources vanish or appear, operators clear.
 
-use super::resource::Op;
 use super::*;
 
 impl Group {
-    /// An operation of this group ended; false: it is none of this group's.
+    /// What was done to a resource ended.
     pub fn finished(
         &mut self,
         cx: &Context,
-        op: OpId,
-        outcome: &Outcome,
+        resource: usize,
+        outcome: Outcome,
         out: &mut Vec<Action>,
-    ) -> bool {
-        let names = cx.setup.resources.iter().map(|r| r.name);
-        let mut ops = names.map(|name| resource_op(cx.setup.name, name));
-        let Some(resource) = ops.position(|known| known == op) else {
-            return false;
-        };
+    ) {
         if let Some(op) = self.resources[resource].op.take() {
-            self.ended(cx, resource, op, outcome.clone(), out);
+            self.ended(cx, resource, op, outcome, out);
         }
-        true
     }
 
     fn ended(
         &mut self,
         cx: &Context,
         resource: usize,
-        op: Op,
+        op: Work,
         outcome: Outcome,
         out: &mut Vec<Action>,
     ) {
@@ -52,8 +45,9 @@ impl Group {
             (Kind::Start, _) if !wanted => {} // cancelled because of that, and about to be stopped
             (Kind::Start, Outcome::Done) if !op.cancelled => {
                 if let Some(since) = self.resources[resource].down_since.take() {
-                    let reason = Reason::Recovered(resource, cx.now.since(since));
-                    out.push(self.report(cx, Change::Notice, reason));
+                    let reason =
+                        Reason::Recovered(self.resources[resource].id, cx.now.since(since));
+                    out.push(self.report(Change::Notice, reason));
                 }
                 self.resources[resource].missing = false;
                 if self.phase == Phase::Starting(resource) {
@@ -68,14 +62,14 @@ impl Group {
             (Kind::Stop, _) if matches!(self.phase, Phase::Looking(_)) => {} // the look decides
             (Kind::Stop, outcome) => {
                 self.resources[resource].stuck = true;
-                self.reason = Reason::ResourceFailed(resource, text(outcome));
-                out.push(self.report(cx, Change::Notice, self.reason.clone()));
+                self.reason = Reason::ResourceFailed(self.resources[resource].id, text(outcome));
+                out.push(self.report(Change::Notice, self.reason.clone()));
             }
             (Kind::Cede, Outcome::Done) => {}
             (Kind::Cede, outcome) => {
                 // Then with a gap: stopped first.
-                let reason = Reason::ResourceFailed(resource, text(outcome));
-                out.push(self.report(cx, Change::Notice, reason));
+                let reason = Reason::ResourceFailed(self.resources[resource].id, text(outcome));
+                out.push(self.report(Change::Notice, reason));
                 if self.phase == (Phase::Ceding { granted: false }) {
                     self.stop(cx, self.reason.clone(), out);
                 }
@@ -95,14 +89,14 @@ impl Group {
         // Whoever stops the group, now or later, stops this too.
         self.resources[resource].present = true;
         if matches!(self.phase, Phase::Stopped | Phase::Looking(_)) && !cx.maintenance {
-            self.look(cx, Reason::StartedByHand(resource), out);
+            self.look(cx, Reason::StartedByHand(self.resources[resource].id), out);
         }
     }
 
     /// A stopped resource was installed or removed: a look finds out which.
     pub fn reinstalled(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
         if self.phase == Phase::Stopped && !cx.maintenance {
-            self.look(cx, Reason::Reinstalled(resource), out);
+            self.look(cx, Reason::Reinstalled(self.resources[resource].id), out);
         }
     }
 
@@ -119,9 +113,9 @@ impl Group {
             .is_none_or(|at| cx.now.since(at) >= RIVAL_QUIET);
         if self.leases_run(cx) && quiet {
             self.rival_at = Some(cx.now);
-            out.push(Action::Announce { group: cx.index });
+            out.push(Action::Announce(self.id));
             if !of_peer {
-                out.push(self.report(cx, Change::Notice, Reason::Rival(mac)));
+                out.push(self.report(Change::Notice, Reason::Rival(mac)));
             }
         }
     }
@@ -131,7 +125,7 @@ impl Group {
     pub fn reconfigured(&mut self, cx: &Context, out: &mut Vec<Action>) {
         let mut old = std::mem::take(&mut self.resources);
         for setup in &cx.setup.resources {
-            let known = old.iter().position(|r| r.name == setup.name);
+            let known = old.iter().position(|r| r.id == setup.id);
             let new = known.is_none();
             let mut resource = known.map_or_else(|| Resource::new(setup), |at| old.swap_remove(at));
             if new || (setup.exclusive && self.phase == Phase::Active) {

@@ -17,12 +17,12 @@ impl Group {
         note(self.stop_failed(), Fact::StopFailed);
         for &vif in &cx.setup.vifs {
             note(
-                !cx.carriers.get(vif).copied().unwrap_or(false),
+                !cx.vifs.find(vif).is_some_and(|v| v.carrier),
                 Fact::NoCarrier(vif),
             );
         }
         for &vif in &cx.setup.vifs {
-            match cx.gateways.state(vif, &cx.node.gateway) {
+            match cx.vifs.gateway(vif, &cx.node.gateway) {
                 Some(GatewayState::Pending) => note(true, Fact::GatewayPending(vif)),
                 Some(GatewayState::Dampened) => note(true, Fact::GatewayDampened(vif)),
                 Some(GatewayState::Lost) => note(true, Fact::GatewayLost(vif)),
@@ -32,11 +32,11 @@ impl Group {
         let spent = self.resources.iter().filter(|r| r.failures.spent);
         let failures = spent.fold(0u16, |n, r| n.saturating_add(r.failures.count));
         note(failures > 0, Fact::Failures(failures));
-        for (index, _) in self.resources.iter().enumerate().filter(|(_, r)| r.missing) {
-            note(true, Fact::Missing(index));
+        for resource in self.resources.iter().filter(|r| r.missing) {
+            note(true, Fact::Missing(resource.id));
         }
         if let Some(resource) = self.down_on_both(cx) {
-            note(true, Fact::Down(resource));
+            note(true, Fact::Down(self.resources[resource].id));
         }
         note(cx.unwritable, Fact::StateUnwritable);
         facts
@@ -46,7 +46,7 @@ impl Group {
     pub(super) fn facts_that_move(&self, cx: &Context) -> Vec<Fact> {
         let mut facts = self.facts(cx);
         facts.retain(|fact| match fact {
-            Fact::GatewayLost(_) => cx.gateways.loss_confirmed(),
+            Fact::GatewayLost(vif) => cx.vifs.loss_confirmed(*vif),
             Fact::GatewayPending(_) | Fact::GatewayDampened(_) => false,
             Fact::Failures(_) | Fact::Down(_) => self.failing(cx),
             _ => true,

@@ -43,7 +43,7 @@ impl Group {
                 && cx.setup.failback != Failback::Manual
                 && cx.setup.prefer == Some(cx.me().other());
         }
-        self.own_token(cx, token, reason, out);
+        self.own_token(token, reason, out);
         true
     }
 
@@ -168,18 +168,12 @@ impl Group {
         }
     }
 
-    pub(super) fn own_token(
-        &mut self,
-        cx: &Context,
-        token: Token,
-        reason: Reason,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn own_token(&mut self, token: Token, reason: Reason, out: &mut Vec<Action>) {
         self.token = token;
         self.pending = None;
         self.decided = None;
         self.operator_move = false;
-        out.push(self.report(cx, Change::Token(token), reason));
+        out.push(self.report(Change::Token(token), reason));
     }
 
     /// The disk has it, or cannot have it: what is granted or followed all the same, because

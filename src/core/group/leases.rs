@@ -12,12 +12,12 @@ impl Group {
         if cx.maintenance {
             if !self.endless {
                 self.endless = true;
-                out.push(renewal(cx, true));
+                out.push(self.renewal(true));
             }
         } else if cx.now.since(self.renewed_at) >= RENEWAL && !self.late(cx) && self.up_to_date(cx)
         {
             self.renewed_at = cx.now;
-            out.push(renewal(cx, false));
+            out.push(self.renewal(false));
         }
     }
 
@@ -59,11 +59,11 @@ impl Group {
     pub(super) fn late(&self, cx: &Context) -> bool {
         !self.endless && cx.now.since(self.renewed_at) > LATE
     }
-}
 
-pub(super) fn renewal(cx: &Context, forever: bool) -> Action {
-    Action::Renew {
-        group: cx.index,
-        forever,
+    fn renewal(&self, forever: bool) -> Action {
+        Action::Renew {
+            group: self.id,
+            forever,
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Group {
         self.limiter.moved(cx.now);
         self.phase = Phase::Ceding { granted: true };
         self.right = Right::None;
-        self.own_token(cx, token, Reason::HandedOver, out);
+        self.own_token(token, Reason::HandedOver, out);
         true
     }
 

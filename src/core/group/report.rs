@@ -8,7 +8,7 @@ impl Group {
     /// What the heartbeat says of it.
     pub fn heartbeat(&self, cx: &Context) -> GroupReport {
         GroupReport {
-            name: cx.setup.name,
+            id: self.id,
             token: self.token,
             // A node that does not hear its peer may have clearance from one moment to the next; one that
             // asked a source may learn that the peer, heard again meanwhile, was off. Were it to agree
@@ -22,9 +22,9 @@ impl Group {
     }
 
     /// What belongs on disk.
-    pub fn record(&self, name: u64) -> GroupRecord {
+    pub fn record(&self) -> GroupRecord {
         GroupRecord {
-            name,
+            id: self.id,
             token: self.pending.map_or(self.token, |p| p.token),
             highest: self.highest,
         }
@@ -35,6 +35,7 @@ impl Group {
         let facts = self.facts(cx);
         let report = cx.report();
         GroupView {
+            id: self.id,
             role: self.role(),
             since: self.since,
             reason: self.reason.clone(),
@@ -67,6 +68,7 @@ impl Group {
             None => ResourceState::Stopped,
         };
         ResourceView {
+            id: resource.id,
             state,
             fail_count: resource.failures.count,
             failure: resource.failures.why.clone(),

@@ -6,8 +6,8 @@ use super::*;
 /// One resource on this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Resource {
-    /// Its name's hash.
-    pub name: u64,
+    /// Its name.
+    pub id: ResourceId,
     /// It may be running.
     pub present: bool,
     /// It is not installed here, as far as the last look.
@@ -15,7 +15,7 @@ pub(super) struct Resource {
     /// Its stop failed.
     pub stuck: bool,
     /// What is being done to it, one thing at a time.
-    pub op: Option<Op>,
+    pub op: Option<Work>,
     /// To be started again while the group runs: when, and why.
     pub repair: Option<(Time, Reason)>,
     pub repaired_at: Option<Time>,
@@ -24,9 +24,9 @@ pub(super) struct Resource {
     pub failures: Failures,
 }
 
-/// An operation under way.
+/// What is being done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Op {
+pub(super) struct Work {
     pub kind: Kind,
     pub deadline: Time,
     pub cancelled: bool,
@@ -45,7 +45,7 @@ impl Resource {
     /// Nothing is known of it, so it may run.
     pub fn new(setup: &ResourceSetup) -> Resource {
         Resource {
-            name: setup.name,
+            id: setup.id,
             present: true,
             missing: false,
             stuck: false,
@@ -144,7 +144,7 @@ mod tests {
 
     fn setup(restarts: u32) -> ResourceSetup {
         ResourceSetup {
-            name: 1,
+            id: ResourceId(1),
             exclusive: true,
             data: false,
             leased: false,

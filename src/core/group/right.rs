@@ -82,7 +82,7 @@ impl Group {
                 (true, _) => Reason::ClearanceSought(cx.peer.state()),
                 (false, _) => Reason::ClearanceCancelled(cx.peer.state()),
             };
-            out.push(self.report(cx, Change::Clearance, reason));
+            out.push(self.report(Change::Clearance, reason));
         }
         given
     }
@@ -111,8 +111,7 @@ impl Group {
     fn peer_stuck(&self, cx: &Context) -> bool {
         let failed = |report: &GroupReport| report.role == Role::Failed;
         let mut resources = cx.setup.resources.iter();
-        cx.peer.group(cx.setup.name).is_some_and(failed)
-            && resources.any(|r| r.exclusive && !r.leased)
+        cx.peer.group(self.id).is_some_and(failed) && resources.any(|r| r.exclusive && !r.leased)
     }
 
     /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was

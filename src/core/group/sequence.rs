@@ -1,7 +1,8 @@
 //! Starts resources in file order and stops them in reverse; one operation a resource at a time.
 
-use super::resource::{Kind, Op};
+use super::resource::{Kind, Work};
 use super::*;
+use crate::id::Place;
 
 impl Group {
     /// The only way into [`Phase::Starting`]: with a right.
@@ -104,7 +105,7 @@ impl Group {
             if let Some(op) = self.resources[resource].op
                 && cx.now >= op.deadline
             {
-                self.cancel(cx, resource, out);
+                self.cancel(resource, out);
             }
         }
     }
@@ -116,7 +117,7 @@ impl Group {
         resource: usize,
         out: &mut Vec<Action>,
     ) {
-        let (op, group) = (op_id(cx, resource), cx.index);
+        let place = self.place(resource);
         let setup = &cx.setup.resources[resource];
         let span = match kind {
             Kind::Look | Kind::Start | Kind::Cede => setup.start_timeout,
@@ -129,32 +130,16 @@ impl Group {
             }
             self.resources[resource].present = true;
         }
-        self.resources[resource].op = Some(Op {
+        self.resources[resource].op = Some(Work {
             kind,
             deadline: cx.now + span,
             cancelled: false,
         });
         out.push(match kind {
-            Kind::Look => Action::Look {
-                op,
-                group,
-                resource,
-            },
-            Kind::Start => Action::Start {
-                op,
-                group,
-                resource,
-            },
-            Kind::Stop => Action::Stop {
-                op,
-                group,
-                resource,
-            },
-            Kind::Cede => Action::Cede {
-                op,
-                group,
-                resource,
-            },
+            Kind::Look => Action::Look(place),
+            Kind::Start => Action::Start(place),
+            Kind::Stop => Action::Stop(place),
+            Kind::Cede => Action::Cede(place),
         });
     }
 
@@ -172,33 +157,28 @@ impl Group {
             if cx.setup.resources[resource].exclusive {
                 self.resources[resource].repair = None;
                 self.resources[resource].down_since = None;
-                let starting = |op: Op| op.kind == Kind::Start;
+                let starting = |op: Work| op.kind == Kind::Start;
                 if self.resources[resource].op.is_some_and(starting) {
-                    self.cancel(cx, resource, out);
+                    self.cancel(resource, out);
                 }
             }
         }
     }
 
-    fn cancel(&mut self, cx: &Context, resource: usize, out: &mut Vec<Action>) {
+    fn cancel(&mut self, resource: usize, out: &mut Vec<Action>) {
+        let place = self.place(resource);
         if let Some(op) = &mut self.resources[resource].op
             && !op.cancelled
         {
             op.cancelled = true;
-            let op = op_id(cx, resource);
-            out.push(Action::Cancel { op });
+            out.push(Action::Cancel(Op::Resource(place)));
         }
     }
-}
 
-/// Names what is done to a resource, by its group's name and its own: an operation that ends after
-/// a reload still finds it.
-fn op_id(cx: &Context, resource: usize) -> OpId {
-    resource_op(cx.setup.name, cx.setup.resources[resource].name)
-}
-
-/// Apart from the small numbers of the node's own operations.
-pub fn resource_op(group: u64, resource: u64) -> OpId {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    OpId(group.wrapping_mul(ODD).wrapping_add(resource) | 1 << 63)
+    fn place(&self, resource: usize) -> Place {
+        Place {
+            group: self.id,
+            resource: self.resources[resource].id,
+        }
+    }
 }

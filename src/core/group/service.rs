@@ -28,7 +28,7 @@ impl Group {
             let it = &mut self.resources[resource];
             it.down_since.get_or_insert(cx.now);
             if it.failures.restart(cx.now, setup, &why) {
-                it.repair = Some((cx.now, Reason::ResourceFailed(resource, why)));
+                it.repair = Some((cx.now, Reason::ResourceFailed(it.id, why)));
             } else {
                 self.give_up(cx, resource, why, out);
             }
@@ -71,7 +71,7 @@ impl Group {
             let it = &mut self.resources[resource];
             if let Some((_, reason)) = it.repair.take_if(|(at, _)| ready && cx.now >= *at) {
                 it.repaired_at = Some(cx.now);
-                out.push(self.report(cx, Change::Notice, reason));
+                out.push(self.report(Change::Notice, reason));
                 self.launch(cx, Kind::Start, resource, out);
             }
         }
@@ -104,8 +104,7 @@ impl Group {
     pub(super) fn absent_on_both(&mut self, cx: &Context, resource: usize) {
         let it = &mut self.resources[resource];
         it.down_since.get_or_insert(cx.now);
-        it.repair
-            .get_or_insert((cx.now, Reason::FoundDown(resource)));
+        it.repair.get_or_insert((cx.now, Reason::FoundDown(it.id)));
     }
 
     /// One that ought to run on both nodes and does not run here.
@@ -128,7 +127,7 @@ impl Group {
         it.present = false;
         it.down_since.get_or_insert(cx.now);
         if it.failures.restart(cx.now, setup, &why) {
-            it.repair = Some((cx.now, Reason::ResourceFailed(resource, why)));
+            it.repair = Some((cx.now, Reason::ResourceFailed(it.id, why)));
         } else {
             self.retry_on_both(cx, resource, why, out);
         }
@@ -137,9 +136,9 @@ impl Group {
     fn retry_on_both(&mut self, cx: &Context, resource: usize, why: String, out: &mut Vec<Action>) {
         let it = &mut self.resources[resource];
         it.down_since.get_or_insert(cx.now);
-        let reason = Reason::ResourceFailed(resource, why);
+        let reason = Reason::ResourceFailed(it.id, why);
         it.repair = Some((cx.now + pause(it.failures.count), reason.clone()));
-        out.push(self.report(cx, Change::Notice, reason));
+        out.push(self.report(Change::Notice, reason));
     }
 
     /// An address was deleted: it is put back at once.
@@ -155,7 +154,7 @@ impl Group {
             } else {
                 REPAIR_PAUSE
             };
-            it.repair = Some((cx.now + pause, Reason::PutBack(resource)));
+            it.repair = Some((cx.now + pause, Reason::PutBack(it.id)));
         }
     }
 
@@ -164,7 +163,8 @@ impl Group {
         let failures = self.resources.iter().map(|r| u32::from(r.failures.count));
         self.retry_at = Some(cx.now + pause(failures.sum::<u32>().min(99) as u16));
         self.pending = None;
-        self.stop(cx, Reason::ResourceFailed(resource, why), out);
+        let id = self.resources[resource].id;
+        self.stop(cx, Reason::ResourceFailed(id, why), out);
     }
 }
 

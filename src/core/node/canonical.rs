@@ -36,14 +36,14 @@ impl Node {
             PeerState::Unknown => at.max(now - self.setup.start_wait),
             _ => LONG_AGO, // heard once, it is never unknown again
         });
-        if self.setup.vifs == 0 {
+        if self.setup.vifs.is_empty() {
             (self.started, self.prove_at) = (LONG_AGO, LONG_AGO);
-            self.gateways.calm();
+            self.vifs.calm();
         }
-        if self.vifs.iter().all(|vif| vif.proven) {
+        if self.vifs.all_proven() {
             self.prove_at = LONG_AGO;
         }
-        self.gateways.forget();
+        self.vifs.forget();
         self.peer.forget(now, &self.setup);
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);

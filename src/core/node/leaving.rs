@@ -21,14 +21,10 @@ impl Node {
         let waited = self.now.since(since);
         let mut groups = self.groups.iter().enumerate();
         let at_rest = groups.all(|(index, group)| group.at_rest(&self.context(index)));
-        let known = self
-            .groups
-            .iter()
-            .zip(&self.setup.groups)
-            .all(|(group, setup)| {
-                let theirs = self.peer.group(setup.name).map(|r| r.token);
-                theirs == Some(group.token())
-            });
+        let known = self.groups.iter().all(|group| {
+            let theirs = self.peer.group(group.id()).map(|r| r.token);
+            theirs == Some(group.token())
+        });
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
         if at_rest && peer_knows {
             if self.groups.iter().all(Group::proven_stopped) {

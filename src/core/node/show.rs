@@ -39,12 +39,21 @@ impl Node {
             leaving: self.leaving.is_some(),
             state_unwritable: self.memory.failure().map(String::from),
             gateways: self
-                .gateways
-                .view()
-                .map(|(vif, state, since)| crate::core::view::GatewayView { vif, state, since })
+                .vifs
+                .gateways()
+                .map(|g| crate::core::view::GatewayView {
+                    id: g.id,
+                    state: g.state,
+                    since: g.since,
+                })
                 .collect(),
-            carriers: self.carriers.clone(),
-            probe_proven: self.vifs.iter().map(|v| v.proven).collect(),
+            vifs: (self.vifs.all().iter())
+                .map(|v| crate::core::view::VifView {
+                    id: v.id,
+                    carrier: v.carrier,
+                    probe_proven: v.peer.proven,
+                })
+                .collect(),
             groups: (0..self.groups.len())
                 .map(|g| self.groups[g].view(&self.context(g)))
                 .collect(),
@@ -52,9 +61,9 @@ impl Node {
     }
 
     /// Where a group stands here, and its token.
-    pub fn stands(&self, group: usize) -> (Role, Token) {
-        let group = &self.groups[group];
-        (group.role(), group.token())
+    pub fn stands(&self, group: GroupId) -> Option<(Role, Token)> {
+        let group = self.groups.iter().find(|g| g.id() == group)?;
+        Some((group.role(), group.token()))
     }
 
     /// Calls `f` with every point in time stored here, so that a search can shift them and forget
@@ -76,7 +85,7 @@ impl Node {
             f(time);
         }
         self.peer.times(f);
-        self.gateways.times(f);
+        self.vifs.times(f);
         self.sources.times(f);
         self.memory.times(f);
         self.commands.times(f);

@@ -59,9 +59,8 @@ impl Node {
             groups: groups
                 .map(|g| self.groups[g].heartbeat(&self.context(g)))
                 .collect(),
-            gateway: self.gateways.report(),
             wishes: self.wishes.all().to_vec(),
-            vifs: self.vif_reports.clone(),
+            vifs: self.vifs.report(),
             request: self.commands.request(),
             answer: self.commands.answer(),
             digest: self.setup.digest,
@@ -82,7 +81,6 @@ fn differs(said: &Heartbeat, now: &Heartbeat) -> bool {
             h.solicit,
             h.goodbye,
             h.groups.clone(),
-            h.gateway,
             h.wishes.clone(),
             h.vifs.clone(),
             h.request,

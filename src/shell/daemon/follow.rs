@@ -24,11 +24,11 @@ impl Daemon {
                     }
                 }
                 News::Added(vif, address) => {
-                    if let Some((group, resource)) = self
+                    if let Some(place) = self
                         .home(vif, address)
                         .filter(|&place| !self.vips.started(place))
                     {
-                        self.step(Event::Appeared { group, resource });
+                        self.step(Event::Appeared { place });
                     }
                 }
             }
@@ -63,10 +63,9 @@ impl Daemon {
         (home == vif).then_some(place)
     }
 
-    fn lost(&mut self, (group, resource): Place) {
+    fn lost(&mut self, place: Place) {
         self.step(Event::Lost {
-            group,
-            resource,
+            place,
             why: "deleted".into(),
         });
     }
@@ -77,21 +76,16 @@ impl Daemon {
         if counted {
             self.reassemble();
         }
-        self.node.describe_vifs(self.network.vif_reports());
+        self.node.describe_vifs(&self.network.vif_reports());
         self.listen();
         self.name_paths();
         if !self.link_up && self.network.a_link_is_up() {
             self.link_up = true;
             self.step(Event::LinkUp);
         }
-        let gateways = self
-            .network
-            .gateways()
-            .iter()
-            .map(|(vif, _)| *vif)
-            .collect();
+        let gateways = assembly::gateways(&self.network.resolved);
         self.step(Event::Gateways(gateways));
-        self.carriers = vec![None; self.network.vifs.len()];
+        self.carriers.clear();
         self.tell_carriers();
         self.look_after_addresses();
     }
@@ -111,7 +105,7 @@ impl Daemon {
         }
     }
 
-    /// The VIP interfaces are counted anew: everything that has their indices follows.
+    /// The VIP interfaces are others, or VIPs stand on others: everything that knows of them follows.
     pub(super) fn reassemble(&mut self) {
         let resolved = &self.network.resolved;
         self.names = assembly::status_names(&self.config, resolved);
@@ -151,9 +145,9 @@ impl Daemon {
     }
 
     pub(super) fn tell_carriers(&mut self) {
-        for (vif, up) in self.network.carriers().into_iter().enumerate() {
-            if self.carriers.get(vif) != Some(&Some(up)) {
-                self.carriers[vif] = Some(up);
+        for (place, up) in self.network.carriers().into_iter().enumerate() {
+            let vif = self.network.resolved.vifs[place].id;
+            if self.carriers.insert(vif, up) != Some(up) {
                 self.step(Event::Carrier { vif, up });
             }
         }

@@ -44,6 +44,7 @@ impl Daemon {
 
     pub(super) fn hear_neighbours(&mut self) {
         for vif in 0..self.network.vifs.len() {
+            let id = self.network.resolved.vifs[vif].id;
             for _ in 0..BATCH {
                 let Some(claim) = self.network.claim(vif) else {
                     break;
@@ -51,12 +52,12 @@ impl Daemon {
                 self.network.learn_gateway(&claim);
                 let subject = if self.network.peer_on(vif) == Some(claim.address) {
                     Claimed::PeerAddress
-                } else if let Some(((group, _), _)) = self.vips.home(claim.address) {
-                    Claimed::Vip(group)
+                } else if let Some((place, _)) = self.vips.home(claim.address) {
+                    Claimed::Vip(place.group)
                 } else {
                     continue;
                 };
-                let mac = claim.mac;
+                let (vif, mac) = (id, claim.mac);
                 self.step(Event::Claim { vif, subject, mac });
             }
             for _ in 0..BATCH {
@@ -70,7 +71,7 @@ impl Daemon {
 
     /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for
     /// the peer's own address while that may prove that probes work.
-    pub(super) fn probe(&self, group: usize) {
+    pub(super) fn probe(&self, group: GroupId) {
         let mut asked = BTreeMap::new();
         for (address, vif) in self.vips.of_group(group) {
             let count: &mut usize = asked.entry(vif).or_default();

@@ -27,7 +27,8 @@ impl Daemon {
         self.answers.begin(order.number);
         self.dirty = true;
         let current = Generation::of(self.status.generation);
-        match order.deed(current, self.config.groups.len()) {
+        let groups = self.config.groups.iter().map(|g| GroupId::of(&g.name));
+        match order.deed(current, &groups.collect::<Vec<_>>()) {
             Ok(Deed::Core(command)) => self.command(order.number.into(), command),
             Ok(Deed::Reload) => match self.reload() {
                 Ok(text) => self.answers.finish(order.number, true, text),
@@ -68,16 +69,14 @@ impl Daemon {
             return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
         }
         let view = self.node.view();
-        let dropped = self
-            .config
-            .groups
-            .iter()
-            .zip(&view.groups)
-            .find(|(group, view)| {
-                view.role != crate::wire::heartbeat::Role::Stopped
-                    && !config.groups.iter().any(|g| g.name == group.name)
-            });
-        if let Some((group, _)) = dropped {
+        let runs = |id| {
+            let mut groups = view.groups.iter();
+            groups.any(|g| g.id == id && g.role != crate::wire::heartbeat::Role::Stopped)
+        };
+        let dropped = self.config.groups.iter().find(|group| {
+            runs(GroupId::of(&group.name)) && !config.groups.iter().any(|g| g.name == group.name)
+        });
+        if let Some(group) = dropped {
             let name = &group.name;
             return Err(format!(
                 "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"

@@ -4,31 +4,31 @@
 use super::*;
 
 impl Daemon {
-    pub(super) fn look(&mut self, op: OpId, place: Place) {
+    pub(super) fn look(&mut self, place: Place) {
         if self.vips.has(place) {
             let outcome = self.vips.look(place, &self.network.vifs);
-            self.done(op, outcome);
+            self.done(Op::Resource(place), outcome);
         } else {
-            self.services.look(place, op);
+            self.services.look(place);
         }
     }
 
-    pub(super) fn start(&mut self, op: OpId, place: Place) {
+    pub(super) fn start(&mut self, place: Place) {
         if self.vips.has(place) {
             let (forever, now) = (self.node.view().maintenance, clock::now());
             let outcome = self.vips.start(place, &self.network.vifs, forever, now);
-            self.done(op, outcome);
+            self.done(Op::Resource(place), outcome);
         } else {
-            self.services.start(place, op);
+            self.services.start(place);
         }
     }
 
-    pub(super) fn stop(&mut self, op: OpId, place: Place) {
+    pub(super) fn stop(&mut self, place: Place) {
         if self.vips.has(place) {
             let outcome = self.vips.stop(place);
-            self.done(op, outcome);
+            self.done(Op::Resource(place), outcome);
         } else {
-            self.services.stop(place, op);
+            self.services.stop(place);
         }
     }
 }

@@ -15,8 +15,8 @@ pub use view::{CheckView, ServiceView};
 
 use crate::agents::service::{self, Presence, Seen, drop_in};
 use crate::config::{Mode, Service};
-use crate::core::event::{self, Event, OpId, Outcome};
-use crate::shell::vips::Place;
+use crate::core::event::{self, Event, Op, Outcome};
+use crate::id::Place;
 use crate::sys;
 use gate::Gate;
 use smol::{LocalExecutor, Task, Timer};
@@ -30,7 +30,7 @@ use unit::Unit;
 /// The services.
 pub struct Services {
     shared: Rc<Shared>,
-    ops: Rc<RefCell<HashMap<OpId, Task<()>>>>,
+    ops: Rc<RefCell<HashMap<Place, Task<()>>>>,
     patrol: Option<Task<()>>,
     /// Writes drop-ins; ends by itself.
     applying: Option<Task<()>>,
@@ -81,21 +81,18 @@ impl Services {
         }
     }
 
-    /// A new configuration: each service with the indices of its group and of the resource in it. What
+    /// A new configuration: each service with its place. What
     /// is known of units that stay is kept. Drop-ins are written, and systemd reloaded if any changed,
     /// as soon as no operation is in flight; operations asked for meanwhile wait for that.
-    pub fn replace(&mut self, services: Vec<(usize, usize, Service)>) {
+    pub fn replace(&mut self, services: Vec<(Place, Service)>) {
         let control = |service: &Service| match service.mode {
             Mode::One => drop_in::Control::Full,
             Mode::Both => drop_in::Control::Watched,
         };
-        let wanted = services
-            .iter()
-            .map(|(_, _, s)| (s.unit.clone(), control(s)));
+        let wanted = services.iter().map(|(_, s)| (s.unit.clone(), control(s)));
         *self.shared.wanted.borrow_mut() = Some(wanted.collect());
         let old = self.shared.units.take();
-        let units = services.into_iter().map(|(group, resource, service)| {
-            let place = (group, resource);
+        let units = services.into_iter().map(|(place, service)| {
             match old.iter().find(|old| old.service.unit == service.unit) {
                 Some(same) if same.service == service => {
                     same.place.set(place);
@@ -122,8 +119,8 @@ impl Services {
     }
 
     /// Finds out whether the service runs; if so, it is watched from now on.
-    pub fn look(&mut self, place: Place, op: OpId) {
-        self.operate(place, op, |unit, shared| async move {
+    pub fn look(&mut self, place: Place) {
+        self.operate(place, |unit, shared| async move {
             match service::settle(&unit.service.unit, LOOK).await {
                 Ok(seen) => {
                     let presence = seen.presence();
@@ -149,8 +146,8 @@ impl Services {
     }
 
     /// Starts the service, or restarts it if it runs and its check failed, and watches it.
-    pub fn start(&mut self, place: Place, op: OpId) {
-        self.operate(place, op, |unit, shared| async move {
+    pub fn start(&mut self, place: Place) {
+        self.operate(place, |unit, shared| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             let runs = known.as_ref().map(Seen::presence) == Some(Presence::All);
@@ -173,13 +170,13 @@ impl Services {
     }
 
     /// Stops the service and looks whether it is gone; one of mode `both` is let run.
-    pub fn stop(&mut self, place: Place, op: OpId) {
+    pub fn stop(&mut self, place: Place) {
         let unit = self.shared.unit(place);
         if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
             let outcome = Outcome::Done;
-            return self.shared.push(Event::Finished { op, outcome });
+            return self.shared.finish(place, outcome);
         }
-        self.operate(place, op, move |unit, shared| async move {
+        self.operate(place, move |unit, shared| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             let leaving = shared.leaving.get();
@@ -202,12 +199,10 @@ impl Services {
     }
 
     /// Ends an operation now. What systemd was asked for goes on there, until a stop takes it back.
-    pub fn cancel(&mut self, op: OpId) {
-        if self.ops.borrow_mut().remove(&op).is_some() {
-            self.shared.push(Event::Finished {
-                op,
-                outcome: Outcome::Failed("cancelled".into()),
-            });
+    pub fn cancel(&mut self, place: Place) {
+        if self.ops.borrow_mut().remove(&place).is_some() {
+            self.shared
+                .finish(place, Outcome::Failed("cancelled".into()));
         }
     }
 
@@ -234,26 +229,25 @@ impl Services {
     fn operate<F: Future<Output = Outcome> + 'static>(
         &mut self,
         place: Place,
-        op: OpId,
         work: impl FnOnce(Rc<Unit>, Rc<Shared>) -> F + 'static,
     ) {
         let (shared, ops) = (self.shared.clone(), self.ops.clone());
         let Some(unit) = shared.unit(place) else {
             let outcome = Outcome::Failed("there is no such service".into());
-            return shared.push(Event::Finished { op, outcome });
+            return shared.finish(place, outcome);
         };
         unit.unwatch(); // what the operation does is no news
         let task = async move {
             let pass = shared.gate.pass().await;
             let outcome = work(unit, shared.clone()).await;
             drop(pass);
-            if let Some(task) = ops.borrow_mut().remove(&op) {
+            if let Some(task) = ops.borrow_mut().remove(&place) {
                 task.detach();
-                shared.push(Event::Finished { op, outcome });
+                shared.finish(place, outcome);
             }
         };
         let task = self.shared.executor.spawn(task);
-        self.ops.borrow_mut().insert(op, task);
+        self.ops.borrow_mut().insert(place, task);
     }
 
     /// Looks out for changes as long as there is something to watch.
@@ -308,6 +302,11 @@ impl Services {
 impl Shared {
     fn push(&self, event: Event) {
         self.events.borrow_mut().push_back(event);
+    }
+
+    fn finish(&self, place: Place, outcome: Outcome) {
+        let op = Op::Resource(place);
+        self.push(Event::Finished { op, outcome });
     }
 
     fn unit(&self, place: Place) -> Option<Rc<Unit>> {

@@ -5,6 +5,7 @@ use super::{Shared, watch};
 use crate::agents::service::{self, Seen};
 use crate::config::Service;
 use crate::core::event::Outcome;
+use crate::id::Place;
 use smol::Task;
 use smol::channel::{Receiver, Sender, bounded};
 use std::cell::{Cell, RefCell};
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub(super) struct Unit {
     pub(super) service: Service,
     /// The indices of its group and of the resource in it.
-    pub(super) place: Cell<(usize, usize)>,
+    pub(super) place: Cell<Place>,
     /// What was seen of it last.
     pub(super) seen: RefCell<Option<Seen>>,
     /// The last check.
@@ -39,7 +40,7 @@ pub(super) enum Expected {
 }
 
 impl Unit {
-    pub(super) fn new(service: Service, place: (usize, usize)) -> Rc<Unit> {
+    pub(super) fn new(service: Service, place: Place) -> Rc<Unit> {
         Rc::new(Unit {
             service,
             place: Cell::new(place),
@@ -53,7 +54,7 @@ impl Unit {
     }
 
     /// The same unit under other settings: what is known of it stays.
-    pub(super) fn with(&self, service: Service, place: (usize, usize)) -> Rc<Unit> {
+    pub(super) fn with(&self, service: Service, place: Place) -> Rc<Unit> {
         let unit = Unit::new(service, place);
         *unit.seen.borrow_mut() = self.seen.borrow().clone();
         unit.ailing.set(self.ailing.get());

@@ -36,12 +36,8 @@ pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
         indulgent_until: Cell::new(Instant::now() + grace),
     };
     let why = death(&unit, &trial).or(bad_health(&unit, &trial)).await;
-    let (group, resource) = unit.place.get();
-    shared.push(Event::Lost {
-        group,
-        resource,
-        why,
-    });
+    let place = unit.place.get();
+    shared.push(Event::Lost { place, why });
 }
 
 /// Until a service that must not run does, in part or in whole, or until it was installed or removed:
@@ -57,12 +53,12 @@ pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
         let here = seen.presence() != Presence::None && seen.unit.active != Active::Deactivating;
         let other = seen.missing() != unit.missing();
         unit.saw(seen);
-        let (group, resource) = unit.place.get();
+        let place = unit.place.get();
         if here {
-            return shared.push(Event::Appeared { group, resource });
+            return shared.push(Event::Appeared { place });
         }
         if other {
-            return shared.push(Event::Reinstalled { group, resource });
+            return shared.push(Event::Reinstalled { place });
         }
     }
 }

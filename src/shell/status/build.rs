@@ -1,4 +1,4 @@
-//! From the core's view to `status.json`: indices become names.
+//! From the core's view to `status.json`: what things are known by becomes their names.
 
 use super::{
     Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Resource, SCHEMA,
@@ -8,12 +8,12 @@ use crate::core::gateway::GatewayState;
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
 use crate::core::view::{GroupView, ResourceState, View};
+use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::shell::services::ServiceView;
-use crate::shell::vips::Place;
 use crate::wire::heartbeat::{Readiness, Role, Side};
 use std::collections::BTreeMap;
 
-/// What the core's indices are called. It changes with the configuration and the host, not with
+/// What the core's ids are called. It changes with the configuration and the host, not with
 /// every event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -23,10 +23,8 @@ pub struct Names {
     pub nodes: [String; 2],
     /// The paths to the peer: the links first.
     pub paths: Vec<PathNames>,
-    /// The VIP interfaces.
-    pub vifs: Vec<String>,
-    /// The gateways' addresses.
-    pub gateways: Vec<String>,
+    /// The VIP interfaces; one not known yet has no name.
+    pub vifs: Vec<(VifId, String)>,
     /// The groups.
     pub groups: Vec<GroupNames>,
     /// The outside sources of clearance; none: UNPROTECTED.
@@ -45,14 +43,16 @@ pub struct PathNames {
 }
 
 /// A group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupNames {
+    /// Which.
+    pub id: GroupId,
     /// Its name.
     pub name: String,
     /// Its VIPs as in ha.toml.
     pub vips: Vec<String>,
     /// Its resources, as a person would call them ("vip 192.168.10.80/24").
-    pub resources: Vec<String>,
+    pub resources: Vec<(ResourceId, String)>,
 }
 
 /// All that a status is made of, but for the time.
@@ -60,7 +60,7 @@ pub struct GroupNames {
 pub struct Facts<'a> {
     /// What the core knows.
     pub view: &'a View,
-    /// What its indices are called.
+    /// What its ids are called.
     pub names: &'a Names,
     /// The daemon itself.
     pub daemon: &'a Daemon,
@@ -82,8 +82,8 @@ impl Names {
     }
 
     /// A reason, with the names of what it is about.
-    pub fn reason(&self, reason: &Reason, group: Option<usize>) -> String {
-        let resource = |i: &usize| self.resource(group, *i);
+    pub fn reason(&self, reason: &Reason, group: Option<GroupId>) -> String {
+        let resource = |id: &ResourceId| self.resource(group, *id);
         match reason {
             Reason::NoGatewayKnown(vif)
             | Reason::NoGatewayAnswer(vif)
@@ -118,7 +118,7 @@ impl Names {
     }
 
     /// A fact, with the name of what it is about.
-    pub fn fact(&self, fact: Fact, group: Option<usize>) -> String {
+    pub fn fact(&self, fact: Fact, group: Option<GroupId>) -> String {
         match fact {
             Fact::GatewayLost(vif)
             | Fact::GatewayDampened(vif)
@@ -138,15 +138,24 @@ impl Names {
         }
     }
 
-    fn resource(&self, group: Option<usize>, index: usize) -> String {
-        let names = group.and_then(|g| self.groups.get(g));
-        names
-            .and_then(|g| g.resources.get(index))
-            .map_or_else(|| format!("resource {}", index + 1), Clone::clone)
+    /// A group's name; it may have been taken out of ha.toml since.
+    pub fn group(&self, id: GroupId) -> String {
+        let known = self.groups.iter().find(|g| g.id == id);
+        known.map_or_else(|| format!("group {:016x}", id.0), |g| g.name.clone())
     }
 
-    fn vif(&self, index: usize) -> &str {
-        self.vifs.get(index).map_or("?", |name| name)
+    fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
+        let group = self.groups.iter().find(|g| Some(g.id) == group);
+        let known = group.and_then(|g| g.resources.iter().find(|(known, _)| *known == id));
+        known.map_or_else(
+            || format!("resource {:016x}", id.0),
+            |(_, name)| name.clone(),
+        )
+    }
+
+    fn vif(&self, id: VifId) -> &str {
+        let known = self.vifs.iter().find(|(known, _)| *known == id);
+        known.map_or("?", |(_, name)| name)
     }
 }
 
@@ -203,24 +212,21 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 out_ok: path.out_ok,
             })
             .collect(),
-        interfaces: names
+        interfaces: view
             .vifs
             .iter()
-            .zip(&view.carriers)
-            .zip(&view.probe_proven)
-            .map(|((name, &carrier), &probe_proven)| Interface {
-                name: name.clone(),
-                carrier,
-                probe_proven,
+            .map(|vif| Interface {
+                name: names.vif(vif.id).to_owned(),
+                carrier: vif.carrier,
+                probe_proven: vif.probe_proven,
             })
             .collect(),
-        gateways: names
+        gateways: view
             .gateways
             .iter()
-            .zip(&view.gateways)
-            .map(|(address, gateway)| Gateway {
-                address: address.clone(),
-                interface: names.vif(gateway.vif).to_owned(),
+            .map(|gateway| Gateway {
+                address: gateway.id.address.to_string(),
+                interface: names.vif(gateway.id.vif).to_owned(),
                 state: gateway_state(gateway.state).into(),
                 since_us: gateway.since.0,
             })
@@ -228,8 +234,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         groups: view
             .groups
             .iter()
-            .enumerate()
-            .map(|(i, group)| build_group(facts, i, group))
+            .map(|group| build_group(facts, group))
             .collect(),
         counters: counters
             .iter()
@@ -239,22 +244,22 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
     }
 }
 
-fn build_group(facts: &Facts, index: usize, group: &GroupView) -> Group {
-    let names = facts.names;
-    let known = names.groups.get(index);
+fn build_group(facts: &Facts, group: &GroupView) -> Group {
+    let (names, id) = (facts.names, Some(group.id));
+    let known = names.groups.iter().find(|g| g.id == group.id);
     Group {
-        name: known.map_or_else(|| format!("group {}", index + 1), |g| g.name.clone()),
+        name: names.group(group.id),
         vips: known.map(|g| g.vips.clone()).unwrap_or_default(),
         role: role(group.role).into(),
         since_us: group.since.0,
-        reason: names.reason(&group.reason, Some(index)),
+        reason: names.reason(&group.reason, id),
         epoch: group.token.epoch,
         holder: names.node(group.token.holder).to_owned(),
         readiness: readiness(group.readiness).into(),
         facts: group
             .facts
             .iter()
-            .map(|&fact| names.fact(fact, Some(index)))
+            .map(|&fact| names.fact(fact, id))
             .collect(),
         peer: group.peer.map(|(r, ready)| GroupAtPeer {
             role: role(r).into(),
@@ -263,18 +268,23 @@ fn build_group(facts: &Facts, index: usize, group: &GroupView) -> Group {
         waiting: group
             .waiting
             .as_ref()
-            .map(|reason| names.reason(reason, Some(index))),
+            .map(|reason| names.reason(reason, id)),
         fail_count: group.fail_count,
         peer_fail_count: group.peer_fail_count,
         stopped: group.stopped,
         failback_held: group.failback_held,
-        resources: (group.resources.iter().enumerate())
-            .map(|(i, resource)| Resource {
-                name: names.resource(Some(index), i),
+        resources: (group.resources.iter())
+            .map(|resource| Resource {
+                name: names.resource(id, resource.id),
                 state: resource_state(resource.state).into(),
                 fail_count: resource.fail_count,
                 failure: resource.failure.clone(),
-                service: facts.services.get(&(index, i)).map(service),
+                service: (facts.services)
+                    .get(&Place {
+                        group: group.id,
+                        resource: resource.id,
+                    })
+                    .map(service),
             })
             .collect(),
     }

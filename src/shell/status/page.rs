@@ -442,7 +442,7 @@ fn table(rows: Vec<Vec<String>>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{NOW, Sample, ago};
+    use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, ago, nginx_place};
     use super::*;
     use crate::core::gateway::GatewayState;
     use crate::core::peer::PeerState;
@@ -524,12 +524,12 @@ mod tests {
         group.reason = Reason::FoundStopped;
         group.token.holder = crate::wire::heartbeat::Side::Second;
         group.token.epoch = 5;
-        group.waiting = Some(Reason::NoGatewayAnswer(0));
-        group.facts = vec![Fact::GatewayLost(0)];
+        group.waiting = Some(Reason::NoGatewayAnswer(LAN));
+        group.facts = vec![Fact::GatewayLost(LAN)];
         group.readiness = Readiness::Impaired;
         sample.view.gateways[0].state = GatewayState::Lost;
         sample.view.gateways[0].since = ago(3100);
-        sample.view.probe_proven = vec![false];
+        sample.view.vifs[0].probe_proven = false;
         expect("blocked", &sample, Severity::Blocked);
     }
 
@@ -538,7 +538,7 @@ mod tests {
         let mut sample = Sample::default();
         let group = &mut sample.view.groups[0];
         group.role = Role::Failed;
-        group.reason = Reason::ResourceFailed(0, "Device or resource busy".into());
+        group.reason = Reason::ResourceFailed(VIPS, "Device or resource busy".into());
         group.facts = vec![Fact::StopFailed, Fact::Failures(2)];
         group.readiness = Readiness::Impaired;
         group.fail_count = 2;
@@ -548,18 +548,19 @@ mod tests {
     #[test]
     fn a_service_that_fails_is_told_with_its_words() {
         let mut sample = Sample::default();
-        let service = sample.services.get_mut(&(0, 1)).unwrap();
+        let service = sample.services.get_mut(&nginx_place()).unwrap();
         service.state = "failed (exit-code)".into();
         service.main_pid = None;
         service.check = None;
         let group = &mut sample.view.groups[0];
         group.resources[1] = ResourceView {
+            id: NGINX,
             state: ResourceState::Stopped,
             fail_count: 2,
             failure: "exited with status 1".into(),
         };
         group.role = Role::Stopped;
-        group.reason = Reason::ResourceFailed(1, "exited with status 1".into());
+        group.reason = Reason::ResourceFailed(NGINX, "exited with status 1".into());
         group.peer = Some((Role::Active, Readiness::Able));
         group.token.holder = crate::wire::heartbeat::Side::Second;
         group.facts = vec![Fact::Failures(2)];

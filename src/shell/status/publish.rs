@@ -109,8 +109,7 @@ fn same_view(a: &View, b: &View) -> bool {
         leaving,
         state_unwritable,
         gateways,
-        carriers,
-        probe_proven,
+        vifs,
         groups,
     } = a;
     // Destructured, so that a new field cannot be forgotten here.
@@ -121,8 +120,7 @@ fn same_view(a: &View, b: &View) -> bool {
         && *leaving == b.leaving
         && *state_unwritable == b.state_unwritable
         && *gateways == b.gateways
-        && *carriers == b.carriers
-        && *probe_proven == b.probe_proven
+        && *vifs == b.vifs
         && *groups == b.groups
 }
 

@@ -7,12 +7,25 @@ use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::core::view::{
-    GatewayView, GroupView, PathView, PeerView, ResourceState, ResourceView, View,
+    GatewayView, GroupView, PathView, PeerView, ResourceState, ResourceView, View, VifView,
 };
+use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::shell::services::{CheckView, ServiceView};
-use crate::shell::vips::Place;
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
 use std::collections::BTreeMap;
+
+pub(crate) const LAN: VifId = VifId(1);
+pub(crate) const WEB: GroupId = GroupId(2);
+pub(crate) const VIPS: ResourceId = ResourceId(3);
+pub(crate) const NGINX: ResourceId = ResourceId(4);
+
+/// Where nginx stands.
+pub(crate) fn nginx_place() -> Place {
+    Place {
+        group: WEB,
+        resource: NGINX,
+    }
+}
 
 /// The moment in which the samples are taken.
 pub(crate) const NOW: Time = Time(1_000_000_000_000);
@@ -84,13 +97,20 @@ impl Default for Sample {
                 leaving: false,
                 state_unwritable: None,
                 gateways: vec![GatewayView {
-                    vif: 0,
+                    id: GatewayId {
+                        vif: LAN,
+                        address: [192, 168, 10, 1].into(),
+                    },
                     state: GatewayState::Good,
                     since: hours(3),
                 }],
-                carriers: vec![true],
-                probe_proven: vec![true],
+                vifs: vec![VifView {
+                    id: LAN,
+                    carrier: true,
+                    probe_proven: true,
+                }],
                 groups: vec![GroupView {
+                    id: WEB,
                     role: Role::Active,
                     since: hours(2),
                     reason: Reason::Complete,
@@ -107,8 +127,8 @@ impl Default for Sample {
                     stopped: false,
                     failback_held: false,
                     resources: vec![
-                        resource(ResourceState::Running),
-                        resource(ResourceState::Running),
+                        resource(VIPS, ResourceState::Running),
+                        resource(NGINX, ResourceState::Running),
                     ],
                 }],
             },
@@ -120,14 +140,14 @@ impl Default for Sample {
                     path_names("192.168.10.81", "192.168.10.82", false),
                     path_names("192.168.10.81 on eth0", "192.168.10.82", true),
                 ],
-                vifs: vec!["eth0".into()],
-                gateways: vec!["192.168.10.1".into()],
+                vifs: vec![(LAN, "eth0".into())],
                 groups: vec![GroupNames {
+                    id: WEB,
                     name: "web".into(),
                     vips: vec!["192.168.10.80/24".into(), "192.168.10.83/24".into()],
                     resources: vec![
-                        "2 vips from 192.168.10.80/24".into(),
-                        "service nginx.service".into(),
+                        (VIPS, "2 vips from 192.168.10.80/24".into()),
+                        (NGINX, "service nginx.service".into()),
                     ],
                 }],
                 sources: Vec::new(),
@@ -145,13 +165,14 @@ impl Default for Sample {
             },
             counters: BTreeMap::from([("received", 216_000), ("sent", 216_002)]),
             answers: Answers::default(),
-            services: BTreeMap::from([((0, 1), nginx())]),
+            services: BTreeMap::from([(nginx_place(), nginx())]),
         }
     }
 }
 
-pub(crate) fn resource(state: ResourceState) -> ResourceView {
+pub(crate) fn resource(id: ResourceId, state: ResourceState) -> ResourceView {
     ResourceView {
+        id,
         state,
         fail_count: 0,
         failure: String::new(),

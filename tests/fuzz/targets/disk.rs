@@ -2,6 +2,7 @@
 
 use ha_appliance::core::record::Record;
 use ha_appliance::core::time::Time;
+use ha_appliance::id::VifId;
 use ha_appliance::shell::history;
 use ha_appliance::shell::lock::{Holder, PidLock};
 use ha_appliance::shell::state::{self, Names};
@@ -38,10 +39,10 @@ fn loaded(dir: &Path, bytes: &[u8]) {
     fs::write(&path, bytes).unwrap();
     let names = Names {
         groups: vec!["web".into(), "mail".into()],
-        vifs: vec!["lan0".into(), String::new()],
+        vifs: vec![(VifId(1), "lan0".into())],
     };
     let peeked = state::peek(dir);
-    let found = state::load(dir, &names);
+    let found = state::load(dir);
     if let Some(notice) = &found.notice {
         assert!(notice.contains("state.json.bad-1"), "{notice}");
         assert_eq!(fs::read(&aside).unwrap(), bytes);
@@ -62,7 +63,7 @@ fn loaded(dir: &Path, bytes: &[u8]) {
                 Side::Second => "second",
             };
             json!([
-                format!("{:016x}", group.name),
+                format!("{:016x}", group.id.0),
                 group.token.epoch,
                 holder,
                 group.highest
@@ -80,7 +81,7 @@ fn loaded(dir: &Path, bytes: &[u8]) {
     assert_eq!(groups, told);
     assert_eq!(peeked.unwrap().groups, found.record.groups);
     state::save(dir, &names, &found.record).unwrap();
-    assert_eq!(state::load(dir, &names), found);
+    assert_eq!(state::load(dir), found);
 }
 
 /// Whatever is understood can be shown at any time.

@@ -2,6 +2,7 @@
 
 use ha_appliance::core::event::Command;
 use ha_appliance::core::time::Time;
+use ha_appliance::id::GroupId;
 use ha_appliance::shell::orders::{Deed, Generation, Order};
 use ha_appliance::shell::supervisor::Supervisor;
 use std::ffi::OsStr;
@@ -21,14 +22,16 @@ pub fn order(bytes: &[u8]) {
     };
     assert_eq!(order.encode(), payload);
     let current = Generation::of(generation.into());
-    let hit = match order.deed(current, groups.into()) {
+    let groups: Vec<GroupId> = (0..groups.into()).map(GroupId).collect();
+    let hit = match order.deed(current, &groups) {
         Ok(Deed::Core(Command::Failover(group) | Command::Clear(group))) => group,
         Ok(Deed::Core(Command::Stopped(group, _))) => Some(group),
         Ok(_) => None,
         Err(why) => return assert!(!why.is_empty()),
     };
     if let Some(group) = hit {
-        assert!(group < usize::from(groups) && order.generation == current);
+        let wanted = groups[usize::from(order.group.expect("it names one"))];
+        assert!(group == wanted && order.generation == current);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::simulator::machine::Machine;
 use ha_appliance::core::event::{Action, Change, Report};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::reason::Reason;
+use ha_appliance::id::Place;
 use ha_appliance::wire::heartbeat::Role;
 
 impl Safety {
@@ -18,11 +19,9 @@ impl Safety {
     ) -> Option<String> {
         match action {
             Action::Send(heartbeat) => self.advertises(m, machine, heartbeat),
-            Action::Start {
-                group, resource, ..
-            } => may_start(machine, *group, *resource),
-            Action::Stop { .. } | Action::Cede { .. } => may_touch(machine),
-            Action::Renew { group, forever } => may_renew(machine, *group, *forever),
+            Action::Start(place) => may_start(machine, *place),
+            Action::Stop(_) | Action::Cede(_) => may_touch(machine),
+            Action::Renew { group, forever } => may_renew(machine, machine.group(*group), *forever),
             Action::Report(report) => may_move(machine, report),
             _ => None,
         }
@@ -41,7 +40,8 @@ fn may_touch(machine: &Machine) -> Option<String> {
         .then(|| "something is started or stopped in maintenance".into())
 }
 
-fn may_start(machine: &Machine, group: usize, resource: usize) -> Option<String> {
+fn may_start(machine: &Machine, place: Place) -> Option<String> {
+    let (group, resource) = machine.find(place);
     let view = machine.node.as_ref()?.view();
     if view.maintenance {
         return may_touch(machine);

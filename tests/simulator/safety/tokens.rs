@@ -3,16 +3,17 @@
 
 use super::Safety;
 use crate::simulator::machine::Machine;
+use ha_appliance::id::GroupId;
 use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Side, Token};
 use std::collections::BTreeMap;
 
 /// What was ever said about tokens.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    /// As last advertised, per group's name.
-    said: BTreeMap<u64, [Option<Token>; 2]>,
-    /// The holder that each epoch means, per group's name.
-    meanings: BTreeMap<u64, BTreeMap<u64, Side>>,
+    /// As last advertised, per group.
+    said: BTreeMap<GroupId, [Option<Token>; 2]>,
+    /// The holder that each epoch means, per group.
+    meanings: BTreeMap<GroupId, BTreeMap<u64, Side>>,
     /// It said that it cannot write, once.
     unwritable: [bool; 2],
     /// A disk lost what it had once taken, or could not take what was advertised: equal epochs may
@@ -30,16 +31,16 @@ impl Tokens {
     }
 
     /// A node was told to forget a group.
-    pub fn forgets(&mut self, m: usize, name: u64) {
+    pub fn forgets(&mut self, m: usize, id: GroupId) {
         self.forgot = true;
-        if let Some(said) = self.said.get_mut(&name) {
+        if let Some(said) = self.said.get_mut(&id) {
             said[m] = None;
         }
     }
 
     /// Whose token gives way.
-    pub fn loser(&self, name: u64) -> usize {
-        match self.said.get(&name).copied().unwrap_or_default() {
+    pub fn loser(&self, id: GroupId) -> usize {
+        match self.said.get(&id).copied().unwrap_or_default() {
             [Some(a), Some(b)] if a.epoch != b.epoch => usize::from(a.epoch > b.epoch),
             [Some(a), Some(b)] if a.holder == b.holder => a.holder.other() as usize,
             [Some(_), None] => 1,
@@ -58,10 +59,10 @@ impl Safety {
     ) -> Option<String> {
         let it = &mut self.tokens;
         for report in &heartbeat.groups {
-            let GroupReport { name, token, .. } = *report;
-            let saved = machine.disk.record.group(name);
+            let GroupReport { id, token, .. } = *report;
+            let saved = machine.disk.record.group(id);
             let durable = saved.map_or(0, |saved| saved.token.epoch);
-            let before = it.said.entry(name).or_default()[m].replace(token);
+            let before = it.said.entry(id).or_default()[m].replace(token);
             if (token.epoch > durable || before != Some(token)) && !it.unwritable[m] {
                 let view = machine.node.as_ref().map(|n| n.view());
                 it.unwritable[m] = view.is_some_and(|v| v.state_unwritable.is_some());
@@ -78,7 +79,7 @@ impl Safety {
             if token.epoch == 0 {
                 continue;
             }
-            let meanings = it.meanings.entry(name).or_default();
+            let meanings = it.meanings.entry(id).or_default();
             match meanings.get(&token.epoch) {
                 None if token.epoch % 2 != m as u64 && !it.forgot => {
                     return Some(format!("token {token} has the other node's parity"));

@@ -1,0 +1,325 @@
+//! The VIP interfaces: all that is known of each, in one place and by its name.
+//!
+//! Three questions are answered here. *Is this interface's gateway lost?* ([`Vifs::gateway`]) *Did
+//! anything on-link answer since a given moment?* Asked several times an interval once heartbeats are
+//! missed ([`Vifs::urgent`]). *Is it the gateway or me?* A loss here counts only after the peer answers for
+//! its own gateways of the same interface, by a ping sent later ([`Vifs::loss_confirmed`]): a dead gateway
+//! moves nobody.
+
+use super::event::Action;
+use super::gateway::{Gateway, GatewayState, badness};
+use super::record::{Record, VifRecord};
+use super::setup::{GatewaySetup, Setup};
+use super::time::Time;
+use crate::id::{GatewayId, VifId};
+use crate::wire::heartbeat::{GatewayReport, VifReport};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// All of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Vifs {
+    vifs: Vec<Vif>,
+    /// When the gateways were last asked out of turn.
+    urgent_at: Option<Time>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Vif {
+    /// Which.
+    pub id: VifId,
+    /// It has carrier.
+    pub carrier: bool,
+    /// What a probe of the peer is judged by.
+    pub peer: VifRecord,
+    /// What this node tells of it; only passed on.
+    own: ([u8; 6], IpAddr),
+    gateways: Vec<Gateway>,
+    /// When the latest ping was sent that was answered here, by whatever gateway there was then.
+    answered: Option<Time>,
+    /// This node's latest question to the peer.
+    asked: u32,
+    /// The question stands: the gateway is lost here.
+    asking: bool,
+    /// The latest question of this node that the peer answered.
+    confirmed: u32,
+    /// The peer's latest question, and when it was read.
+    question: Option<(u32, Time)>,
+    /// The peer's latest question answered.
+    replied: u32,
+}
+
+impl Vifs {
+    /// Those of the configuration, with what the disk remembers.
+    pub fn new(setup: &Setup, record: &Record) -> Vifs {
+        let vifs = setup.vifs.iter().map(|&id| Vif::new(id, record.vif(id)));
+        Vifs {
+            vifs: vifs.collect(),
+            urgent_at: None,
+        }
+    }
+
+    /// A new configuration: what stays keeps what is known of it.
+    pub fn reconcile(&mut self, setup: &Setup) {
+        let old = std::mem::take(&mut self.vifs);
+        let kept = |id| old.iter().find(|v| v.id == id).cloned();
+        let vifs = setup.vifs.iter();
+        self.vifs = vifs
+            .map(|&id| kept(id).unwrap_or_else(|| Vif::new(id, None)))
+            .collect();
+    }
+
+    /// One of them.
+    pub fn find(&self, id: VifId) -> Option<&Vif> {
+        self.vifs.iter().find(|v| v.id == id)
+    }
+
+    /// The same, to be changed.
+    pub fn find_mut(&mut self, id: VifId) -> Option<&mut Vif> {
+        self.vifs.iter_mut().find(|v| v.id == id)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Vif] {
+        &self.vifs
+    }
+
+    /// What this node tells the peer of them from now on: their hardware addresses and its own addresses.
+    pub fn describe(&mut self, reports: &[VifReport]) {
+        for vif in &mut self.vifs {
+            let told = reports.iter().find(|r| r.id == vif.id);
+            vif.own = told.map_or(NOTHING, |r| (r.mac, r.address));
+        }
+    }
+
+    /// What belongs in a heartbeat.
+    pub fn report(&self) -> Vec<VifReport> {
+        let report = |vif: &Vif| VifReport {
+            id: vif.id,
+            mac: vif.own.0,
+            address: vif.own.1,
+            gateway: GatewayReport {
+                asked: vif.asked,
+                answered: vif.replied,
+            },
+        };
+        self.vifs.iter().map(report).collect()
+    }
+
+    /// What belongs on disk.
+    pub fn record(&self) -> Vec<VifRecord> {
+        self.vifs.iter().map(|v| v.peer).collect()
+    }
+
+    /// The gateways there are now; one that stays keeps its state.
+    pub fn replace_gateways(&mut self, now: Time, gateways: &[GatewayId]) {
+        for vif in &mut self.vifs {
+            let old = std::mem::take(&mut vif.gateways);
+            let here = gateways.iter().filter(|g| g.vif == vif.id);
+            let kept = |id: &GatewayId| old.iter().find(|g| g.id == *id).cloned();
+            vif.gateways = here
+                .map(|id| kept(id).unwrap_or_else(|| Gateway::new(now, *id)))
+                .collect();
+        }
+    }
+
+    /// A gateway answered the ping sent at `stamp`.
+    pub fn pong(&mut self, now: Time, gateway: GatewayId, stamp: Time, setup: &GatewaySetup) {
+        if stamp > now {
+            return; // a forged or foreign stamp
+        }
+        let Some(vif) = self.find_mut(gateway.vif) else {
+            return;
+        };
+        if let Some(it) = vif.gateways.iter_mut().find(|g| g.id == gateway) {
+            it.pong(now, stamp, setup);
+            vif.answered = vif.answered.max(Some(stamp));
+            vif.answer_question(setup);
+        }
+    }
+
+    /// Sends the pings that are due and counts those that were not answered.
+    pub fn tick(&mut self, now: Time, setup: &GatewaySetup, out: &mut Vec<Action>) {
+        for vif in &mut self.vifs {
+            for gateway in &mut vif.gateways {
+                gateway.tick(now, setup, out);
+            }
+            let lost = vif.state(setup) == Some(GatewayState::Lost);
+            if lost && !vif.asking {
+                vif.asked = vif.asked.wrapping_add(1).max(1);
+            }
+            vif.asking = lost;
+        }
+    }
+
+    /// A gateway was asked and neither answered nor was given up: the group waits for it.
+    pub fn pending(&self) -> bool {
+        self.gateways().any(|g| g.state == GatewayState::Pending)
+    }
+
+    /// Heartbeats are missing, or a first answer is: asks every gateway several times in each
+    /// `interval`, so that some answers come through a LAN that loses a third of everything.
+    pub fn urgent(&mut self, now: Time, interval: Duration, out: &mut Vec<Action>) {
+        let due = self.urgent_at.is_none_or(|at| now >= at + pace(interval));
+        if due && self.gateways().next().is_some() {
+            self.urgent_at = Some(now);
+            out.extend(self.gateways().map(|g| g.ping(now)));
+        }
+    }
+
+    /// Heartbeats come again.
+    pub fn calm(&mut self) {
+        self.urgent_at = None;
+    }
+
+    /// When [`urgent`](Self::urgent) is next due, if it was begun.
+    pub fn urgent_deadline(&self, interval: Duration) -> Option<Time> {
+        Some(self.urgent_at? + pace(interval))
+    }
+
+    /// When [`tick`](Self::tick) is next due.
+    pub fn deadline(&self) -> Option<Time> {
+        self.gateways().map(Gateway::deadline).min()
+    }
+
+    /// The peer's heartbeat: its interfaces' addresses, its questions, and its answers to ours. A new
+    /// question is asked on at once.
+    pub fn hear(&mut self, now: Time, reports: &[VifReport], out: &mut Vec<Action>) {
+        for report in reports {
+            let Some(vif) = self.find_mut(report.id) else {
+                continue;
+            };
+            if vif.peer.mac != report.mac && report.mac != [0; 6] {
+                (vif.peer.mac, vif.peer.proven) = (report.mac, false);
+            }
+            let GatewayReport { asked, answered } = report.gateway;
+            if answered == vif.asked && vif.asked != 0 {
+                vif.confirmed = answered;
+            }
+            let known = vif.question.map_or(0, |(number, _)| number);
+            if asked != known {
+                vif.question = Some((asked, now));
+                if asked != 0 {
+                    out.extend(vif.gateways.iter().map(|g| g.ping(now)));
+                }
+            }
+        }
+    }
+
+    /// The peer's daemon restarted: its questions count from the beginning, and it forgot ours.
+    pub fn peer_restarted(&mut self) {
+        for vif in &mut self.vifs {
+            vif.question = None;
+            (vif.replied, vif.confirmed) = (0, 0);
+        }
+    }
+
+    /// The peer reached its gateways on that interface after this node lost its own there.
+    pub fn loss_confirmed(&self, id: VifId) -> bool {
+        let confirmed = |vif: &Vif| vif.asking && vif.confirmed == vif.asked;
+        self.find(id).is_some_and(confirmed)
+    }
+
+    /// The state of an interface's gateways; None: it has none.
+    pub fn gateway(&self, id: VifId, setup: &GatewaySetup) -> Option<GatewayState> {
+        self.find(id)?.state(setup)
+    }
+
+    /// Whether an interface has a gateway to ask.
+    pub fn has_gateway(&self, id: VifId) -> bool {
+        self.find(id).is_some_and(|vif| !vif.gateways.is_empty())
+    }
+
+    /// When the latest ping was sent that a gateway on the interface answered.
+    pub fn last_answer(&self, id: VifId) -> Option<Time> {
+        self.find(id)?.answered
+    }
+
+    /// A probe of the peer was once answered on each of them.
+    pub fn all_proven(&self) -> bool {
+        self.vifs.iter().all(|v| v.peer.proven)
+    }
+
+    /// Every gateway, for people.
+    pub fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.vifs.iter().flat_map(|v| &v.gateways)
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.urgent_at.iter_mut().for_each(&mut *f);
+        for vif in &mut self.vifs {
+            vif.answered.iter_mut().for_each(&mut *f);
+            vif.question.iter_mut().for_each(|(_, at)| f(at));
+            vif.gateways.iter_mut().for_each(|g| g.times(f));
+        }
+    }
+
+    /// Forgets, for a search, what is only shown.
+    pub fn forget(&mut self) {
+        for vif in &mut self.vifs {
+            vif.gateways.iter_mut().for_each(Gateway::forget);
+        }
+    }
+}
+
+/// Of an interface that the shell has not described.
+const NOTHING: ([u8; 6], IpAddr) = ([0; 6], IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+
+impl Vif {
+    fn new(id: VifId, saved: Option<VifRecord>) -> Vif {
+        Vif {
+            id,
+            carrier: false,
+            peer: saved.unwrap_or(VifRecord {
+                id,
+                mac: [0; 6],
+                proven: false,
+            }),
+            own: NOTHING,
+            gateways: Vec::new(),
+            answered: None,
+            asked: 0,
+            asking: false,
+            confirmed: 0,
+            question: None,
+            replied: 0,
+        }
+    }
+
+    /// Somebody there says that an address is at this hardware address: whether it is the peer, whose
+    /// silence on a later probe then means something.
+    pub fn claimed(&mut self, mac: [u8; 6]) -> bool {
+        let of_peer = self.peer.mac == mac && mac != [0; 6];
+        self.peer.proven |= of_peer;
+        of_peer
+    }
+
+    fn state(&self, setup: &GatewaySetup) -> Option<GatewayState> {
+        let states = self.gateways.iter().map(|g| g.state);
+        match setup.require_all {
+            true => states.max_by_key(|s| badness(*s)),
+            false => states.min_by_key(|s| badness(*s)),
+        }
+    }
+
+    fn answer_question(&mut self, setup: &GatewaySetup) {
+        let Some((number, read_at)) = self.question else {
+            return;
+        };
+        let mut after = self.gateways.iter().map(|g| g.answered >= Some(read_at));
+        let reached = match setup.require_all {
+            true => after.all(|a| a),
+            false => after.any(|a| a),
+        };
+        if reached {
+            self.replied = number;
+        }
+    }
+}
+
+/// How often a gateway is asked while heartbeats are missing.
+fn pace(interval: Duration) -> Duration {
+    (interval / 4).max(Duration::from_millis(5))
+}
