@@ -1,7 +1,7 @@
 //! What the core is told, and what it asks for.
 
+use super::protocol::record::Record;
 use super::reason::Reason;
-use super::record::Record;
 use super::setup::Setup;
 use super::time::Time;
 use crate::id::{GatewayId, GroupId, Place, VifId};
@@ -215,7 +215,10 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The peer's state, from and to.
-    Peer(super::peer::PeerState, super::peer::PeerState),
+    Peer(
+        super::protocol::peer::PeerState,
+        super::protocol::peer::PeerState,
+    ),
     /// The group's role here, from and to.
     Role(crate::wire::heartbeat::Role, crate::wire::heartbeat::Role),
     /// The token as this node knows it.

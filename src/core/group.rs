@@ -38,16 +38,16 @@ mod service;
 pub use context::Context;
 use resource::{Kind, Resource, Work};
 
-use super::clearance::{self, Probes, Sources, Verdict};
 use super::event::{Action, Change, Op, Outcome, Presence, Report};
 use super::gateway::GatewayState;
-use super::moves::Limiter;
-use super::peer::{Peer, PeerState};
+use super::policy::moves::Limiter;
+use super::protocol::clearance::{self, Probes, Sources, Verdict};
+use super::protocol::peer::{Peer, PeerState};
+use super::protocol::record::GroupRecord;
+use super::protocol::token::{mint, outranks};
 use super::reason::{Fact, Reason};
-use super::record::GroupRecord;
 use super::setup::{CEDED, Failback, GroupSetup, LATE, LIFETIME, RENEWAL, ResourceSetup, Setup};
 use super::time::Time;
-use super::token::{mint, outranks};
 use super::vif::Vifs;
 use crate::id::{GroupId, ResourceId};
 use crate::wire::heartbeat::{GroupReport, Readiness, Role, Side, Token};
@@ -148,7 +148,10 @@ enum Why {
 impl Group {
     /// A group at the start of the daemon, with the token the disk remembers.
     pub fn new(now: Time, setup: &GroupSetup, saved: Option<GroupRecord>) -> Group {
-        let token = saved.map_or_else(|| super::record::first_token(setup.prefer), |s| s.token);
+        let token = saved.map_or_else(
+            || super::protocol::record::first_token(setup.prefer),
+            |s| s.token,
+        );
         Group {
             id: setup.id,
             token,

@@ -19,23 +19,18 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
-pub mod clearance;
-mod command;
 pub mod event;
 pub mod gateway;
 pub mod group;
-mod memory;
-mod moves;
 pub mod node;
-pub mod peer;
+pub mod policy;
+pub mod protocol;
 pub mod reason;
-pub mod record;
 pub mod setup;
 pub mod time;
-mod token;
 pub mod view;
 pub mod vif;
-mod wishes;
 
 pub use event::{Action, Event};
 pub use node::Node;
+pub use protocol::{peer, record};

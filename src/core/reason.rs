@@ -1,7 +1,7 @@
 //! Why: every decision carries its reason as data, and the log, `status`, `history` and the tests
 //! all print that same value.
 
-use super::peer::PeerState;
+use super::protocol::peer::PeerState;
 use crate::id::{ResourceId, VifId};
 use crate::wire::heartbeat::{Side, Token};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What a person wants to see of the core: taken for `status`, never used to decide.
 
-use super::peer::PeerState;
+use super::protocol::peer::PeerState;
 use super::reason::{Fact, Reason};
 use super::time::Time;
 use crate::id::{GatewayId, GroupId, ResourceId, VifId};

@@ -8,7 +8,7 @@
 
 use super::event::Action;
 use super::gateway::{Gateway, GatewayState, badness};
-use super::record::{Record, VifRecord};
+use super::protocol::record::{Record, VifRecord};
 use super::setup::{GatewaySetup, Setup};
 use super::time::Time;
 use crate::id::{GatewayId, VifId};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::canonical::{LONG_AGO, Mark};
-use crate::core::peer::forget_judged;
+use crate::core::protocol::peer::forget_judged;
 
 impl Node {
     /// Calls `f` with every number of a heartbeat stored here, for a search that ranks them; what it

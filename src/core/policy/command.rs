@@ -1,11 +1,11 @@
 //! The operator's commands: checked at once, answered when they took effect.
 
-use super::event::{Action, Change, Command, Report};
-use super::group::Group;
-use super::node::Node;
-use super::peer::PeerState;
-use super::reason::Reason;
-use super::time::Time;
+use super::super::event::{Action, Change, Command, Report};
+use super::super::group::Group;
+use super::super::node::Node;
+use super::super::protocol::peer::PeerState;
+use super::super::reason::Reason;
+use super::super::time::Time;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject};
 use std::time::Duration;
@@ -107,7 +107,12 @@ impl Commands {
 
 impl Node {
     /// An operator's command arrives.
-    pub(super) fn command(&mut self, number: u32, command: Command, out: &mut Vec<Action>) {
+    pub(in crate::core) fn command(
+        &mut self,
+        number: u32,
+        command: Command,
+        out: &mut Vec<Action>,
+    ) {
         let asker = Asker::Local(number);
         match command {
             Command::Failover(group) => self.failover(asker, group, out),
@@ -155,7 +160,7 @@ impl Node {
     }
 
     /// The peer's heartbeat may carry a request, and the answer to ours.
-    pub(super) fn hear_commands(
+    pub(in crate::core) fn hear_commands(
         &mut self,
         request: Option<Request>,
         answer: Option<Answer>,
@@ -184,7 +189,7 @@ impl Node {
     }
 
     /// Answers what took effect, gives up what took too long.
-    pub(super) fn settle_commands(&mut self, out: &mut Vec<Action>) {
+    pub(in crate::core) fn settle_commands(&mut self, out: &mut Vec<Action>) {
         let mut index = 0;
         while index < self.commands.waiting.len() {
             let verdict = self.verdict(&self.commands.waiting[index]);
@@ -273,7 +278,12 @@ impl Node {
     }
 
     /// A wish came into force or was withdrawn, here or by the peer.
-    pub(super) fn wish_changed(&mut self, subject: WishSubject, on: bool, out: &mut Vec<Action>) {
+    pub(in crate::core) fn wish_changed(
+        &mut self,
+        subject: WishSubject,
+        on: bool,
+        out: &mut Vec<Action>,
+    ) {
         let (group, reason) = match subject {
             WishSubject::Maintenance => (None, Reason::Maintenance(on)),
             WishSubject::Standby(side) => (None, Reason::Standby(side, on)),

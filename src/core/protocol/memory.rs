@@ -4,9 +4,9 @@
 //! looks at [`Memory::saved`] for it to have arrived. So a change that was withdrawn before it was
 //! used (a seizure the peer cancelled by being heard) is undone on disk by the same rule.
 
-use super::event::{Action, Outcome};
+use super::super::event::{Action, Outcome};
+use super::super::time::Time;
 use super::record::Record;
-use super::time::Time;
 use std::time::Duration;
 
 /// The pause after a failed write.

@@ -6,11 +6,11 @@
 //! for none of the VIPs, by a probe that is known to work. That is UNPROTECTED: a peer that neither
 //! talks nor answers ARP may still run.
 
-use super::event::{Action, Op};
-use super::group::Context;
+use super::super::event::{Action, Op};
+use super::super::group::Context;
+use super::super::reason::Reason;
+use super::super::time::Time;
 use super::peer::PeerState;
-use super::reason::Reason;
-use super::time::Time;
 use crate::id::GroupId;
 use std::time::Duration;
 

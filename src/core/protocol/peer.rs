@@ -15,10 +15,10 @@
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
 //! sequence above all before it counts as life, so that nobody keeps a dead peer alive by replay.
 
-use super::canonical::{LONG_AGO, Mark};
-use super::reason::Reason;
-use super::setup::Setup;
-use super::time::Time;
+use super::super::canonical::{LONG_AGO, Mark};
+use super::super::reason::Reason;
+use super::super::setup::Setup;
+use super::super::time::Time;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{
     Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
@@ -538,7 +538,7 @@ fn echo_of(own: u64, heartbeat: &Heartbeat) -> u64 {
 }
 
 /// Forgets what of a heartbeat counts only at the moment it is heard or sent.
-pub(super) fn forget_judged(heartbeat: &mut Heartbeat) {
+pub(in crate::core) fn forget_judged(heartbeat: &mut Heartbeat) {
     heartbeat.incarnation = 0;
     heartbeat.sequence = 0;
     heartbeat.echo.sequence = 0;

@@ -2,7 +2,7 @@
 //! services. The limit delays a move; it never cancels one. It is not asked where the group reaches
 //! nobody (no carrier, no gateway), nor by an operator's command or a hard fact.
 
-use super::time::Time;
+use super::super::time::Time;
 use std::time::Duration;
 
 /// Moves free of delay.
