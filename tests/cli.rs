@@ -152,6 +152,63 @@ fn check_explains_a_good_file_and_places_a_mistake() {
     assert!(err.contains("lb3") && err.contains("lb1 and lb2"), "{err}");
 }
 
+/// Exit code 1: the file is right, and this machine lacks something.
+#[test]
+fn check_finds_programs_that_cannot_be_run() {
+    let dir = TestDir::new();
+    let hook = dir.join("hook");
+    let notify = format!("key_file = \"KEY\"\nnotify = \"{}\"", hook.display());
+    write_config(&dir, &GOOD.replace("key_file = \"KEY\"", &notify));
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    let (code, out, err) = run(&dir, "check --node lb1");
+    assert_eq!((code, err.as_str()), (1, ""));
+    let (_, unable) = out.split_once("\nnot able to run here\n").unwrap();
+    let told = format!(
+        "{d}/ha.toml:5:10: {h} does not exist\n  5 | notify = \"{h}\"\n    |          {carets}\n    \
+         install it on this node, or correct the path\n",
+        d = dir.display(),
+        h = hook.display(),
+        carets = "^".repeat(hook.display().to_string().len() + 2),
+    );
+    assert_eq!(unable, told);
+    std::fs::write(&hook, "#!/bin/sh\n").unwrap();
+    assert!(
+        run(&dir, "check --node lb1")
+            .1
+            .contains("is not executable")
+    );
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(run(&dir, "check --node lb1").0, 0);
+}
+
+/// In a network namespace of its own, which needs root: what must not be tried is refused with its place, and
+/// the daemon does not start with it either.
+#[test]
+fn a_vip_that_is_this_machine_s_own_address_is_refused() {
+    let dir = TestDir::new();
+    write_config(&dir, &GOOD.replace("192.0.2.80/32", "192.0.2.80/24"));
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    for (command, address) in [
+        ("check", "192.0.2.80/24"),
+        ("check", "192.0.2.80/32"),
+        ("run", "192.0.2.80/24"),
+    ] {
+        let script = format!(
+            "ip link add eth9 type veth peer name far; ip link set eth9 up; ip addr add {address} dev eth9
+             {} {command} --node lb1 --config {d}/ha.toml --run-dir {d}/run --state-dir {d}/state",
+            env!("CARGO_BIN_EXE_ha-appliance"),
+            d = dir.display()
+        );
+        let line = ["-n", "sh", "-c", &script];
+        let (code, out, err) = said(Command::new("unshare").args(line).output().unwrap());
+        assert_eq!((code, out.as_str()), (78, ""), "{err}");
+        let told = format!(
+            "/ha.toml:12:7: VIP 192.0.2.80 is an address of this machine ({address} on eth9)\n 12 | vip = "
+        );
+        assert!(err.contains(&told), "{err}");
+    }
+}
+
 #[test]
 fn keygen_prints_another_key_each_time_and_never_overwrites() {
     let dir = TestDir::new();

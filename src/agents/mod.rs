@@ -4,6 +4,7 @@ mod announce;
 pub mod carrier;
 pub mod check;
 pub mod child;
+pub mod executable;
 mod frames;
 pub mod host;
 pub mod neighbour;

@@ -17,7 +17,10 @@ use std::str::FromStr;
 #[argh(
     note = "`{command_name} SUBCOMMAND --help` tells more.",
     error_code(0, "done, or all is well"),
-    error_code(1, "refused or failed; `status`: degraded"),
+    error_code(
+        1,
+        "refused or failed; `check`: something cannot run here; `status`: degraded"
+    ),
     error_code(2, "`status`: blocked, or nobody active"),
     error_code(3, "no daemon here, or it does not respond"),
     error_code(64, "the command line is not understood"),
@@ -151,7 +154,7 @@ macro_rules! subcommands {
 subcommands! {
     /// Run the daemon, in the foreground: systemd does.
     Run = "run" {}
-    /// Check ha.toml: print what this node understands, worst-case times and warnings; or what is wrong, with exit code 78.
+    /// Check ha.toml: print what this node understands, worst-case times and warnings; or what is wrong, with exit code 78. Exit code 1: it is right, but something that it names cannot run here.
     Check = "check" {}
     /// Show who is active and why. Exit code 0: well, 1: degraded, 2: blocked or nobody active, 3: no daemon.
     Status = "status" {

@@ -1,14 +1,15 @@
 //! `check`: is ha.toml right, and what does it mean here?
 
 use super::exit::Exit;
-use super::fit::unfit;
 use super::out::{fail, print};
-use crate::agents::host::Host;
 use crate::agents::netlink;
-use crate::config;
+use crate::config::{self, Kind, Misfit};
+use crate::shell::machine::{Asked, Looked};
 use crate::shell::options::{self, Options};
+use crate::shell::status;
 
-/// Explains a good file; says what is wrong with a bad one. Warnings do not fail it.
+/// Explains a good file; says what is wrong with a bad one, and what is missing here. Warnings do not fail
+/// it.
 pub(super) fn run(options: &Options) -> Exit {
     let found = config::load(&options.config).and_then(|config| {
         let side = config.side(options.node.as_deref(), &options::host_name())?;
@@ -19,20 +20,32 @@ pub(super) fn run(options: &Options) -> Exit {
         Err(e) => return fail(Exit::Config, e),
     };
     let host = netlink::host().unwrap_or_else(|e| {
-        fail(
-            Exit::Well,
-            format!("this machine's network cannot be looked at: {e}; it is taken as having none"),
-        );
-        Host::default()
+        let what =
+            format!("this machine's network cannot be looked at: {e}; it is taken as having none");
+        fail(Exit::Well, what);
+        Default::default()
     });
-    let (resolved, warnings) = config::resolve(&config, side, &host);
-    let mut text = config::explain(&config, side, &resolved, &warnings);
-    let unfit = unfit(&config, &[]);
-    if !unfit.is_empty() {
-        text += "\nnot able to run here\n";
-        for line in unfit {
-            text += &format!("  {line}\n");
+    let peer = status::peer_addresses(&options.run_dir);
+    let Looked { machine, trouble } = smol::block_on(Asked::of(&config).look(host, peer));
+    if let Some(trouble) = trouble {
+        fail(Exit::Well, trouble);
+    }
+    let misfits = config::misfits(&config, side, &machine);
+    if misfits.iter().any(|misfit| misfit.kind != Kind::Unable) {
+        return fail(Exit::Config, listed(&misfits));
+    }
+    let (resolved, warnings) = config::resolve(&config, side, &machine.host);
+    print(&config::explain(&config, side, &resolved, &warnings));
+    match misfits.is_empty() {
+        true => Exit::Well,
+        false => {
+            print(&format!("\nnot able to run here\n{}\n", listed(&misfits)));
+            Exit::Refused
         }
     }
-    print(&text)
+}
+
+fn listed(misfits: &[Misfit]) -> String {
+    let misfits: Vec<String> = misfits.iter().map(Misfit::to_string).collect();
+    misfits.join("\n")
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Done; all is well.
     Well = 0,
-    /// Refused, or failed; `status`: degraded.
+    /// Refused, or failed; `check`: something cannot run here; `status`: degraded.
     Refused = 1,
     /// `status`: blocked, or nobody active.
     Blocked = 2,

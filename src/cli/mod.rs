@@ -1,18 +1,16 @@
 //! What an operator types: one file a subject.
 //!
-//! Exit codes: 0 done or all well, 1 refused or degraded, 2 blocked, 3 no daemon to talk to, 64 not
-//! understood, 78 ha.toml is wrong.
+//! Exit codes: 0 done or all well, 1 refused, degraded or lacking something, 2 blocked, 3 no daemon to talk
+//! to, 64 not understood, 78 ha.toml is wrong.
 
 mod args;
 mod check;
 mod command;
 mod exit;
-mod fit;
 mod history;
 mod keygen;
 mod out;
 mod release;
-mod reload;
 mod status;
 
 use crate::shell::daemon;
@@ -62,7 +60,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
         S::ConfirmFenced(a) => {
             command::give(options, Target::Peer(a.node_name), |_| Verb::ConfirmFenced)
         }
-        S::Reload(_) => reload::run(options),
+        S::Reload(_) => command::give(options, Target::Pair, |_| Verb::Reload),
         S::Maintenance(a) => {
             let verb = match a.state {
                 SwitchedTo::On => Verb::MaintenanceOn,

@@ -7,10 +7,12 @@
 //! core drops what may have expired before it renews anything. After a renewal the clock is read
 //! again: what is due then is done before the loop sleeps.
 
+mod fit;
 mod follow;
 mod hear;
 mod obey;
 mod operate;
+mod reload;
 mod tell;
 
 use super::assembly;
@@ -40,8 +42,10 @@ use crate::core::{Node, record::Record};
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Heartbeat, Side};
 use crate::wire::{Keyring, Reject, decode, encode};
+use fit::Fit;
+use reload::Reload;
 use smol::LocalExecutor;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
@@ -76,7 +80,15 @@ pub fn run(options: &Options) -> ExitCode {
         }
     };
     realtime::enter();
-    let ended = Daemon::new(options, config, me).and_then(|mut daemon| daemon.serve(&signals));
+    let mut daemon = match Daemon::new(options, config, me) {
+        Ok(daemon) => daemon,
+        Err(error) => return fail(&error.to_string()),
+    };
+    if let Some(harmful) = daemon.harmful() {
+        eprintln!("{harmful}");
+        return ExitCode::from(EX_CONFIG);
+    }
+    let ended = daemon.serve(&signals);
     drop(lock);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,8 +121,11 @@ struct Daemon {
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
-    /// What the state on disk was like.
+    /// What the state on disk was like, until another is saved.
     loaded: Option<String>,
+    saved: Rc<Cell<bool>>,
+    fit: Fit,
+    reload: Reload,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     chronicle: Chronicle,
@@ -136,9 +151,6 @@ impl Daemon {
         let loaded = state::load(&options.state_dir);
         let now = clock::now();
         let incarnation = incarnation()?;
-        if let Some(notice) = &loaded.notice {
-            log::warn!("{notice}");
-        }
         let software = env!("CARGO_PKG_VERSION");
         let status = DaemonStatus {
             pid: std::process::id(),
@@ -178,6 +190,9 @@ impl Daemon {
             supervisor: Supervisor::from_environment(),
             status,
             loaded: loaded.notice,
+            saved: Rc::default(),
+            fit: Fit::default(),
+            reload: Reload::default(),
             counters: BTreeMap::new(),
             answers: Answers::default(),
             chronicle: Chronicle::default(),
@@ -221,7 +236,7 @@ impl Daemon {
             let _ = tasks.as_mut().poll(&mut waker);
             if let Some(part) = self.renewals.pop_front() {
                 self.vips.renew(part, &self.network.vifs, clock::now());
-            } else if self.finished.borrow().is_empty() {
+            } else if !self.anything_finished() {
                 self.ready.sleep_until(self.deadline())?;
             }
         }
@@ -238,6 +253,7 @@ impl Daemon {
             self.publisher.deadline(),
             self.supervisor.deadline(),
             self.network.deadline(),
+            self.fit.deadline(),
         ];
         due.into_iter()
             .flatten()
@@ -247,6 +263,9 @@ impl Daemon {
     /// Everything that is here and due, once.
     fn turn(&mut self, signals: &SignalSource) {
         self.follow_network();
+        self.follow_machine();
+        self.finish_reload();
+        self.note();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
             self.step(event);
@@ -350,19 +369,24 @@ impl Daemon {
     /// Writes on the blocking pool: a disk that hangs must not keep a heartbeat waiting.
     fn persist(&mut self, record: Record) {
         let (dir, names) = (self.options.state_dir.clone(), self.state_names.clone());
-        let finished = self.finished.clone();
+        let (finished, saved) = (self.finished.clone(), self.saved.clone());
         let write = smol::unblock(move || match state::save(&dir, &names, &record) {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Failed(error.to_string()),
         });
         let task = async move {
             let outcome = write.await;
+            saved.set(saved.get() || outcome == Outcome::Done);
             let op = Op::Persist;
             finished
                 .borrow_mut()
                 .push_back(Event::Finished { op, outcome });
         };
         self.executor.spawn(task).detach();
+    }
+
+    fn anything_finished(&self) -> bool {
+        !self.finished.borrow().is_empty() || self.fit.is_due() || self.reload.is_due()
     }
 
     fn next_finished(&self) -> Option<Event> {

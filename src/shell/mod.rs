@@ -8,6 +8,7 @@ pub mod history;
 pub mod lock;
 pub mod log;
 pub mod lookout;
+pub mod machine;
 pub mod network;
 pub mod notify;
 pub mod options;

@@ -69,6 +69,12 @@ pub fn peek(dir: &Path) -> Option<Record> {
     Some(body.into_record())
 }
 
+/// States that were moved aside and are still there, oldest first.
+pub fn aside(dir: &Path) -> Vec<PathBuf> {
+    let files = (1..=MAX_ASIDE).map(|n| dir.join(format!("{FILE}.bad-{n}")));
+    files.filter(|file| file.exists()).collect()
+}
+
 /// Makes the record durable. Blocks until the disk has it: call it on the blocking pool, one call at
 /// a time. The directory is made if missing (0700).
 pub fn save(dir: &Path, names: &Names, record: &Record) -> Result<(), SaveError> {

@@ -17,6 +17,10 @@ pub(super) fn unstartable(unit: &UnitState) -> Option<String> {
                 "{id} has a unit file that systemd refuses: {said}: systemd-analyze verify {id}"
             )
         }
+        Load::Loaded if unit.refuses_start => format!(
+            "{id} refuses to be started by anybody but systemd (RefuseManualStart=yes in its unit file): \
+             systemctl edit {id}"
+        ),
         Load::Loaded if unit.ends_at_once => format!(
             "{id} ends at once: there is nothing to keep running. A unit of Type=oneshot needs \
              RemainAfterExit=yes"
@@ -24,6 +28,20 @@ pub(super) fn unstartable(unit: &UnitState) -> Option<String> {
         Load::Loaded => return None,
     };
     Some(why)
+}
+
+/// Why a unit cannot be kept running by somebody who starts it, and, unless it runs on both nodes, stops it.
+pub fn unfit(unit: &UnitState, stops: bool) -> Option<String> {
+    let id = &unit.id;
+    let stuck = stops && unit.refuses_stop;
+    unstartable(unit).or_else(|| {
+        stuck.then(|| {
+            format!(
+                "{id} refuses to be stopped by anybody but systemd (RefuseManualStop=yes in its unit file): \
+                 systemctl edit {id}"
+            )
+        })
+    })
 }
 
 /// Why a service that ran does not any more.

@@ -19,7 +19,7 @@ mod stop;
 mod systemctl;
 pub mod watch;
 
-pub use failure::loss;
+pub use failure::{loss, unfit};
 pub use start::{restart, start};
 pub use state::{Active, Load, UnitState};
 pub use stop::stop;
@@ -90,16 +90,6 @@ pub async fn look(unit: &str) -> Result<Seen, String> {
         companions,
         leftovers,
     })
-}
-
-/// Why those of these services that could not be started cannot. An error says that systemd does not
-/// answer.
-pub async fn unfit(units: &[&str]) -> Result<Vec<String>, String> {
-    Ok(show(units)
-        .await?
-        .iter()
-        .filter_map(failure::unstartable)
-        .collect())
 }
 
 /// Looks at several services with one call, without their companions.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// The properties asked for; see systemctl(1) and org.freedesktop.systemd1(5).
 pub(super) const PROPERTIES: &str = "Id,Description,LoadState,LoadError,UnitFileState,ActiveState,SubState,\
     StateChangeTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Result,ExecMainCode,\
-    ExecMainStatus,ConditionResult,Job,ControlGroup,InvocationID";
+    ExecMainStatus,RefuseManualStart,RefuseManualStop,ConditionResult,Job,ControlGroup,InvocationID";
 
 /// What one unit is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub struct UnitState {
     pub main_pid: Option<i32>,
     /// It is a oneshot that leaves nothing running: it can start, but never run.
     pub ends_at_once: bool,
+    /// Nobody but systemd itself may start it.
+    pub refuses_start: bool,
+    /// Nobody but systemd itself may stop it.
+    pub refuses_stop: bool,
     /// systemd restarts it by itself when it fails.
     pub restarts_itself: bool,
     /// The sockets, timers and paths that start it, as far as systemd has loaded them.
@@ -160,6 +164,8 @@ fn parse_one(block: &str) -> Option<UnitState> {
             .map_or(0, |us: i64| us.max(0)),
         main_pid: Some(number("MainPID")).filter(|pid| *pid > 0),
         ends_at_once: text("Type") == "oneshot" && text("RemainAfterExit") == "no",
+        refuses_start: text("RefuseManualStart") == "yes",
+        refuses_stop: text("RefuseManualStop") == "yes",
         restarts_itself: !matches!(text("Restart"), "no" | ""),
         triggered_by: text("TriggeredBy")
             .split_whitespace()
@@ -191,6 +197,7 @@ fn load_error(error: &str, state: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unfit;
     use super::*;
 
     /// By systemd 252: nginx running, a masked unit, one that nobody knows, a service that exited
@@ -249,6 +256,28 @@ mod tests {
                 "{active} {job}"
             );
         }
+    }
+
+    #[test]
+    fn what_only_systemd_may_start_or_stop_is_no_service_for_a_pair() {
+        let shown = |more: &str| {
+            let block = format!("Id=a.service\nLoadState=loaded\nActiveState=inactive\n{more}\n");
+            parse(&block, 1).unwrap().remove(0)
+        };
+        assert_eq!(
+            unfit(&shown("RefuseManualStart=no\nRefuseManualStop=no"), true),
+            None
+        );
+        let why = unfit(&shown("RefuseManualStart=yes"), false).unwrap();
+        assert!(why.starts_with("a.service refuses to be started"), "{why}");
+        let stuck = shown("RefuseManualStop=yes");
+        assert_eq!(
+            unfit(&stuck, false),
+            None,
+            "on both nodes it is never stopped"
+        );
+        let why = unfit(&stuck, true).unwrap();
+        assert!(why.contains("(RefuseManualStop=yes in its unit file): systemctl edit a.service"));
     }
 
     #[test]

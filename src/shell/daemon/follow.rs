@@ -42,19 +42,6 @@ impl Daemon {
         self.network.retry(clock::now());
         self.network.hear_carriers();
         self.tell_carriers();
-        self.note();
-    }
-
-    /// What is not as it should be with the network, and may become so, as it is now.
-    fn note(&mut self) {
-        let Some(notices) = self.network.notices() else {
-            return;
-        };
-        for new in notices.iter().filter(|n| !self.status.notices.contains(n)) {
-            log::warn!("{new}");
-        }
-        self.status.notices = self.loaded.iter().cloned().chain(notices).collect();
-        self.dirty = true;
     }
 
     /// The resource whose VIP belongs on that interface.
@@ -88,6 +75,7 @@ impl Daemon {
         self.carriers.clear();
         self.tell_carriers();
         self.look_after_addresses();
+        self.fit.outdated();
     }
 
     /// Messages about addresses may have been lost, or an interface came back without them. What was seen may

@@ -39,6 +39,7 @@ impl Daemon {
         };
         if self.network.learn_peer(&heartbeat.vifs) {
             self.listen();
+            self.fit.outdated();
         }
     }
 

@@ -23,7 +23,7 @@ pub use build::{Facts, GroupNames, Names, PathNames};
 pub use judge::{Concern, Severity, judge};
 pub use page::{Style, render, render_absent};
 pub use publish::Publisher;
-pub use read::{Reading, load, ran_before, read};
+pub use read::{Reading, load, peer_addresses, ran_before, read};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ use crate::shell::clock;
 use crate::shell::lock::{Holder, LockError};
 use crate::sys;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,6 +101,15 @@ pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
         ));
     }
     Ok(status)
+}
+
+/// The peer's own addresses that a daemon here has heard of, beside its links.
+pub fn peer_addresses(run_dir: &Path) -> Vec<IpAddr> {
+    let paths = load(run_dir).map(|status| status.paths).unwrap_or_default();
+    let last_resorts = paths.into_iter().filter(|path| path.last_resort);
+    last_resorts
+        .filter_map(|path| path.peer.parse().ok())
+        .collect()
 }
 
 /// Whether a daemon of any version ran here since the machine booted.

@@ -6,6 +6,7 @@ mod gateway;
 mod hang;
 mod haproxy;
 mod hostile;
+mod input;
 mod itself;
 mod kernel;
 mod links;
@@ -41,6 +42,7 @@ pub const ALL: &[&[Scenario]] = &[
     apache::ALL,
     haproxy::ALL,
     services::ALL,
+    input::ALL,
     upkeep::ALL,
     quick_start::ALL,
 ];

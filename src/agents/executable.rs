@@ -1,0 +1,101 @@
+//! Whether a program could be run at all, found out before it matters.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Why this program cannot be run, in words that follow its path; none: nothing speaks against it. Looks at
+/// the file, and at the interpreter that a script names; runs nothing.
+pub fn fault(program: &Path) -> Option<String> {
+    if let Some(why) = unusable(program) {
+        return Some(why);
+    }
+    let mut head = Vec::new();
+    let read = File::open(program).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    match read {
+        // A program need not be readable to be run.
+        Err(_) => None,
+        Ok(0) => Some("is empty".into()),
+        Ok(_) => match head.strip_prefix(b"#!") {
+            Some(line) => {
+                let interpreter = interpreter(line)?;
+                let why = unusable(Path::new(&interpreter))?;
+                Some(format!("is a script for {interpreter}, which {why}"))
+            }
+            None if is_text(&head) => Some(
+                "is a text that does not begin with #! and its interpreter, such as #!/bin/sh"
+                    .into(),
+            ),
+            None => None,
+        },
+    }
+}
+
+/// What the kernel reads of a script, see execve(2).
+const HEAD: u64 = 256;
+
+fn unusable(program: &Path) -> Option<String> {
+    let facts = match std::fs::metadata(program) {
+        Ok(facts) => facts,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Some("does not exist".into()),
+        Err(e) => return Some(format!("cannot be looked at: {e}")),
+    };
+    if facts.is_dir() {
+        return Some("is a directory".into());
+    }
+    if !facts.is_file() {
+        return Some("is no regular file".into());
+    }
+    // For root any of the three is enough.
+    (facts.mode() & 0o111 == 0).then(|| "is not executable (chmod 755)".into())
+}
+
+fn interpreter(line: &[u8]) -> Option<String> {
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    Some(line.split_whitespace().next()?.to_owned())
+}
+
+/// Other formats than the kernel's own may be known to it (binfmt_misc); a plain text is none of them.
+fn is_text(head: &[u8]) -> bool {
+    head.iter()
+        .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDir;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_cannot_be_run_is_told_apart() {
+        let dir = TestDir::new();
+        let path = dir.join("program");
+        let told = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            fault(&path)
+        };
+        assert_eq!(told("#!/bin/sh\nexit 0\n", 0o755), None);
+        assert_eq!(told("#! /bin/sh -e\n", 0o700), None);
+        assert_eq!(
+            told("#!/bin/sh\n", 0o644).unwrap(),
+            "is not executable (chmod 755)"
+        );
+        assert_eq!(told("", 0o755).unwrap(), "is empty");
+        assert_eq!(
+            told("#!/usr/bin/python9\nprint()\n", 0o755).unwrap(),
+            "is a script for /usr/bin/python9, which does not exist"
+        );
+        assert_eq!(
+            told("exit 0\n", 0o755).unwrap(),
+            "is a text that does not begin with #! and its interpreter, such as #!/bin/sh"
+        );
+        assert_eq!(fault(&dir).unwrap(), "is a directory");
+        assert_eq!(fault(&dir.join("absent")).unwrap(), "does not exist");
+        assert_eq!(fault(Path::new("/bin/sh")), None);
+        assert_eq!(fault(Path::new("/dev/null")).unwrap(), "is no regular file");
+    }
+}

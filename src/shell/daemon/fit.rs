@@ -1,0 +1,149 @@
+//! Whether what ha.toml asks for can be on this machine, as it is now: looked at again and again, and told
+//! in `status` for as long as it is so.
+
+use super::*;
+use crate::config::{Kind, Misfit, misfits};
+use crate::shell::machine::{Asked, Looked};
+use std::path::Path;
+use std::time::Duration;
+
+/// What was seen last, and when to look again.
+#[derive(Default)]
+pub(super) struct Fit {
+    looked: Looked,
+    /// States that were moved aside.
+    aside: Option<String>,
+    /// None: a look is under way, or there was none yet.
+    next: Option<Time>,
+    under_way: bool,
+    seen: Rc<RefCell<Option<Seen>>>,
+    /// Of the network, as it told them last.
+    network: Vec<String>,
+    /// Something else may have to be told.
+    stale: bool,
+}
+
+/// One look: at the machine, and at the states that were moved aside.
+type Seen = (Looked, Option<String>);
+
+/// Programs and units come and go with packages.
+const AGAIN: Duration = Duration::from_secs(30);
+
+impl Fit {
+    /// A look of somebody else's, which is as good.
+    pub(super) fn saw(&mut self, looked: Looked) {
+        self.looked = looked;
+        self.stale = true;
+    }
+
+    /// What was looked at waits to be taken.
+    pub(super) fn is_due(&self) -> bool {
+        self.seen.borrow().is_some()
+    }
+
+    /// When to look again.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.next
+    }
+
+    /// The network or the peer changed.
+    pub(super) fn outdated(&mut self) {
+        self.stale = true;
+    }
+}
+
+impl Daemon {
+    /// What must not be tried with this ha.toml: the daemon does not start with it.
+    pub(super) fn harmful(&self) -> Option<String> {
+        let mut found = self.misfits();
+        found.retain(|misfit| misfit.kind == Kind::Harmful);
+        let told: Vec<String> = found.iter().map(Misfit::to_string).collect();
+        (!told.is_empty()).then(|| told.join("\n"))
+    }
+
+    /// Takes what was seen, and looks again when it is time.
+    pub(super) fn follow_machine(&mut self) {
+        if let Some((looked, aside)) = self.fit.seen.take() {
+            self.fit.saw(looked);
+            self.fit.aside = aside;
+            self.fit.under_way = false;
+            self.fit.next = Some(clock::now() + AGAIN);
+        }
+        if self.fit.under_way || self.fit.next.is_some_and(|at| at > clock::now()) {
+            return;
+        }
+        (self.fit.under_way, self.fit.next) = (true, None);
+        let (host, peer) = (self.network.host().clone(), self.peer_addresses());
+        let (asked, dir) = (Asked::of(&self.config), self.options.state_dir.clone());
+        let seen = self.fit.seen.clone();
+        let task = async move {
+            let aside = smol::unblock(move || aside(&dir)).await;
+            *seen.borrow_mut() = Some((asked.look(host, peer).await, aside));
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    /// Tells what is not as it should be, as it is now; each thing is logged when it comes and when it goes.
+    pub(super) fn note(&mut self) {
+        if let Some(network) = self.network.notices() {
+            self.fit.network = network;
+            self.fit.stale = true;
+        }
+        if self.saved.take() && self.loaded.take().is_some() {
+            self.fit.stale = true;
+        }
+        if !std::mem::take(&mut self.fit.stale) {
+            return;
+        }
+        let misfits = self.misfits();
+        let misfits = misfits.iter().map(in_one_line);
+        let (trouble, aside) = (self.fit.looked.trouble.clone(), self.fit.aside.clone());
+        let first = [self.loaded.clone(), aside, trouble].into_iter().flatten();
+        let all: Vec<String> = first
+            .chain(misfits)
+            .chain(self.fit.network.clone())
+            .collect();
+        for new in all.iter().filter(|new| !self.status.notices.contains(new)) {
+            log::warn!("{new}");
+        }
+        for gone in self.status.notices.iter().filter(|old| !all.contains(old)) {
+            log::info!("no longer so: {gone}");
+        }
+        self.status.notices = all;
+        self.dirty = true;
+    }
+
+    /// The peer's own addresses, as far as it told them.
+    pub(super) fn peer_addresses(&self) -> Vec<IpAddr> {
+        let vifs = 0..self.network.vifs.len();
+        vifs.filter_map(|vif| self.network.peer_on(vif)).collect()
+    }
+
+    fn misfits(&self) -> Vec<Misfit> {
+        let mut machine = self.fit.looked.machine.clone();
+        machine.host = self.network.host().clone();
+        machine.peer = self.peer_addresses();
+        misfits(&self.config, self.me, &machine)
+    }
+}
+
+fn in_one_line(misfit: &Misfit) -> String {
+    let mistake = &misfit.mistake;
+    let place = mistake.place.as_ref();
+    let place = place.map_or(String::new(), |at| format!("ha.toml line {}: ", at.line));
+    format!("{place}{}: {}", mistake.what, mistake.help)
+}
+
+fn aside(dir: &Path) -> Option<String> {
+    let files = state::aside(dir);
+    let newest = files.last()?.display();
+    let count = files.len();
+    let more = if count > 1 {
+        format!(" ({count} such files)")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "a state that could not be trusted is kept in {newest}{more}: find out what damaged it, then delete it"
+    ))
+}

@@ -1,0 +1,172 @@
+//! A new ha.toml: read and held against this machine away from the loop, since disks and systemd may keep
+//! one waiting; then put in force in one turn, or refused.
+
+use super::*;
+use crate::config::{Group, Misfit, misfits};
+use crate::shell::machine::{Asked, Looked};
+
+/// Reloads that were asked for.
+#[derive(Default)]
+pub(super) struct Reload {
+    /// Who waits for the one under way: orders by their numbers. None: none is under way.
+    under_way: Option<Vec<u16>>,
+    /// What was asked for since, which needs another look at the file.
+    next: Option<Vec<u16>>,
+    read: Rc<RefCell<Option<Read>>>,
+}
+
+/// The new configuration and what it was held against; or what is wrong with it.
+type Read = Result<(Config, Looked), String>;
+
+impl Reload {
+    /// One that was read waits to be judged.
+    pub(super) fn is_due(&self) -> bool {
+        self.read.borrow().is_some()
+    }
+}
+
+impl Daemon {
+    /// Begins to read ha.toml, for an order or for nobody. The order is answered when it is in force.
+    pub(super) fn reload(&mut self, order: Option<u16>) {
+        if self.reload.under_way.is_some() {
+            return self.reload.next.get_or_insert_default().extend(order);
+        }
+        self.reload.under_way = Some(order.into_iter().collect());
+        self.supervisor.reloading();
+        let (host, peer) = (self.network.host().clone(), self.peer_addresses());
+        let (path, read) = (self.options.config.clone(), self.reload.read.clone());
+        let task = async move {
+            let config = smol::unblock(move || config::load(&path)).await;
+            let found = match config {
+                Ok(config) => {
+                    let looked = Asked::of(&config).look(host, peer).await;
+                    Ok((config, looked))
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            *read.borrow_mut() = Some(found);
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    /// Judges what was read: puts it in force, or keeps the configuration before if anything is wrong.
+    pub(super) fn finish_reload(&mut self) {
+        let Some(found) = self.reload.read.take() else {
+            return;
+        };
+        let verdict = found.and_then(|(config, looked)| self.try_reload(config, looked));
+        self.supervisor.reloaded();
+        match &verdict {
+            Ok(text) => log::info!("reload: {text}"),
+            Err(text) => {
+                log::error!("reload refused, the configuration before stays in force: {text}")
+            }
+        }
+        self.status.reload_error = verdict.clone().err();
+        self.dirty = true;
+        let (accepted, text) = match verdict {
+            Ok(text) => (true, text),
+            Err(text) => (false, text),
+        };
+        for order in self.reload.under_way.take().unwrap_or_default() {
+            self.answers.finish(order, accepted, text.clone());
+        }
+        if let Some(next) = self.reload.next.take() {
+            let mut orders = next.into_iter();
+            self.reload(orders.next());
+            self.reload.under_way.get_or_insert_default().extend(orders);
+        }
+    }
+
+    fn try_reload(&mut self, config: Config, looked: Looked) -> Result<String, String> {
+        if config.cluster.name != self.config.cluster.name {
+            return Err("cluster.name cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let names = |c: &Config| c.nodes.each_ref().map(|n| n.name.clone());
+        if names(&config) != names(&self.config) {
+            return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
+        }
+        let view = self.node.view();
+        let runs = |id| {
+            let mut groups = view.groups.iter();
+            groups.any(|g| g.id == id && g.role != crate::wire::heartbeat::Role::Stopped)
+        };
+        let dropped = self.config.groups.iter().find(|group| {
+            runs(GroupId::of(&group.name)) && !config.groups.iter().any(|g| g.name == group.name)
+        });
+        if let Some(group) = dropped {
+            let name = &group.name;
+            return Err(format!(
+                "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"
+            ));
+        }
+        let against = against(&self.config, &config, self.me, &looked);
+        if !against.is_empty() {
+            let against: Vec<String> = against.iter().map(Misfit::to_string).collect();
+            return Err(against.join("\n"));
+        }
+        let keys = keyring(&config).map_err(|e| e.to_string())?;
+        let host = self.network.host().clone();
+        self.network.follow(&config, self.me, host);
+        if config.cluster.notify != self.config.cluster.notify {
+            self.notifier = config
+                .cluster
+                .notify
+                .clone()
+                .map(|hook| start_notifier(hook, &self.executor));
+        }
+        let released = released(&self.config, &config);
+        let unknown = looked.trouble.as_ref();
+        let unknown = unknown.map_or(String::new(), |why| format!("; {why}"));
+        self.keys = keys;
+        self.config = config;
+        self.status.generation += 1;
+        self.fit.saw(looked);
+        self.reassemble();
+        let host = self.network.host().clone();
+        self.reconnect(host);
+        self.network.look();
+        let groups = self.config.groups.len();
+        let plural = if groups == 1 { "" } else { "s" };
+        Ok(format!(
+            "{} is in force ({groups} group{plural}){released}{unknown}",
+            self.options.config.display()
+        ))
+    }
+}
+
+/// What speaks against a new file. That something is missing which the file before named as well is no reason:
+/// it would keep everything else from being put right.
+fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misfit> {
+    let mut machine = looked.machine.clone();
+    let (programs, units) = (before.programs(), before.units());
+    machine
+        .programs
+        .retain(|program, _| !programs.contains(program));
+    for (unit, look) in &mut machine.units {
+        if units.contains(unit) {
+            look.unfit = None;
+        }
+    }
+    misfits(new, me, &machine)
+}
+
+/// What was kept running until now and is not any more, for people.
+fn released(before: &Config, after: &Config) -> String {
+    let units = |config: &Config| -> Vec<String> {
+        let services = config.groups.iter().flat_map(Group::services);
+        services.map(|service| service.unit.clone()).collect()
+    };
+    let kept = units(after);
+    let released: Vec<String> = units(before)
+        .into_iter()
+        .filter(|unit| !kept.contains(unit))
+        .collect();
+    match released.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; no longer looked after, and left as they are: {}",
+            released.join(", ")
+        ),
+    }
+}

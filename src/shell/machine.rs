@@ -1,0 +1,96 @@
+//! A look at what ha.toml names beside the network: programs and units. It may take as long as a disk or
+//! systemd takes, so the daemon never waits for it.
+
+use crate::agents::executable;
+use crate::agents::host::Host;
+use crate::agents::service;
+use crate::config::{Config, Group, Machine, Mode, UnitLook};
+use smol::Timer;
+use smol::future::FutureExt;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// What is to be looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    programs: Vec<String>,
+    /// Each with whether it is ever stopped.
+    units: Vec<(String, bool)>,
+}
+
+/// What was seen, and what could not be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// What was seen.
+    pub machine: Machine,
+    /// Why nothing is said of units.
+    pub trouble: Option<String>,
+}
+
+/// systemd answers within milliseconds; who waits for this should not wait much longer for nothing.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Asked {
+    /// What this file names.
+    pub fn of(config: &Config) -> Asked {
+        let services = config.groups.iter().flat_map(Group::services);
+        let units = services.map(|service| (service.unit.clone(), service.mode == Mode::One));
+        Asked {
+            programs: config.programs(),
+            units: units.collect(),
+        }
+    }
+
+    /// Looks. That something cannot be asked speaks against nothing.
+    pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
+        let programs = self.programs;
+        let programs = smol::unblock(move || faults(programs)).await;
+        let (units, trouble) = match units(&self.units).await {
+            Ok(units) => (units, None),
+            Err(why) => (
+                BTreeMap::new(),
+                Some(format!(
+                    "whether its services can run here is not known: {why}"
+                )),
+            ),
+        };
+        Looked {
+            machine: Machine {
+                host,
+                peer,
+                programs,
+                units,
+            },
+            trouble,
+        }
+    }
+}
+
+fn faults(programs: Vec<String>) -> BTreeMap<String, String> {
+    let fault = |program: String| {
+        let why = executable::fault(Path::new(&program))?;
+        Some((program, why))
+    };
+    programs.into_iter().filter_map(fault).collect()
+}
+
+/// As sd_booted(3): elsewhere there is no systemctl to ask.
+async fn units(units: &[(String, bool)]) -> Result<BTreeMap<String, UnitLook>, String> {
+    if units.is_empty() || !Path::new("/run/systemd/system").is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let names: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
+    let late = async {
+        Timer::after(PATIENCE).await;
+        Err("systemd does not answer".to_owned())
+    };
+    let states = service::look_at_all(&names).or(late).await?;
+    let look = |((unit, stops), state): (&(String, bool), &service::UnitState)| {
+        let unfit = service::unfit(state, *stops);
+        let id = state.id.clone();
+        (unit.clone(), UnitLook { id, unfit })
+    };
+    Ok(units.iter().zip(&states).map(look).collect())
+}

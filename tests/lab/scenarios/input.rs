@@ -1,0 +1,124 @@
+//! A ha.toml that cannot be on this machine: `check` and `reload` refuse it, and what runs goes on.
+
+use super::nginx::serving;
+use crate::ensure;
+use crate::lab::Outcome;
+use crate::machine::in_repository;
+use crate::net::Host;
+use crate::pair::Pair;
+use crate::scenario::{Run::Machines, Scenario};
+use crate::sys::now;
+use crate::topology::NGINX;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "input-refused",
+    shows: "programs, units, VIPs and links that cannot be: refused with their line; nginx serves on",
+    run: Machines(&NGINX, refused),
+    limit: (90, 90),
+}];
+
+const FILE: &str = "/etc/ha-appliance/ha.toml";
+const CHECK: &str = "http = \"http://127.0.0.1/test.html\"";
+const VIP: &str = "vip = \"192.168.1.178/24\"";
+const GATEWAYS: &str = "addresses = [\"192.168.1.1\"]\ndampening = \"5s\"";
+const KEY: &str = "key_file = \"/etc/ha-appliance/key\"";
+
+/// What is replaced, by what; the exit code of `check`; where and what is told.
+const MISFITS: [(&str, &str, i32, &str); 8] = [
+    (
+        CHECK,
+        "exec = \"/usr/local/bin/is-well\"",
+        1,
+        ":28:18: /usr/local/bin/is-well does not exist",
+    ),
+    (
+        CHECK,
+        "exec = \"/usr/local/bin\"",
+        1,
+        ":28:18: /usr/local/bin is a directory",
+    ),
+    (
+        CHECK,
+        "exec = \"/usr/bin/curl -fs http://127.0.0.1/\"",
+        78,
+        ":28:18: `/usr/bin/curl -fs http://127.0.0.1/` is no program: it has spaces",
+    ),
+    (
+        KEY,
+        "key_file = \"/etc/ha-appliance/key\"\nnotify = \"/etc/hostname\"",
+        1,
+        ":8:10: /etc/hostname is not executable",
+    ),
+    (
+        VIP,
+        "service = \"unwilling.service\"\n[[group.resource]]\nvip = \"192.168.1.178/24\"",
+        1,
+        ":23:11: unwilling.service refuses to be started by anybody but systemd",
+    ),
+    (
+        "[[group]]",
+        "[[group]]\nname = \"other\"\n[[group.resource]]\nservice = \"web.service\"\n[[group]]",
+        78,
+        ":31:11: nginx.service and web.service (group `other`, line 22:11) are one unit, nginx.service",
+    ),
+    (
+        GATEWAYS,
+        "[[group]]\nname = \"other\"\n[[group.resource]]\nvip = \"192.168.1.1/24\"",
+        78,
+        ":19:7: VIP 192.168.1.1 is the default gateway on eth0",
+    ),
+    (
+        "[\"172.16.1.102\", \"192.168.1.102\"]",
+        "[\"192.168.1.102\", \"172.16.1.102\"]",
+        78,
+        "which is in another network: 172.16.1.0/24 on eth1 holds its link 2, 172.16.1.102",
+    ),
+];
+
+fn refused(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair, &[])?;
+    pair.on(holder, "ip route replace default via 192.168.1.1")?;
+    pair.on(
+        holder,
+        "ln -s /lib/systemd/system/nginx.service /etc/systemd/system/web.service",
+    )?;
+    let unwilling = "[Unit]\nRefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep infinity\n";
+    pair.node(holder)
+        .write("/etc/systemd/system/unwilling.service", unwilling)?;
+    pair.on(holder, "systemctl daemon-reload")?;
+    let good = std::fs::read_to_string(in_repository("config/nginx.toml"))?;
+    let from = now();
+    for (old, new, code, told) in MISFITS {
+        ensure!(good.contains(old), "config/nginx.toml does not say {old:?}");
+        pair.node(holder).write(FILE, good.replacen(old, new, 1))?;
+        said(pair, holder, "check", code, told)?;
+        said(pair, holder, "reload", 1, told)?;
+    }
+    // Without the program, too.
+    pair.on(
+        holder,
+        "systemctl kill --kill-whom=main --signal=HUP ha-appliance",
+    )?;
+    pair.status(holder, 1, "the last reload was refused")?;
+    pair.node(holder).write(FILE, &good)?;
+    said(pair, holder, "check", 0, "")?;
+    said(pair, holder, "reload", 0, "is in force")?;
+    pair.nothing_moves(holder, Duration::from_secs(1))?;
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    Ok(())
+}
+
+fn said(pair: &mut Pair, host: Host, command: &str, code: i32, told: &str) -> Outcome {
+    let output = pair
+        .node(host)
+        .try_run(&format!("ha-appliance {command} 2>&1"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.code() == Some(code) && text.contains(told),
+        "{command} ended with {}, not {code} and {told:?}: {text}",
+        output.status
+    );
+    Ok(())
+}
