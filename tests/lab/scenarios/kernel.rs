@@ -79,30 +79,31 @@ fn renewed(lab: &Lab, holder: Host, limit: Duration) -> Outcome {
 fn addresses_by_the_hundred(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&Settings::default())?;
     let from = now();
-    let lines = |host: Host, verb: &str| -> String {
-        let net = i32::from(host.number(Wire::Interlink));
-        let one = |n| {
-            format!(
-                "addr {verb} 10.99.{}.{}/32 dev il0\n",
-                10 * net + n / 250,
-                n % 250 + 1
-            )
-        };
+    // Many are there already: then a dump takes several reads, between which others come and go.
+    let all =
+        |host: Host, verb: &str| -> String { (0..2000).map(|n| foreign(host, verb, n)).collect() };
+    let churn = |host: Host| -> String {
+        let one = |n| foreign(host, "del", n) + &foreign(host, "add", n);
         (0..500).map(one).collect()
     };
+    let both = |lines: &(dyn Fn(Host) -> String + Sync)| {
+        std::thread::scope(|scope| {
+            let jobs = NODES.map(|host| {
+                let netns = lab.net.netns(host);
+                scope.spawn(move || batch(Some(&netns), &lines(host)))
+            });
+            jobs.into_iter()
+                .try_for_each(|job| job.join().expect("ip is run"))
+        })
+    };
+    both(&|host| all(host, "add"))?;
     for _ in 0..lab.times(10, 100) {
-        for host in NODES {
-            let netns = lab.net.netns(host);
-            batch(Some(&netns), &lines(host, "add"))?;
-            batch(Some(&netns), &lines(host, "del"))?;
-        }
-        for host in NODES {
-            ensure!(
-                lab.node(host).runs(),
-                "the daemon of {} has ended",
-                host.node_name()
-            );
-        }
+        both(&churn)?;
+    }
+    both(&|host| all(host, "del"))?;
+    for host in NODES {
+        let name = host.node_name();
+        ensure!(lab.node(host).runs(), "the daemon of {name} has ended");
     }
     // What was not seen for a while is not forgotten.
     std::thread::sleep(Duration::from_secs(1));
@@ -120,6 +121,12 @@ fn addresses_by_the_hundred(lab: &mut Lab) -> Outcome {
     lab.record
         .figure("then a VIP put back", client.outage(deleted).length());
     Ok(())
+}
+
+/// A line for `ip -batch` about an address that is none of the appliance's.
+fn foreign(host: Host, verb: &str, n: u32) -> String {
+    let net = 10 * u32::from(host.number(Wire::Interlink)) + n / 250;
+    format!("addr {verb} 10.99.{net}.{}/32 dev il0\n", n % 250 + 1)
 }
 
 fn port_taken(lab: &mut Lab) -> Outcome {
