@@ -112,6 +112,8 @@ struct Daemon {
     services: Services,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
+    /// What was asked of VIPs and got no answer.
+    open: Vec<operate::Open>,
     /// Parts of large sets of VIPs, renewed one a turn.
     renewals: VecDeque<Renewal>,
     /// Ends of slow work.
@@ -182,6 +184,7 @@ impl Daemon {
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
             services,
             pending: VecDeque::new(),
+            open: Vec::new(),
             renewals: VecDeque::new(),
             finished,
             names: assembly::status_names(&config, &network.resolved),
@@ -254,6 +257,7 @@ impl Daemon {
             self.supervisor.deadline(),
             self.network.deadline(),
             self.fit.deadline(),
+            self.again_at(),
         ];
         due.into_iter()
             .flatten()
@@ -263,6 +267,7 @@ impl Daemon {
     /// Everything that is here and due, once.
     fn turn(&mut self, signals: &SignalSource) {
         self.follow_network();
+        self.ask_again();
         self.follow_machine();
         self.finish_reload();
         self.note();
@@ -307,12 +312,8 @@ impl Daemon {
             Action::Look(place) => self.look(place),
             Action::Start(place) => self.start(place),
             Action::Stop(place) => self.stop(place),
-            Action::Cede(place) => {
-                let outcome = self.vips.cede(place, &self.network.vifs);
-                self.done(Op::Resource(place), outcome);
-            }
-            // Every operation of a VIP ends within its step: there is none to cancel.
-            Action::Cancel(Op::Resource(place)) => self.services.cancel(place),
+            Action::Cede(place) => self.cede(place),
+            Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}
             Action::Clear(source) => self.done(
                 Op::Source(source),

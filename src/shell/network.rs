@@ -43,8 +43,6 @@ pub struct Network {
     port: u16,
     /// When what could not be opened is tried again.
     retry_at: Option<Time>,
-    /// The notices as they were told last.
-    told_notices: Vec<String>,
 }
 
 /// How long until what could not be opened is tried again.
@@ -110,7 +108,6 @@ impl Network {
             host,
             port: config.heartbeat.port,
             retry_at: None,
-            told_notices: Vec::new(),
         };
         network.rebind();
         network.follow_carriers(config);
@@ -169,8 +166,8 @@ impl Network {
         }
     }
 
-    /// What is not as it should be, and may become so; None if that has not changed since the last call.
-    pub fn notices(&mut self) -> Option<Vec<String>> {
+    /// What is not as it should be, and may become so.
+    pub fn notices(&self) -> impl Iterator<Item = String> {
         let looking = self.lookout.trouble().map(|why| {
             format!(
                 "the kernel's tables of interfaces and addresses cannot be read ({why}): going by what was seen \
@@ -180,12 +177,7 @@ impl Network {
         let warnings = self.warnings.iter().map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
         let paths = self.paths.iter().filter_map(Path::trouble);
-        let all = warnings.chain(looking).chain(deaf).chain(paths);
-        let all: Vec<String> = all.collect();
-        (all != self.told_notices).then(|| {
-            self.told_notices = all.clone();
-            all
-        })
+        warnings.chain(looking).chain(deaf).chain(paths)
     }
 
     /// Whose claims on a VIP interface matter.

@@ -34,6 +34,14 @@ struct Set {
     lost: Vec<IpAddr>,
 }
 
+/// How something that was asked of VIPs ended, if the kernel said so.
+pub type Answer = Result<Outcome, NoAnswer>;
+
+/// The kernel could not be asked, or was short of what it needs: it has not said yes and not said no, and is to
+/// be asked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer(pub String);
+
 /// The VIPs of each resource that has any, each with its VIP interface.
 pub type Targets = BTreeMap<Place, Vec<(IpAddr, usize)>>;
 
@@ -121,13 +129,15 @@ impl Vips {
     }
 
     /// What of a resource's VIPs is here.
-    pub fn look(&mut self, place: Place, vifs: &[Vif]) -> Outcome {
+    pub fn look(&mut self, place: Place, vifs: &[Vif]) -> Answer {
         let (set, route) = self.set_and_route(place);
         match set.vips.look(route, vifs) {
-            Ok(Presence::All) => Outcome::Found(event::Presence::Running),
-            Ok(Presence::Some(_)) => Outcome::Found(event::Presence::Partial),
-            Ok(Presence::None) => Outcome::Found(event::Presence::Absent),
-            Err(error) => Outcome::Failed(format!("cannot see which addresses are here: {error}")),
+            Ok(Presence::All) => Ok(Outcome::Found(event::Presence::Running)),
+            Ok(Presence::Some(_)) => Ok(Outcome::Found(event::Presence::Partial)),
+            Ok(Presence::None) => Ok(Outcome::Found(event::Presence::Absent)),
+            Err(error) => Err(NoAnswer(format!(
+                "cannot see which addresses are here: {error}"
+            ))),
         }
     }
 
@@ -137,7 +147,7 @@ impl Vips {
     }
 
     /// Adds a resource's VIPs, or puts back those that were lost, and announces them.
-    pub fn start(&mut self, place: Place, vifs: &[Vif], forever: bool, now: Time) -> Outcome {
+    pub fn start(&mut self, place: Place, vifs: &[Vif], forever: bool, now: Time) -> Answer {
         let (lifetime, micros) = (lifetime(forever), micros(now));
         let (set, route) = self.set_and_route(place);
         let lost = std::mem::take(&mut set.lost);
@@ -150,24 +160,24 @@ impl Vips {
             set.vips.start(route, vifs, lifetime, micros)
         };
         self.announce_due(vifs, now);
-        outcome(done)
+        answer(done)
     }
 
     /// Removes a resource's VIPs and looks whether they are gone.
-    pub fn stop(&mut self, place: Place) -> Outcome {
+    pub fn stop(&mut self, place: Place) -> Answer {
         let (set, route) = self.set_and_route(place);
         set.give_up();
-        outcome(set.vips.stop(route))
+        answer(set.vips.stop(route))
     }
 
     /// Lets a resource's VIPs end by themselves soon, and announces and defends them no more.
-    pub fn cede(&mut self, place: Place, vifs: &[Vif]) -> Outcome {
+    pub fn cede(&mut self, place: Place, vifs: &[Vif]) -> Answer {
         let (set, route) = self.set_and_route(place);
         set.give_up();
         set.vips.silence();
         let lifetime = Some(CEDED.as_secs() as u32);
         let mut parts = set.vips.parts();
-        outcome(parts.try_for_each(|part| set.vips.renew(route, vifs, part, lifetime)))
+        answer(parts.try_for_each(|part| set.vips.renew(route, vifs, part, lifetime)))
     }
 
     /// The renewal of a group's VIPs, in parts between which heartbeats find room.
@@ -198,7 +208,7 @@ impl Vips {
         let count = set.targets.len();
         let part = renewal.part.start.min(count)..renewal.part.end.min(count);
         let renewed = set.vips.renew(&mut self.route, vifs, part, lifetime);
-        if let Outcome::Failed(why) = outcome(renewed) {
+        if let Ok(Outcome::Failed(why)) | Err(NoAnswer(why)) = answer(renewed) {
             log::warn!("renewing: {why}");
         }
     }
@@ -287,14 +297,17 @@ fn micros(now: Time) -> u64 {
     now.0.max(0) as u64
 }
 
-/// The first error stands for all: a thousand addresses on an interface that is gone fail alike.
-fn outcome(result: Result<(), Vec<VipError>>) -> Outcome {
-    match result {
-        Ok(()) => Outcome::Done,
-        Err(errors) => match &errors[..] {
-            [] => Outcome::Done,
-            [one] => Outcome::Failed(one.to_string()),
-            [first, rest @ ..] => Outcome::Failed(format!("{first} (and {} more)", rest.len())),
-        },
+/// The first error stands for all: a thousand addresses on an interface that is gone fail alike. But one that
+/// is no answer leaves the whole open.
+fn answer(result: Result<(), Vec<VipError>>) -> Answer {
+    let errors = result.err().unwrap_or_default();
+    let text = match &errors[..] {
+        [] => return Ok(Outcome::Done),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    };
+    match errors.iter().any(VipError::is_no_answer) {
+        true => Err(NoAnswer(text)),
+        false => Ok(Outcome::Failed(text)),
     }
 }

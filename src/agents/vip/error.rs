@@ -31,6 +31,17 @@ pub enum Doing {
 }
 
 impl VipError {
+    /// It says nothing of the address: the kernel could not be asked, or had nothing left to do it with. Asked
+    /// again, it may do it.
+    pub fn is_no_answer(&self) -> bool {
+        let short = matches!(
+            self.errno,
+            libc::EAGAIN | libc::EINTR | libc::EBUSY | libc::ENOBUFS | libc::ENOMEM | libc::EIO
+        );
+        // A dump is refused for nothing that concerns an address.
+        short || self.doing == Doing::Look
+    }
+
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match (self.doing, self.errno) {
@@ -70,3 +81,30 @@ impl fmt::Display for VipError {
 }
 
 impl std::error::Error for VipError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_or_changes_under_the_hands_is_no_answer() {
+        let error = |doing, errno| VipError {
+            interface: "eth0".into(),
+            address: [192, 0, 2, 1].into(),
+            doing,
+            errno,
+        };
+        for errno in [libc::EAGAIN, libc::ENOBUFS, libc::ENOMEM, libc::EIO] {
+            assert!(error(Doing::Add, errno).is_no_answer());
+            assert!(error(Doing::Remove, errno).is_no_answer());
+        }
+        for errno in [libc::ENODEV, libc::EACCES, libc::EPERM, libc::EINVAL] {
+            assert!(!error(Doing::Add, errno).is_no_answer());
+        }
+        assert!(
+            !error(Doing::Remove, libc::EEXIST).is_no_answer(),
+            "it is there"
+        );
+        assert!(error(Doing::Look, libc::EMFILE).is_no_answer());
+    }
+}

@@ -85,7 +85,8 @@ impl Daemon {
 
     /// Tells what is not as it should be, as it is now; each thing is logged when it comes and when it goes.
     pub(super) fn note(&mut self) {
-        if let Some(network) = self.network.notices() {
+        let network: Vec<String> = self.network.notices().chain(self.unanswered()).collect();
+        if self.fit.network != network {
             self.fit.network = network;
             self.fit.stale = true;
         }

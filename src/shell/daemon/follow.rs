@@ -87,7 +87,7 @@ impl Daemon {
                 continue;
             }
             let found = self.vips.look(place, &self.network.vifs);
-            if matches!(found, Outcome::Found(presence) if presence != Presence::Running) {
+            if matches!(found, Ok(Outcome::Found(presence)) if presence != Presence::Running) {
                 self.lost(place);
             }
         }

@@ -1,34 +1,145 @@
 //! What the core asks to be done to resources: to VIPs by netlink at once, to services by `systemctl` in
 //! a task of its own.
+//!
+//! Where the kernel gives no answer (its tables change while they are read, it is short of memory), it is
+//! asked again until it does, or until the core has waited for as long as it may take: that is no failure
+//! of the resource, and a stop that could not be verified is no failed stop.
 
 use super::*;
+use crate::shell::vips::{Answer, NoAnswer};
+use std::time::Duration;
+
+/// Something asked of VIPs that is to be asked again.
+pub(super) struct Open {
+    place: Place,
+    doing: Doing,
+    why: String,
+    /// When it was asked for the first time.
+    since: Time,
+    again_at: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    Look,
+    Start,
+    Stop,
+    Cede,
+}
+
+/// How long until the kernel is asked again.
+const AGAIN: Duration = Duration::from_millis(20);
+/// What is answered sooner is no news.
+const NEWS: Duration = Duration::from_secs(1);
+/// An address that is to be added so much later than it should be is not: this node was paused, and what was
+/// right then need not be now.
+const STALE: Duration = Duration::from_millis(500);
 
 impl Daemon {
     pub(super) fn look(&mut self, place: Place) {
-        if self.vips.has(place) {
-            let outcome = self.vips.look(place, &self.network.vifs);
-            self.done(Op::Resource(place), outcome);
-        } else {
-            self.services.look(place);
+        match self.vips.has(place) {
+            true => self.ask(place, Doing::Look, clock::now()),
+            false => self.services.look(place),
         }
     }
 
     pub(super) fn start(&mut self, place: Place) {
-        if self.vips.has(place) {
-            let (forever, now) = (self.node.view().maintenance, clock::now());
-            let outcome = self.vips.start(place, &self.network.vifs, forever, now);
-            self.done(Op::Resource(place), outcome);
-        } else {
-            self.services.start(place);
+        match self.vips.has(place) {
+            true => self.ask(place, Doing::Start, clock::now()),
+            false => self.services.start(place),
         }
     }
 
     pub(super) fn stop(&mut self, place: Place) {
-        if self.vips.has(place) {
-            let outcome = self.vips.stop(place);
-            self.done(Op::Resource(place), outcome);
-        } else {
-            self.services.stop(place);
+        match self.vips.has(place) {
+            true => self.ask(place, Doing::Stop, clock::now()),
+            false => self.services.stop(place),
+        }
+    }
+
+    pub(super) fn cede(&mut self, place: Place) {
+        self.ask(place, Doing::Cede, clock::now());
+    }
+
+    /// Ends an operation early: it took too long, or is not wanted any more.
+    pub(super) fn cancel(&mut self, place: Place) {
+        match self.open.iter().position(|open| open.place == place) {
+            Some(at) => {
+                let open = self.open.swap_remove(at);
+                self.done(Op::Resource(place), Outcome::Failed(open.why));
+            }
+            None => self.services.cancel(place),
+        }
+    }
+
+    /// When something is to be asked again.
+    pub(super) fn again_at(&self) -> Option<Time> {
+        self.open.iter().map(|open| open.again_at).min()
+    }
+
+    /// Asks again what was not answered.
+    pub(super) fn ask_again(&mut self) {
+        let now = clock::now();
+        let (due, later) = (self.open.drain(..)).partition(|open| open.again_at <= now);
+        self.open = later;
+        let due: Vec<Open> = due;
+        for open in due {
+            let late = now.since(open.again_at) > STALE;
+            let gone = !self.vips.has(open.place); // by a reload
+            if gone || (late && matches!(open.doing, Doing::Start | Doing::Cede)) {
+                self.done(Op::Resource(open.place), Outcome::Failed(open.why));
+            } else {
+                self.ask(open.place, open.doing, open.since);
+            }
+            while let Some(event) = self.pending.pop_front() {
+                self.step(event);
+            }
+        }
+    }
+
+    /// What has got no answer for long enough to be told.
+    pub(super) fn unanswered(&self) -> Vec<String> {
+        let now = clock::now();
+        let long = self
+            .open
+            .iter()
+            .filter(move |open| now.since(open.since) >= NEWS);
+        long.map(|open| {
+            format!(
+                "the kernel gives no answer, and is asked again: {}",
+                open.why
+            )
+        })
+        .collect()
+    }
+
+    fn ask(&mut self, place: Place, doing: Doing, since: Time) {
+        let now = clock::now();
+        match self.answer(place, doing, now) {
+            Ok(outcome) => self.done(Op::Resource(place), outcome),
+            Err(NoAnswer(why)) => {
+                log::debug!("asked again: {why}");
+                self.open.push(Open {
+                    place,
+                    doing,
+                    why,
+                    since,
+                    again_at: now + AGAIN,
+                });
+            }
+        }
+    }
+
+    fn answer(&mut self, place: Place, doing: Doing, now: Time) -> Answer {
+        let vifs = &self.network.vifs;
+        match doing {
+            Doing::Look => self.vips.look(place, vifs),
+            Doing::Start => {
+                let forever = self.node.view().maintenance;
+                self.vips.start(place, vifs, forever, now)
+            }
+            Doing::Stop => self.vips.stop(place),
+            Doing::Cede => self.vips.cede(place, vifs),
         }
     }
 }

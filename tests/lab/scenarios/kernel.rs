@@ -11,7 +11,11 @@ use crate::sys::{self, now, within};
 use crate::toml::Settings;
 use crate::tricks;
 use crate::watch::{Change, Event};
+use std::io;
 use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub const ALL: &[Scenario] = &[
@@ -23,7 +27,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "addresses-by-the-hundred",
-        shows: "somebody adds and deletes 500 addresses at a time: nobody moves, and no daemon ends",
+        shows: "somebody adds and deletes addresses all the time: nobody moves unless told to, no move fails and no daemon ends",
         run: Nodes(addresses_by_the_hundred),
         limit: (60, 120),
     },
@@ -79,48 +83,69 @@ fn renewed(lab: &Lab, holder: Host, limit: Duration) -> Outcome {
 fn addresses_by_the_hundred(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&Settings::default())?;
     let from = now();
-    // Many are there already: then a dump takes several reads, between which others come and go.
-    let all =
-        |host: Host, verb: &str| -> String { (0..2000).map(|n| foreign(host, verb, n)).collect() };
-    let churn = |host: Host| -> String {
-        let one = |n| foreign(host, "del", n) + &foreign(host, "add", n);
-        (0..500).map(one).collect()
-    };
-    let both = |lines: &(dyn Fn(Host) -> String + Sync)| {
-        std::thread::scope(|scope| {
-            let jobs = NODES.map(|host| {
-                let netns = lab.net.netns(host);
-                scope.spawn(move || batch(Some(&netns), &lines(host)))
-            });
-            jobs.into_iter()
-                .try_for_each(|job| job.join().expect("ip is run"))
-        })
-    };
-    both(&|host| all(host, "add"))?;
-    for _ in 0..lab.times(10, 100) {
-        both(&churn)?;
-    }
-    both(&|host| all(host, "del"))?;
+    let churn = Churn::start(lab)?;
+    std::thread::sleep(Duration::from_secs(lab.times(3, 30) as u64));
     for host in NODES {
         let name = host.node_name();
         ensure!(lab.node(host).runs(), "the daemon of {name} has ended");
     }
-    // What was not seen for a while is not forgotten.
-    std::thread::sleep(Duration::from_secs(1));
     let of_vip = |e: &&Event| e.at >= from && e.address.to_string() == VIP;
     let events = lab.watch.events();
-    let moved = events
-        .iter()
-        .filter(of_vip)
-        .find(|e| e.change != Change::Renewed);
-    ensure!(moved.is_none(), "the VIP moved");
+    let mut moved = events.iter().filter(of_vip);
+    ensure!(moved.all(|e| e.change == Change::Renewed), "the VIP moved");
     client.noticed_nothing(from)?;
+    let mut holder = holder;
+    for _ in 0..lab.times(10, 100) {
+        let moved = lab.note("move it by hand");
+        lab.node(holder).order(&["failover"])?;
+        holder = holder.peer();
+        client.answered(Some(holder), Duration::from_secs(2))?;
+        lab.record.figure("moved", client.outage(moved).length());
+    }
+    drop(churn);
+    std::thread::sleep(Duration::from_secs(1));
     let deleted = lab.note("delete the VIP");
     crate::bench::delete_vip(lab, holder)?;
     client.answered(Some(holder), Duration::from_secs(2))?;
-    lab.record
-        .figure("then a VIP put back", client.outage(deleted).length());
+    let outage = client.outage(deleted).length();
+    lab.record.figure("then put back", outage);
     Ok(())
+}
+
+/// Somebody who adds and deletes addresses on both nodes, until dropped.
+struct Churn {
+    over: Arc<AtomicBool>,
+    jobs: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Churn {
+    /// Begins with thousands that stay: then a dump takes several reads, between which others come and go.
+    fn start(lab: &Lab) -> Outcome<Churn> {
+        let over = Arc::<AtomicBool>::default();
+        let mut jobs = Vec::new();
+        for host in NODES {
+            let netns = lab.net.netns(host);
+            let all: String = (0..2000).map(|n| foreign(host, "add", n)).collect();
+            batch(Some(&netns), &all)?;
+            let one = |n| foreign(host, "del", n) + &foreign(host, "add", n);
+            let some: String = (0..500).map(one).collect();
+            let over = over.clone();
+            jobs.push(std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    batch(Some(&netns), &some)?;
+                }
+                Ok(())
+            }));
+        }
+        Ok(Churn { over, jobs })
+    }
+}
+
+impl Drop for Churn {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.jobs.drain(..).for_each(|job| drop(job.join()));
+    }
 }
 
 /// A line for `ip -batch` about an address that is none of the appliance's.
