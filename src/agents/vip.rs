@@ -201,6 +201,15 @@ impl VipSet {
         (0..self.targets.len()).for_each(|index| self.schedule.begin(index, now));
     }
 
+    /// The same for those on one VIP interface.
+    pub fn announce_on(&mut self, vif: usize, now: u64) {
+        let on = |index: &usize| self.targets[*index].vif == vif;
+        let there: Vec<usize> = (0..self.targets.len()).filter(on).collect();
+        for index in there {
+            self.schedule.begin(index, now);
+        }
+    }
+
     /// Announces nothing more, until told to again.
     pub fn silence(&mut self) {
         self.schedule.silence();

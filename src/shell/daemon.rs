@@ -287,6 +287,10 @@ impl Daemon {
             self.step(Event::Tick);
         }
         let now = clock::now();
+        // Last, when the core has seen what this turn brought: what it gave up is not announced.
+        for vif in self.network.reached_anew(now) {
+            self.vips.announce_on(vif, now);
+        }
         self.vips.announce_due(&self.network.vifs, now);
         self.publish(now);
         self.supervisor.alive(now);

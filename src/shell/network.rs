@@ -3,9 +3,11 @@
 
 use super::carriers::{Carriers, Told};
 use super::clock;
+use super::edges::Edges;
 use super::lookout::Lookout;
 use super::paths::{self, Path};
 use super::ready::Ready;
+use super::ways::Way;
 use crate::agents::host::{Host, Interface, Ipv6};
 use crate::agents::neighbour::{Claim, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
@@ -15,6 +17,7 @@ use crate::config::{Config, Resolved, Warning, resolve};
 use crate::core::time::Time;
 use crate::id::{GatewayId, VifId};
 use crate::wire::heartbeat::{GatewayReport, Side, VifReport};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
@@ -43,6 +46,13 @@ pub struct Network {
     port: u16,
     /// When what could not be opened is tried again.
     retry_at: Option<Time>,
+    /// By what each VIP interface reaches its network.
+    ways: BTreeMap<VifId, Way>,
+    /// VIP interfaces that reach it anew.
+    edges: Edges<VifId>,
+    /// Pings since its last answer, by gateway; and how many are a loss.
+    unanswered: BTreeMap<GatewayId, u32>,
+    misses: u32,
 }
 
 /// How long until what could not be opened is tried again.
@@ -108,8 +118,13 @@ impl Network {
             host,
             port: config.heartbeat.port,
             retry_at: None,
+            ways: BTreeMap::new(),
+            edges: Edges::default(),
+            unanswered: BTreeMap::new(),
+            misses: config.gateway.misses,
         };
         network.rebind();
+        network.follow_ways();
         network.follow_carriers(config);
         Ok(network)
     }
@@ -149,14 +164,26 @@ impl Network {
         self.warnings = warnings;
         self.host = host;
         self.port = config.heartbeat.port;
+        self.misses = config.gateway.misses;
         self.rebind();
+        self.follow_ways();
         self.follow_carriers(config);
         changed
     }
 
-    /// When [`Network::retry`] has something to do.
+    /// When [`Network::retry`] or [`Network::reached_anew`] has something to do.
     pub fn deadline(&self) -> Option<Time> {
-        self.retry_at
+        [self.retry_at, self.edges.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The VIP interfaces that reach their network again, or by another way: who is on it is to be told where
+    /// the VIPs are.
+    pub fn reached_anew(&mut self, now: Time) -> Vec<usize> {
+        let due = self.edges.due(now);
+        due.into_iter().filter_map(|vif| self.place(vif)).collect()
     }
 
     /// Opens what could not be opened before.
@@ -248,9 +275,16 @@ impl Network {
 
     /// Hears what the drivers say of the carriers.
     pub fn hear_carriers(&mut self) {
-        if let Some(told) = self.carriers.told() {
-            self.told = told;
+        let Some(told) = self.carriers.told() else {
+            return;
+        };
+        for (vif, resolved) in self.vifs.iter().zip(&self.resolved.vifs) {
+            let carrier = |told: &Told| told.get(&vif.name).copied().flatten();
+            if (carrier(&self.told), carrier(&told)) == (Some(false), Some(true)) {
+                self.edges.note(resolved.id, clock::now());
+            }
         }
+        self.told = told;
     }
 
     /// The carrier of each VIP interface, as its driver says, or, where that says nothing, the kernel.
@@ -339,6 +373,7 @@ impl Network {
             return;
         };
         let address = gateway.address;
+        *self.unanswered.entry(gateway).or_default() += 1;
         if let Some(open) = &mut self.ears[vif].open
             && let Err(error) = open.pinger.send(address, stamp.0 as u64)
         {
@@ -357,6 +392,11 @@ impl Network {
                     vif: here.id,
                     address: from,
                 };
+                // The one that was answered is among them.
+                let unanswered = self.unanswered.remove(&gateway);
+                if unanswered.is_some_and(|pings| pings > self.misses) {
+                    self.edges.note(here.id, clock::now());
+                }
                 return Some((gateway, Time(id as i64)));
             }
         }
@@ -418,6 +458,23 @@ impl Network {
         let deaf = self.ears.iter().any(|ear| ear.trouble.is_some());
         let closed = self.paths.iter().any(Path::is_refused);
         self.retry_at = (deaf || closed).then(|| clock::now() + RETRY);
+    }
+
+    fn follow_ways(&mut self) {
+        for vif in &self.resolved.vifs {
+            let Some(index) = vif.index else {
+                continue; // it comes back by another way than before
+            };
+            let way = Way::of(&self.host, index);
+            let before = self.ways.insert(vif.id, way.clone());
+            if before.is_some_and(|before| way.leads_anew(&before)) {
+                self.edges.note(vif.id, clock::now());
+            }
+        }
+        let vifs = &self.resolved.vifs;
+        let known = |id: VifId| vifs.iter().any(|vif| vif.id == id);
+        self.ways.retain(|vif, _| known(*vif));
+        self.unanswered.retain(|gateway, _| known(gateway.vif));
     }
 
     /// Twice an interval, so that a lost carrier is known before a heartbeat is missed.

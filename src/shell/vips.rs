@@ -223,6 +223,13 @@ impl Vips {
         self.announce_due(vifs, now);
     }
 
+    /// Announces from the beginning what is started on a VIP interface: the way to it came back, or is another.
+    pub fn announce_on(&mut self, vif: usize, now: Time) {
+        for set in self.sets.values_mut().filter(|set| set.started) {
+            set.vips.announce_on(vif, micros(now));
+        }
+    }
+
     /// Sends the announcements that are due.
     pub fn announce_due(&mut self, vifs: &[Vif], now: Time) {
         for set in self.sets.values_mut() {

@@ -265,6 +265,16 @@ impl Net {
         batch(Some(&self.netns(host)), &lines)
     }
 
+    /// From now on a host trusts for ten minutes what it has learnt of its neighbours, as many routers do.
+    pub fn remember_neighbours(&self, host: Host) -> io::Result<()> {
+        within(&self.netns(host), || {
+            ["ipv4", "ipv6"].iter().try_for_each(|family| {
+                let path = format!("/proc/sys/net/{family}/neigh/lan0/base_reachable_time_ms");
+                std::fs::write(path, "600000")
+            })
+        })
+    }
+
     /// Removes a host: its ports, then its namespace. What still runs in it must be dead already.
     pub fn detach(&self, host: Host) -> io::Result<()> {
         let mut ports = self.ports.lock().expect("no panic while held");

@@ -5,7 +5,7 @@
 //! everything again", and no other event is needed to be right afterwards.
 
 use super::message::messages;
-use super::parse::{default_route, installed, interface};
+use super::parse::{default_route, installed, interface, port};
 use crate::agents::sys;
 use std::collections::VecDeque;
 use std::io;
@@ -36,6 +36,11 @@ pub enum Change {
         /// Its name.
         name: String,
     },
+    /// A bridge tells that one of its ports came, went or changed its state.
+    Port {
+        /// The kernel's index of the port.
+        interface: u32,
+    },
     /// An address is there: new, or its lifetime was set.
     AddressAdded {
         /// The kernel's index of the interface.
@@ -64,6 +69,9 @@ pub enum Change {
 /// while the loop is busy.
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
+/// IPv6 was switched on or off, or became possible (linux/rtnetlink.h; not in libc).
+const RTMGRP_IPV6_IFINFO: i32 = 0x800;
+
 /// Hears every change in the network namespace in which it was opened.
 #[derive(Debug)]
 pub struct Monitor {
@@ -85,6 +93,7 @@ impl Monitor {
         own.nl_groups = (libc::RTMGRP_LINK
             | libc::RTMGRP_IPV4_IFADDR
             | libc::RTMGRP_IPV6_IFADDR
+            | RTMGRP_IPV6_IFINFO
             | libc::RTMGRP_IPV4_ROUTE
             | libc::RTMGRP_IPV6_ROUTE) as u32;
         sys::bind(fd.as_fd(), &own)?;
@@ -127,6 +136,9 @@ impl AsFd for Monitor {
 pub(super) fn parse(datagram: &[u8], changes: &mut VecDeque<Change>) {
     for message in messages(datagram) {
         changes.extend(match message.kind {
+            libc::RTM_NEWLINK | libc::RTM_DELLINK if port(&message).is_some() => {
+                port(&message).map(|interface| Change::Port { interface })
+            }
             libc::RTM_NEWLINK => interface(&message).map(|link| Change::Link {
                 interface: link.index,
                 name: link.name,

@@ -37,6 +37,12 @@ pub(super) fn installed(message: &Message) -> Option<Installed> {
     })
 }
 
+/// The port that a bridge tells of in an RTM_NEWLINK or RTM_DELLINK.
+pub(super) fn port(message: &Message) -> Option<u32> {
+    let bridge = i32::from(*message.payload.first()?) == libc::AF_BRIDGE;
+    bridge.then(|| u32_at(message.payload, 4)).flatten()
+}
+
 /// An RTM_NEWLINK or RTM_DELLINK.
 pub(super) fn interface(message: &Message) -> Option<Interface> {
     const BODY: usize = 16; // struct ifinfomsg
@@ -233,6 +239,7 @@ mod tests {
             }
             let message = Message { kind: 0, flags: 0, sequence: 0, payload: &payload };
             let _ = (installed(&message), interface(&message), neighbour(&message));
+            let _ = port(&message);
             default_gateways(&message);
             on_link_route(&message);
             next_hops(&payload).for_each(drop);

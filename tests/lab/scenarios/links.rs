@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{Cut, Host, NODES, Port, Wire};
+use crate::net::{Cut, Host, NODES, Port, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys;
@@ -54,6 +54,18 @@ pub const ALL: &[Scenario] = &[
         limit: (90, 660),
     },
     Scenario {
+        name: "switch-restart",
+        shows: "the LAN's switch restarts, its ports with or without a carrier meanwhile: a client that remembers for minutes where the VIP was reaches it at once",
+        run: Nodes(switch_restart),
+        limit: (90, 300),
+    },
+    Scenario {
+        name: "mac-changed",
+        shows: "the holder's card gets another hardware address: a client that remembers the old one for minutes reaches the VIP at once",
+        run: Nodes(mac_changed),
+        limit: (40, 60),
+    },
+    Scenario {
         name: "heals",
         shows: "after each of many cuts healed the client reaches the VIP at once",
         run: Nodes(heals),
@@ -102,6 +114,66 @@ fn lan_silently_dead(lab: &mut Lab) -> Outcome {
         lab.reset()?;
     }
     Ok(())
+}
+
+fn switch_restart(lab: &mut Lab) -> Outcome {
+    let (_, client) = lab.pair(&Settings::default())?;
+    lab.net.remember_neighbours(Host::Client)?;
+    for round in 0..lab.times(2, 10) {
+        // Or its ports keep their carrier, and the answer of the gateway is all that tells.
+        let carrier = round % 2 == 1;
+        let holder = lab.settled(Duration::from_secs(5))?;
+        // It forwards nothing any more before its ports go down, one after the other: the group moves to a
+        // port that is as dead.
+        lab.note("the switch restarts");
+        lab.net.cut(Port(holder.peer(), Wire::Lan), Cut::Both)?;
+        lab.net.pull(Port(holder, Wire::Lan))?;
+        std::thread::sleep(Duration::from_millis(300));
+        if !carrier {
+            lab.net.pull(Port(holder.peer(), Wire::Lan))?;
+        }
+        std::thread::sleep(Duration::from_secs(8));
+        lab.net.mend()?;
+        for host in NODES {
+            lab.net.plug(Port(host, Wire::Lan))?;
+        }
+        let on = lab.note("the switch is on again");
+        client.answered(None, Duration::from_secs(20))?;
+        let outage = now_answered(&client, on);
+        lab.record.figure("reached after", outage);
+        ensure!(
+            outage < Duration::from_secs(3),
+            "not reached for {outage:?}"
+        );
+        // Reached for good, not just once; and its gateway counts as good again.
+        std::thread::sleep(Duration::from_secs(6));
+        client.noticed_nothing(sys::now() - 4_000_000)?;
+    }
+    Ok(())
+}
+
+fn mac_changed(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.net.remember_neighbours(Host::Client)?;
+    for last in 1..=lab.times(3, 20) {
+        let changed = lab.note("another hardware address");
+        let line = format!("link set lan0 address 02:77:00:00:01:{last:02x}\n");
+        batch(Some(&lab.net.netns(holder)), &line)?;
+        client.answered(None, Duration::from_secs(10))?;
+        let outage = client.outage(changed).length();
+        lab.record.figure("client outage", outage);
+        ensure!(outage < Duration::from_secs(1), "the outage was {outage:?}");
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    Ok(())
+}
+
+/// How long after an instant the first probe was answered.
+fn now_answered(client: &Client, from: sys::Micros) -> Duration {
+    let first = client.first_answer(from, None);
+    first.map_or(Duration::MAX, |(sent, _)| {
+        Duration::from_micros(sent - from)
+    })
 }
 
 fn interlink_cut(lab: &mut Lab) -> Outcome {
