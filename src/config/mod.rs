@@ -23,6 +23,7 @@ mod groups;
 mod heartbeat;
 pub mod key;
 pub mod keys;
+mod known;
 mod nearest;
 mod nodes;
 mod places;
@@ -40,8 +41,9 @@ pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
 pub use fit::{Kind, Machine, Misfit, UnitLook, misfits};
 pub use key::generate_key_line;
+pub use known::Known;
 pub use places::Places;
-pub use resolve::{Link, Resolved, Vif, resolve};
+pub use resolve::{Link, Resolved, Vif, resolve, resolve_again};
 pub use schema::{
     Cluster, Config, Failback, Gateway, Group, HeartbeatTimes, MAX_LINKS, NodeConfig, Require,
     Resource, VIP_LIFETIME, Vip,

@@ -5,11 +5,13 @@
 
 use super::address::is_link_local_v6;
 use super::fit::network_of;
+use super::known::Known;
 use super::schema::{Config, Group, Vip};
 use super::service;
 use super::vifs::{self, Spec};
 use super::warning::Warning;
 use crate::agents::host::{Host, Interface};
+use crate::core::time::Time;
 use crate::id::VifId;
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
@@ -57,14 +59,25 @@ pub struct Vif {
 
 /// Applies a file to the machine.
 pub fn resolve(config: &Config, side: Side, host: &Host) -> (Resolved, Vec<Warning>) {
+    resolve_again(config, side, host, &mut Known::default(), Time(0))
+}
+
+/// Applies a file to the machine once more, and remembers what was found.
+pub fn resolve_again(
+    config: &Config,
+    side: Side,
+    host: &Host,
+    known: &mut Known,
+    now: Time,
+) -> (Resolved, Vec<Warning>) {
     let mut warnings = vec![Warning::Unprotected];
     let links = links(config, side, host, &mut warnings);
-    let places = places(config, side, host, &mut warnings);
+    let places = places(config, side, host, known, &mut warnings);
     for place in &places.list {
         check_place(place, config, host, &mut warnings);
     }
     no_interlink(&links, &places.list, &mut warnings);
-    let gateways = gateways(config, host, &places.list, &mut warnings);
+    let gateways = gateways(config, host, &places.list, (known, now), &mut warnings);
     for group in &config.groups {
         service::warn(group, host, &mut warnings);
     }
@@ -197,9 +210,15 @@ fn places<'a>(
     config: &Config,
     side: Side,
     host: &'a Host,
+    known: &mut Known,
     warnings: &mut Vec<Warning>,
 ) -> Places<'a> {
     let (specs, mut of_vips) = vifs::count(&config.groups);
+    known.retain(&specs.iter().map(Spec::id).collect::<Vec<_>>());
+    let named = |name: &Option<String>| {
+        let mut interfaces = host.interfaces.iter();
+        interfaces.find(|i| Some(&i.name) == name.as_ref())
+    };
     let mut list: Vec<Place> = Vec::new();
     let mut now_at = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
@@ -207,16 +226,13 @@ fn places<'a>(
         let (named, interface, name) = match spec {
             Spec::Named(names) => {
                 let name = names[side as usize].clone();
-                let interface = host
-                    .interfaces
-                    .iter()
-                    .find(|i| Some(&i.name) == name.as_ref());
-                (true, interface, name)
+                (true, named(&name), name)
             }
             Spec::Holding(_) => {
-                let interface = holding(config, host, vips[0], warnings);
-                let name = interface.map(|interface| interface.name.clone());
-                (false, interface, name)
+                let holding = holding(config, host, vips[0], warnings);
+                let holding = holding.map(|interface| interface.name.clone());
+                let name = known.interface(spec.id(), holding);
+                (false, named(&name), name)
             }
         };
         let twin = list.iter_mut().enumerate().find(|(_, place)| {
@@ -390,23 +406,28 @@ fn gateways(
     config: &Config,
     host: &Host,
     places: &[Place],
+    (known, now): (&mut Known, Time),
     warnings: &mut Vec<Warning>,
 ) -> Vec<Vec<IpAddr>> {
-    let gateways: Vec<Vec<IpAddr>> = match &config.gateway.addresses {
-        None => places
-            .iter()
-            .map(|place| default_gateways(place, host))
-            .collect(),
-        Some(list) => {
-            let on_link = |place: &Place| {
-                let here = list
-                    .iter()
-                    .filter(|gateway| reaches(config, host, place, **gateway));
-                here.copied().collect()
-            };
-            places.iter().map(on_link).collect()
+    let gateways = places.iter().map(|place| match &config.gateway.addresses {
+        None => {
+            let (shown, fitting) = default_gateways(place, host);
+            let known = known.gateways(place.id, fitting.then(|| shown.clone()), now);
+            known.unwrap_or(shown)
         }
-    };
+        Some(list) => {
+            let here = list.iter();
+            let here = here.filter(|gateway| reaches(config, host, place, **gateway));
+            let here: Vec<IpAddr> = here.copied().collect();
+            let shown = (!here.is_empty()).then_some(here);
+            let wanted = known.gateways(place.id, shown, now).unwrap_or_default();
+            wanted
+                .into_iter()
+                .filter(|one| list.contains(one))
+                .collect()
+        }
+    });
+    let gateways: Vec<Vec<IpAddr>> = gateways.collect();
     let listed = config.gateway.addresses.iter().flatten();
     for &gateway in listed {
         if !gateways.iter().flatten().any(|used| *used == gateway) {
@@ -428,10 +449,10 @@ fn gateways(
     gateways
 }
 
-/// The interface's default gateways, of its VIPs' families when there are any.
-fn default_gateways(place: &Place, host: &Host) -> Vec<IpAddr> {
+/// The interface's default gateways, of its VIPs' families when there are any; and whether there are.
+fn default_gateways(place: &Place, host: &Host) -> (Vec<IpAddr>, bool) {
     let Some(interface) = place.interface else {
-        return Vec::new();
+        return (Vec::new(), false);
     };
     let routes = host.default_gateways.iter();
     let here = routes.filter(|(index, _)| *index == interface.index);
@@ -446,7 +467,10 @@ fn default_gateways(place: &Place, host: &Host) -> Vec<IpAddr> {
         vips.any(|vip| vip.addr().is_ipv4() == gateway.is_ipv4())
     };
     let fitting: Vec<IpAddr> = all.iter().filter(of_family).copied().collect();
-    if fitting.is_empty() { all } else { fitting }
+    match fitting.is_empty() {
+        true => (all, false),
+        false => (fitting, true),
+    }
 }
 
 /// Whether a gateway is a neighbour on a VIP interface: it is in a network of an own address, or a route says

@@ -13,7 +13,7 @@ use crate::agents::neighbour::{Claim, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
 use crate::agents::ping::Pinger;
 use crate::agents::vip::Vif;
-use crate::config::{Config, Resolved, Warning, resolve};
+use crate::config::{Config, Known, Resolved, Warning, resolve_again};
 use crate::core::time::Time;
 use crate::id::{GatewayId, VifId};
 use crate::wire::heartbeat::{GatewayReport, Side, VifReport};
@@ -43,6 +43,9 @@ pub struct Network {
     ears: Vec<Ear>,
     ready: Rc<Ready>,
     host: Host,
+    /// What was found before, and is missed for a while.
+    known: Known,
+    followed_at: Time,
     port: u16,
     /// When what could not be opened is tried again.
     retry_at: Option<Time>,
@@ -102,7 +105,8 @@ impl Network {
             lookout.look();
             Host::default()
         });
-        let (resolved, warnings) = resolve(config, me, &host);
+        let (mut known, now) = (Known::default(), clock::now());
+        let (resolved, warnings) = resolve_again(config, me, &host, &mut known, now);
         ready.watch(monitor.as_fd())?;
         let mut network = Network {
             resolved,
@@ -116,6 +120,8 @@ impl Network {
             ears: Vec::new(),
             ready,
             host,
+            known,
+            followed_at: now,
             port: config.heartbeat.port,
             retry_at: None,
             ways: BTreeMap::new(),
@@ -148,7 +154,9 @@ impl Network {
     /// Looks again, for this configuration. True if what the core counts (VIP interfaces, where VIPs
     /// stand, gateways) has changed.
     pub fn follow(&mut self, config: &Config, me: Side, host: Host) -> bool {
-        let (resolved, warnings) = resolve(config, me, &host);
+        self.followed_at = clock::now();
+        let (resolved, warnings) =
+            resolve_again(config, me, &host, &mut self.known, self.followed_at);
         let counted = |r: &Resolved| {
             (
                 r.vifs.iter().map(|v| v.id).collect::<Vec<_>>(),
@@ -173,10 +181,17 @@ impl Network {
 
     /// When [`Network::retry`] or [`Network::reached_anew`] has something to do.
     pub fn deadline(&self) -> Option<Time> {
-        [self.retry_at, self.edges.deadline()]
+        let forgets_at = self.known.forgets_at(self.followed_at);
+        [self.retry_at, self.edges.deadline(), forgets_at]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Something that was remembered is to be forgotten: a look is due.
+    pub fn is_outdated(&self, now: Time) -> bool {
+        let forgets_at = self.known.forgets_at(self.followed_at);
+        forgets_at.is_some_and(|at| at <= now && self.followed_at < at)
     }
 
     /// The VIP interfaces that reach their network again, or by another way: who is on it is to be told where

@@ -3,8 +3,10 @@
 use crate::BASE;
 use ha_appliance::agents::host::{Host, Interface, Ipv6};
 use ha_appliance::config::{
-    Config, Resolved, Warning, generate_key_line, parse_with_key_file, resolve,
+    Config, Known, Resolved, Warning, generate_key_line, parse_with_key_file, resolve,
+    resolve_again,
 };
+use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::Side;
 use std::path::Path;
 
@@ -352,6 +354,54 @@ fn each_vip_interface_has_its_own_gateways() {
     );
     let (resolved, _) = resolve(&config(&text), Side::First, &Host::default());
     assert_eq!(vifs(&resolved), ["eth0 ? 192.168.10.1", "? ? 10.1.1.254"]);
+}
+
+/// A network manager sets an interface up anew: neither the VIPs' place nor what is pinged is another for that.
+#[test]
+fn what_was_found_is_not_forgotten_while_an_interface_is_set_up_anew() {
+    const MINUTE: i64 = 60_000_000;
+    let text = BASE.replace("interface = \"eth0\"", "");
+    let inferred = text.replace("addresses = [\"192.168.10.1\"]", "");
+    let bare = changed(|host| {
+        host.interfaces[1].addresses.clear();
+        host.default_gateways.clear();
+    });
+    let gone = changed(|host| {
+        host.interfaces.remove(1);
+        host.default_gateways.clear();
+    });
+    let moved = changed(|host| {
+        let addresses = std::mem::take(&mut host.interfaces[1].addresses);
+        host.interfaces[2].addresses = addresses;
+        host.default_gateways = vec![(3, ip("192.168.10.1"))];
+    });
+    for text in [&text, &inferred] {
+        let config = config(text);
+        let mut known = Known::default();
+        let mut seen = |host: &Host, at: i64| {
+            let (resolved, _) = resolve_again(&config, Side::First, host, &mut known, Time(at));
+            (vifs(&resolved).join(", "), known.forgets_at(Time(at)))
+        };
+        let there = "eth0 2 192.168.10.1".to_owned();
+        assert_eq!(seen(&host(), 0), (there.clone(), None));
+        let (found, forgets_at) = seen(&bare, 1_000);
+        assert_eq!(found, there);
+        // A gateway that is written is found by the VIP's network.
+        let by_routes = text == &inferred;
+        assert_eq!(forgets_at, by_routes.then_some(Time(MINUTE)));
+        let (found, _) = seen(&gone, 2_000);
+        assert_eq!(found, "eth0 ? 192.168.10.1");
+        assert_eq!(seen(&host(), 3_000), (there, None));
+        let (found, _) = seen(&bare, 3_000 + MINUTE);
+        let forgotten = if by_routes {
+            "eth0 2 "
+        } else {
+            "eth0 2 192.168.10.1"
+        };
+        assert_eq!(found, forgotten);
+        let (found, _) = seen(&moved, 4_000 + MINUTE);
+        assert_eq!(found, "eth1 3 192.168.10.1", "elsewhere for good");
+    }
 }
 
 pub fn config(text: &str) -> Config {

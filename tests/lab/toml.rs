@@ -31,6 +31,8 @@ pub struct Settings {
     pub prefer: Option<String>,
     /// What happens when the preferred node returns.
     pub failback: String,
+    /// Neither the VIPs' interface nor gateways are written: the networks tell.
+    pub inferred: bool,
     /// The VIPs of the group, with prefix lengths.
     pub vips: Vec<String>,
     /// Lines added at the end.
@@ -53,6 +55,7 @@ impl Default for Settings {
             gateway_more: String::new(),
             prefer: None,
             failback: "manual".into(),
+            inferred: false,
             vips: vec![format!("{VIP}/24")],
             more: String::new(),
         }
@@ -74,7 +77,7 @@ impl Settings {
             "[cluster]\nname = \"{}\"\nkey_file = \"{key_file}\"\nstart_wait = \"{}\"\n\
              wait_for_peer = {}\n\n[heartbeat]\ninterval = \"{}\"\nmisses = {}\n\n\
              [node.{}]\nlinks = [\"{}\"]\n[node.{}]\nlinks = [\"{}\"]\n\n\
-             [gateway]\naddresses = {:?}\n{}\n\n[[group]]\nname = \"{GROUP}\"\nfailback = \"{}\"\n",
+             [gateway]\n{}{}\n\n[[group]]\nname = \"{GROUP}\"\nfailback = \"{}\"\n",
             self.cluster,
             self.start_wait,
             self.wait_for_peer,
@@ -84,7 +87,10 @@ impl Settings {
             self.links[0],
             self.second,
             self.links[1],
-            self.gateways,
+            match self.inferred {
+                true => String::new(),
+                false => format!("addresses = {:?}\n", self.gateways),
+            },
             self.gateway_more,
             self.failback,
         );
@@ -92,7 +98,10 @@ impl Settings {
             text += &format!("prefer = \"{prefer}\"\n");
         }
         for vip in &self.vips {
-            text += &format!("\n[[group.resource]]\nvip = \"{vip}\"\ninterface = \"lan0\"\n");
+            text += &format!("\n[[group.resource]]\nvip = \"{vip}\"\n");
+            if !self.inferred {
+                text += "interface = \"lan0\"\n";
+            }
         }
         text + &self.more
     }

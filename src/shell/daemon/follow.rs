@@ -33,6 +33,7 @@ impl Daemon {
                 }
             }
         }
+        self.changed |= self.network.is_outdated(clock::now());
         if std::mem::take(&mut self.changed) {
             self.network.look();
         }

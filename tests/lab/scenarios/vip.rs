@@ -2,8 +2,9 @@
 
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::VIP;
+use crate::net::{VIP, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
+use crate::status;
 use crate::toml::Settings;
 use crate::tricks::Stranger;
 use std::time::Duration;
@@ -14,6 +15,12 @@ pub const ALL: &[Scenario] = &[
         shows: "somebody deletes the VIP by hand: it is put back at once, on the same node",
         run: Nodes(vip_deleted),
         limit: (30, 60),
+    },
+    Scenario {
+        name: "reconfigured",
+        shows: "a network manager takes every address and route off the VIP's interface, which ha.toml does not name, and brings its own back: the VIP is put back at once, and nothing moves",
+        run: Nodes(reconfigured),
+        limit: (40, 90),
     },
     Scenario {
         name: "stranger-claims",
@@ -43,6 +50,45 @@ fn vip_deleted(lab: &mut Lab) -> Outcome {
             lab.settled(Duration::from_secs(1))? == holder,
             "the VIP moved"
         );
+    }
+    Ok(())
+}
+
+/// As `networkctl reconfigure` does it.
+fn reconfigured(lab: &mut Lab) -> Outcome {
+    let settings = Settings {
+        inferred: true,
+        ..Settings::default()
+    };
+    let (holder, client) = lab.pair(&settings)?;
+    let netns = lab.net.netns(holder);
+    for (round, away) in [50, 500, 2000].into_iter().enumerate() {
+        let from = lab.note(format!("the interface has no address for {away} ms"));
+        batch(Some(&netns), "addr flush dev lan0\n")?;
+        lab.settled(Duration::from_secs(1))?;
+        std::thread::sleep(Duration::from_millis(away));
+        let number = holder.number(Wire::Lan);
+        let back = format!(
+            "addr add 10.77.0.{number}/24 dev lan0\naddr add fd77::{number}/64 dev lan0 nodad\n\
+             route replace default via 10.77.0.1\nroute replace default via fd77::1\n"
+        );
+        batch(Some(&netns), &back)?;
+        client.answered(None, Duration::from_secs(2))?;
+        std::thread::sleep(Duration::from_millis(500));
+        let outage = client.outage(from).length();
+        lab.record.figure("client outage", outage);
+        let longest = Duration::from_millis(away + 500);
+        ensure!(outage < longest, "the outage was {outage:?}");
+        ensure!(lab.watch.holders(VIP) == [holder], "the VIP moved");
+        let status = status::read(lab.node(holder)).ok_or("no status")?;
+        let failures = status::counter(&status["groups"], "fail_count");
+        ensure!(failures == 0, "{failures} failures are counted");
+        let told = lab.node(holder).order(&["history"])?;
+        let put_back = told.matches("vanished, put back").count();
+        ensure!(put_back > round, "not put back: {told}");
+        for lie in ["no carrier", "No such device", "add 10.77.0.100 to :"] {
+            ensure!(!told.contains(lie), "{lie:?} is said: {told}");
+        }
     }
     Ok(())
 }
