@@ -286,6 +286,32 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
     Ok(unsafe { (File::from_raw_fd(ends[0]), File::from_raw_fd(ends[1])) })
 }
 
+/// Writes what the other end takes at once; EAGAIN if that is nothing. Unlike O_NONBLOCK this says nothing
+/// to others who have the same pipe or terminal open.
+pub(crate) fn write_now(to: BorrowedFd, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the bytes are live and as many as told.
+    let sent = unsafe { libc::send(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+    match check(sent) {
+        Err(e) if e.raw_os_error() == Some(libc::ENOTSOCK) => {}
+        other => return other.map(|n| n as usize),
+    }
+    let mut poll = libc::pollfd {
+        fd: to.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: one valid pollfd, and a timeout of zero: it does not wait.
+    if unsafe { libc::poll(&mut poll, 1, 0) } != 1 {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    // A pipe that polls as writable has room for one page.
+    let piece = &bytes[..bytes.len().min(4096)];
+    // SAFETY: the bytes are live and as many as told.
+    check(unsafe { libc::write(to.as_raw_fd(), piece.as_ptr().cast(), piece.len()) })
+        .map(|n| n as usize)
+}
+
 /// Ignores SIGPIPE: writing to whoever hung up is an error, not death.
 pub(crate) fn ignore_sigpipe() {
     // SAFETY: SIG_IGN runs no code of ours.

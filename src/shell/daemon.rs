@@ -68,14 +68,14 @@ pub fn run(options: &Options) -> ExitCode {
     let config = match config::load(&options.config) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            super::log::say(&error.to_string());
             return ExitCode::from(EX_CONFIG);
         }
     };
     let me = match config.side(options.node.as_deref(), &host_name()) {
         Ok(me) => me,
         Err(error) => {
-            eprintln!("{error}");
+            super::log::say(&error.to_string());
             return ExitCode::from(EX_CONFIG);
         }
     };
@@ -91,7 +91,10 @@ pub fn run(options: &Options) -> ExitCode {
     let ended = daemon.serve(&signals);
     drop(lock);
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            super::log::flush_at_the_end();
+            ExitCode::SUCCESS
+        }
         Err(error) => fail(&error.to_string()),
     }
 }
@@ -294,6 +297,7 @@ impl Daemon {
         self.vips.announce_due(&self.network.vifs, now);
         self.publish(now);
         self.supervisor.alive(now);
+        super::log::flush();
     }
 
     /// One step of the core, and of whatever follows from it at once.
@@ -418,6 +422,6 @@ fn incarnation() -> io::Result<u64> {
 }
 
 fn fail(text: &str) -> ExitCode {
-    eprintln!("ha-appliance: {text}");
+    super::log::say(&format!("ha-appliance: {text}"));
     ExitCode::FAILURE
 }

@@ -22,6 +22,8 @@ impl Daemon {
             return;
         }
         self.counters.insert("history lost", self.history.lost());
+        self.counters
+            .insert("log lines lost", super::super::log::lost());
         let view = self.node.view();
         let facts = Facts {
             view: &view,
