@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Microseconds of CLOCK_BOOTTIME.
 pub(crate) fn boottime_us() -> i64 {
@@ -312,10 +313,100 @@ pub(crate) fn write_now(to: BorrowedFd, bytes: &[u8]) -> io::Result<usize> {
         .map(|n| n as usize)
 }
 
+/// Makes a pipe with a name, which only its owner may open.
+pub(crate) fn make_pipe(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is NUL-terminated and outlives the call.
+    check(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }).map(drop)
+}
+
+/// Waits for any of these to be readable or at its end, at the longest so long; which ones.
+pub(crate) fn wait_readable(any: &[BorrowedFd], limit: Duration) -> io::Result<Vec<bool>> {
+    let entry = |fd: &BorrowedFd| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut polled: Vec<libc::pollfd> = any.iter().map(entry).collect();
+    // Rounded up: one that wakes just before its time would turn in circles.
+    let limit = limit.as_micros().div_ceil(1000).min(60_000) as i32;
+    // SAFETY: as many valid entries as told.
+    match check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as u64, limit) }) {
+        Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(e),
+        _ => Ok(polled.iter().map(|entry| entry.revents != 0).collect()),
+    }
+}
+
+/// Makes this process the parent of whatever its descendants leave behind.
+pub(crate) fn adopt_orphans() {
+    // SAFETY: numbers; it cannot fail since Linux 3.4.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+}
+
+/// This process's children, those that it adopted among them.
+pub(crate) fn children() -> Vec<i32> {
+    let me = std::process::id();
+    let numbers = |text: String| -> Vec<i32> {
+        let words = text.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    match std::fs::read_to_string(format!("/proc/{me}/task/{me}/children")) {
+        Ok(list) => numbers(list),
+        // A kernel without CONFIG_PROC_CHILDREN.
+        Err(_) => std::fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|pid| stat(*pid).is_some_and(|(_, parent)| parent == me))
+            .collect(),
+    }
+}
+
+/// Takes note of the end of every child that has ended.
+pub(crate) fn bury_children() {
+    // SAFETY: no status is asked for, and it does not wait.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+}
+
+/// Whether a signal (SIGSTOP) or a tracer keeps a process from running.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    stat(pid as i32).is_some_and(|(state, _)| matches!(state, 'T' | 't'))
+}
+
+/// A process's state and parent: `pid (name) state parent …`, and the name may hold anything.
+fn stat(pid: i32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = stat.rsplit_once(") ")?.1.split(' ');
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
+}
+
+/// Gives up this process's rights for those of a user. For a child between fork and exec: plain calls,
+/// which the C library would pass on to threads that are not there.
+pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
+    // SAFETY: as many groups as told, and numbers.
+    unsafe {
+        check(libc::syscall(
+            libc::SYS_setgroups,
+            groups.len(),
+            groups.as_ptr(),
+        ))?;
+        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+    }
+    Ok(())
+}
+
 /// Ignores SIGPIPE: writing to whoever hung up is an error, not death.
 pub(crate) fn ignore_sigpipe() {
     // SAFETY: SIG_IGN runs no code of ours.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Kills a process. One that is gone already is no error.
+pub(crate) fn kill(pid: i32) {
+    assert!(pid > 1, "not PID 1, and no group");
+    // SAFETY: plain numbers.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
 /// Kills a process group. One that is gone already is no error.

@@ -1,95 +1,154 @@
-//! Programs that the daemon runs: born with an ordinary mask, priority and process group of their
-//! own, given a deadline, and killed with all their children when it passes.
+//! Tools that the daemon runs, such as `systemctl`: born with an ordinary mask, priority and process group
+//! of their own, given a deadline, and killed with all of their group when it passes or when they are done.
 //!
 //! A child would otherwise inherit the daemon's blocked signals (and so ignore SIGTERM) and its
 //! real-time priority; and a grandchild that keeps the pipe open would be waited for, for ever.
+//!
+//! That a tool could not be run is an [`io::Error`], how it ended an [`End`]: the caller must not take the
+//! one for the other. Nothing here needs the runtime's pool of threads, which does not grow any more once
+//! the kernel refused it a thread.
 
 use crate::sys;
-use smol::future::FutureExt;
+use smol::channel::bounded;
+use smol::future::{FutureExt, pending, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How a program ended.
+/// What came of a tool.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its status; None: it ran into the deadline and was killed with its process group.
-    pub status: Option<ExitStatus>,
-    /// What it wrote to stdout and stderr together, as far as it was read: at most [`MAX_OUTPUT`] bytes,
-    /// or what was asked for.
+    /// How it ended.
+    pub end: End,
+    /// What it wrote to stdout and stderr together: at most as many bytes as were asked for.
     pub output: String,
 }
 
-/// As much of a program's output is kept.
+/// How a tool ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, or by somebody else's signal.
+    Exited(ExitStatus),
+    /// Not in time: it was killed. `stopped`: a signal (SIGSTOP) had kept it from running.
+    Late {
+        /// See above.
+        stopped: bool,
+    },
+    /// It wrote more than anybody wants to read: it was killed.
+    TooMuch,
+}
+
+/// As much of a tool's output is kept, unless asked for otherwise.
 pub const MAX_OUTPUT: usize = 4096;
 
-/// Runs the program with this input, for at most `limit`. Dropping the future kills it too.
+/// Runs the tool with this input, for at most `limit`. Dropping the future kills it too.
 pub async fn run(command: Command, input: &[u8], limit: Duration) -> io::Result<Ended> {
     run_reading(command, input, limit, MAX_OUTPUT).await
 }
 
-/// The same for a program that has more to say: so many bytes of its output are kept.
+/// The same for one that has more to say.
 pub async fn run_reading(
-    mut command: Command,
+    command: Command,
     input: &[u8],
     limit: Duration,
     max_output: usize,
 ) -> io::Result<Ended> {
-    prepare(&mut command);
-    let (reader, writer) = sys::pipe()?;
-    // After the conversion, which forgets what was set before. The temporary closes our writer.
-    let mut command = smol::process::Command::from(command);
-    command
-        .stdin(Stdio::piped())
-        .stdout(writer.try_clone()?)
-        .stderr(writer);
-    // Not on this thread: it would wait until the program is loaded, from a disk that may hang.
-    let mut child = smol::unblock(move || command.spawn()).await?;
-    let group = Group { leader: child.id() };
-    expose(child.id());
-    let reader = Async::new(reader)?;
+    let deadline = Instant::now() + limit;
+    let unborn = async {
+        Timer::at(deadline).await;
+        let text = "it was not loaded in time";
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    };
+    let mut born = Born::start(command, !input.is_empty()).or(unborn).await?;
+    let stdin = born.leader.stdin().map(Async::new).transpose()?;
+    let mut output = Vec::new();
 
-    let stdin = child.stdin.take();
     let feed = async {
         if let Some(mut stdin) = stdin {
             // A program need not read its input: a broken pipe is its own business.
             let _ = stdin.write_all(input).await;
         }
-        std::future::pending().await
+        pending().await
     };
-    let mut output = Vec::new();
     let collect = async {
-        let mut reader = &reader;
-        let mut chunk = [0; 1024];
-        while let Ok(n @ 1..) = reader.read(&mut chunk).await {
-            output.extend_from_slice(&chunk[..n.min(max_output - output.len())]);
+        let mut piece = vec![0; PIECE];
+        while let Ok(n @ 1..) = (&born.output).read(&mut piece).await {
+            let room = max_output - output.len();
+            output.extend_from_slice(&piece[..n.min(room)]);
+            if n > room {
+                return Ok(Some(End::TooMuch));
+            }
+            yield_now().await; // the loop has others to serve
         }
-        std::future::pending().await
-    };
-    let timeout = async {
-        Timer::after(limit).await;
-        None
+        pending().await
     };
     // Its own end decides, not the end of its output: a grandchild may hold that open.
-    let end = async { Some(child.status().await) };
-    let status = feed.or(collect).or(end).or(timeout).await.transpose()?;
-    match status {
-        // What it left running in the background on purpose may go on.
-        Some(_) => group.outlive(),
+    let exit = async { born.pidfd.readable().await.map(|()| None) };
+    let late = async {
+        Timer::at(deadline).await;
+        let stopped = sys::is_stopped(born.leader.id());
+        Ok(Some(End::Late { stopped }))
+    };
+    let end = match feed.or(collect).or(exit).or(late).await? {
+        Some(end) => end,
         None => {
-            drop(group);
-            let _ = child.status().await; // reap it
+            let status = born.leader.bury()?;
+            drain(born.output.get_ref(), &mut output, max_output);
+            End::Exited(status)
         }
-    }
-    drain(reader.get_ref(), &mut output, max_output);
+    };
     Ok(Ended {
-        status,
+        end,
         output: String::from_utf8_lossy(&output).into_owned(),
     })
+}
+
+/// So much is read at once: a pipe's worth.
+const PIECE: usize = 64 * 1024;
+
+/// A tool that runs.
+struct Born {
+    leader: Leader,
+    pidfd: Async<OwnedFd>,
+    output: Async<File>,
+}
+
+impl Born {
+    /// On a thread of its own: the call waits until the program is loaded, from a disk that may hang.
+    async fn start(mut command: Command, input: bool) -> io::Result<Born> {
+        bury_the_dead();
+        prepare(&mut command);
+        let (output, writer) = sys::pipe()?;
+        command
+            .stdin(if input { Stdio::piped() } else { Stdio::null() })
+            .stdout(writer.try_clone()?)
+            .stderr(writer);
+        let (born, told) = bounded(1);
+        let spawn = move || {
+            let leader = command.spawn().map(|child| Leader(Some(child)));
+            drop(command); // and with it our copies of its pipe
+            let watched = leader.and_then(|leader| {
+                expose(leader.id());
+                let pidfd = sys::pidfd_open(leader.id() as i32)?;
+                Ok((leader, pidfd))
+            });
+            let _ = born.try_send(watched); // nobody waits for it any more: then it is killed here
+        };
+        let thread = std::thread::Builder::new().name("spawn".into());
+        thread.spawn(spawn)?;
+        let (leader, pidfd) = told.recv().await.map_err(io::Error::other)??;
+        Ok(Born {
+            leader,
+            pidfd: Async::new(pidfd)?,
+            output: Async::new(output)?,
+        })
+    }
 }
 
 /// Makes the program's process as it expects to be: own process group, and no claim to speak to systemd
@@ -105,7 +164,7 @@ fn prepare(command: &mut Command) {
     }
 }
 
-/// The unit exempts the daemon from the OOM killer; a check that eats all memory must not be exempt (as
+/// The unit exempts the daemon from the OOM killer; a tool that eats all memory must not be exempt (as
 /// it is for its first instant).
 fn expose(pid: u32) {
     let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0");
@@ -113,29 +172,55 @@ fn expose(pid: u32) {
 
 /// Takes what is in the pipe now, without waiting: a program's last words may come with its end.
 fn drain(mut reader: &File, output: &mut Vec<u8>, max_output: usize) {
-    let mut chunk = [0; 4096];
+    let mut piece = [0; 4096];
     while output.len() < max_output
-        && let Ok(n @ 1..) = std::io::Read::read(&mut reader, &mut chunk)
+        && let Ok(n @ 1..) = std::io::Read::read(&mut reader, &mut piece)
     {
-        output.extend_from_slice(&chunk[..n.min(max_output - output.len())]);
+        output.extend_from_slice(&piece[..n.min(max_output - output.len())]);
     }
 }
 
-/// A process group that ends with this, unless told otherwise. Its leader must not be reaped before.
-struct Group {
-    leader: u32,
-}
+/// The first process of a group that ends with this; none once it is buried.
+struct Leader(Option<Child>);
 
-impl Group {
-    fn outlive(self) {
-        std::mem::forget(self);
+/// Those that were killed and are not dead yet: one in state D may take its time.
+static DYING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+impl Leader {
+    fn id(&self) -> u32 {
+        self.0.as_ref().map_or(0, Child::id)
+    }
+
+    fn stdin(&mut self) -> Option<ChildStdin> {
+        self.0.as_mut()?.stdin.take()
+    }
+
+    /// After its end. What it left running goes with it: as long as it is a zombie its number, which is
+    /// its group's, is nobody else's.
+    fn bury(&mut self) -> io::Result<ExitStatus> {
+        let mut child = self.0.take().ok_or(io::ErrorKind::NotFound)?;
+        sys::kill_group(child.id());
+        child.wait()
     }
 }
 
-impl Drop for Group {
+impl Drop for Leader {
     fn drop(&mut self) {
-        sys::kill_group(self.leader);
+        if let Some(mut child) = self.0.take() {
+            sys::kill_group(child.id());
+            if let Ok(None) = child.try_wait() {
+                dying().push(child);
+            }
+        }
     }
+}
+
+fn bury_the_dead() {
+    dying().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
+fn dying() -> MutexGuard<'static, Vec<Child>> {
+    DYING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -154,24 +239,51 @@ mod tests {
         smol::block_on(run(sh(script), input, limit)).unwrap()
     }
 
+    fn code(ended: &Ended) -> Option<i32> {
+        match ended.end {
+            End::Exited(status) => status.code(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     const LONG: Duration = Duration::from_secs(10);
 
     #[test]
     fn input_output_and_status() {
         let ended = run_now("cat; echo oops >&2; exit 3", b"hello ", LONG);
-        assert_eq!(ended.status.unwrap().code(), Some(3));
+        assert_eq!(code(&ended), Some(3));
         assert_eq!(ended.output, "hello oops\n");
     }
 
     #[test]
-    fn output_is_bounded_and_unread_input_harmless() {
-        let ended = run_now(
-            "head -c 1000000 /dev/zero | tr '\\0' x",
-            &[b'y'; 1_000_000],
-            LONG,
-        );
-        assert!(ended.status.unwrap().success());
-        assert_eq!(ended.output, "x".repeat(MAX_OUTPUT));
+    fn unread_input_is_harmless() {
+        let ended = run_now("exit 0", &[b'y'; 1_000_000], LONG);
+        assert_eq!(code(&ended), Some(0));
+    }
+
+    #[test]
+    fn one_that_writes_without_end_is_killed_at_once() {
+        let start = Instant::now();
+        let ended = run_now("exec yes", b"", LONG);
+        assert!(start.elapsed() < LONG / 2);
+        assert_eq!(ended.end, End::TooMuch);
+        assert_eq!(ended.output, "y\n".repeat(MAX_OUTPUT / 2));
+    }
+
+    #[test]
+    fn one_that_a_signal_has_stopped_is_told_apart() {
+        let ended = run_now("kill -STOP $$", b"", Duration::from_millis(300));
+        assert_eq!(ended.end, End::Late { stopped: true });
+    }
+
+    #[test]
+    fn one_that_cannot_be_run_is_an_error_and_no_end() {
+        let run_it = |program: &str| {
+            let command = Command::new(program);
+            smol::block_on(run(command, b"", LONG)).unwrap_err().kind()
+        };
+        assert_eq!(run_it("/no/such"), io::ErrorKind::NotFound);
+        assert_eq!(run_it("/etc/passwd"), io::ErrorKind::PermissionDenied);
     }
 
     #[test]
@@ -180,19 +292,19 @@ mod tests {
         let script = format!("sleep 60 & echo $! > {}/pid; wait", dir.display());
         let start = Instant::now();
         let ended = run_now(&script, b"", Duration::from_millis(300));
-        assert!(ended.status.is_none());
+        assert_eq!(ended.end, End::Late { stopped: false });
         assert!(start.elapsed() < Duration::from_secs(5));
         let pid = std::fs::read_to_string(dir.join("pid")).unwrap();
         wait_until(|| !runs(pid.trim()));
     }
 
     #[test]
-    fn a_background_grandchild_is_neither_waited_for_nor_killed() {
+    fn a_background_grandchild_is_not_waited_for_and_goes_too() {
         let start = Instant::now();
-        let ended = run_now("sleep 3 & echo $!", b"", LONG);
-        assert!(start.elapsed() < Duration::from_secs(2));
-        assert!(ended.status.unwrap().success());
-        assert!(runs(ended.output.trim()));
+        let ended = run_now("sleep 60 & echo $!", b"", LONG);
+        assert!(start.elapsed() < LONG / 2);
+        assert_eq!(code(&ended), Some(0));
+        wait_until(|| !runs(ended.output.trim()));
     }
 
     #[test]

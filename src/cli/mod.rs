@@ -13,6 +13,7 @@ mod out;
 mod release;
 mod status;
 
+use crate::agents::program::runner;
 use crate::shell::daemon;
 use crate::shell::options::Options;
 use crate::sys;
@@ -23,6 +24,15 @@ use std::process::ExitCode;
 
 /// Parses the command line, runs the subcommand and gives its exit code.
 pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let [word, arguments @ ..] = &words[..]
+        && word == runner::WORD
+    {
+        return runner::main(arguments);
+    }
     sys::hide_memory(); // it may come to hold the key
     let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,

@@ -5,7 +5,8 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
-use crate::agents::{netlink, service, vip};
+use crate::agents::service::{self, Patience};
+use crate::agents::{netlink, vip};
 use crate::config::{self, Config, Group, Mode, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::options::Options;
@@ -98,7 +99,8 @@ fn stop(services: &[&Service]) -> Exit {
     let mut exit = Exit::Well;
     for service in services {
         let unit = &service.unit;
-        let stopped = service::stop(unit, None, service.stop_timeout, false);
+        let patience = Patience::silent(service.stop_timeout);
+        let stopped = service::stop(unit, None, &patience, false);
         let said = match smol::block_on(stopped) {
             Ok(_) => print(&format!("stopped {unit}\n")),
             Err(why) => fail(

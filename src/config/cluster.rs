@@ -7,6 +7,7 @@ use super::keys::CLUSTER;
 use super::places::Subject;
 use super::read::{Section, check_name};
 use super::schema::Cluster;
+use super::user;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) fn cluster(
         start_wait: Cluster::START_WAIT,
         wait_for_peer: false,
         notify: None,
+        notify_user: None,
     };
     if top.lacks("cluster") {
         report.add(
@@ -68,6 +70,12 @@ pub(super) fn cluster(
         }
         report.mark(Subject::Program(notify.value.to_owned()), &notify.span);
         cluster.notify = Some(notify.value.into());
+    }
+    cluster.notify_user = user::read(&section, "notify_user", report);
+    if cluster.notify_user.is_some() && section.lacks("notify") {
+        let what = "`notify_user` without `notify`";
+        let help = "delete it, or name the program that it is to run";
+        report.add(&section.key_span("notify_user"), what, help);
     }
     cluster
 }

@@ -43,7 +43,10 @@ fn write(
     };
     writeln!(out, "start       waits {wait} for a peer not yet heard")?;
     if let Some(notify) = &cluster.notify {
-        writeln!(out, "notify      {} at every transition", notify.display())?;
+        let user = cluster.notify_user.as_ref();
+        let user = user.map_or(String::new(), |user| format!(" as {user}"));
+        let notify = notify.display();
+        writeln!(out, "notify      {notify} at every transition{user}")?;
     }
     let beat = &config.heartbeat;
     writeln!(

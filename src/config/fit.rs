@@ -10,7 +10,7 @@ use super::service::{Probe, needed};
 use crate::agents::host::Host;
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -23,6 +23,8 @@ pub struct Machine {
     pub peer: Vec<IpAddr>,
     /// What is wrong with each program of [`Config::programs`] that cannot be run, by its path.
     pub programs: BTreeMap<String, String>,
+    /// Those of [`Config::users`] that it does not know.
+    pub strangers: BTreeSet<String>,
     /// What systemd says of units, by the name in ha.toml; empty where there is none to be asked.
     pub units: BTreeMap<String, UnitLook>,
 }
@@ -67,7 +69,7 @@ impl Config {
     pub fn programs(&self) -> Vec<String> {
         let checks = self.groups.iter().flat_map(Group::services);
         let checks = checks.filter_map(|service| match &service.check.as_ref()?.probe {
-            Probe::Exec(words) => words.first().cloned(),
+            Probe::Exec(program) => program.words.first().cloned(),
             Probe::Http { .. } | Probe::Tcp(_) => None,
         });
         let notify = self.cluster.notify.iter();
@@ -76,6 +78,19 @@ impl Config {
         programs.sort();
         programs.dedup();
         programs
+    }
+
+    /// Everybody whom a program is to run as, each once.
+    pub fn users(&self) -> Vec<String> {
+        let checks = self.groups.iter().flat_map(Group::services);
+        let checks = checks.filter_map(|service| match &service.check.as_ref()?.probe {
+            Probe::Exec(program) => program.user.clone(),
+            Probe::Http { .. } | Probe::Tcp(_) => None,
+        });
+        let mut users: Vec<String> = checks.chain(self.cluster.notify_user.clone()).collect();
+        users.sort();
+        users.dedup();
+        users
     }
 
     /// Every unit that it names.
@@ -91,6 +106,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(crossed(config, side, &machine.host));
     found.extend(aliases(config, machine));
     found.extend(programs(config, machine));
+    found.extend(strangers(config, machine));
     found.extend(units(config, machine));
     found
 }
@@ -209,6 +225,16 @@ fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
         new(Kind::Unable, place, format!("{program} {why}"), help)
     };
     machine.programs.iter().map(misfit).collect()
+}
+
+fn strangers(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |user: &String| {
+        let place = config.places.of(&Subject::User(user.clone()));
+        let what = format!("there is no user {user} on this node");
+        let help = format!("`useradd --system {user}`, or correct the name");
+        new(Kind::Unable, place, what, &help)
+    };
+    machine.strangers.iter().map(misfit).collect()
 }
 
 fn units(config: &Config, machine: &Machine) -> Vec<Misfit> {

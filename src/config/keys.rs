@@ -46,6 +46,7 @@ pub(super) const CLUSTER: Keys = Keys {
         key("start_wait", "\"10s\""),
         key("wait_for_peer", "true"),
         key("notify", "\"/usr/local/bin/ha-notify\""),
+        key("notify_user", "\"ha-notify\""),
     ],
 };
 
@@ -125,6 +126,7 @@ pub(super) const CHECK: Keys = Keys {
         key("http", "\"http://127.0.0.1:8404/health\""),
         key("tcp", "\"127.0.0.1:8080\""),
         key("exec", "[\"/usr/local/bin/is-well\", \"web\"]"),
+        key("user", "\"nginx\""),
         key("status", "200"),
         key("body", "\"OK\""),
         key("interval", "\"2s\""),

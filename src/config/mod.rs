@@ -32,6 +32,7 @@ mod resolve;
 mod rhythm;
 mod schema;
 mod service;
+mod user;
 mod vifs;
 mod vip;
 mod warning;

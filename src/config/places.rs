@@ -13,6 +13,8 @@ pub(super) enum Subject {
     Unit(String),
     /// A program, by its path; the first place that names it.
     Program(String),
+    /// Whom a program runs as; the first place that names it.
+    User(String),
     /// A node's link, by its place in `links`.
     Link(Side, usize),
 }

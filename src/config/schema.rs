@@ -54,6 +54,8 @@ pub struct Cluster {
     pub wait_for_peer: bool,
     /// A program run at every transition, with its JSON on stdin.
     pub notify: Option<PathBuf>,
+    /// Whom it runs as; none: root.
+    pub notify_user: Option<String>,
 }
 
 impl Cluster {
@@ -69,6 +71,7 @@ impl fmt::Debug for Cluster {
             .field("start_wait", &self.start_wait)
             .field("wait_for_peer", &self.wait_for_peer)
             .field("notify", &self.notify)
+            .field("notify_user", &self.notify_user)
             .finish()
     }
 }

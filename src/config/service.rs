@@ -10,6 +10,7 @@ pub(super) use read::service;
 pub(super) use unit::needed;
 pub(super) use warn::warn;
 
+use crate::agents::program::Program;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -102,7 +103,7 @@ pub enum Probe {
     /// A TCP connection must be accepted.
     Tcp(SocketAddr),
     /// A program (by its full path, with arguments) must exit with 0.
-    Exec(Vec<String>),
+    Exec(Program),
 }
 
 impl fmt::Display for Probe {
@@ -111,7 +112,13 @@ impl fmt::Display for Probe {
         match self {
             Probe::Http { host, path, .. } => write!(f, "http://{host}{path}"),
             Probe::Tcp(address) => write!(f, "{address} by TCP"),
-            Probe::Exec(words) => f.write_str(&words.join(" ")),
+            Probe::Exec(program) => {
+                f.write_str(&program.words.join(" "))?;
+                match &program.user {
+                    Some(user) => write!(f, " as {user}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

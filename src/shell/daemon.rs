@@ -33,6 +33,7 @@ use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNam
 use super::supervisor::Supervisor;
 use super::vips::{Renewal, Vips};
 use crate::agents::host::Host;
+use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Report};
 use crate::core::peer::PeerState;
@@ -49,7 +50,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::task::Context;
@@ -136,6 +136,7 @@ struct Daemon {
     chronicle: Chronicle,
     history: History,
     notifier: Option<Notifier>,
+    programs: Programs,
     executor: Rc<LocalExecutor<'static>>,
     ready: Rc<Ready>,
     carriers: BTreeMap<VifId, bool>,
@@ -168,7 +169,8 @@ impl Daemon {
             started_us: now.0,
             notices: Vec::new(),
         };
-        let mut services = Services::new(executor.clone(), finished.clone());
+        let programs = Programs::new(&options.run_dir);
+        let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
@@ -176,11 +178,7 @@ impl Daemon {
             false => node,
         };
         services.watch(!node.view().maintenance);
-        let notifier = config
-            .cluster
-            .notify
-            .clone()
-            .map(|hook| start_notifier(hook, &executor));
+        let notifier = start_notifier(&config, &programs, &executor);
         Ok(Daemon {
             keys: keyring(&config)?,
             node,
@@ -204,6 +202,7 @@ impl Daemon {
             chronicle: Chronicle::default(),
             history: History::new(&options.state_dir),
             notifier,
+            programs,
             executor,
             ready,
             carriers: BTreeMap::new(),
@@ -406,10 +405,18 @@ impl Daemon {
 /// VIPs of a group asked for on each interface in one probe.
 const PROBED: usize = 4;
 
-fn start_notifier(hook: PathBuf, executor: &LocalExecutor<'static>) -> Notifier {
-    let (notifier, task) = Notifier::new(hook);
+fn start_notifier(
+    config: &Config,
+    programs: &Programs,
+    executor: &LocalExecutor<'static>,
+) -> Option<Notifier> {
+    let hook = Program {
+        words: vec![config.cluster.notify.as_ref()?.display().to_string()],
+        user: config.cluster.notify_user.clone(),
+    };
+    let (notifier, task) = Notifier::new(hook, programs.clone());
     executor.spawn(task).detach();
-    notifier
+    Some(notifier)
 }
 
 fn keyring(config: &Config) -> io::Result<Keyring> {

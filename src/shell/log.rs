@@ -220,8 +220,8 @@ mod tests {
         let read = reader.join().unwrap();
         let lines: Vec<&str> = read.lines().collect();
         assert_eq!(lines.len() as u64, written + 2);
-        for n in 0..written as usize {
-            assert_eq!(format!("{}\n", lines[n]), record(n), "whole and in order");
+        for (n, line) in lines.iter().take(written as usize).enumerate() {
+            assert_eq!(format!("{line}\n"), record(n), "whole and in order");
         }
         let told = lines[lines.len() - 2];
         let said = format!("{} lines of this log were lost: nobody read it", out.lost);

@@ -3,19 +3,23 @@
 
 use crate::agents::executable;
 use crate::agents::host::Host;
-use crate::agents::service;
+use crate::agents::program::User;
+use crate::agents::service::{self, Patience};
+use crate::agents::trouble::Trouble;
 use crate::config::{Config, Group, Machine, Mode, UnitLook};
 use smol::Timer;
 use smol::future::FutureExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     programs: Vec<String>,
+    users: Vec<String>,
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
 }
@@ -39,14 +43,16 @@ impl Asked {
         let units = services.map(|service| (service.unit.clone(), service.mode == Mode::One));
         Asked {
             programs: config.programs(),
+            users: config.users(),
             units: units.collect(),
         }
     }
 
     /// Looks. That something cannot be asked speaks against nothing.
     pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
-        let programs = self.programs;
-        let programs = smol::unblock(move || faults(programs)).await;
+        let (programs, users) = (self.programs, self.users);
+        let known = move || (faults(programs), strangers(users));
+        let (programs, strangers) = smol::unblock(known).await;
         let (units, trouble) = match units(&self.units).await {
             Ok(units) => (units, None),
             Err(why) => (
@@ -61,6 +67,7 @@ impl Asked {
                 host,
                 peer,
                 programs,
+                strangers,
                 units,
             },
             trouble,
@@ -76,6 +83,20 @@ fn faults(programs: Vec<String>) -> BTreeMap<String, String> {
     programs.into_iter().filter_map(fault).collect()
 }
 
+/// Those of these users that this machine does not know: by getent(1), which asks directory services too; by
+/// /etc/passwd without it.
+fn strangers(users: Vec<String>) -> BTreeSet<String> {
+    let knows = |user: &String| {
+        let mut getent = Command::new("getent");
+        match getent.args(["passwd", "--", user]).output() {
+            // 2 is its answer; what else it says is trouble of its own.
+            Ok(output) => output.status.code() != Some(2),
+            Err(_) => !matches!(User::find(user), Ok(None)),
+        }
+    };
+    users.into_iter().filter(|user| !knows(user)).collect()
+}
+
 /// As sd_booted(3): elsewhere there is no systemctl to ask.
 async fn units(units: &[(String, bool)]) -> Result<BTreeMap<String, UnitLook>, String> {
     if units.is_empty() || !Path::new("/run/systemd/system").is_dir() {
@@ -84,9 +105,11 @@ async fn units(units: &[(String, bool)]) -> Result<BTreeMap<String, UnitLook>, S
     let names: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
     let late = async {
         Timer::after(PATIENCE).await;
-        Err("systemd does not answer".to_owned())
+        Err(Trouble("systemd does not answer".into()))
     };
-    let states = service::look_at_all(&names).or(late).await?;
+    let patience = Patience::silent(PATIENCE);
+    let states = service::look_at_all(&names, &patience).or(late).await;
+    let states = states.map_err(|trouble| trouble.to_string())?;
     let look = |((unit, stops), state): (&(String, bool), &service::UnitState)| {
         let unfit = service::unfit(state, *stops);
         let id = state.id.clone();

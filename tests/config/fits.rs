@@ -285,3 +285,22 @@ fn programs_are_there() {
         ]
     );
 }
+
+#[test]
+fn users_are_known() {
+    let text = two_groups().replace(
+        "key_file = \"key\"",
+        "key_file = \"key\"\nnotify = \"/usr/bin/tell\"\nnotify_user = \"teller\"",
+    );
+    assert_eq!(config(&text).users(), ["teller"]);
+    let machine = Machine {
+        strangers: ["teller".to_owned()].into(),
+        ..on(host())
+    };
+    assert_eq!(
+        misfits_of(&text, Side::First, &machine),
+        [
+            "unable 5:15 there is no user teller on this node | `useradd --system teller`, or correct the name"
+        ]
+    );
+}

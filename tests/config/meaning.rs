@@ -1,6 +1,7 @@
 //! What a good file means.
 
 use crate::BASE;
+use ha_appliance::agents::program::Program;
 use ha_appliance::config::keys::TABLES;
 use ha_appliance::config::{
     Check, Config, Failback, Gateway, HeartbeatTimes, Mode, Probe, Require, Service,
@@ -21,6 +22,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(config.cluster.start_wait, Duration::from_secs(10));
     assert!(!config.cluster.wait_for_peer);
     assert_eq!(config.cluster.notify, None);
+    assert_eq!(config.cluster.notify_user, None);
     assert_eq!(config.heartbeat, HeartbeatTimes::default());
     assert_eq!(config.heartbeat.port, 5405);
     assert_eq!(
@@ -55,6 +57,7 @@ fn what_is_written_is_read() {
         start_wait = "1m"
         wait_for_peer = true
         notify = "/bin/true"
+        notify_user = "ha-notify"
         [heartbeat]
         port = 1
         interval = "10ms"
@@ -91,6 +94,7 @@ fn what_is_written_is_read() {
     assert_eq!(config.cluster.start_wait, Duration::from_secs(60));
     assert!(config.cluster.wait_for_peer);
     assert_eq!(config.cluster.notify, Some(PathBuf::from("/bin/true")));
+    assert_eq!(config.cluster.notify_user.as_deref(), Some("ha-notify"));
     let beat = &config.heartbeat;
     assert_eq!((beat.port, beat.misses), (1, 3));
     assert_eq!(beat.detection_time(), Duration::from_millis(30));
@@ -148,9 +152,10 @@ fn a_service_has_its_defaults() {
             r#"{ tcp = "localhost:81" }"#,
             Probe::Tcp("127.0.0.1:81".parse().unwrap()),
         ),
+        (r#"{ exec = "/bin/true" }"#, exec(&["/bin/true"], None)),
         (
-            r#"{ exec = "/bin/true" }"#,
-            Probe::Exec(vec!["/bin/true".to_owned()]),
+            r#"{ exec = ["/bin/true", "-v"], user = "www-data" }"#,
+            exec(&["/bin/true", "-v"], Some("www-data")),
         ),
     ] {
         let check = &services(&format!("service = \"a\"\ncheck = {check}"))[0].check;
@@ -214,8 +219,14 @@ fn what_is_written_of_services_is_read() {
     assert_eq!(read[1].unit, "a.b.service");
     assert_eq!(read[1].fail_expiry, Some(Duration::from_secs(672 * 3600)));
     let check = read[1].check.as_ref().unwrap();
-    let words = vec!["/usr/bin/env".to_owned(), "a b".to_owned()];
-    assert_eq!(check.probe, Probe::Exec(words));
+    assert_eq!(check.probe, exec(&["/usr/bin/env", "a b"], None));
+}
+
+fn exec(words: &[&str], user: Option<&str>) -> Probe {
+    Probe::Exec(Program {
+        words: words.iter().map(|word| word.to_string()).collect(),
+        user: user.map(Into::into),
+    })
 }
 
 #[test]

@@ -828,6 +828,25 @@ notify = "ha-notify""#,
     write it from the root: "/usr/local/bin/ha-notify"; it is run without a shell"#,
         },
         Case {
+            change: r#"key_file = "key""#,
+            to: r#"key_file = "key"
+notify = "/bin/true"
+notify_user = "1000""#,
+            told: r#"ha.toml:5:15: `1000` is no user's name
+  5 | notify_user = "1000"
+    |               ^^^^^^
+    write it as /etc/passwd has it: "nginx""#,
+        },
+        Case {
+            change: r#"key_file = "key""#,
+            to: r#"key_file = "key"
+notify_user = "ha-notify""#,
+            told: r#"ha.toml:4:1: `notify_user` without `notify`
+  4 | notify_user = "ha-notify"
+    | ^^^^^^^^^^^
+    delete it, or name the program that it is to run"#,
+        },
+        Case {
             change: r#"addresses = ["192.168.10.1"]"#,
             to: r#"require = "most""#,
             told: r#"ha.toml:15:11: `require` is `most`

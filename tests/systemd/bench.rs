@@ -1,5 +1,6 @@
 //! The units that tests make, and the services under test, driven as the daemon drives them.
 
+use ha_appliance::agents::program::{Program, Programs};
 use ha_appliance::config::{Check, Mode, Probe, Service};
 use ha_appliance::core::event::{Event, Op, Outcome};
 use ha_appliance::id::{GroupId, Place, ResourceId};
@@ -30,7 +31,7 @@ impl Bench {
         let executor = Rc::new(LocalExecutor::new());
         let events = Rc::default();
         let mut bench = Bench {
-            services: Services::new(executor.clone(), Rc::clone(&events)),
+            services: Services::new(executor.clone(), Rc::clone(&events), programs()),
             executor,
             events,
         };
@@ -141,6 +142,19 @@ pub fn http(port: u16) -> Check {
         timeout: Duration::from_millis(500),
         failures: 2,
     }
+}
+
+pub fn exec(words: &[&str]) -> Probe {
+    Probe::Exec(Program {
+        words: words.iter().map(|word| word.to_string()).collect(),
+        user: None,
+    })
+}
+
+/// As the daemon that systemd runs has them, in transient units.
+pub fn programs() -> Programs {
+    let runner = Path::new("/usr/local/sbin/ha-appliance");
+    Programs::in_units(runner, Path::new("/run/t-ha-appliance"))
 }
 
 pub fn failed(outcome: Outcome) -> String {

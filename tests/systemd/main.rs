@@ -6,3 +6,4 @@ mod bench;
 mod notice;
 mod operate;
 mod settings;
+mod trouble;

@@ -1,7 +1,7 @@
 //! What is noticed between operations, and what is not mistaken for a failure.
 
 use crate::bench::*;
-use ha_appliance::config::{Check, Mode, Probe};
+use ha_appliance::config::{Check, Mode};
 use ha_appliance::core::event::{Outcome, Presence};
 use std::process::Command;
 use std::time::Duration;
@@ -270,7 +270,7 @@ fn a_check_may_fail_until_a_fresh_start_has_come_up() {
     let mut slow = service("t-simple.service");
     slow.start_timeout = SECOND * 2;
     slow.check = Some(Check {
-        probe: Probe::Exec(["/bin/ls", "/run/t-healthy"].map(String::from).to_vec()),
+        probe: exec(&["/bin/ls", "/run/t-healthy"]),
         ..http(0)
     });
     let mut bench = Bench::new(&[slow]);

@@ -1,11 +1,12 @@
 //! `GET` by HTTP/1.1 (RFC 9112), as much of it as a health check needs: the status, and a text in the
 //! first 64 KiB of the body as it is sent. No library: the one page asked for is the operator's own.
 
-use super::refusal;
+use super::{Bad, connect};
+use crate::agents::trouble::words;
 use crate::agents::words::printable;
-use smol::Async;
+use smol::future::yield_now;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 /// Which answer is good.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Good<'a> {
 const HEAD: usize = 16 * 1024;
 /// So much of the body is read.
 const BODY: usize = 64 * 1024;
+/// So much is read at once.
+const PIECE: usize = 16 * 1024;
 
 /// Asks once; it ends as soon as the answer is known to be good or bad.
 pub(super) async fn get(
@@ -27,24 +30,23 @@ pub(super) async fn get(
     host: &str,
     path: &str,
     good: &Good<'_>,
-) -> Result<(), String> {
-    let mut stream = Async::<TcpStream>::connect(address)
-        .await
-        .map_err(|e| refusal(&e))?;
+) -> Result<(), Bad> {
+    let mut stream = connect(address).await?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ha-appliance\r\nAccept: */*\r\n\
          Connection: close\r\n\r\n"
     );
+    let failed = |e| Bad::Failed(words(&e));
     let sent = stream.write_all(request.as_bytes()).await;
-    sent.map_err(|e| refusal(&e))?;
+    sent.map_err(failed)?;
     let mut answer = Vec::new();
-    let mut chunk = [0; 4096];
+    let mut piece = vec![0; PIECE];
     loop {
-        let read = stream.read(&mut chunk).await.map_err(|e| refusal(&e))?;
-        answer.extend_from_slice(&chunk[..read]);
+        let read = stream.read(&mut piece).await.map_err(failed)?;
+        answer.extend_from_slice(&piece[..read]);
         match judge(&answer, read == 0, good) {
-            Some(verdict) => return verdict,
-            None => continue,
+            Some(verdict) => return verdict.map_err(Bad::Failed),
+            None => yield_now().await, // the loop has others to serve
         }
     }
 }
@@ -143,6 +145,10 @@ mod tests {
 
     /// Serves this answer once; gives the verdict and the request.
     fn served(bind: &str, answer: &'static [u8], good: &Good) -> (Result<(), String>, String) {
+        let failed = |bad| match bad {
+            Bad::Failed(why) => why,
+            Bad::Unasked(trouble) => panic!("{trouble}"),
+        };
         let listener = TcpListener::bind(bind).unwrap();
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
@@ -160,7 +166,7 @@ mod tests {
         });
         let host = address.to_string();
         let verdict = smol::block_on(get(address, &host, "/health?a=1", good));
-        (verdict, server.join().unwrap())
+        (verdict.map_err(failed), server.join().unwrap())
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The processes of a control group.
 
 use crate::agents::words::printable;
+use crate::sys;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +22,32 @@ pub(super) fn processes(group: &str) -> Vec<i32> {
     let found = lists.into_iter().flatten().find(|list| !list.is_empty());
     let found = found.unwrap_or_default();
     found.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// The processes in it and in all below it.
+pub(super) fn all_processes(group: &str) -> Vec<i32> {
+    let mut found = processes(group);
+    for child in children(group) {
+        found.extend(all_processes(&format!("{group}/{child}")));
+    }
+    found
+}
+
+/// Kills them all, without systemd.
+pub(super) fn kill(group: &str) {
+    all_processes(group).into_iter().for_each(sys::kill);
+}
+
+fn children(group: &str) -> BTreeSet<String> {
+    if group.is_empty() || group == "/" {
+        return BTreeSet::new();
+    }
+    let entries = ROOTS.map(|root| fs::read_dir(format!("{root}{group}")));
+    let entries = entries.into_iter().flatten().flatten().flatten();
+    let directories = entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories
+        .filter_map(|directory| directory.file_name().into_string().ok())
+        .collect()
 }
 
 /// Whether it is there, in any hierarchy. One that was, and is not, has no processes.
@@ -65,7 +93,8 @@ mod tests {
 
     #[test]
     fn no_group_has_no_processes() {
-        assert!(processes("").is_empty());
+        assert!(processes("").is_empty() && all_processes("").is_empty());
+        assert!(all_processes("/").is_empty() && all_processes("/no-such.slice").is_empty());
         assert!(processes("/no-such.slice").is_empty());
         assert!(!exists("") && !exists("/no-such.slice") && exists("/"));
     }

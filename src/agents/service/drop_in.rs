@@ -3,6 +3,7 @@
 //! They say in `systemctl status` who is in charge, keep systemd from restarting what is restarted
 //! here, and order the shutdown: a unit is stopped after the appliance, which hands over first.
 
+use super::Patience;
 use super::state::{Load, UnitState};
 use super::systemctl::{daemon_reload, show};
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where systemd looks for what is to last until the next boot.
 pub const DIR: &str = "/run/systemd/system";
@@ -38,22 +40,28 @@ pub fn any(dir: &Path) -> bool {
 }
 
 /// Gives these units, and no others, a drop-in, and has systemd read them if any changed or
-/// `reload` says that it still has to. Errors name the file.
+/// `reload` says that it still has to. Errors name the file. Operations wait for
+/// this.
 pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Result<(), String> {
+    let soon = Patience::silent(SHOW);
     let names: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
     let states = match names.is_empty() {
         true => Vec::new(),
-        false => show(&names).await?,
+        false => show(&names, &soon).await.map_err(|e| e.to_string())?,
     };
     let wanted = units.iter().zip(&states);
     let wanted: BTreeMap<String, String> = wanted
         .map(|((unit, control), state)| (unit.clone(), text(state, *control)))
         .collect();
     match write(dir, &wanted)? || reload {
-        true => daemon_reload().await,
+        true => daemon_reload(&Patience::silent(RELOAD)).await,
         false => Ok(()),
     }
 }
+
+const SHOW: Duration = Duration::from_secs(2);
+/// With many units and generators systemd takes seconds to read them all.
+const RELOAD: Duration = Duration::from_secs(10);
 
 /// A drop-in's text. A unit that is not there (yet) has no description to keep.
 fn text(unit: &UnitState, control: Control) -> String {

@@ -5,6 +5,9 @@
 //! look ([`look`]), because `systemctl start` is content with a service that dies a moment later, and
 //! killing `systemctl` ends none of systemd's jobs.
 //!
+//! That systemd cannot be asked is nobody's failure: every operation asks again until its own time is over
+//! ([`Patience`]), and only then ends, with what kept it from asking.
+//!
 //! A service may have *companions*: sockets, timers and paths that start it. They belong to it: they
 //! are stopped with it, so that a connection cannot start it on the standby; and those that are enabled
 //! are started with it, so that a socket-activated service is reachable where the group runs, and
@@ -13,6 +16,7 @@
 mod cgroup;
 pub mod drop_in;
 mod failure;
+mod patience;
 mod start;
 mod state;
 mod stop;
@@ -20,6 +24,7 @@ mod systemctl;
 pub mod watch;
 
 pub use failure::{loss, unfit};
+pub use patience::Patience;
 pub use start::{restart, start};
 pub use state::{Active, Load, UnitState};
 pub use stop::stop;
@@ -28,7 +33,8 @@ pub use stop::stop;
 #[doc(hidden)]
 pub use state::parse as shown;
 
-use std::time::{Duration, Instant};
+use super::trouble::Trouble;
+use std::time::Duration;
 use systemctl::show;
 
 /// A service and its companions at one moment.
@@ -73,13 +79,13 @@ impl Seen {
     }
 }
 
-/// Looks at a service and its companions. An error says that systemd does not answer.
-pub async fn look(unit: &str) -> Result<Seen, String> {
-    let unit = show(&[unit]).await?.remove(0);
+/// Looks at a service and its companions.
+pub async fn look(unit: &str, patience: &Patience<'_>) -> Result<Seen, Trouble> {
+    let unit = show(&[unit], patience).await?.remove(0);
     let triggers: Vec<&str> = unit.triggered_by.iter().map(String::as_str).collect();
     let companions = match triggers.is_empty() {
         true => Vec::new(),
-        false => show(&triggers).await?,
+        false => show(&triggers, patience).await?,
     };
     let leftovers = match unit.active {
         Active::Inactive | Active::Failed => cgroup::processes(&unit.control_group),
@@ -93,23 +99,30 @@ pub async fn look(unit: &str) -> Result<Seen, String> {
 }
 
 /// Looks at several services with one call, without their companions.
-pub async fn look_at_all(units: &[&str]) -> Result<Vec<UnitState>, String> {
+pub async fn look_at_all(
+    units: &[&str],
+    patience: &Patience<'_>,
+) -> Result<Vec<UnitState>, Trouble> {
     match units.is_empty() {
         true => Ok(Vec::new()),
-        false => show(units).await,
+        false => show(units, patience).await,
     }
 }
 
-/// Looks until the service is where it goes to, at the longest for `limit`; what it is then is
+/// Looks until the service is where it goes to, as long as there is patience; what it is then is
 /// returned, be it still on its way.
-pub async fn settle(unit: &str, limit: Duration) -> Result<Seen, String> {
-    settle_unless(unit, limit, UnitState::in_transition).await
+pub async fn settle(unit: &str, patience: &Patience<'_>) -> Result<Seen, Trouble> {
+    settle_unless(unit, patience, UnitState::in_transition).await
 }
 
 /// The same after its main process ended: what systemd says of a process that it has not buried yet is
 /// no answer, and on its way down by itself means dead.
-pub async fn settle_after(unit: &str, dead: Option<i32>, limit: Duration) -> Result<Seen, String> {
-    settle_unless(unit, limit, |unit| match unit.active {
+pub async fn settle_after(
+    unit: &str,
+    dead: Option<i32>,
+    patience: &Patience<'_>,
+) -> Result<Seen, Trouble> {
+    settle_unless(unit, patience, |unit| match unit.active {
         Active::Active => dead.is_some() && unit.main_pid == dead,
         Active::Deactivating => unit.job || unit.restarts_itself,
         _ => unit.in_transition(),
@@ -119,14 +132,13 @@ pub async fn settle_after(unit: &str, dead: Option<i32>, limit: Duration) -> Res
 
 async fn settle_unless(
     unit: &str,
-    limit: Duration,
+    patience: &Patience<'_>,
     moving: impl Fn(&UnitState) -> bool,
-) -> Result<Seen, String> {
-    let start = Instant::now();
+) -> Result<Seen, Trouble> {
     let mut pause = Duration::from_millis(10);
     loop {
-        let seen = look(unit).await?;
-        if !moving(&seen.unit) || start.elapsed() >= limit {
+        let seen = look(unit, patience).await?;
+        if !moving(&seen.unit) || patience.is_over() {
             return Ok(seen);
         }
         smol::Timer::after(pause).await;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 /// The properties asked for; see systemctl(1) and org.freedesktop.systemd1(5).
 pub(super) const PROPERTIES: &str = "Id,Description,LoadState,LoadError,UnitFileState,ActiveState,SubState,\
-    StateChangeTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Result,ExecMainCode,\
+    StateChangeTimestampMonotonic,ConditionTimestampMonotonic,ActiveExitTimestampMonotonic,\
+    ExecMainExitTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Result,ExecMainCode,\
     ExecMainStatus,RefuseManualStart,RefuseManualStop,ConditionResult,Job,ControlGroup,InvocationID";
 
 /// What one unit is doing.
@@ -25,6 +26,8 @@ pub struct UnitState {
     pub sub: String,
     /// Since when, in microseconds of CLOCK_MONOTONIC; 0: it was never anything else.
     pub since_us: i64,
+    /// When systemd last found out whether its conditions are met: at every start. In the same clock.
+    pub tried_us: i64,
     /// The process that is the service; none: it has none, or is not one of those units that do.
     pub main_pid: Option<i32>,
     /// It is a oneshot that leaves nothing running: it can start, but never run.
@@ -39,6 +42,9 @@ pub struct UnitState {
     pub triggered_by: Vec<String>,
     /// How it ended last.
     pub end: End,
+    /// It ended because it was told to: systemd began to stop it while its main process lived, or it had
+    /// none to die.
+    pub was_stopped: bool,
     /// The last start did nothing because a `Condition…=` of its file was not met; true as well if it
     /// was never started.
     pub condition_unmet: bool,
@@ -111,6 +117,11 @@ impl UnitState {
         }
     }
 
+    /// Something was done with it since that moment of CLOCK_MONOTONIC.
+    pub fn touched_since(&self, us: i64) -> bool {
+        self.since_us.max(self.tried_us) >= us
+    }
+
     /// As `systemctl status` says it, such as `active (running)`.
     pub fn words(&self) -> String {
         let active = match self.active {
@@ -139,15 +150,17 @@ fn parse_one(block: &str) -> Option<UnitState> {
     let values: HashMap<&str, String> = pairs.map(|(key, text)| (key, printable(text))).collect();
     let text = |key| values.get(key).map_or("", String::as_str);
     let number = |key| text(key).parse().unwrap_or(0);
+    let stamp = |key| text(key).parse().map_or(0, |us: i64| us.max(0));
     let status = number("ExecMainStatus");
     Some(UnitState {
         id: values.get("Id")?.clone(),
         description: text("Description").into(),
         load: match values.get("LoadState")?.as_str() {
-            "loaded" => Load::Loaded,
+            "loaded" | "stub" | "merged" => Load::Loaded,
             "not-found" => Load::NotFound,
             "masked" => Load::Masked,
-            other => Load::Broken(load_error(text("LoadError"), other)),
+            other @ ("error" | "bad-setting") => Load::Broken(load_error(text("LoadError"), other)),
+            _ => return None,
         },
         enabled: text("UnitFileState").starts_with("enabled"),
         active: match values.get("ActiveState")?.as_str() {
@@ -155,13 +168,13 @@ fn parse_one(block: &str) -> Option<UnitState> {
             "activating" => Active::Activating,
             "inactive" => Active::Inactive,
             "failed" => Active::Failed,
-            // `maintenance` (systemctl clean) among them: it ends by itself, and nothing serves.
-            _ => Active::Deactivating,
+            // The second (systemctl clean) ends by itself, and nothing serves meanwhile.
+            "deactivating" | "maintenance" => Active::Deactivating,
+            _ => return None,
         },
         sub: text("SubState").into(),
-        since_us: text("StateChangeTimestampMonotonic")
-            .parse()
-            .map_or(0, |us: i64| us.max(0)),
+        since_us: stamp("StateChangeTimestampMonotonic"),
+        tried_us: stamp("ConditionTimestampMonotonic"),
         main_pid: Some(number("MainPID")).filter(|pid| *pid > 0),
         ends_at_once: text("Type") == "oneshot" && text("RemainAfterExit") == "no",
         refuses_start: text("RefuseManualStart") == "yes",
@@ -178,6 +191,11 @@ fn parse_one(block: &str) -> Option<UnitState> {
                 libc::CLD_KILLED | libc::CLD_DUMPED => Some(MainEnd::Killed(status)),
                 _ => None,
             },
+        },
+        was_stopped: match (stamp("ExecMainExitTimestampMonotonic"), text("Type")) {
+            _ if !matches!(text("Result"), "success" | "exit-code" | "signal") => false,
+            (_, "oneshot") => true,
+            (died, _) => died > stamp("ActiveExitTimestampMonotonic"),
         },
         condition_unmet: text("ConditionResult") == "no",
         job: !text("Job").is_empty(),

@@ -2,34 +2,81 @@
 
 use super::cgroup::{self, describe, processes};
 use super::state::{Active, UnitState};
-use super::systemctl::{Answer, call};
-use super::{Presence, Seen, look, settle};
+use super::systemctl::{Answer, Pauses, ask, ask_for_job};
+use super::{Patience, Presence, Seen, look, settle};
+use crate::agents::trouble::Trouble;
 use crate::sys;
 use smol::Timer;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Stops a service and its companions and looks whether they are gone. The ladder: `systemctl stop`;
-/// after `limit` SIGKILL for every process of the unit; and after [`DYING`] more it failed. What does
-/// not exist is stopped. What is returned may be how it looked before, as far as it cannot matter any more.
+/// Stops a service and its companions and looks whether they are gone. The ladder: `systemctl stop`, asked
+/// for until systemd has heard it; when `patience` is over SIGKILL for every process of the unit; and after
+/// [`DYING`] more it failed. What does not exist is stopped. What is returned may be how it looked before,
+/// as far as it cannot matter any more.
 ///
 /// `leaving`: this program's own unit is being stopped. The drop-ins order the service's stop behind
 /// that, so an ordinary `systemctl stop` would wait for us while we wait for it (measured).
 pub async fn stop(
     unit: &str,
     known: Option<Seen>,
-    limit: Duration,
+    patience: &Patience<'_>,
     leaving: bool,
 ) -> Result<Seen, String> {
-    let begin = Instant::now();
+    let last = match politely(unit, known.clone(), patience, leaving).await {
+        Ok(seen) => return Ok(seen),
+        Err(answer) => answer,
+    };
+    let patience = patience.anew(DYING);
+    let mut seen = Err(Trouble("nobody has looked".into()));
+    while !patience.is_over() {
+        // Again and again: what runs after a stop (ExecStopPost=) may hang as well.
+        let answer = ask(&["kill", "--signal=SIGKILL", unit], &patience).await;
+        if let (Answer::Unusable(_) | Answer::Late(_), Some(known)) = (answer, &known) {
+            cgroup::kill(&known.unit.control_group);
+        }
+        Timer::after(Duration::from_millis(100)).await;
+        seen = look(unit, &patience.anew(Duration::ZERO)).await;
+        match (&seen, &known) {
+            (Ok(seen), _) if seen.presence() == Presence::None => return Ok(seen.clone()),
+            (Err(_), Some(known)) if is_gone(known) => return Ok(stopped(known.clone())),
+            _ => {}
+        }
+    }
+    match seen {
+        Ok(seen) => Err(stuck(&seen, &last)),
+        Err(trouble) => Err(format!(
+            "whether {unit} runs is not known: {trouble}; mend that, then `ha-appliance clear`"
+        )),
+    }
+}
+
+/// By the kernel's word alone, where systemd cannot be asked any more: nothing of it is left, and nothing
+/// known would start it again.
+fn is_gone(known: &Seen) -> bool {
+    let unit = &known.unit;
+    !unit.control_group.is_empty()
+        && cgroup::all_processes(&unit.control_group).is_empty()
+        && unit.triggered_by.is_empty()
+        && !unit.restarts_itself
+        && !unit.job
+}
+
+/// An error is the last that was said to it.
+async fn politely(
+    unit: &str,
+    known: Option<Seen>,
+    patience: &Patience<'_>,
+    leaving: bool,
+) -> Result<Seen, Answer> {
+    let begin = sys::monotonic_us();
+    let mut pauses = Pauses::default();
     let mut seen = match known {
         Some(seen) => seen,
-        None => look(unit).await?,
+        None => look(unit, patience).await.map_err(Answer::Unusable)?,
     };
-    let mut answer;
     loop {
-        let left = limit.saturating_sub(begin.elapsed());
         let had_group = cgroup::exists(&seen.unit.control_group);
-        answer = call(&arguments(unit, &seen, leaving), left).await;
+        let answer = ask_for_job(&arguments(unit, &seen, leaving), unit, patience).await;
         // systemd's word and the kernel's proof: that saves a look while clients wait for the other node.
         let alone = seen.unit.triggered_by.is_empty();
         if alone
@@ -37,29 +84,28 @@ pub async fn stop(
             && had_group
             && !cgroup::exists(&seen.unit.control_group)
         {
+            patience.answered();
             return Ok(stopped(seen));
         }
         let known = seen.unit.triggered_by;
-        seen = settle(unit, limit.saturating_sub(begin.elapsed())).await?;
+        seen = settle(unit, patience).await.map_err(Answer::Unusable)?;
         if seen.presence() == Presence::None {
             return Ok(seen);
         }
         // A companion that nobody knew of shows as soon as systemd has loaded it.
-        if answer == Answer::Late || seen.unit.triggered_by.iter().all(|c| known.contains(c)) {
-            break;
+        let news = seen.unit.triggered_by.iter().any(|c| !known.contains(c));
+        let unheard = match answer {
+            Answer::Done(_) => {
+                seen.unit.active == Active::Active && !seen.unit.touched_since(begin)
+            }
+            Answer::Refused(_) => false,
+            Answer::Late(_) | Answer::Unusable(_) => true,
+        };
+        let again = (news || unheard) && pauses.wait(patience).await;
+        if !again {
+            return Err(answer);
         }
     }
-    let killed = Instant::now();
-    while killed.elapsed() < DYING {
-        // Again and again: what runs after a stop (ExecStopPost=) may hang as well.
-        call(&["kill", "--signal=SIGKILL", unit], DYING).await;
-        Timer::after(Duration::from_millis(100)).await;
-        seen = look(unit).await?;
-        if seen.presence() == Presence::None {
-            return Ok(seen);
-        }
-    }
-    Err(stuck(&seen, &answer))
 }
 
 /// So long a killed process may take to go.

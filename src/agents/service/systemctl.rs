@@ -1,85 +1,204 @@
 //! Calls of `systemctl`, and what its answers mean.
+//!
+//! Only systemd's own words are an answer. A tool that cannot be run, is killed, hangs, talks nonsense or
+//! does not reach systemd says nothing about the unit: it is asked again, as long as there is patience.
 
+use super::patience::Patience;
 use super::state::{PROPERTIES, UnitState, parse};
-use crate::agents::child;
+use crate::agents::child::{self, End};
+use crate::agents::trouble::Trouble;
 use crate::agents::words::in_one_line;
 use crate::sys;
 use smol::Timer;
+use smol::future::FutureExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It did what it should.
+    /// It says that it did what it should.
     Done(String),
-    /// It did not, and said this.
+    /// systemd did not, and said this.
     Refused(String),
-    /// It had not ended when its time was over. What it asked systemd for goes on.
-    Late,
+    /// It had not ended when its time was over. What it asked systemd for, if it did, goes on.
+    Late(Trouble),
+    /// systemd was not asked, or its answer is not known.
+    Unusable(Trouble),
 }
 
-/// systemd answers within milliseconds, but a `daemon-reexec` breaks every connection to it and takes
-/// some 100 ms; a loaded machine may need longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// systemd answers within milliseconds, on a loaded machine within a second or two. A tool that takes
+/// longer may hang by itself, and another may not.
+const ONE_TRY: Duration = Duration::from_secs(3);
+/// However little patience is left: shorter, and a healthy one would seem to hang.
+const SHORTEST_TRY: Duration = Duration::from_secs(1);
 
 /// So many units in one call, and so much text for each.
 const UNITS: usize = 64;
 const TEXT: usize = 2048;
 
-/// Runs `systemctl` with these arguments; again, as long as the connection to systemd breaks. All that
-/// is asked for is such that asking twice is the same as asking once.
-pub(super) async fn call(arguments: &[&str], limit: Duration) -> Answer {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(20);
-    loop {
-        let answer = call_once(arguments, limit.saturating_sub(start.elapsed())).await;
-        let broken = matches!(&answer, Answer::Refused(said) if is_broken_connection(said));
-        if !broken || start.elapsed() + pause >= limit.min(PATIENCE) {
-            return answer;
+/// Runs `systemctl` with these arguments until there is an answer or no more patience. All that is asked
+/// for is such that asking twice is the same as asking once.
+pub(super) async fn call(arguments: &[&str], patience: &Patience<'_>) -> Answer {
+    until_answered(patience, async || {
+        match once(arguments, one_try(patience)).await {
+            Answer::Unusable(trouble) | Answer::Late(trouble) => Err(trouble),
+            answer => Ok(answer),
         }
-        Timer::after(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(1));
-    }
+    })
+    .await
+    .unwrap_or_else(Answer::Unusable)
 }
 
-async fn call_once(arguments: &[&str], limit: Duration) -> Answer {
+/// Runs `systemctl` with these arguments once, for a part of what patience there is.
+pub(super) async fn ask(arguments: &[&str], patience: &Patience<'_>) -> Answer {
+    tell(once(arguments, one_try(patience)).await, patience)
+}
+
+/// The same for what takes as long as it takes, a start or a stop. One of which systemd has not heard after
+/// a while hangs by itself, and is given up.
+pub(super) async fn ask_for_job(arguments: &[&str], unit: &str, patience: &Patience<'_>) -> Answer {
+    let begin = sys::monotonic_us();
+    let answer = once(arguments, patience.left().max(SHORTEST_TRY));
+    let unheard = async {
+        loop {
+            Timer::after(ONE_TRY).await;
+            let shown = show(&[unit], &patience.anew(Duration::ZERO)).await;
+            let heard =
+                |unit: &UnitState| unit.job || unit.in_transition() || unit.touched_since(begin);
+            if shown.is_ok_and(|shown| !shown.iter().any(heard)) {
+                let text = "systemctl hangs, and systemd has not heard of it";
+                return Answer::Late(Trouble(text.into()));
+            }
+        }
+    };
+    tell(answer.or(unheard).await, patience)
+}
+
+fn one_try(patience: &Patience<'_>) -> Duration {
+    patience.left().clamp(SHORTEST_TRY, ONE_TRY)
+}
+
+fn tell(answer: Answer, patience: &Patience<'_>) -> Answer {
+    if let Answer::Late(trouble) | Answer::Unusable(trouble) = &answer {
+        patience.tell(trouble);
+    }
+    answer
+}
+
+async fn once(arguments: &[&str], limit: Duration) -> Answer {
     let mut command = command("systemctl");
     command.args(arguments);
-    match child::run_reading(command, b"", limit, UNITS * TEXT).await {
-        Ok(ended) => match ended.status {
-            Some(status) if status.success() => Answer::Done(ended.output),
-            Some(_) => Answer::Refused(ended.output),
-            None => Answer::Late,
-        },
-        Err(error) => Answer::Refused(format!("cannot run systemctl: {error}")),
+    let ended = child::run_reading(command, b"", limit, UNITS * TEXT).await;
+    match ended {
+        Err(error) => Answer::Unusable(Trouble::of("cannot run systemctl", &error)),
+        Ok(ended) => answer(ended, limit),
     }
 }
 
-/// What these units are doing, in this order. An error says that systemd does not answer.
-pub(super) async fn show(units: &[&str]) -> Result<Vec<UnitState>, String> {
+fn answer(ended: child::Ended, limit: Duration) -> Answer {
+    let unusable = |text: String| Answer::Unusable(Trouble(text));
+    match ended.end {
+        End::Exited(status) if status.success() => Answer::Done(ended.output),
+        End::Exited(_) if is_refusal(&ended.output) => Answer::Refused(ended.output),
+        End::Exited(status) => {
+            let how = match (status.code(), status.signal()) {
+                (Some(code), _) => format!("exit status {code}"),
+                (None, Some(signal)) => format!("killed by signal {signal}"),
+                (None, None) => status.to_string(),
+            };
+            match in_one_line(&ended.output, LONGEST_WORDS, matters) {
+                said if said.is_empty() => unusable(format!("systemctl failed: {how}")),
+                said => unusable(format!("systemctl failed: {how}: {said}")),
+            }
+        }
+        End::TooMuch => unusable("systemctl writes without end".into()),
+        End::Late { stopped: true } => unusable("systemctl was stopped by a signal".into()),
+        End::Late { stopped: false } => Answer::Late(Trouble(format!(
+            "systemctl did not end within {} s",
+            limit.as_millis().div_ceil(1000)
+        ))),
+    }
+}
+
+/// Asks again, after longer and longer pauses, until there is an answer or no more patience.
+async fn until_answered<T>(
+    patience: &Patience<'_>,
+    mut ask: impl AsyncFnMut() -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let mut pauses = Pauses::default();
+    loop {
+        match ask().await {
+            Ok(answer) => {
+                patience.answered();
+                return Ok(answer);
+            }
+            Err(trouble) => {
+                patience.tell(&trouble);
+                if !pauses.wait(patience).await {
+                    return Err(trouble);
+                }
+            }
+        }
+    }
+}
+
+/// The pauses between tries: short ones first, because a `daemon-reexec` breaks every connection to
+/// systemd and takes some 100 ms.
+pub(super) struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Pauses {
+        Pauses(Duration::from_millis(20))
+    }
+}
+
+impl Pauses {
+    /// False, at once: there is no patience any more. The last try comes when the last of it is used up.
+    pub(super) async fn wait(&mut self, patience: &Patience<'_>) -> bool {
+        if patience.is_over() {
+            return false;
+        }
+        Timer::after(self.0.min(patience.left())).await;
+        self.0 = (self.0 * 2).min(Duration::from_millis(320));
+        true
+    }
+}
+
+/// What these units are doing, in this order.
+pub(super) async fn show(
+    units: &[&str],
+    patience: &Patience<'_>,
+) -> Result<Vec<UnitState>, Trouble> {
     let mut shown = Vec::new();
     for some in units.chunks(UNITS) {
-        shown.extend(show_some(some).await?);
+        shown.extend(show_some(some, patience).await?);
     }
     Ok(shown)
 }
 
-async fn show_some(units: &[&str]) -> Result<Vec<UnitState>, String> {
+async fn show_some(units: &[&str], patience: &Patience<'_>) -> Result<Vec<UnitState>, Trouble> {
     let properties = format!("--property={PROPERTIES}");
     let mut arguments = vec!["show", &properties, "--"];
     arguments.extend(units);
-    let answer = call(&arguments, PATIENCE).await;
-    let states = match &answer {
-        Answer::Done(output) => parse(output, units.len()),
-        _ => None,
-    };
-    states.ok_or_else(|| format!("systemd does not answer: {}", answer.words()))
+    until_answered(patience, async || {
+        match once(&arguments, one_try(patience)).await {
+            Answer::Done(output) => parse(&output, units.len())
+                .ok_or_else(|| Trouble("what systemctl says makes no sense".into())),
+            Answer::Refused(said) => Err(Trouble(format!(
+                "systemctl shows nothing: {}",
+                in_one_line(&said, LONGEST_WORDS, matters)
+            ))),
+            Answer::Late(trouble) | Answer::Unusable(trouble) => Err(trouble),
+        }
+    })
+    .await
 }
 
 /// Makes systemd read its unit files and drop-ins again.
-pub(super) async fn daemon_reload() -> Result<(), String> {
-    match call(&["daemon-reload"], 3 * PATIENCE).await {
+pub(super) async fn daemon_reload(patience: &Patience<'_>) -> Result<(), String> {
+    match ask(&["daemon-reload"], patience).await {
         Answer::Done(_) => Ok(()),
         other => Err(format!("systemctl daemon-reload: {}", other.words())),
     }
@@ -105,7 +224,12 @@ async fn journal(filter: &[&str]) -> String {
     command.args(filter);
     // The words are for people; a restart or a move waits for them.
     let ended = child::run(command, b"", Duration::from_millis(100)).await;
-    let output = ended.map(|e| e.output).unwrap_or_default();
+    let said = |ended: &child::Ended| matches!(ended.end, End::Exited(status) if status.success());
+    let output = ended
+        .ok()
+        .filter(said)
+        .map(|e| e.output)
+        .unwrap_or_default();
     in_one_line(&output, LONGEST_WORDS, |_| true)
 }
 
@@ -116,24 +240,35 @@ impl Answer {
     pub(super) fn words(&self) -> String {
         match self {
             Answer::Done(text) | Answer::Refused(text) => in_one_line(text, LONGEST_WORDS, matters),
-            Answer::Late => "no answer in time".into(),
+            Answer::Late(trouble) | Answer::Unusable(trouble) => trouble.to_string(),
         }
     }
 }
 
-/// What systemctl says while systemd restarts itself: three of these were seen, the others are its words
-/// for the same a little earlier or later.
-fn is_broken_connection(said: &str) -> bool {
-    let words = [
-        "Connection reset by peer",
-        "Connection refused",
-        "Connection timed out",
-        "Transport endpoint is not connected",
-        "Failed to connect to bus",
-        "disconnected from message bus",
-        "D-Bus connection terminated",
+/// Whether these are systemd's own words about a unit. What systemctl says of its way to systemd, such as
+/// "Failed to start nginx.service: Connection reset by peer", names none but the one it was to start.
+fn is_refusal(said: &str) -> bool {
+    said.lines().any(|line| {
+        let own = match line
+            .strip_prefix("Failed to ")
+            .and_then(|l| l.split_once(": "))
+        {
+            Some((_, own)) => own,
+            None => line,
+        };
+        matters(line) && own.split_whitespace().any(names_a_unit)
+    })
+}
+
+/// `nginx.service`, `nginx.service.`, `nginx.service/start`
+fn names_a_unit(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let word = word.split_once('/').map_or(word, |(unit, _)| unit);
+    let kinds = [
+        "service", "socket", "timer", "path", "target", "mount", "slice", "device",
     ];
-    words.iter().any(|words| said.contains(words))
+    let (name, kind) = word.rsplit_once('.').unwrap_or_default();
+    !name.is_empty() && kinds.contains(&kind)
 }
 
 /// Hints where to look are for those who typed the command.
@@ -164,6 +299,69 @@ mod tests {
         assert_eq!(
             Answer::Refused(said.into()).words(),
             "Job for nginx.service failed because the control process exited with error code."
+        );
+    }
+
+    fn ended(status: i32, output: &str) -> child::Ended {
+        child::Ended {
+            end: End::Exited(std::process::ExitStatus::from_raw(status)),
+            output: output.into(),
+        }
+    }
+
+    #[test]
+    fn only_systemds_own_words_are_a_refusal() {
+        for said in [
+            "Job for nginx.service failed because the control process exited with error code.\n",
+            "A dependency job for nginx.service failed. See 'journalctl -xe' for details.\n",
+            "Failed to start nginx.service: Unit nginx.service is masked.\n",
+            "Failed to start nginx.service: Unit nginx.service not found.\n",
+            "Failed to start nginx.service: Transaction for nginx.service/start is destructive \
+             (reboot.target has 'start' job queued, but 'stop' is included in transaction).\n",
+            "Failed to start a.service: Operation refused, unit a.service may be requested by \
+             dependency only (it is configured to refuse manual start/stop).\n",
+        ] {
+            assert!(
+                matches!(answer(ended(256, said), ONE_TRY), Answer::Refused(_)),
+                "{said}"
+            );
+        }
+        for said in [
+            "",
+            "garbage\n",
+            "Failed to start nginx.service: Connection reset by peer\n",
+            "Failed to start nginx.service: Cannot allocate memory\n",
+            "Failed to stop nginx.service: Message recipient disconnected from message bus without \
+             replying\n",
+            "Failed to connect to bus: No such file or directory\n",
+            "/bin/systemctl: error while loading shared libraries: libsystemd-shared-252.so: cannot \
+             open shared object file: No such file or directory\n",
+        ] {
+            assert!(
+                matches!(answer(ended(256, said), ONE_TRY), Answer::Unusable(_)),
+                "{said}"
+            );
+        }
+        assert_eq!(
+            answer(ended(9, ""), ONE_TRY).words(),
+            "systemctl failed: killed by signal 9"
+        );
+    }
+
+    #[test]
+    fn every_other_end_is_trouble() {
+        let words = |end| {
+            let output = "y\n".into();
+            answer(child::Ended { end, output }, ONE_TRY).words()
+        };
+        assert_eq!(words(End::TooMuch), "systemctl writes without end");
+        assert_eq!(
+            words(End::Late { stopped: true }),
+            "systemctl was stopped by a signal"
+        );
+        assert_eq!(
+            words(End::Late { stopped: false }),
+            "systemctl did not end within 3 s"
         );
     }
 }

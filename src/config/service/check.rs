@@ -2,12 +2,14 @@
 
 use super::url;
 use super::{Check, Probe};
+use crate::agents::program::Program;
 use crate::config::error::{At, Report};
 use crate::config::key::Refusal;
 use crate::config::keys::CHECK;
 use crate::config::places::Subject;
 use crate::config::read::Section;
 use crate::config::rhythm::{Limits, rhythm};
+use crate::config::user;
 use std::net::SocketAddr;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -75,10 +77,19 @@ fn probe(section: &Section, report: &mut Report) -> Option<Probe> {
             report.add(&section.key_span(name), what, help);
         }
     }
+    if section.lacks("exec") && is_there(&"user") {
+        let what = "`user` without `exec`";
+        let help = "delete it: only a program runs as somebody";
+        report.add(&section.key_span("user"), what, help);
+    }
     match asked[..] {
         ["http"] => http(section, report),
         ["tcp"] => tcp(section, report).map(Probe::Tcp),
-        ["exec"] => exec(section, report).map(Probe::Exec),
+        ["exec"] => {
+            let words = exec(section, report)?;
+            let user = user::read(section, "user", report);
+            Some(Probe::Exec(Program { words, user }))
+        }
         _ => None,
     }
 }

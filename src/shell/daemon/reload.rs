@@ -108,12 +108,12 @@ impl Daemon {
         let keys = keyring(&config).map_err(|e| e.to_string())?;
         let host = self.network.host().clone();
         self.network.follow(&config, self.me, host);
-        if config.cluster.notify != self.config.cluster.notify {
-            self.notifier = config
-                .cluster
-                .notify
-                .clone()
-                .map(|hook| start_notifier(hook, &self.executor));
+        let hook = |config: &Config| {
+            let cluster = &config.cluster;
+            (cluster.notify.clone(), cluster.notify_user.clone())
+        };
+        if hook(&config) != hook(&self.config) {
+            self.notifier = start_notifier(&config, &self.programs, &self.executor);
         }
         let released = released(&self.config, &config);
         let unknown = looked.trouble.as_ref();
@@ -139,7 +139,8 @@ impl Daemon {
 /// it would keep everything else from being put right.
 fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misfit> {
     let mut machine = looked.machine.clone();
-    let (programs, units) = (before.programs(), before.units());
+    let (programs, users, units) = (before.programs(), before.users(), before.units());
+    machine.strangers.retain(|user| !users.contains(user));
     machine
         .programs
         .retain(|program, _| !programs.contains(program));

@@ -13,18 +13,21 @@ mod watch;
 
 pub use view::{CheckView, ServiceView};
 
-use crate::agents::service::{self, Presence, Seen, drop_in};
+use crate::agents::program::Programs;
+use crate::agents::service::{self, Patience, Presence, Seen, drop_in};
+use crate::agents::trouble::Trouble;
 use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, Op, Outcome};
 use crate::id::Place;
 use crate::sys;
 use gate::Gate;
+use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use unit::Unit;
 
 /// The services.
@@ -40,6 +43,7 @@ pub struct Services {
 struct Shared {
     executor: Rc<LocalExecutor<'static>>,
     events: Rc<RefCell<VecDeque<Event>>>,
+    programs: Programs,
     units: RefCell<Vec<Rc<Unit>>>,
     /// False in maintenance.
     watching: Cell<bool>,
@@ -52,8 +56,12 @@ struct Shared {
     unread: Cell<bool>,
 }
 
-/// Without its drop-in a service would not be stopped in order at shutdown.
-const RETRY: Duration = Duration::from_secs(30);
+/// Drop-ins that could not be written are tried again after the first, then after longer and longer: without
+/// them a service would not be stopped in order at shutdown.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// An operation waits no longer for systemd to read its units.
+const GATE: Duration = Duration::from_secs(5);
 
 /// A look does not wait longer for a unit that is on its way up or down: then it runs in part.
 const LOOK: Duration = Duration::from_secs(5);
@@ -63,11 +71,13 @@ impl Services {
     pub fn new(
         executor: Rc<LocalExecutor<'static>>,
         events: Rc<RefCell<VecDeque<Event>>>,
+        programs: Programs,
     ) -> Services {
         Services {
             shared: Rc::new(Shared {
                 executor,
                 events,
+                programs,
                 units: RefCell::default(),
                 watching: Cell::new(true),
                 leaving: Cell::default(),
@@ -120,8 +130,8 @@ impl Services {
 
     /// Finds out whether the service runs; if so, it is watched from now on.
     pub fn look(&mut self, place: Place) {
-        self.operate(place, |unit, shared| async move {
-            match service::settle(&unit.service.unit, LOOK).await {
+        self.operate(place, |unit, shared, begun| async move {
+            match found(&unit, begun).await {
                 Ok(seen) => {
                     let presence = seen.presence();
                     let age = sys::monotonic_us() - seen.unit.since_us;
@@ -140,23 +150,31 @@ impl Services {
                         Presence::None => event::Presence::Absent,
                     })
                 }
-                Err(why) => Outcome::Failed(why),
+                Err(trouble) => Outcome::Failed(format!(
+                    "whether {} runs is not known: {trouble}",
+                    unit.service.unit
+                )),
             }
         });
     }
 
     /// Starts the service, or restarts it if it runs and its check failed, and watches it.
     pub fn start(&mut self, place: Place) {
-        self.operate(place, |unit, shared| async move {
+        self.operate(place, |unit, shared, begun| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             let runs = known.as_ref().map(Seen::presence) == Some(Presence::All);
+            let (start, stop) = (service.start_timeout, service.stop_timeout);
+            let told = unit.told();
             let started = match unit.ailing.take() && runs {
                 true => {
-                    let (start, stop) = (service.start_timeout, service.stop_timeout);
-                    service::restart(&service.unit, start, stop).await
+                    let patience = Patience::since(begun, start + stop, &told);
+                    service::restart(&service.unit, stop, &patience).await
                 }
-                false => service::start(&service.unit, known, service.start_timeout).await,
+                false => {
+                    let patience = Patience::since(begun, start, &told);
+                    service::start(&service.unit, known, &patience).await
+                }
             };
             match started {
                 Ok(seen) => {
@@ -176,11 +194,13 @@ impl Services {
             let outcome = Outcome::Done;
             return self.shared.finish(place, outcome);
         }
-        self.operate(place, move |unit, shared| async move {
+        self.operate(place, move |unit, shared, begun| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
             let leaving = shared.leaving.get();
-            match service::stop(&service.unit, known, service.stop_timeout, leaving).await {
+            let told = unit.told();
+            let patience = Patience::since(begun, service.stop_timeout, &told);
+            match service::stop(&service.unit, known, &patience, leaving).await {
                 Ok(seen) => {
                     unit.ailing.set(false);
                     unit.saw(seen);
@@ -229,7 +249,7 @@ impl Services {
     fn operate<F: Future<Output = Outcome> + 'static>(
         &mut self,
         place: Place,
-        work: impl FnOnce(Rc<Unit>, Rc<Shared>) -> F + 'static,
+        work: impl FnOnce(Rc<Unit>, Rc<Shared>, Instant) -> F + 'static,
     ) {
         let (shared, ops) = (self.shared.clone(), self.ops.clone());
         let Some(unit) = shared.unit(place) else {
@@ -237,9 +257,16 @@ impl Services {
             return shared.finish(place, outcome);
         };
         unit.unwatch(); // what the operation does is no news
+        let begun = Instant::now();
         let task = async move {
-            let pass = shared.gate.pass().await;
-            let outcome = work(unit, shared.clone()).await;
+            let open = async { Some(shared.gate.pass().await) };
+            // A systemd that takes so long to read its units is no reason not to ask it.
+            let closed = async {
+                Timer::after(GATE).await;
+                None
+            };
+            let pass = open.or(closed).await;
+            let outcome = work(unit, shared.clone(), begun).await;
             drop(pass);
             if let Some(task) = ops.borrow_mut().remove(&place) {
                 task.detach();
@@ -277,6 +304,7 @@ impl Services {
         let mut closed = self.shared.gate.try_close();
         let shared = self.shared.clone();
         let task = async move {
+            let [mut pause, longest] = RETRY;
             loop {
                 let turn = match closed.take() {
                     Some(closed) => closed,
@@ -289,14 +317,32 @@ impl Services {
                 drop(turn);
                 shared.unread.set(applied.is_err());
                 if let Err(why) = applied {
-                    log::warn!("drop-ins of services: {why}; tried again in {RETRY:?}");
-                    Timer::after(RETRY).await;
+                    log::warn!("drop-ins of services: {why}; tried again in {pause:?}");
+                    Timer::after(pause).await;
+                    pause = (2 * pause).min(longest);
                     shared.wanted.borrow_mut().get_or_insert(wanted);
                 }
             }
         };
         self.applying = Some(self.shared.executor.spawn(task));
     }
+}
+
+/// Looks for as long as the core waits for a look, which is as long as for a start.
+async fn found(unit: &Unit, begun: Instant) -> Result<Seen, Trouble> {
+    let service = &unit.service;
+    let limit = service.start_timeout + service.stop_timeout;
+    let told = unit.told();
+    loop {
+        let seen = service::settle(&service.unit, &Patience::new(LOOK, &told)).await;
+        if seen.is_ok() || left(limit, begun).is_zero() {
+            return seen;
+        }
+    }
+}
+
+fn left(limit: Duration, begun: Instant) -> Duration {
+    limit.saturating_sub(begun.elapsed())
 }
 
 impl Shared {

@@ -2,7 +2,8 @@
 
 use super::view::CheckView;
 use super::{Shared, watch};
-use crate::agents::service::{self, Seen};
+use crate::agents::service::{self, Patience, Seen};
+use crate::agents::trouble::Trouble;
 use crate::config::Service;
 use crate::core::event::Outcome;
 use crate::id::Place;
@@ -19,6 +20,12 @@ pub(super) struct Unit {
     pub(super) place: Cell<Place>,
     /// What was seen of it last.
     pub(super) seen: RefCell<Option<Seen>>,
+    /// What keeps systemd from being asked about it; none: nothing.
+    trouble: RefCell<Option<String>>,
+    /// What keeps its check from being asked.
+    pub(super) unasked: RefCell<Option<String>>,
+    /// What is waited for before it counts as failed.
+    pub(super) waiting: RefCell<Option<String>>,
     /// The last check.
     pub(super) check: RefCell<Option<CheckView>>,
     /// How long after a start its check succeeded for the first time, lately.
@@ -45,6 +52,9 @@ impl Unit {
             service,
             place: Cell::new(place),
             seen: RefCell::default(),
+            trouble: RefCell::default(),
+            unasked: RefCell::default(),
+            waiting: RefCell::default(),
             check: RefCell::default(),
             warm_up: Cell::default(),
             ailing: Cell::default(),
@@ -71,9 +81,31 @@ impl Unit {
         *self.seen.borrow_mut() = Some(seen);
     }
 
+    /// What keeps systemd from being asked about it is said: in the log when it begins and ends, in the
+    /// status while it lasts.
+    pub(super) fn told(&self) -> impl Fn(Option<&Trouble>) + '_ {
+        |trouble| {
+            let name = &self.service.unit;
+            let before = self.trouble.replace(trouble.map(Trouble::to_string));
+            match (before, trouble) {
+                (None, Some(trouble)) => log::warn!("{name}: {trouble}; it is tried again"),
+                (Some(_), None) => log::info!("{name}: systemd can be asked about it again"),
+                _ => {}
+            }
+        }
+    }
+
+    /// What an operator should know of it just now.
+    pub(super) fn notice(&self) -> Option<String> {
+        let all = [&self.trouble, &self.waiting, &self.unasked];
+        all.into_iter().find_map(|one| one.borrow().clone())
+    }
+
     /// After a failed operation: whatever it is now is what the status shows.
     pub(super) async fn failed(&self, why: String) -> Outcome {
-        match service::look(&self.service.unit).await {
+        let told = self.told();
+        let patience = Patience::new(Duration::ZERO, &told);
+        match service::look(&self.service.unit, &patience).await {
             Ok(seen) => self.saw(seen),
             Err(_) => *self.seen.borrow_mut() = None,
         }
@@ -133,6 +165,8 @@ impl Unit {
 
     pub(super) fn unwatch(&self) {
         self.watcher.take();
+        self.unasked.take();
+        self.waiting.take();
     }
 
     fn watch(

@@ -8,9 +8,10 @@
 use super::Shared;
 use super::unit::{Expected, Unit};
 use super::view::CheckView;
-use crate::agents::check;
+use crate::agents::check::{self, Bad};
 use crate::agents::service::watch::{Hints, ended};
-use crate::agents::service::{self, Active, Presence, Seen, UnitState};
+use crate::agents::service::{self, Active, Patience, Presence, Seen, UnitState};
+use crate::agents::trouble::Trouble;
 use crate::config::Check;
 use crate::core::event::Event;
 use crate::shell::clock;
@@ -35,7 +36,9 @@ pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
         started: Instant::now(),
         indulgent_until: Cell::new(Instant::now() + grace),
     };
-    let why = death(&unit, &trial).or(bad_health(&unit, &trial)).await;
+    let why = death(&unit, &trial)
+        .or(bad_health(&shared, &unit, &trial))
+        .await;
     let place = unit.place.get();
     shared.push(Event::Lost { place, why });
 }
@@ -47,8 +50,11 @@ pub(super) async fn stopped(shared: Rc<Shared>, unit: Rc<Unit>) {
         let _ = unit.bell.1.recv().await;
         // The bell rings for our own stop as well, and then the move has more use for the processor.
         Timer::after(CALM).await;
-        let Ok(seen) = service::look(&unit.service.unit).await else {
-            continue; // the patrol rings again
+        let told = unit.told();
+        let Ok(seen) = service::look(&unit.service.unit, &Patience::new(PATROL, &told)).await
+        else {
+            unit.ring();
+            continue;
         };
         let here = seen.presence() != Presence::None && seen.unit.active != Active::Deactivating;
         let other = seen.missing() != unit.missing();
@@ -112,9 +118,10 @@ async fn go_round(shared: &Shared) {
     let names: Vec<&str> = names
         .chain(companions.iter().flatten().map(String::as_str))
         .collect();
-    let states = match service::look_at_all(&names).await {
-        Ok(states) => states,
-        Err(why) => return log::warn!("{why}"),
+    let told = |trouble: Option<&Trouble>| units.iter().for_each(|unit| unit.told()(trouble));
+    let patience = Patience::new(PATROL, &told);
+    let Ok(states) = service::look_at_all(&names, &patience).await else {
+        return; // and soon another
     };
     let mut of_companions = states[units.len()..].iter();
     for ((unit, state), companions) in units.iter().zip(&states).zip(&companions) {
@@ -219,11 +226,13 @@ async fn death(unit: &Unit, trial: &Trial) -> String {
         };
         let dead = dead.or(rung).await;
         trial.suspended.set(true);
-        let seen = match service::settle_after(name, dead, limit).await {
+        let told = unit.told();
+        let seen = match service::settle_after(name, dead, &Patience::new(limit, &told)).await {
             Ok(seen) => seen,
-            Err(why) if dead.is_some() => return format!("{name} died, and {why}"),
-            Err(why) => {
-                log::warn!("{name}: {why}");
+            // The process is gone, be it that another took its place: nothing here could tell, or start it.
+            Err(trouble) if dead.is_some() => return format!("{name} died, and {trouble}"),
+            Err(_) => {
+                unit.ring();
                 trial.suspended.set(false);
                 continue;
             }
@@ -247,7 +256,7 @@ async fn death(unit: &Unit, trial: &Trial) -> String {
 }
 
 /// Why the service does not serve any more.
-async fn bad_health(unit: &Unit, trial: &Trial) -> String {
+async fn bad_health(shared: &Shared, unit: &Unit, trial: &Trial) -> String {
     let Some(check) = &unit.service.check else {
         return pending().await;
     };
@@ -255,7 +264,19 @@ async fn bad_health(unit: &Unit, trial: &Trial) -> String {
     let mut next = Instant::now();
     loop {
         let (at, begin) = (clock::now(), Instant::now());
-        let result = check::ask(&check.probe, check.timeout).await;
+        let result = check::ask(&check.probe, check.timeout, &shared.programs).await;
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(Bad::Failed(why)) => Err(why),
+            // No answer, good or bad: what was known stays, and it is asked again.
+            Err(Bad::Unasked(trouble)) => {
+                unasked(unit, Some(&trouble));
+                Timer::after(check.interval).await;
+                next = Instant::now();
+                continue;
+            }
+        };
+        unasked(unit, None);
         if !trial.suspended.get() {
             let indulged = begin < trial.indulgent_until.get();
             match &result {
@@ -287,6 +308,19 @@ async fn bad_health(unit: &Unit, trial: &Trial) -> String {
         // From start to start; what took longer is not made up for.
         next = (next + check.interval).max(Instant::now());
         Timer::at(next).await;
+    }
+}
+
+/// Says that the check cannot be asked, when that begins, changes and ends.
+fn unasked(unit: &Unit, trouble: Option<&Trouble>) {
+    let text = trouble.map(|trouble| format!("its check cannot be asked: {trouble}"));
+    let before = unit.unasked.replace(text.clone());
+    match (before, text) {
+        (before, Some(text)) if before.as_ref() != Some(&text) => {
+            log::warn!("{}: {text}", unit.service.unit);
+        }
+        (Some(_), None) => log::info!("{}: its check is asked again", unit.service.unit),
+        _ => {}
     }
 }
 

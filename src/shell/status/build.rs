@@ -296,6 +296,7 @@ fn service(view: &ServiceView) -> ServiceStatus {
         since_us: view.since.map(|at| at.0),
         main_pid: view.main_pid,
         checked_us: view.check.as_ref().map(|check| check.at.0),
+        notice: view.notice.clone(),
         check_error: view.check.as_ref().and_then(|check| check.error.clone()),
     }
 }

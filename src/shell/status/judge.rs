@@ -257,6 +257,16 @@ fn of_here(status: &Status) -> Vec<Concern> {
             }
         }
     }
+    for resource in status.groups.iter().flat_map(|group| &group.resources) {
+        let notice = resource.service.as_ref().and_then(|s| s.notice.as_ref());
+        concerns.extend(notice.map(|notice| {
+            degraded(
+                format!("{}: {notice}", resource.name),
+                "it goes on by itself as soon as it can, and does not count against the service"
+                    .into(),
+            )
+        }));
+    }
     if status.maintenance {
         concerns.push(degraded(
             "maintenance: nothing is started, stopped or taken over".into(),

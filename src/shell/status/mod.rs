@@ -236,6 +236,9 @@ pub struct ServiceStatus {
     pub checked_us: Option<i64>,
     /// What that check found wrong; null: nothing.
     pub check_error: Option<String>,
+    /// What keeps systemd or the check from being asked, or is waited for; null: nothing.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// What the peer says of a group.

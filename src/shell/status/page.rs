@@ -337,6 +337,9 @@ fn in_words(service: &ServiceStatus, now: Time) -> String {
         (None, Some(at)) => words += &format!("; check good {} ago", age(now, at)),
         (None, None) => {}
     }
+    if let Some(notice) = &service.notice {
+        words += &format!("; {notice}");
+    }
     words
 }
 

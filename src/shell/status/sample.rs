@@ -191,6 +191,7 @@ fn nginx() -> ServiceView {
             error: None,
             failures: 0,
         }),
+        notice: None,
         watched: true,
     }
 }

@@ -1,0 +1,295 @@
+//! What keeps systemd or a check from being asked is no answer: it is waited out, and said.
+
+use crate::bench::*;
+use ha_appliance::config::Check;
+use ha_appliance::core::event::{Outcome, Presence};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const SLEEP: &str = "[Service]\nExecStart=/bin/sh -c 'trap \"touch /run/t-told; exit 0\" TERM; \
+    while :; do sleep 0.1; done'\n";
+
+/// Another program in the place of one of this machine, as long as this lives.
+struct Instead(&'static str);
+
+impl Instead {
+    fn of(path: &'static str, script: &str) -> Instead {
+        fs::rename(path, format!("{path}.real")).unwrap();
+        fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        Instead(path)
+    }
+}
+
+impl Drop for Instead {
+    fn drop(&mut self) {
+        fs::rename(format!("{}.real", self.0), self.0).unwrap();
+    }
+}
+
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
+/// Every way in which a tool can be of no use. None: it cannot even be executed.
+const USELESS: [(&str, Option<&str>); 7] = [
+    ("not executable", None),
+    ("garbage", Some("echo rubbish; exit 0")),
+    ("garbage and a failure", Some("echo rubbish; exit 1")),
+    ("without end", Some("exec yes")),
+    ("killed", Some("kill -KILL $$")),
+    ("stopped", Some("kill -STOP $$; exit 0")),
+    ("hangs", Some("exec sleep 1000")),
+];
+
+/// systemctl is useless as long as this lives.
+struct Useless(Option<Instead>);
+
+impl Useless {
+    fn by(how: Option<&str>) -> Useless {
+        if how.is_none() {
+            fs::set_permissions(SYSTEMCTL, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        Useless(how.map(|script| Instead::of(SYSTEMCTL, script)))
+    }
+}
+
+impl Drop for Useless {
+    fn drop(&mut self) {
+        if self.0.is_none() {
+            fs::set_permissions(SYSTEMCTL, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
+
+/// Makes it useless for that long while something else is done.
+fn useless_for<T>(how: Option<&str>, span: Duration, meanwhile: impl FnOnce() -> T) -> T {
+    let useless = Useless::by(how);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(span);
+            drop(useless);
+        });
+        meanwhile()
+    })
+}
+
+fn patient() -> ha_appliance::config::Service {
+    let mut service = service("t-simple.service");
+    (service.start_timeout, service.stop_timeout) = (SECOND * 30, SECOND * 30);
+    service
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn a_useless_systemctl_is_waited_out() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut bench = Bench::new(&[patient()]);
+    assert_eq!(bench.look(0), Outcome::Found(Presence::Absent));
+    for (name, how) in USELESS {
+        let span = SECOND * 3 / 2;
+        let (started, took) = timed(|| useless_for(how, span, || bench.start(0)));
+        assert_eq!(started, Outcome::Done, "{name}");
+        println!("{name}: a start took {took:?}");
+        assert_eq!(
+            property("t-simple.service", "ActiveState"),
+            "active",
+            "{name}"
+        );
+        let (found, took) = timed(|| useless_for(how, span, || bench.look(0)));
+        assert_eq!(found, Outcome::Found(Presence::Running), "{name}");
+        println!("{name}: a look took {took:?}");
+        let _ = fs::remove_file("/run/t-told");
+        let (stopped, took) = timed(|| useless_for(how, span, || bench.stop(0)));
+        assert_eq!(stopped, Outcome::Done, "{name}");
+        println!("{name}: a stop took {took:?}");
+        assert_eq!(
+            property("t-simple.service", "ActiveState"),
+            "inactive",
+            "{name}"
+        );
+        assert!(
+            Path::new("/run/t-told").exists(),
+            "{name}: it was killed, not stopped"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn it_is_said_while_it_lasts() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut bench = Bench::new(&[patient()]);
+    bench.look(0);
+    let notice = |bench: &Bench| bench.services.views()[&place(0)].notice.clone();
+    useless_for(None, SECOND, || {
+        bench.services.start(place(0));
+        bench.silence(SECOND / 2);
+        let said = notice(&bench).unwrap_or_default();
+        assert_eq!(said, "cannot run systemctl: permission denied");
+        assert_eq!(bench.finished(0), Outcome::Done);
+    });
+    assert_eq!(notice(&bench), None);
+    bench.stop(0);
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn one_that_stays_useless_ends_each_operation_once_and_in_time() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut impatient = service("t-simple.service");
+    (impatient.start_timeout, impatient.stop_timeout) = (SECOND, SECOND);
+    let mut bench = Bench::new(&[impatient]);
+    bench.look(0);
+    for (name, how) in USELESS {
+        let useless = Useless::by(how);
+        let (outcome, took) = timed(|| bench.start(0));
+        println!("{name}: {took:?}: {outcome:?}");
+        let why = failed(outcome);
+        assert!(
+            why.starts_with("t-simple.service was not started: "),
+            "{why}"
+        );
+        assert!(took >= SECOND && took < SECOND * 8, "{name}: {took:?}");
+        let (outcome, took) = timed(|| bench.look(0));
+        let why = failed(outcome);
+        assert!(
+            why.starts_with("whether t-simple.service runs is not known: "),
+            "{why}"
+        );
+        println!("{name}: {took:?}: {why}");
+        drop(useless);
+    }
+    // Where it runs, the kernel can tell that it does not any more.
+    assert_eq!(bench.start(0), Outcome::Done);
+    let useless = Useless::by(None);
+    let (outcome, took) = timed(|| bench.stop(0));
+    println!("stopped without systemctl: {took:?}: {outcome:?}");
+    drop(useless);
+    assert_eq!(outcome, Outcome::Done);
+    assert!(took >= SECOND && took < SECOND * 8, "{took:?}");
+    assert_ne!(property("t-simple.service", "ActiveState"), "active");
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn a_check_that_cannot_be_run_is_no_failure() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut checked = patient();
+    checked.check = Some(Check {
+        probe: exec(&["/run/t-check"]),
+        interval: SECOND / 5,
+        timeout: SECOND / 5,
+        failures: 1,
+    });
+    let script = |text: &str, mode: u32| {
+        fs::write("/run/t-check", format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions("/run/t-check", fs::Permissions::from_mode(mode)).unwrap();
+    };
+    script("exit 0", 0o755);
+    let mut bench = Bench::new(&[checked]);
+    bench.look(0);
+    assert_eq!(bench.start(0), Outcome::Done);
+    bench.silence(SECOND);
+    let notice = |bench: &Bench| bench.services.views()[&place(0)].notice.clone();
+    assert_eq!(notice(&bench), None);
+    script("exit 0", 0o644);
+    bench.silence(SECOND);
+    let said = notice(&bench).unwrap();
+    let expected = "its check cannot be asked: /run/t-check: cannot be run: permission denied";
+    assert_eq!(said, expected);
+    script("exit 0", 0o755);
+    bench.silence(SECOND);
+    assert_eq!(notice(&bench), None);
+    {
+        let _instead = Instead::of("/usr/bin/systemd-run", "echo no memory; exit 1");
+        bench.silence(SECOND);
+        let said = notice(&bench).unwrap();
+        assert!(
+            said.ends_with("systemd does not run it: no memory"),
+            "{said}"
+        );
+    }
+    bench.silence(SECOND);
+    script("echo gone; exit 1", 0o755);
+    assert_eq!(
+        bench.lost(0, SECOND * 2),
+        "check: /run/t-check: exit status 1: gone"
+    );
+    bench.stop(0);
+}
+
+/// Nothing of a check is left when it is over, and the daemon's restrictions are not the check's.
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn a_check_has_a_unit_of_its_own_and_leaves_nothing() {
+    use ha_appliance::agents::program::{End, Program};
+    let programs = programs();
+    let run = |script: &str, user: Option<&str>, limit| {
+        let program = Program {
+            words: ["/bin/sh", "-c", script].map(String::from).to_vec(),
+            user: user.map(Into::into),
+        };
+        smol::block_on(programs.run("check", &program, b"in", limit))
+    };
+    let group = run("cat; cat /proc/self/cgroup", None, SECOND * 5).unwrap();
+    assert!(group.output.starts_with("in"), "{group:?}");
+    assert!(group.output.contains("/ha-appliance-check-"), "{group:?}");
+    let who = run("id -un; id -Gn", Some("www-data"), SECOND * 5).unwrap();
+    assert_eq!(who.output, "www-data\nwww-data\n");
+    let stranger = run("exit 0", Some("no-such-user"), SECOND * 5).unwrap_err();
+    assert!(
+        stranger.0.starts_with("systemd does not run it: "),
+        "{stranger:?}"
+    );
+    let words = run("echo '$HOME %n' \"$HOME\"; exit 7", None, SECOND * 5).unwrap();
+    assert_eq!(
+        (words.end, &words.output[..9]),
+        (End::Exited(7), "$HOME %n ")
+    );
+
+    run(
+        "(setsid sleep 1000 &) ; setsid sleep 1000 & sleep 0.2",
+        None,
+        SECOND * 5,
+    )
+    .unwrap();
+    assert_eq!(
+        run("setsid sleep 1000 & exec sleep 1000", None, SECOND)
+            .unwrap()
+            .end,
+        End::Late
+    );
+    assert_eq!(run("exec yes", None, SECOND).unwrap().end, End::Late);
+    let left = || {
+        let output = std::process::Command::new("pgrep")
+            .args(["-f", "^(sleep 1000|yes)$"])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let asked = Instant::now();
+    while !left().is_empty() {
+        assert!(asked.elapsed() < SECOND * 5, "left: {}", left());
+        std::thread::sleep(SECOND / 20);
+    }
+    let files = fs::read_dir("/run/t-ha-appliance/programs")
+        .unwrap()
+        .count();
+    assert_eq!(files, 0);
+
+    let mut costs = Vec::new();
+    for _ in 0..20 {
+        let (ended, took) = timed(|| run("exit 0", None, SECOND * 5));
+        assert_eq!(ended.unwrap().end, End::Exited(0));
+        costs.push(took);
+    }
+    println!("a program in a unit of its own: median {:?}", median(costs));
+    let log = std::process::Command::new("journalctl")
+        .args([
+            "--quiet",
+            "--since=-30s",
+            "--grep=ha-appliance-check|for ha-appliance",
+        ])
+        .output();
+    println!("{}", String::from_utf8_lossy(&log.unwrap().stdout));
+}
