@@ -209,6 +209,60 @@ fn a_vip_that_is_this_machine_s_own_address_is_refused() {
     }
 }
 
+/// In namespaces of its own, which need root: named too late, then rightly, then wrongly.
+#[test]
+fn a_host_name_that_may_still_come_is_waited_for() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD);
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    let script = format!(
+        "set -e; ha={}; all='--config {d}/ha.toml --run-dir {d}/run --state-dir {d}/state'
+         hostname localhost; $ha run $all & daemon=$!
+         until [ -e {d}/run/waiting ]; do sleep 0.05; done
+         $ha status $all || echo status $?
+         $ha failover $all || echo failover $?
+         hostname lb1.example.net
+         until $ha status --json $all | grep -q '\"node\":\"lb1\"'; do sleep 0.05; done 2>/dev/null
+         ls {d}/run; kill $daemon; wait $daemon
+         echo '(none)' >/proc/sys/kernel/hostname; $ha run $all & daemon=$!
+         until [ -e {d}/run/waiting ]; do sleep 0.05; done
+         kill $daemon; wait $daemon; echo ended well
+         hostname lb7; $ha run $all || echo run $?",
+        env!("CARGO_BIN_EXE_ha-appliance"),
+        d = dir.display()
+    );
+    let (code, out, err) = said(
+        Command::new("unshare")
+            .args(["-u", "-n", "sh", "-c", &script])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(code, 0, "{out}{err}");
+    let out: Vec<&str> = out.lines().collect();
+    let files = ["ha-appliance.pid", "lock", "status.json"];
+    let expected = [
+        &["status 3", "failover 3"][..],
+        &files,
+        &["ended well", "run 78"],
+    ]
+    .concat();
+    assert_eq!(out, expected, "{err}");
+    let waits = format!(
+        "waits for the host's name: this host is called localhost, and {}/ha.toml does not say which node that is; \
+         its nodes are lb1 and lb2: say --node NAME, or name a node after the host",
+        dir.display()
+    );
+    assert_eq!(
+        err.matches(&waits).count(),
+        3,
+        "in the log and for both commands: {err}"
+    );
+    assert!(
+        err.ends_with("say --node NAME, or name a node after the host\n"),
+        "{err}"
+    );
+}
+
 #[test]
 fn keygen_prints_another_key_each_time_and_never_overwrites() {
     let dir = TestDir::new();

@@ -18,10 +18,11 @@ mod tell;
 use super::assembly;
 use super::clock;
 use super::history::{self, Chronicle, History};
+use super::identity;
 use super::lock::PidLock;
 use super::network::{Network, News};
 use super::notify::Notifier;
-use super::options::{Options, host_name};
+use super::options::Options;
 use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
 use super::ready::Ready;
@@ -72,8 +73,9 @@ pub fn run(options: &Options) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let me = match config.side(options.node.as_deref(), &host_name()) {
-        Ok(me) => me,
+    let (config, me) = match identity::find(options, config, &signals) {
+        Ok(Some(found)) => found,
+        Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
             super::log::say(&error.to_string());
             return ExitCode::from(EX_CONFIG);

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod daemon;
 pub mod edges;
 pub mod history;
+pub mod identity;
 pub mod lock;
 pub mod log;
 pub mod lookout;

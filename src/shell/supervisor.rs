@@ -97,6 +97,15 @@ impl Supervisor {
         }
     }
 
+    /// Before there is anything to tell of: nobody waits for this start any longer, and this is why it goes no
+    /// further.
+    pub fn wait(&mut self, why: &str) {
+        self.ready = self.ready || self.send("READY=1");
+        if why != self.status && self.send(&format!("STATUS={why}")) {
+            self.status = why.to_owned();
+        }
+    }
+
     /// A turn of the loop is completed: gives a sign of life if one is due.
     pub fn alive(&mut self, now: Time) {
         let Some(period) = self.period() else { return };
@@ -305,6 +314,17 @@ mod tests {
         assert_eq!(supervisor.deadline(), Some(NOW + Duration::from_secs(5)));
         supervisor.alive(NOW + Duration::from_secs(5));
         assert_eq!(heard(&socket), [more]);
+    }
+
+    #[test]
+    fn a_daemon_that_waits_is_ready_and_says_for_what() {
+        let dir = TestDir::new();
+        let (mut supervisor, socket) = pair(&dir, "2000000");
+        supervisor.wait("waits");
+        supervisor.wait("waits");
+        assert_eq!(heard(&socket), ["READY=1", "STATUS=waits"]);
+        supervisor.alive(NOW);
+        assert_eq!(heard(&socket), ["WATCHDOG=1"]);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
              look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n",
             pid.map_or(String::new(), |pid| format!(" (process {pid})"))
         ),
+        Reading::Waiting { pid, why } => {
+            format!("ha-appliance (process {pid}) {why}\nuntil then it does nothing on this node\n")
+        }
         Reading::Fresh(..) => String::new(),
     }
 }

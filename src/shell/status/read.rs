@@ -3,6 +3,7 @@
 use super::{SCHEMA, Status};
 use crate::core::time::Time;
 use crate::shell::clock;
+use crate::shell::identity;
 use crate::shell::lock::{Holder, LockError};
 use crate::sys;
 use std::io;
@@ -22,6 +23,13 @@ pub enum Reading {
         /// Why its word is not taken.
         why: String,
     },
+    /// Somebody does, and waits for something before it begins.
+    Waiting {
+        /// Its process.
+        pid: i32,
+        /// For what.
+        why: String,
+    },
     /// What the daemon says; and the daemon, for those who may know whom the lock belongs to.
     Fresh(Option<Holder>, Box<Status>),
 }
@@ -37,6 +45,9 @@ pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
         Err(error) if error.is_denied() => return Ok(at_its_word(run_dir)),
         Err(error) => return Err(error),
     };
+    if let Some((pid, why)) = identity::waiting(run_dir).filter(|(pid, _)| *pid == holder.pid) {
+        return Ok(Reading::Waiting { pid, why });
+    }
     let status = load(run_dir).and_then(|status| match i64::from(status.daemon.pid) {
         pid if pid == i64::from(holder.pid) => judge(status, &clock::boot_id(), clock::now()),
         pid => Err(format!(
@@ -53,13 +64,19 @@ pub fn read(run_dir: &Path) -> Result<Reading, LockError> {
 }
 
 fn at_its_word(run_dir: &Path) -> Reading {
+    let lives = |pid: i32| {
+        let opened = sys::pidfd_open(pid);
+        !opened.is_err_and(|e| e.raw_os_error() == Some(libc::ESRCH))
+    };
+    if let Some((pid, why)) = identity::waiting(run_dir).filter(|(pid, _)| lives(*pid)) {
+        return Reading::Waiting { pid, why };
+    }
     let status = match load(run_dir) {
         Ok(status) => status,
         Err(why) => return Reading::NotResponding { pid: None, why },
     };
     let pid = i32::try_from(status.daemon.pid).unwrap_or(0);
-    let gone = sys::pidfd_open(pid).is_err_and(|e| e.raw_os_error() == Some(libc::ESRCH));
-    if gone || status.boot_id != clock::boot_id() {
+    if !lives(pid) || status.boot_id != clock::boot_id() {
         return Reading::NotRunning;
     }
     match judge(status, &clock::boot_id(), clock::now()) {

@@ -73,6 +73,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 60),
     },
     Scenario {
+        name: "machine-late-name",
+        shows: "a machine boots as localhost and is named 5 s later: the daemon waits, says so, and serves",
+        run: Machines(&NGINX, late_name),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "machine-late-interface",
         shows: "the interfaces come up 10 s late: the appliance waits for them",
         run: Machines(&NGINX, late_interface),
@@ -260,6 +266,54 @@ fn users(pair: &mut Pair) -> Outcome {
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
     Ok(())
+}
+
+fn late_name(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair)?;
+    let name = pair.net.name(holder);
+    pair.node(holder).write("/etc/hostname", "localhost\n")?;
+    let from = now();
+    pair.reboot(holder)?;
+    pair.moved(&browser, holder.peer(), from, PLANNED)?;
+    let asked = now();
+    while !pair
+        .on(holder, "systemctl status ha-appliance || true")?
+        .contains("waits for the host's name")
+    {
+        ensure!(
+            sys::since(asked) < Duration::from_secs(10),
+            "systemd is not told"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let told = pair.node(holder).try_run("ha-appliance status 2>&1")?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    ensure!(
+        told.contains("this host is called localhost"),
+        "status says {told}"
+    );
+    // What waits is no job that the boot is not over before.
+    pair.on(holder, "systemctl is-system-running --wait || true")?;
+    std::thread::sleep(Duration::from_secs(5));
+    pair.on(holder, &format!("hostname {name}"))?;
+    let named = now();
+    pair.both_alive()?;
+    pair.record.figure("back after", sys::since(named));
+    // A name that is in no ha.toml, after the boot, is an error at once.
+    pair.on(
+        holder,
+        "hostname db7 && systemctl restart --no-block ha-appliance",
+    )?;
+    let failed = "systemctl is-failed --quiet ha-appliance";
+    let asked = now();
+    while !pair.node(holder).try_run(failed)?.status.success() {
+        ensure!(
+            sys::since(asked) < Duration::from_secs(10),
+            "it does not end"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    pair.nothing_moves(holder.peer(), Duration::from_secs(1))
 }
 
 fn late_interface(pair: &mut Pair) -> Outcome {
