@@ -81,7 +81,7 @@ fn is_booting() -> bool {
     command.arg("is-system-running").env("LC_ALL", "C");
     let asked = smol::block_on(child::run(command, b"", Duration::from_secs(1)));
     match asked {
-        Ok(ended) if ended.status.is_some() => {
+        Ok(ended) if matches!(ended.end, child::End::Exited(_)) => {
             matches!(ended.output.trim(), "initializing" | "starting")
         }
         _ => true,
