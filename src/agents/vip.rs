@@ -201,6 +201,13 @@ impl VipSet {
         (0..self.targets.len()).for_each(|index| self.schedule.begin(index, now));
     }
 
+    /// The same for one of them.
+    pub fn announce_one(&mut self, address: IpAddr, now: u64) {
+        if let Some(&index) = self.by_address.get(&address) {
+            self.schedule.begin(index, now);
+        }
+    }
+
     /// The same for those on one VIP interface.
     pub fn announce_on(&mut self, vif: usize, now: u64) {
         let on = |index: &usize| self.targets[*index].vif == vif;

@@ -24,6 +24,7 @@ mod heartbeat;
 pub mod key;
 pub mod keys;
 mod known;
+mod lack;
 mod nearest;
 mod nodes;
 mod places;
@@ -43,6 +44,7 @@ pub use explain::explain;
 pub use fit::{Kind, Machine, Misfit, UnitLook, misfits};
 pub use key::generate_key_line;
 pub use known::Known;
+pub use lack::{Family, Lack};
 pub use places::Places;
 pub use resolve::{Link, Resolved, Vif, resolve, resolve_again};
 pub use schema::{

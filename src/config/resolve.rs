@@ -6,6 +6,7 @@
 use super::address::is_link_local_v6;
 use super::fit::network_of;
 use super::known::Known;
+use super::lack::{Family, Lack};
 use super::schema::{Config, Group, Vip};
 use super::service;
 use super::vifs::{self, Spec};
@@ -55,6 +56,8 @@ pub struct Vif {
     pub index: Option<u32>,
     /// What is pinged through it; may be empty.
     pub gateways: Vec<IpAddr>,
+    /// What it lacks now for its VIPs, by their family.
+    pub lacks: Vec<(Family, Lack)>,
 }
 
 /// Applies a file to the machine.
@@ -89,6 +92,7 @@ pub fn resolve_again(
             id: place.id,
             name: place.name.clone(),
             index: place.interface.map(|interface| interface.index),
+            lacks: lacks(place, config, &gateways),
             gateways,
         });
     let resolved = Resolved {
@@ -362,6 +366,16 @@ fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<W
         });
     }
     for &vip in &place.vips {
+        let family = Family::of(vip.addr());
+        let lack = Lack::of(Some(interface), family, None);
+        if let Some(lack) = lack.filter(|lack| lack.is_of_ipv6()) {
+            warnings.push(Warning::NoIpv6 {
+                vip,
+                interface: name.clone(),
+                lack,
+            });
+            continue;
+        }
         let comparable = |net: &IpNet| {
             let local = is_link_local_v6(net.addr()) == is_link_local_v6(vip.addr());
             local && net.addr().is_ipv4() == vip.addr().is_ipv4()
@@ -385,6 +399,25 @@ fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<W
             });
         }
     }
+}
+
+/// What a VIP interface lacks for the families of its VIPs. An own address is needed where it was found by one,
+/// or something is to be asked from it.
+fn lacks(place: &Place, config: &Config, gateways: &[IpAddr]) -> Vec<(Family, Lack)> {
+    let addresses = place.interface.iter().flat_map(|i| &i.addresses);
+    let own: Vec<IpAddr> = addresses
+        .map(IpNet::addr)
+        .filter(|address| !is_vip(config, *address))
+        .collect();
+    let families = [Family::V4, Family::V6].into_iter().filter_map(|family| {
+        let mut vips = place.vips.iter();
+        vips.find(|vip| Family::of(vip.addr()) == family)?;
+        let asked = gateways.iter().any(|one| Family::of(*one) == family);
+        let needed = !place.named || asked;
+        let lack = Lack::of(place.interface, family, needed.then_some(&own[..]))?;
+        Some((family, lack))
+    });
+    families.collect()
 }
 
 /// Whether the first link is one of the VIPs' own networks, by interface or, before there is one, by address.

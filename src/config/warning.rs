@@ -1,5 +1,6 @@
 //! What may be right later: noted by `check`, waited for by the daemon.
 
+use super::lack::Lack;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
@@ -93,6 +94,15 @@ pub enum Warning {
     InterfaceDown {
         /// Its name.
         interface: String,
+    },
+    /// An IPv6 VIP cannot be on its interface.
+    NoIpv6 {
+        /// The VIP.
+        vip: IpNet,
+        /// Its interface.
+        interface: String,
+        /// Why.
+        lack: Lack,
     },
     /// A VIP lies in none of its interface's networks.
     VipOutside {
@@ -243,6 +253,15 @@ impl fmt::Display for Warning {
             InterfaceDown { interface } => write!(
                 f,
                 "interface {interface} is down or has no carrier; its VIPs do not run here until it is up"
+            ),
+            NoIpv6 {
+                vip,
+                interface,
+                lack,
+            } => write!(
+                f,
+                "VIP {vip} cannot be on {interface} now: {lack}; the IPv4 VIPs of its group run without it, and it is \
+                 added as soon as it can be"
             ),
             VipOutside {
                 vip,

@@ -8,7 +8,7 @@ use crate::core::event::{self, Outcome};
 use crate::core::setup::{CEDED, LIFETIME};
 use crate::core::time::Time;
 use crate::id::{GroupId, Place, ResourceId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
@@ -32,6 +32,10 @@ struct Set {
     started: bool,
     /// Those that somebody deleted since.
     lost: Vec<IpAddr>,
+    /// Those that wait for IPv6, while the others run.
+    waiting: BTreeSet<IpAddr>,
+    /// When the core last wanted them here, and whether it wants that without an end.
+    wanted: (Time, bool),
 }
 
 /// How something that was asked of VIPs ended, if the kernel said so.
@@ -57,6 +61,9 @@ pub struct Renewal {
 /// A renewal that waited for so long is left out: the next is due, and what was asked for by a clock
 /// read then must not be done by a node that was paused since.
 const STALE_RENEWAL: Duration = Duration::from_millis(500);
+
+/// What the core wanted here so long ago it may not want any more: it renews once a second.
+const STALE_WAIT: Duration = Duration::from_millis(1500);
 
 impl Vips {
     /// For these.
@@ -105,9 +112,11 @@ impl Vips {
         self.sets[&place].started
     }
 
-    /// A resource's VIPs with their VIP interfaces.
-    pub fn of(&self, place: Place) -> &[(IpAddr, usize)] {
-        &self.sets[&place].targets
+    /// A resource's VIPs that can be here, with their VIP interfaces.
+    pub fn of(&self, place: Place) -> Vec<(IpAddr, usize)> {
+        let set = &self.sets[&place];
+        let here = set.targets.iter().copied();
+        here.filter(|(vip, _)| !set.waiting.contains(vip)).collect()
     }
 
     /// Every resource of VIPs.
@@ -133,6 +142,9 @@ impl Vips {
         let (set, route) = self.set_and_route(place);
         match set.vips.look(route, vifs) {
             Ok(Presence::All) => Ok(Outcome::Found(event::Presence::Running)),
+            Ok(Presence::Some(missing)) if set.waits_for(&missing) => {
+                Ok(Outcome::Found(event::Presence::Running))
+            }
             Ok(Presence::Some(_)) => Ok(Outcome::Found(event::Presence::Partial)),
             Ok(Presence::None) => Ok(Outcome::Found(event::Presence::Absent)),
             Err(error) => Err(NoAnswer(format!(
@@ -146,28 +158,64 @@ impl Vips {
         self.set_and_route(place).0.lost.push(address);
     }
 
-    /// Adds a resource's VIPs, or puts back those that were lost, and announces them.
+    /// Adds a resource's VIPs, or puts back those that were lost, and announces them. An IPv6 address that cannot
+    /// be here now is left out, where the group has others: it is added as soon as it can be.
     pub fn start(&mut self, place: Place, vifs: &[Vif], forever: bool, now: Time) -> Answer {
         let (lifetime, micros) = (lifetime(forever), micros(now));
+        let mut of_group = self.of_group(place.group);
+        let may_wait = of_group.any(|(vip, _)| vip.is_ipv4());
+        drop(of_group);
         let (set, route) = self.set_and_route(place);
+        set.wanted = (now, forever);
         let lost = std::mem::take(&mut set.lost);
-        let done = if std::mem::replace(&mut set.started, true) && !lost.is_empty() {
-            let mut put_back = lost
-                .into_iter()
-                .map(|vip| set.vips.put_back(route, vifs, vip, lifetime, micros));
-            put_back.find(Result::is_err).unwrap_or(Ok(()))
+        let mut errors = Vec::new();
+        if std::mem::replace(&mut set.started, true) && !lost.is_empty() {
+            for vip in lost {
+                let put_back = set.vips.put_back(route, vifs, vip, lifetime, micros);
+                errors.extend(put_back.err().into_iter().flatten());
+            }
         } else {
-            set.vips.start(route, vifs, lifetime, micros)
-        };
+            set.waiting.clear();
+            let started = set.vips.start(route, vifs, lifetime, micros);
+            errors.extend(started.err().into_iter().flatten());
+        }
+        if may_wait {
+            for one in errors.extract_if(.., |one| one.waits_for_ipv6()) {
+                if set.waiting.insert(one.address) {
+                    log::warn!("{one}; the IPv4 VIPs of its group run without it");
+                }
+            }
+        }
         self.announce_due(vifs, now);
-        answer(done)
+        answer(errors)
+    }
+
+    /// Adds what waited for IPv6 and need not any more. Only what the core wanted here just now: a node that was
+    /// paused leaves it to the core what is right.
+    pub fn complete(&mut self, vifs: &[Vif], now: Time) {
+        for set in self.sets.values_mut() {
+            let (wanted, forever) = set.wanted;
+            if !set.started || (!forever && now.since(wanted) > STALE_WAIT) {
+                continue;
+            }
+            for vip in std::mem::take(&mut set.waiting) {
+                let lifetime = lifetime(forever);
+                let added = set
+                    .vips
+                    .put_back(&mut self.route, vifs, vip, lifetime, micros(now));
+                match added {
+                    Ok(()) => log::info!("VIP {vip} waited for IPv6, and is here now"),
+                    Err(_) => drop(set.waiting.insert(vip)),
+                }
+            }
+        }
     }
 
     /// Removes a resource's VIPs and looks whether they are gone.
     pub fn stop(&mut self, place: Place) -> Answer {
         let (set, route) = self.set_and_route(place);
         set.give_up();
-        answer(set.vips.stop(route))
+        answer(set.vips.stop(route).err().unwrap_or_default())
     }
 
     /// Lets a resource's VIPs end by themselves soon, and announces and defends them no more.
@@ -176,8 +224,13 @@ impl Vips {
         set.give_up();
         set.vips.silence();
         let lifetime = Some(CEDED.as_secs() as u32);
-        let mut parts = set.vips.parts();
-        answer(parts.try_for_each(|part| set.vips.renew(route, vifs, part, lifetime)))
+        let mut errors = Vec::new();
+        for part in set.vips.parts() {
+            let renewed = set.vips.renew(route, vifs, part, lifetime);
+            errors.extend(renewed.err().into_iter().flatten());
+        }
+        errors.retain(|one| !one.waits_for_ipv6());
+        answer(errors)
     }
 
     /// The renewal of a group's VIPs, in parts between which heartbeats find room.
@@ -207,8 +260,21 @@ impl Vips {
         // A reload may have left fewer than there were when it was asked for.
         let count = set.targets.len();
         let part = renewal.part.start.min(count)..renewal.part.end.min(count);
-        let renewed = set.vips.renew(&mut self.route, vifs, part, lifetime);
-        if let Ok(Outcome::Failed(why)) | Err(NoAnswer(why)) = answer(renewed) {
+        set.wanted = (now, renewal.forever);
+        let renewed = set
+            .vips
+            .renew(&mut self.route, vifs, part.clone(), lifetime);
+        let mut errors = renewed.err().unwrap_or_default();
+        // A renewal adds what is not there: what waited may be here by this.
+        for (vip, _) in &set.targets[part] {
+            let refused = errors.iter().any(|one| one.address == *vip);
+            if !refused && set.waiting.remove(vip) {
+                log::info!("VIP {vip} waited for IPv6, and is here now");
+                set.vips.announce_one(*vip, micros(now));
+            }
+        }
+        errors.retain(|one| !set.waiting.contains(&one.address));
+        if let Ok(Outcome::Failed(why)) | Err(NoAnswer(why)) = answer(errors) {
             log::warn!("renewing: {why}");
         }
     }
@@ -270,13 +336,21 @@ impl Set {
             targets: targets.to_vec(),
             started: false,
             lost: Vec::new(),
+            waiting: BTreeSet::new(),
+            wanted: (Time(0), false),
         }
+    }
+
+    /// All that is missing waits for IPv6.
+    fn waits_for(&self, missing: &[IpAddr]) -> bool {
+        !missing.is_empty() && missing.iter().all(|vip| self.waiting.contains(vip))
     }
 
     /// They belong here no more.
     fn give_up(&mut self) {
         self.started = false;
         self.lost.clear();
+        self.waiting.clear();
     }
 }
 
@@ -306,8 +380,7 @@ fn micros(now: Time) -> u64 {
 
 /// The first error stands for all: a thousand addresses on an interface that is gone fail alike. But one that
 /// is no answer leaves the whole open.
-fn answer(result: Result<(), Vec<VipError>>) -> Answer {
-    let errors = result.err().unwrap_or_default();
+fn answer(errors: Vec<VipError>) -> Answer {
     let text = match &errors[..] {
         [] => return Ok(Outcome::Done),
         [one] => one.to_string(),

@@ -3,8 +3,8 @@
 use crate::BASE;
 use ha_appliance::agents::host::{Host, Interface, Ipv6};
 use ha_appliance::config::{
-    Config, Known, Resolved, Warning, generate_key_line, parse_with_key_file, resolve,
-    resolve_again,
+    Config, Family, Known, Lack, Resolved, Warning, generate_key_line, parse_with_key_file,
+    resolve, resolve_again,
 };
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::Side;
@@ -354,6 +354,41 @@ fn each_vip_interface_has_its_own_gateways() {
     );
     let (resolved, _) = resolve(&config(&text), Side::First, &Host::default());
     assert_eq!(vifs(&resolved), ["eth0 ? 192.168.10.1", "? ? 10.1.1.254"]);
+}
+
+#[test]
+fn what_an_interface_lacks_is_told_by_the_family_of_its_vips() {
+    let named =
+        BASE.to_owned() + "[[group.resource]]\nvip = \"2001:db8::80/64\"\ninterface = \"eth0\"\n";
+    let inferred = named.replace("interface = \"eth0\"", "");
+    let six = |host: &mut Host| host.interfaces[1].addresses.push(net("2001:db8::81/64"));
+    let off = changed(|host| {
+        six(host);
+        host.interfaces[1].ipv6 = Ipv6::Off;
+    });
+    let short =
+        changed(|host| (host.interfaces[1].ipv6, host.interfaces[1].mtu) = (Ipv6::Absent, 1000));
+    let bare = changed(|host| host.interfaces[1].addresses.clear());
+    let of = |text: &str, host: &Host| {
+        let (resolved, warnings) = resolve(&config(text), Side::First, host);
+        let lacks: Vec<_> = resolved.vifs.iter().map(|vif| vif.lacks.clone()).collect();
+        (lacks, told(&warnings))
+    };
+    let (lacks, _) = of(&inferred, &changed(six));
+    assert_eq!(lacks, [[]]);
+    let (lacks, told) = of(&named, &off);
+    assert_eq!(lacks, [[(Family::V6, Lack::Ipv6)]]);
+    let expected = "VIP 2001:db8::80/64 cannot be on eth0 now: IPv6 is off there, see net.ipv6.conf.*.disable_ipv6; the \
+                    IPv4 VIPs of its group run without it, and it is added as soon as it can be";
+    assert!(told.iter().any(|told| told == expected), "{told:?}");
+    let (lacks, _) = of(&named, &short);
+    assert_eq!(lacks, [[(Family::V6, Lack::Mtu(1000))]]);
+    // A gateway is asked from an own address; IPv6 has none here.
+    let (lacks, _) = of(&named, &bare);
+    assert_eq!(lacks, [[(Family::V4, Lack::OwnAddress)]]);
+    let (lacks, _) = of(&named, &Host::default());
+    let both = [Family::V4, Family::V6].map(|family| (family, Lack::Interface));
+    assert_eq!(lacks, [both]);
 }
 
 /// A network manager sets an interface up anew: neither the VIPs' place nor what is pinged is another for that.

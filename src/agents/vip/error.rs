@@ -42,6 +42,16 @@ impl VipError {
         short || self.doing == Doing::Look
     }
 
+    /// The interface does no IPv6 at the moment (switched off, packets too short): an IPv6 address waits for that
+    /// and has not failed.
+    pub fn waits_for_ipv6(&self) -> bool {
+        let refused = matches!(
+            self.errno,
+            libc::EACCES | libc::EINVAL | libc::EAFNOSUPPORT | libc::EOPNOTSUPP
+        );
+        self.address.is_ipv6() && self.doing == Doing::Add && refused
+    }
+
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match (self.doing, self.errno) {
@@ -51,6 +61,9 @@ impl VipError {
             (_, libc::EACCES) => "IPv6 is disabled there: see net.ipv6.conf.*.disable_ipv6",
             (_, libc::EAFNOSUPPORT | libc::EOPNOTSUPP) => "this kernel has no IPv6",
             (_, libc::ENOMEM | libc::ENOBUFS) => "the kernel is short of memory",
+            (Doing::Add, libc::EINVAL) if self.address.is_ipv6() => {
+                "the interface's packets are too short for IPv6, which needs an MTU of 1280"
+            }
             (Doing::Add, libc::EINVAL) => "no address a machine can have, or a lifetime of 0",
             (Doing::Remove, libc::EEXIST) => {
                 "it comes back as soon as it is removed: some other program manages it"

@@ -75,6 +75,7 @@ impl Daemon {
         self.step(Event::Gateways(gateways));
         self.carriers.clear();
         self.tell_carriers();
+        self.vips.complete(&self.network.vifs, clock::now());
         self.look_after_addresses();
         self.fit.outdated();
     }
@@ -84,7 +85,7 @@ impl Daemon {
     pub(super) fn look_after_addresses(&mut self) {
         for place in self.vips.places() {
             let vips = self.vips.of(place);
-            if !self.vips.started(place) || self.network.has(vips) {
+            if !self.vips.started(place) || self.network.has(&vips) {
                 continue;
             }
             let found = self.vips.look(place, &self.network.vifs);

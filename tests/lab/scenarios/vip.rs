@@ -2,9 +2,10 @@
 
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{VIP, Wire, batch};
+use crate::net::{NODES, VIP, VIP6, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
+use crate::sys;
 use crate::toml::Settings;
 use crate::tricks::Stranger;
 use std::time::Duration;
@@ -21,6 +22,12 @@ pub const ALL: &[Scenario] = &[
         shows: "a network manager takes every address and route off the VIP's interface, which ha.toml does not name, and brings its own back: the VIP is put back at once, and nothing moves",
         run: Nodes(reconfigured),
         limit: (40, 90),
+    },
+    Scenario {
+        name: "without-ipv6",
+        shows: "IPv6 is switched off on both nodes' LAN, or its MTU is too short for it: the IPv4 VIP stays, the IPv6 one is back with IPv6",
+        run: Nodes(without_ipv6),
+        limit: (60, 120),
     },
     Scenario {
         name: "stranger-claims",
@@ -89,6 +96,71 @@ fn reconfigured(lab: &mut Lab) -> Outcome {
         for lie in ["no carrier", "No such device", "add 10.77.0.100 to :"] {
             ensure!(!told.contains(lie), "{lie:?} is said: {told}");
         }
+    }
+    Ok(())
+}
+
+fn without_ipv6(lab: &mut Lab) -> Outcome {
+    let settings = Settings {
+        vips: vec![format!("{VIP}/24"), format!("{VIP6}/64")],
+        ..Settings::default()
+    };
+    let (holder, client) = lab.pair(&settings)?;
+    let client6 = lab.client(VIP6)?;
+    client6.answered(Some(holder), Duration::from_secs(2))?;
+    let netns = NODES.map(|host| (host, lab.net.netns(host)));
+    let set = |file: &str, value: u32| -> Outcome {
+        let path = format!("/proc/sys/net/ipv6/conf/lan0/{file}");
+        for (_, netns) in &netns {
+            sys::within(netns, || std::fs::write(&path, value.to_string()))?;
+        }
+        Ok(())
+    };
+    let mtu = |bytes: u32| -> Outcome {
+        for (_, netns) in &netns {
+            batch(Some(netns), &format!("link set lan0 mtu {bytes}\n"))?;
+        }
+        Ok(())
+    };
+    for round in 0..lab.times(2, 10) {
+        // Whoever answers on the nodes waits for its neighbours of IPv6 as well.
+        client.answered(Some(holder), Duration::from_secs(3))?;
+        std::thread::sleep(Duration::from_millis(100));
+        let from = lab.note("no IPv6 on either node's LAN any more");
+        match round % 2 {
+            0 => set("disable_ipv6", 1)?,
+            _ => mtu(1200)?,
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        client.noticed_nothing(from)?;
+        ensure!(lab.watch.holders(VIP) == [holder], "the IPv4 VIP moved");
+        let failures = |lab: &mut Lab| {
+            let status = status::read(lab.node(holder)).unwrap_or_default();
+            status::counter(&status["groups"], "fail_count")
+        };
+        ensure!(failures(lab) == 0, "failures are counted");
+        let said = format!("VIP {VIP6}/64 cannot be on lan0 now");
+        status::wait_until(lab.node(holder), &said, Duration::from_secs(2), |s| {
+            status::notices(s)
+                .iter()
+                .any(|notice| notice.contains(&said))
+        })?;
+        match round % 2 {
+            0 => set("disable_ipv6", 0)?,
+            _ => mtu(1500)?,
+        }
+        for (host, netns) in &netns {
+            let number = host.number(Wire::Lan);
+            let own = format!("addr add fd77::{number}/64 dev lan0 nodad\n");
+            batch(Some(netns), &own)?;
+        }
+        let back = lab.note("IPv6 is back");
+        client6.answered(Some(holder), Duration::from_secs(2))?;
+        let first = client6.first_answer(back, Some(holder));
+        let after = first.map_or(0, |(sent, _)| sent - back);
+        lab.record
+            .figure("back after", Duration::from_micros(after));
+        ensure!(failures(lab) == 0, "failures are counted");
     }
     Ok(())
 }
