@@ -263,6 +263,38 @@ fn a_host_name_that_may_still_come_is_waited_for() {
     );
 }
 
+/// In network namespaces of its own, which need root: a far host has the VIP.
+#[test]
+fn check_says_who_answers_for_a_vip() {
+    let dir = TestDir::new();
+    let text = GOOD
+        .replace("192.0.2.80/32", "192.0.2.80/24")
+        .replace("10.1.1", "192.0.2");
+    write_config(&dir, &text);
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    let script = format!(
+        "ip link add eth9 type veth peer name far address 02:00:00:00:00:02; unshare -n sleep 9 & far=$!
+         until [ $(readlink /proc/$far/ns/net) != $(readlink /proc/self/ns/net) ]; do sleep 0.01; done
+         ip link set far netns $far; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9
+         far() {{ nsenter --net --target $far ip \"$@\"; }}
+         far link set far up; far addr add 192.0.2.80/24 dev far
+         check() {{ {} check --node lb1 --config {d}/ha.toml --run-dir {d}/run --state-dir {d}/state; }}
+         check | tail -1; far addr add 192.0.2.2/24 dev far; check | tail -1; kill $far",
+        env!("CARGO_BIN_EXE_ha-appliance"),
+        d = dir.display()
+    );
+    let mut command = Command::new("unshare");
+    let (code, out, err) = said(command.args(["-n", "sh", "-c", &script]).output().unwrap());
+    let [unknown, peer] = &out.lines().collect::<Vec<_>>()[..] else {
+        panic!("{out}{err}");
+    };
+    let told = "  VIP 192.0.2.80 is answered for by 02:00:00:00:00:02: if that is not lb2, which may have it, another \
+                host does; find it, or choose another address (eth9)";
+    assert_eq!((code, *unknown), (0, told), "{err}");
+    // What answers as the peer's own link does is the peer.
+    assert!(!peer.contains("answered for"), "{peer}");
+}
+
 #[test]
 fn keygen_prints_another_key_each_time_and_never_overwrites() {
     let dir = TestDir::new();

@@ -1,5 +1,6 @@
 //! `check`: is ha.toml right, and what does it mean here?
 
+use super::duplicate;
 use super::exit::Exit;
 use super::out::{fail, print};
 use crate::agents::netlink;
@@ -36,6 +37,11 @@ pub(super) fn run(options: &Options) -> Exit {
     }
     let (resolved, warnings) = config::resolve(&config, side, &machine.host);
     print(&config::explain(&config, side, &resolved, &warnings));
+    // Below the other warnings, of which there is always one.
+    let host = &machine.host;
+    for line in duplicate::lines(&config, side, &resolved, host, &options.state_dir) {
+        print(&format!("  {line}\n"));
+    }
     match misfits.is_empty() {
         true => Exit::Well,
         false => {

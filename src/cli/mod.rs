@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod command;
+mod duplicate;
 mod exit;
 mod history;
 mod keygen;

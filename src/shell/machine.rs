@@ -29,7 +29,7 @@ pub struct Asked {
 pub struct Looked {
     /// What was seen.
     pub machine: Machine,
-    /// Why nothing is said of units.
+    /// Why nothing is said of units or programs.
     pub trouble: Option<String>,
 }
 
@@ -51,8 +51,17 @@ impl Asked {
     /// Looks. That something cannot be asked speaks against nothing.
     pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
         let (programs, users) = (self.programs, self.users);
-        let known = move || (faults(programs), strangers(users));
-        let (programs, strangers) = smol::unblock(known).await;
+        let known =
+            async { Some(smol::unblock(move || (faults(programs), strangers(users))).await) };
+        let late = async {
+            Timer::after(PATIENCE).await;
+            None
+        };
+        let known = known.or(late).await;
+        let unknown = known.is_none().then(|| {
+            "whether its programs can run here is not known: a disk or a directory service does not answer".to_owned()
+        });
+        let (programs, strangers) = known.unwrap_or_default();
         let (units, trouble) = match units(&self.units).await {
             Ok(units) => (units, None),
             Err(why) => (
@@ -62,6 +71,7 @@ impl Asked {
                 )),
             ),
         };
+        let trouble = trouble.or(unknown);
         Looked {
             machine: Machine {
                 host,
