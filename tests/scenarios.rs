@@ -148,6 +148,9 @@ fn obey(world: &mut World, command: &str) {
         ["check", "of", "resource", n, "of", who, "fails"] => {
             world.fail_check(side(who), n.parse().unwrap())
         }
+        ["resource", n, "of", who, "is", "stopped", "by", "others"] => {
+            world.stop_by_others(side(who), n.parse().unwrap())
+        }
         ["resource", n, "of", who, "dies"] => world.switch(side(who), n.parse().unwrap(), false),
         ["somebody", "starts", "resource", n, "of", who] => {
             world.switch(side(who), n.parse().unwrap(), true)

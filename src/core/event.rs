@@ -61,6 +61,12 @@ pub enum Event {
         /// What happened, for people.
         why: String,
     },
+    /// A resource that was running was stopped by somebody else, on purpose, who has not started it again: it
+    /// did not fail.
+    Stopped {
+        /// Which.
+        place: Place,
+    },
     /// A resource that was stopped runs: somebody started it by hand.
     Appeared {
         /// Which.

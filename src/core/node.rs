@@ -223,6 +223,9 @@ impl Node {
             Event::Lost { place, why } => {
                 self.at_place(place, |g, cx, resource| g.lost(cx, resource, why, out))
             }
+            Event::Stopped { place } => self.at_place(place, |g, cx, resource| {
+                g.stopped_by_others(cx, resource);
+            }),
             Event::Appeared { place } => {
                 self.at_place(place, |g, cx, resource| g.appeared(cx, resource, out))
             }

@@ -96,7 +96,8 @@ pub enum Reason {
     ResourceFailed(ResourceId, String),
     /// A resource vanished and is put back.
     PutBack(ResourceId),
-    /// A service that runs on both nodes was found stopped.
+    /// A service was found stopped, and nobody starts it: one that runs on both nodes, or that somebody else
+    /// stopped.
     FoundDown(ResourceId),
     /// A service runs again, so long after it was lost.
     Recovered(ResourceId, Duration),

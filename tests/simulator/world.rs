@@ -747,7 +747,10 @@ pub fn mac(m: usize, vif: usize) -> [u8; 6] {
 fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
     match event {
         Event::Lost { place, .. } | Event::Appeared { place } if !leased(groups, *place) => 2,
-        Event::Lost { .. } | Event::Appeared { .. } | Event::Reinstalled { .. } => 0,
+        Event::Lost { .. }
+        | Event::Stopped { .. }
+        | Event::Appeared { .. }
+        | Event::Reinstalled { .. } => 0,
         Event::Setup(_) => 0,
         Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
         Event::Finished { .. } => 2,

@@ -267,6 +267,13 @@ impl World {
         }
     }
 
+    /// Somebody else stops a service, and does not start it again in time.
+    pub fn stop_by_others(&mut self, side: Side, resource: usize) {
+        self.machines[index(side)].running[0][resource] = None;
+        let place = self.machines[index(side)].place(0, resource);
+        self.step(side, Event::Stopped { place });
+    }
+
     /// A service runs and does not do its work.
     pub fn fail_check(&mut self, side: Side, resource: usize) {
         let why = "its check failed".into();

@@ -13,11 +13,7 @@ impl Group {
         if cx.maintenance || self.resources[resource].op.is_some() {
             return; // looked at afterwards, or being dealt with
         }
-        let started = match self.phase {
-            Phase::Starting(next) => resource < next,
-            Phase::Active => true,
-            _ => false,
-        };
+        let started = self.has_started(resource);
         if !setup.exclusive {
             if self.resources[resource].present {
                 self.lost_on_both(cx, resource, why, out);
@@ -35,6 +31,28 @@ impl Group {
         } else if self.phase == Phase::Adopted && setup.leased {
             // Of a service it only says that it does not do its work: it may have to be stopped.
             self.resources[resource].present = false;
+        }
+    }
+
+    /// A running service was stopped by somebody else and not started again: that is done here, and counts
+    /// against nobody.
+    pub fn stopped_by_others(&mut self, cx: &Context, resource: usize) {
+        let exclusive = cx.setup.resources[resource].exclusive;
+        let started = self.has_started(resource);
+        let it = &mut self.resources[resource];
+        let ran = if exclusive { started } else { it.present };
+        if ran && it.op.is_none() && it.repair.is_none() && !cx.maintenance {
+            it.present = exclusive;
+            it.down_since.get_or_insert(cx.now);
+            it.repair = Some((cx.now, Reason::FoundDown(it.id)));
+        }
+    }
+
+    fn has_started(&self, resource: usize) -> bool {
+        match self.phase {
+            Phase::Starting(next) => resource < next,
+            Phase::Active => true,
+            _ => false,
         }
     }
 
