@@ -420,16 +420,18 @@ pub(crate) fn kill_group(leader: u32) {
     unsafe { libc::kill(-leader, libc::SIGKILL) };
 }
 
-/// A descriptor from which the names of a directory's entries can be read when they come or go.
-pub(crate) fn inotify(dir: &Path) -> io::Result<File> {
-    let dir = CString::new(dir.as_os_str().as_bytes())?;
+/// A descriptor from which the names of these directories' entries can be read when they come or go.
+pub(crate) fn inotify(directories: &[impl AsRef<Path>]) -> io::Result<File> {
     // SAFETY: a number in, a descriptor or -1 out.
     let fd = check(unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) })?;
     // SAFETY: the kernel just made this descriptor for us.
     let file = unsafe { File::from_raw_fd(fd) };
     let mask = libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_DELETE | libc::IN_ONLYDIR;
-    // SAFETY: the path is NUL-terminated and outlives the call.
-    check(unsafe { libc::inotify_add_watch(file.as_raw_fd(), dir.as_ptr(), mask) })?;
+    for directory in directories {
+        let path = CString::new(directory.as_ref().as_os_str().as_bytes())?;
+        // SAFETY: the path is NUL-terminated and outlives the call.
+        check(unsafe { libc::inotify_add_watch(file.as_raw_fd(), path.as_ptr(), mask) })?;
+    }
     Ok(file)
 }
 

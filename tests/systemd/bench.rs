@@ -98,6 +98,12 @@ impl Bench {
         }
     }
 
+    /// It was stopped by somebody else, who did not start it again.
+    pub fn stopped(&self, group: usize, limit: Duration) {
+        let place = place(group);
+        assert_eq!(self.next(limit), Some(Event::Stopped { place }));
+    }
+
     pub fn appeared(&self, group: usize, limit: Duration) {
         let place = place(group);
         assert_eq!(self.next(limit), Some(Event::Appeared { place }));
@@ -183,6 +189,14 @@ impl Drop for UnitFile {
         systemctl(&["reset-failed", &self.0]);
         systemctl(&["daemon-reload"]);
     }
+}
+
+/// What names the services while the daemon runs.
+pub fn target() -> UnitFile {
+    let name = "ha-appliance-services.target";
+    let target = UnitFile::new(name, "[Unit]\nDescription=t\n");
+    systemctl(&["start", name]);
+    target
 }
 
 pub fn systemctl(arguments: &[&str]) -> Output {

@@ -52,6 +52,7 @@ fn a_killed_nginx_is_lost_at_once() {
 #[test]
 #[ignore = "needs a systemd of its own"]
 fn what_an_operator_does_is_no_failure_if_it_ends_well() {
+    let _target = target();
     let text = "[Service]\nType=notify\nNotifyAccess=all\nExecReload=/bin/true\n\
         ExecStart=/bin/sh -c 'sleep 0.5; systemd-notify --ready; exec sleep infinity'\n";
     let _file = UnitFile::new("t-slow.service", text);
@@ -76,11 +77,65 @@ fn what_an_operator_does_is_no_failure_if_it_ends_well() {
         "t-slow.service died: killed by SIGKILL"
     );
     assert_eq!(bench.start(0), Outcome::Done);
+    // Stopped for good it did not fail either, but it is not left so.
     systemctl(&["stop", "t-slow"]);
-    let why = bench.lost(0, SECOND);
-    println!("{why}");
+    bench.silence(SECOND * 9);
+    let notice = bench.services.views()[&place(0)].notice.clone().unwrap();
+    assert!(notice.starts_with("stopped by somebody else: "), "{notice}");
+    bench.stopped(0, SECOND * 3);
     bench.silence(SECOND / 2);
+    assert_eq!(bench.start(0), Outcome::Done);
     bench.stop(0);
+}
+
+/// As a package's scripts do it: stop, new files, start.
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn an_upgrade_of_its_package_is_no_failure() {
+    let _target = target();
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut bench = Bench::new(&[service("t-simple.service")]);
+    bench.look(0);
+    assert_eq!(bench.start(0), Outcome::Done);
+    for _ in 0..2 {
+        let before = bench.main_pid(0);
+        systemctl(&["stop", "t-simple"]);
+        bench.silence(SECOND * 2);
+        systemctl(&["start", "t-simple"]);
+        bench.silence(SECOND);
+        assert_ne!(bench.main_pid(0), before);
+        assert_eq!(bench.services.views()[&place(0)].notice, None);
+    }
+    // One that breaks it is not waited for.
+    systemctl(&["stop", "t-simple"]);
+    bench.silence(SECOND);
+    let _broken = UnitFile::new("t-simple.service", "[Service]\nExecStart=/bin/false\n");
+    systemctl(&["start", "t-simple"]);
+    let why = bench.lost(0, SECOND * 3);
+    assert!(
+        why.starts_with("t-simple.service died: exit status 1"),
+        "{why}"
+    );
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn an_end_by_itself_is_not_waited_for() {
+    let _target = target();
+    // Each ends well, and nobody told systemd.
+    let text =
+        "[Service]\nExecStart=/bin/sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.1; done'\n";
+    let _file = UnitFile::new("t-ends.service", text);
+    let mut bench = Bench::new(&[service("t-ends.service"), service("nginx.service")]);
+    for group in [0, 1] {
+        bench.look(group);
+        assert_eq!(bench.start(group), Outcome::Done);
+        kill(bench.main_pid(group), "TERM");
+        let why = bench.lost(group, SECOND);
+        let words = ["ended by itself without an error", " died"];
+        assert!(words.iter().any(|words| why.ends_with(words)), "{why}");
+        bench.stop(group);
+    }
 }
 
 #[test]
@@ -186,7 +241,7 @@ fn a_start_by_hand_on_the_standby_is_seen_at_once() {
 
 #[test]
 #[ignore = "needs a systemd of its own"]
-fn a_oneshot_that_is_stopped_by_hand_is_lost() {
+fn a_oneshot_that_is_stopped_by_hand_is_not_lost() {
     let _file = UnitFile::new(
         "t-remains.service",
         "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
@@ -197,7 +252,7 @@ fn a_oneshot_that_is_stopped_by_hand_is_lost() {
     systemctl(&["restart", "t-remains"]);
     bench.silence(SECOND / 2);
     systemctl(&["stop", "t-remains"]);
-    bench.lost(0, SECOND);
+    bench.stopped(0, SECOND * 12);
 }
 
 #[test]

@@ -55,6 +55,22 @@ fn the_drop_in_is_seen_and_goes_with_the_configuration() {
 
 #[test]
 #[ignore = "needs a systemd of its own"]
+fn a_drop_in_that_is_reverted_is_put_back() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut bench = Bench::new(&[service("t-simple.service")]);
+    bench.look(0);
+    assert_eq!(property("t-simple.service", "Restart"), "no");
+    for _ in 0..2 {
+        systemctl(&["revert", "t-simple.service"]);
+        assert_eq!(property("t-simple.service", "Restart"), "always");
+        bench.silence(SECOND * 2);
+        assert_eq!(property("t-simple.service", "Restart"), "no");
+        assert_eq!(property("t-simple.service", "NeedDaemonReload"), "no");
+    }
+}
+
+#[test]
+#[ignore = "needs a systemd of its own"]
 fn a_new_configuration_keeps_the_watch_over_what_stays() {
     let _file = UnitFile::new("t-simple.service", SLEEP);
     let _other = UnitFile::new("t-other.service", SLEEP);

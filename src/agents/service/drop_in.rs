@@ -6,6 +6,9 @@
 use super::Patience;
 use super::state::{Load, UnitState};
 use super::systemctl::{daemon_reload, show};
+use crate::sys;
+use smol::future::{FutureExt, pending};
+use smol::{Async, Timer};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
@@ -50,9 +53,12 @@ pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Res
         false => show(&names, &soon).await.map_err(|e| e.to_string())?,
     };
     let wanted = units.iter().zip(&states);
-    let wanted: BTreeMap<String, String> = wanted
+    let mut wanted: BTreeMap<String, String> = wanted
         .map(|((unit, control), state)| (unit.clone(), text(state, *control)))
         .collect();
+    if !names.is_empty() {
+        wanted.insert(TARGET.into(), memory(&names));
+    }
     match write(dir, &wanted)? || reload {
         true => daemon_reload(&Patience::silent(RELOAD)).await,
         false => Ok(()),
@@ -62,6 +68,34 @@ pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Res
 const SHOW: Duration = Duration::from_secs(2);
 /// With many units and generators systemd takes seconds to read them all.
 const RELOAD: Duration = Duration::from_secs(10);
+
+/// Waits until one of these units has none any more, and says which. What is told of files is only a hint to
+/// look, and now and then it looks anyway.
+pub async fn removed(dir: &Path, units: &[(String, Control)]) -> String {
+    let folders = units.iter().map(|(unit, _)| dir.join(format!("{unit}.d")));
+    let folders: Vec<PathBuf> = folders.chain([dir.to_owned()]).collect();
+    loop {
+        let hints = sys::inotify(&folders).and_then(Async::new_nonblocking);
+        // After the hints were opened: what happens between is told, or seen.
+        let missing = units.iter().find(|(unit, _)| !path(dir, unit).exists());
+        if let Some((unit, _)) = missing {
+            return unit.clone();
+        }
+        let hint = async {
+            match &hints {
+                Ok(hints) => drop(hints.readable().await),
+                Err(_) => pending().await,
+            }
+        };
+        let rest = async {
+            Timer::after(ROUND).await;
+        };
+        hint.or(rest).await;
+    }
+}
+
+/// How often it is looked at without a hint.
+const ROUND: Duration = Duration::from_secs(30);
 
 /// A drop-in's text. A unit that is not there (yet) has no description to keep.
 fn text(unit: &UnitState, control: Control) -> String {
@@ -86,6 +120,14 @@ fn text(unit: &UnitState, control: Control) -> String {
          Before={TARGET}\n\
          {restart}"
     )
+}
+
+/// systemd forgets how a unit ended as soon as no other names it, and with that whether it was stopped or
+/// died: so one that is always there names them all.
+fn memory(units: &[&str]) -> String {
+    let lines = units.iter().map(|unit| format!("After={unit}\n"));
+    let lines: String = lines.collect();
+    format!("# Written by ha-appliance; gone at the next boot.\n[Unit]\n{lines}")
 }
 
 /// The description without what an earlier drop-in added.
@@ -174,10 +216,47 @@ mod tests {
     }
 
     #[test]
+    fn the_target_names_them_all() {
+        assert_eq!(
+            memory(&["a.service", "b.service"]),
+            "# Written by ha-appliance; gone at the next boot.\n[Unit]\nAfter=a.service\nAfter=b.service\n"
+        );
+    }
+
+    #[test]
     fn a_watched_unit_keeps_its_restart() {
         let text = text(&unit("loaded", "A server"), Control::Watched);
         assert!(text.contains("Before=ha-appliance-services.target"));
         assert!(!text.contains("Restart"));
+    }
+
+    #[test]
+    fn whoever_removes_one_is_noticed() {
+        let dir = TestDir::new();
+        let units = ["a.service", "b.service"].map(|unit| (unit.to_string(), Control::Full));
+        let wanted: BTreeMap<String, String> = (units.iter())
+            .map(|(unit, _)| (unit.clone(), String::new()))
+            .collect();
+        for remove in [
+            |dir: &Path| fs::remove_file(path(dir, "b.service")).unwrap(),
+            |dir: &Path| fs::remove_dir_all(dir.join("b.service.d")).unwrap(),
+        ] {
+            write(&dir, &wanted).unwrap();
+            let removed = async { Some(removed(&dir, &units).await) };
+            let quiet = async {
+                Timer::after(Duration::from_millis(50)).await;
+                None
+            };
+            assert_eq!(smol::block_on(removed.or(quiet)), None);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_millis(50));
+                    remove(&dir);
+                });
+                let removed = super::removed(&dir, &units);
+                assert_eq!(smol::block_on(removed), "b.service");
+            });
+        }
     }
 
     #[test]

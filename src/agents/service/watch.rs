@@ -40,7 +40,7 @@ impl Hints {
     }
 
     fn of(dir: &Path) -> io::Result<Hints> {
-        Ok(Hints(Async::new_nonblocking(sys::inotify(dir)?)?))
+        Ok(Hints(Async::new_nonblocking(sys::inotify(&[dir])?)?))
     }
 
     /// The names of units that were started or stopped; none: some were lost, any may have been.

@@ -6,6 +6,7 @@
 //! core has looked, started or stopped. A push wakes nobody: tasks run within the daemon's turn, which
 //! reads the queue before it sleeps.
 
+mod drop_ins;
 mod gate;
 mod unit;
 mod view;
@@ -20,12 +21,12 @@ use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, Op, Outcome};
 use crate::id::Place;
 use crate::sys;
+use drop_ins::DropIns;
 use gate::Gate;
 use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use unit::Unit;
@@ -35,8 +36,7 @@ pub struct Services {
     shared: Rc<Shared>,
     ops: Rc<RefCell<HashMap<Place, Task<()>>>>,
     patrol: Option<Task<()>>,
-    /// Writes drop-ins; ends by itself.
-    applying: Option<Task<()>>,
+    drop_ins: DropIns,
 }
 
 /// What the tasks share.
@@ -50,15 +50,7 @@ struct Shared {
     /// This daemon is on its way out.
     leaving: Cell<bool>,
     gate: Gate,
-    /// What the next writing of drop-ins is for; none: nothing is to be written.
-    wanted: RefCell<Option<Vec<(String, drop_in::Control)>>>,
-    /// systemd may not have read the drop-ins as they are.
-    unread: Cell<bool>,
 }
-
-/// Drop-ins that could not be written are tried again after the first, then after longer and longer: without
-/// them a service would not be stopped in order at shutdown.
-const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// An operation waits no longer for systemd to read its units.
 const GATE: Duration = Duration::from_secs(5);
@@ -82,12 +74,10 @@ impl Services {
                 watching: Cell::new(true),
                 leaving: Cell::default(),
                 gate: Gate::default(),
-                wanted: RefCell::default(),
-                unread: Cell::default(),
             }),
             ops: Rc::default(),
             patrol: None,
-            applying: None,
+            drop_ins: DropIns::default(),
         }
     }
 
@@ -99,8 +89,8 @@ impl Services {
             Mode::One => drop_in::Control::Full,
             Mode::Both => drop_in::Control::Watched,
         };
-        let wanted = services.iter().map(|(_, s)| (s.unit.clone(), control(s)));
-        *self.shared.wanted.borrow_mut() = Some(wanted.collect());
+        let wanted = (services.iter()).map(|(_, s)| (s.unit.clone(), control(s)));
+        let wanted: Vec<_> = wanted.collect();
         let old = self.shared.units.take();
         let units = services.into_iter().map(|(place, service)| {
             match old.iter().find(|old| old.service.unit == service.unit) {
@@ -125,7 +115,7 @@ impl Services {
             old.unwatch();
         }
         self.patrol();
-        self.apply();
+        self.drop_ins.follow(&self.shared, wanted);
     }
 
     /// Finds out whether the service runs; if so, it is watched from now on.
@@ -286,45 +276,6 @@ impl Services {
             let task = watch::patrol(self.shared.clone());
             self.patrol = Some(self.shared.executor.spawn(task));
         }
-    }
-
-    /// Writes the drop-ins that are wanted, unless that is being done.
-    fn apply(&mut self) {
-        let dir = Path::new(drop_in::DIR);
-        let needless = self.shared.units.borrow().is_empty() && !drop_in::any(dir);
-        if needless
-            || self
-                .applying
-                .as_ref()
-                .is_some_and(|task| !task.is_finished())
-        {
-            return;
-        }
-        // Closed before anything can be asked for, so that the first looks come after it.
-        let mut closed = self.shared.gate.try_close();
-        let shared = self.shared.clone();
-        let task = async move {
-            let [mut pause, longest] = RETRY;
-            loop {
-                let turn = match closed.take() {
-                    Some(closed) => closed,
-                    None => shared.gate.close().await,
-                };
-                let Some(wanted) = shared.wanted.take() else {
-                    return;
-                };
-                let applied = drop_in::apply(dir, &wanted, shared.unread.get()).await;
-                drop(turn);
-                shared.unread.set(applied.is_err());
-                if let Err(why) = applied {
-                    log::warn!("drop-ins of services: {why}; tried again in {pause:?}");
-                    Timer::after(pause).await;
-                    pause = (2 * pause).min(longest);
-                    shared.wanted.borrow_mut().get_or_insert(wanted);
-                }
-            }
-        };
-        self.applying = Some(self.shared.executor.spawn(task));
     }
 }
 

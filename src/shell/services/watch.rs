@@ -36,11 +36,14 @@ pub(super) async fn running(shared: Rc<Shared>, unit: Rc<Unit>, fresh: bool) {
         started: Instant::now(),
         indulgent_until: Cell::new(Instant::now() + grace),
     };
-    let why = death(&unit, &trial)
+    let end = death(&unit, &trial)
         .or(bad_health(&shared, &unit, &trial))
         .await;
     let place = unit.place.get();
-    shared.push(Event::Lost { place, why });
+    shared.push(match end {
+        End::Lost(why) => Event::Lost { place, why },
+        End::Stopped => Event::Stopped { place },
+    });
 }
 
 /// Until a service that must not run does, in part or in whole, or until it was installed or removed:
@@ -198,6 +201,17 @@ impl Unit {
     }
 }
 
+/// Why a watch ends.
+enum End {
+    /// The service failed.
+    Lost(String),
+    /// Somebody else stopped it, on purpose, and did not start it again in time.
+    Stopped,
+}
+
+/// A package upgrade stops a service, replaces its files, and starts it again: so long it may take.
+const UPGRADE: Duration = Duration::from_secs(10);
+
 /// When failures of a check count.
 struct Trial {
     /// Not while others restart the service.
@@ -209,7 +223,7 @@ struct Trial {
 }
 
 /// Why the service does not run any more.
-async fn death(unit: &Unit, trial: &Trial) -> String {
+async fn death(unit: &Unit, trial: &Trial) -> End {
     let (name, limit) = (&unit.service.unit, unit.service.start_timeout);
     loop {
         let pid = unit.main_pid();
@@ -230,19 +244,28 @@ async fn death(unit: &Unit, trial: &Trial) -> String {
         let seen = match service::settle_after(name, dead, &Patience::new(limit, &told)).await {
             Ok(seen) => seen,
             // The process is gone, be it that another took its place: nothing here could tell, or start it.
-            Err(trouble) if dead.is_some() => return format!("{name} died, and {trouble}"),
+            Err(trouble) if dead.is_some() => {
+                return End::Lost(format!("{name} died, and {trouble}"));
+            }
             Err(_) => {
                 unit.ring();
                 trial.suspended.set(false);
                 continue;
             }
         };
+        let seen = match was_stopped(&seen) {
+            false => seen,
+            true => match started_again(unit, seen).await {
+                Some(seen) => seen,
+                None => return End::Stopped,
+            },
+        };
         let lives =
             seen.presence() == Presence::All && (dead.is_none() || seen.unit.main_pid != dead);
         let again = seen.unit.main_pid != pid;
         unit.saw(seen.clone());
         if !lives {
-            return service::loss(&seen).await;
+            return End::Lost(service::loss(&seen).await);
         }
         if again {
             log::info!("{name} was restarted by somebody else, and runs");
@@ -255,8 +278,46 @@ async fn death(unit: &Unit, trial: &Trial) -> String {
     }
 }
 
+/// It was stopped and is not about to start again.
+fn was_stopped(seen: &Seen) -> bool {
+    let down = matches!(seen.unit.active, Active::Inactive | Active::Failed);
+    down && seen.unit.was_stopped && !seen.unit.job
+}
+
+/// Waits for whoever stopped the service to start it again, well or not; none: they do not.
+async fn started_again(unit: &Unit, seen: Seen) -> Option<Seen> {
+    let name = &unit.service.unit;
+    unit.saw(seen);
+    let text = format!(
+        "stopped by somebody else: started again {} s later unless they do",
+        UPGRADE.as_secs()
+    );
+    log::info!("{name}: {text}");
+    unit.waiting.replace(Some(text));
+    let until = Instant::now() + UPGRADE;
+    let seen = loop {
+        let rung = async {
+            let _ = unit.bell.1.recv().await;
+        };
+        let rest = async {
+            Timer::at(until).await;
+        };
+        rung.or(rest).await;
+        let told = unit.told();
+        let limit = unit.service.start_timeout;
+        let seen = service::settle(name, &Patience::new(limit, &told)).await;
+        match seen {
+            Ok(seen) if !was_stopped(&seen) => break Some(seen),
+            _ if Instant::now() >= until => break None,
+            _ => {}
+        }
+    };
+    unit.waiting.take();
+    seen
+}
+
 /// Why the service does not serve any more.
-async fn bad_health(shared: &Shared, unit: &Unit, trial: &Trial) -> String {
+async fn bad_health(shared: &Shared, unit: &Unit, trial: &Trial) -> End {
     let Some(check) = &unit.service.check else {
         return pending().await;
     };
@@ -300,7 +361,7 @@ async fn bad_health(shared: &Shared, unit: &Unit, trial: &Trial) -> String {
                 && !indulged
             {
                 unit.ailing.set(true);
-                return said(check, &why, failures);
+                return End::Lost(said(check, &why, failures));
             }
         } else {
             failures = 0;
