@@ -263,6 +263,40 @@ fn a_host_name_that_may_still_come_is_waited_for() {
     );
 }
 
+/// In a time namespace of its own, which needs root: a machine that is up for ten days and was suspended for
+/// nine of them, which CLOCK_MONOTONIC does not count.
+#[test]
+fn any_age_of_the_machine_will_do() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD);
+    assert_eq!(run(&dir, "keygen --write").0, 0);
+    let script = format!(
+        "all='--node lb1 --config {d}/ha.toml --run-dir {d}/run --state-dir {d}/state'; ha={}
+         $ha run $all 2>/dev/null & daemon=$!
+         until $ha standby $all 2>/dev/null; do sleep 0.05; done
+         sleep 1.2; $ha status $all | grep 'lb1  here'; kill $daemon; wait $daemon; echo $?",
+        env!("CARGO_BIN_EXE_ha-appliance"),
+        d = dir.display()
+    );
+    let ages = ["--boottime", "864000", "--monotonic", "86400"];
+    let mut command = Command::new("unshare");
+    command
+        .args(["-n", "-T"])
+        .args(ages)
+        .args(["--fork", "sh", "-c", &script]);
+    let (code, out, err) = said(command.output().unwrap());
+    let [standby, here, ended] = &out.lines().collect::<Vec<_>>()[..] else {
+        panic!("{out}{err}");
+    };
+    assert_eq!((code, *ended), (0, "0"), "{err}");
+    assert!(standby.contains("standby"), "{standby}");
+    // Seconds, not days.
+    assert!(
+        here.contains("standby  version") && here.ends_with(" s"),
+        "{here}"
+    );
+}
+
 /// In network namespaces of its own, which need root: a far host has the VIP.
 #[test]
 fn check_says_who_answers_for_a_vip() {

@@ -41,6 +41,27 @@ fn core_and_wire_name_nothing_of_the_outside_world() {
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
+/// Somebody sets the time of day, by seconds or by years: nothing but a stamp for people may notice, and what is
+/// looked up by one in the journal.
+#[test]
+fn the_time_of_day_is_for_people_alone() {
+    let clocks = [
+        "SystemTime",
+        "CLOCK_REALTIME",
+        "gettimeofday",
+        "libc::time(",
+    ];
+    let for_people = ["src/shell/clock.rs", "src/agents/service/systemctl.rs"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in rust_files(&["src"]) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let asked = clocks.iter().any(|clock| code.contains(clock));
+        let file = file.strip_prefix(root).unwrap().to_str().unwrap();
+        assert_eq!(asked, for_people.contains(&file), "{file}");
+    }
+}
+
 #[test]
 fn core_and_wire_forbid_unsafe_code() {
     for module in ["src/core/mod.rs", "src/wire/mod.rs"] {

@@ -145,6 +145,8 @@ struct Daemon {
     link_up: bool,
     changed: bool,
     dirty: bool,
+    /// status.json could not be written.
+    mute: bool,
     exit: bool,
 }
 
@@ -211,6 +213,7 @@ impl Daemon {
             link_up: false,
             changed: true,
             dirty: true,
+            mute: false,
             exit: false,
             options: options.clone(),
             config,

@@ -33,8 +33,15 @@ impl Daemon {
             answers: &self.answers,
             services: &self.services.views(),
         };
-        if let Err(error) = self.publisher.publish(now, &facts) {
-            log::debug!("status.json: {error}");
+        match self.publisher.publish(now, &facts) {
+            Err(error) if !std::mem::replace(&mut self.mute, true) => log::warn!(
+                "status.json cannot be written: {error}; `status` and orders go without an answer: make room in {}",
+                self.options.run_dir.display()
+            ),
+            Ok(true) if std::mem::take(&mut self.mute) => {
+                log::info!("status.json is written again")
+            }
+            _ => {}
         }
         self.supervisor.tell(now, &view, &self.names);
     }

@@ -12,7 +12,7 @@ use crate::core::view::View;
 use crate::shell::clock;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,6 +73,18 @@ impl Publisher {
     }
 
     fn write(&self, text: &[u8]) -> io::Result<()> {
+        let text = [text, b"\n"].concat();
+        let written = self.replace(&text);
+        match &written {
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
+                let _ = std::fs::remove_file(&self.temporary);
+                overwrite(&self.path, &text).or(written)
+            }
+            _ => written,
+        }
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
         let mut file: File = OpenOptions::new()
             .write(true)
             .create(true)
@@ -82,10 +94,25 @@ impl Publisher {
         // Everybody may ask how things are, whatever the umask is.
         file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
         file.write_all(text)?;
-        file.write_all(b"\n")?;
         // No fsync: after a power cut nobody wants to know this.
         std::fs::rename(&self.temporary, &self.path)
     }
+}
+
+/// Where there is no room for another file, the old one is written over, if it holds as much. A reader may then
+/// see half of both, and reads again.
+fn overwrite(path: &Path, text: &[u8]) -> io::Result<()> {
+    const BLOCK: u64 = 512; // of stat(2), whatever the file system's are
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    if file.metadata()?.blocks() * BLOCK < text.len() as u64 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.write_all(text)?;
+    file.set_len(text.len() as u64)
 }
 
 const REFRESH: Duration = Duration::from_secs(1);
@@ -199,6 +226,21 @@ mod tests {
             a.begin(7);
             a
         });
+    }
+
+    #[test]
+    fn what_has_its_room_is_written_over_and_nothing_longer() {
+        let dir = TestDir::new();
+        let path = dir.join("status.json");
+        let block = vec![b'x'; 4096];
+        std::fs::write(&path, &block).unwrap();
+        overwrite(&path, b"{}\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"{}\n");
+        let room = std::fs::metadata(&path).unwrap().blocks() * 512;
+        let longer = vec![b'y'; room as usize + 1];
+        let error = overwrite(&path, &longer).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(std::fs::read(&path).unwrap(), b"{}\n", "still whole");
     }
 
     #[test]

@@ -88,8 +88,22 @@ fn at_its_word(run_dir: &Path) -> Reading {
     }
 }
 
-/// What the file says, fresh or not: only for those who hold its daemon by other means.
+/// What the file says, fresh or not: only for those who hold its daemon by other means. Where its disk is full
+/// it is written over, and half of it may be seen.
 pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
+    for _ in 0..AGAIN {
+        if let Ok(status) = load_once(run_dir) {
+            return Ok(status);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    load_once(run_dir)
+}
+
+const AGAIN: usize = 3;
+const PAUSE: Duration = Duration::from_millis(5);
+
+fn load_once(run_dir: &Path) -> Result<Box<Status>, String> {
     let path = run_dir.join("status.json");
     let text = std::fs::read(&path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => "it has not written its status yet".to_owned(),
