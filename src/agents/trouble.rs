@@ -24,22 +24,23 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whether it says that this machine lacks something, and nothing about whoever was to be reached.
-pub fn is_own(error: &io::Error) -> bool {
+/// Whether it says that this process or machine has no descriptor, process or memory for it just now.
+pub fn lacks_resources(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(
-            libc::EMFILE
-                | libc::ENFILE
-                | libc::ENOMEM
-                | libc::ENOBUFS
-                | libc::EAGAIN
-                | libc::ENOSPC
-                | libc::EADDRNOTAVAIL
-                | libc::EACCES
-                | libc::EPERM
-        )
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN)
     )
+}
+
+/// Whether it says that this machine lacks something, and nothing about whoever was to be reached.
+pub fn is_own(error: &io::Error) -> bool {
+    let of_ours = [
+        libc::ENOSPC, // of watches
+        libc::EADDRNOTAVAIL,
+        libc::EACCES,
+        libc::EPERM,
+    ];
+    lacks_resources(error) || error.raw_os_error().is_some_and(|e| of_ours.contains(&e))
 }
 
 /// What went wrong, without the number that Rust adds.
@@ -61,6 +62,7 @@ mod tests {
         assert!(is_own(&of(libc::EMFILE)) && is_own(&of(libc::EADDRNOTAVAIL)));
         assert!(!is_own(&of(libc::ECONNREFUSED)) && !is_own(&of(libc::EHOSTUNREACH)));
         assert!(!is_own(&io::Error::other("x")));
+        assert!(lacks_resources(&of(libc::ENFILE)) && !lacks_resources(&of(libc::ENOSPC)));
     }
 
     #[test]

@@ -46,14 +46,16 @@ use crate::wire::heartbeat::{Heartbeat, Side};
 use crate::wire::{Keyring, Reject, decode, encode};
 use fit::Fit;
 use reload::Reload;
-use smol::LocalExecutor;
+use smol::{LocalExecutor, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
+use std::time::{Duration, Instant};
 
 /// Runs the daemon until it is told to leave.
 pub fn run(options: &Options) -> ExitCode {
@@ -383,12 +385,21 @@ impl Daemon {
     fn persist(&mut self, record: Record) {
         let (dir, names) = (self.options.state_dir.clone(), self.state_names.clone());
         let (finished, saved) = (self.finished.clone(), self.saved.clone());
-        let write = smol::unblock(move || match state::save(&dir, &names, &record) {
-            Ok(()) => Outcome::Done,
-            Err(error) => Outcome::Failed(error.to_string()),
-        });
+        let begun = Instant::now();
+        let write = Arc::new(move || state::save(&dir, &names, &record));
         let task = async move {
-            let outcome = write.await;
+            let outcome = loop {
+                let write = write.clone();
+                match smol::unblock(move || write()).await {
+                    Ok(()) => break Outcome::Done,
+                    // Says nothing about the disk; and nothing is done yet by what is to be written.
+                    Err(error) if error.lacks_resources() && begun.elapsed() < PERSIST_PATIENCE => {
+                        log::warn!("{error}; tried again");
+                        Timer::after(PERSIST_PAUSE).await;
+                    }
+                    Err(error) => break Outcome::Failed(error.to_string()),
+                }
+            };
             saved.set(saved.get() || outcome == Outcome::Done);
             let op = Op::Persist;
             finished
@@ -406,6 +417,10 @@ impl Daemon {
         self.finished.borrow_mut().pop_front()
     }
 }
+
+/// So long the state is written again and again while this process lacks descriptors or memory for it.
+const PERSIST_PATIENCE: Duration = Duration::from_secs(20);
+const PERSIST_PAUSE: Duration = Duration::from_millis(200);
 
 /// VIPs of a group asked for on each interface in one probe.
 const PROBED: usize = 4;

@@ -7,6 +7,7 @@
 //! agreement or clearance). So whatever is not exactly what was written is moved aside, said, and
 //! treated as missing.
 
+use crate::agents::trouble;
 use crate::core::record::{GroupRecord, Record, VifRecord};
 use crate::id::{GroupId, VifId};
 use crate::sys;
@@ -87,6 +88,13 @@ pub fn save(dir: &Path, names: &Names, record: &Record) -> Result<(), SaveError>
 pub struct SaveError {
     path: PathBuf,
     error: io::Error,
+}
+
+impl SaveError {
+    /// This process had no descriptor or memory for it: the disk was not even asked.
+    pub fn lacks_resources(&self) -> bool {
+        trouble::lacks_resources(&self.error)
+    }
 }
 
 impl fmt::Display for SaveError {

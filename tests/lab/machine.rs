@@ -40,6 +40,26 @@ impl Drop for Wedge {
     }
 }
 
+/// Processes that can start no other before this is dropped.
+pub struct Full {
+    group: PathBuf,
+    /// Where they go back to; none: they never left.
+    home: Option<PathBuf>,
+}
+
+impl Drop for Full {
+    fn drop(&mut self) {
+        let _ = fs::write(self.group.join("pids.max"), "max");
+        if let Some(home) = &self.home {
+            let pids = fs::read_to_string(self.group.join("cgroup.procs")).unwrap_or_default();
+            for pid in pids.lines() {
+                let _ = fs::write(home.join("cgroup.procs"), pid);
+            }
+            sweep::remove_cgroup(&self.group);
+        }
+    }
+}
+
 /// How a machine ended by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -161,6 +181,30 @@ impl Machine {
         }
         sweep::set_frozen(&group, true);
         Ok(Wedge(group))
+    }
+
+    /// From now on what a unit runs may start no further process or thread.
+    pub fn limit_processes(&self, unit: &str) -> io::Result<Full> {
+        let pids = fs::read_to_string(self.processes_of(unit))?;
+        let v1 = Path::new("/sys/fs/cgroup/pids");
+        let (group, home) = match v1.join("cgroup.procs").exists() {
+            true => {
+                let name = format!("ha-lab-{}-{}-full", std::process::id(), self.host.tag());
+                (v1.join(name), Some(v1.to_owned()))
+            }
+            false => {
+                let group = self.processes_of(unit);
+                (group.parent().expect("a group").to_owned(), None)
+            }
+        };
+        fs::create_dir_all(&group)?;
+        if home.is_some() {
+            for pid in pids.lines() {
+                fs::write(group.join("cgroup.procs"), pid)?;
+            }
+        }
+        fs::write(group.join("pids.max"), "0")?;
+        Ok(Full { group, home })
     }
 
     /// Where one of its files is for the lab; of a machine that is off only those on disk.

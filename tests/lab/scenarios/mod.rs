@@ -18,6 +18,7 @@ mod quick_start;
 mod services;
 mod start;
 mod state;
+mod tools;
 mod upkeep;
 mod vip;
 
@@ -42,6 +43,7 @@ pub const ALL: &[&[Scenario]] = &[
     apache::ALL,
     haproxy::ALL,
     services::ALL,
+    tools::ALL,
     input::ALL,
     upkeep::ALL,
     quick_start::ALL,
