@@ -167,6 +167,14 @@ pub(crate) fn hide_memory() {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
+/// Whether the kernel would let this process execute the file: its mode, the directories above it, `noexec`.
+pub(crate) fn may_execute(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let flags = libc::AT_EACCESS;
+    // SAFETY: the path is NUL-terminated and outlives the call.
+    check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, flags) }).map(drop)
+}
+
 /// Whose permissions count.
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: it cannot fail and touches no memory.

@@ -1,5 +1,6 @@
 //! Whether a program could be run at all, found out before it matters.
 
+use crate::sys;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -48,7 +49,17 @@ fn unusable(program: &Path) -> Option<String> {
         return Some("is no regular file".into());
     }
     // For root any of the three is enough.
-    (facts.mode() & 0o111 == 0).then(|| "is not executable (chmod 755)".into())
+    if facts.mode() & 0o111 == 0 {
+        return Some("is not executable (chmod 755)".into());
+    }
+    let refused = sys::may_execute(program).err()?;
+    let why = match refused.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "on a file system mounted noexec, or in a directory closed to it".into()
+        }
+        _ => refused.to_string(),
+    };
+    Some(format!("cannot be executed: {why}"))
 }
 
 fn interpreter(line: &[u8]) -> Option<String> {

@@ -7,7 +7,7 @@ use super::error::{Mistake, Place};
 use super::places::Subject;
 use super::schema::{Config, Group, Resource};
 use super::service::{Probe, needed};
-use crate::agents::host::Host;
+use crate::agents::host::{Host, Interface};
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +103,7 @@ impl Config {
 /// Everything that cannot be here, what is worst first.
 pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     let mut found = addresses(config, machine);
+    found.extend(gateways(config, machine));
     found.extend(crossed(config, side, &machine.host));
     found.extend(aliases(config, machine));
     found.extend(programs(config, machine));
@@ -138,6 +139,30 @@ fn addresses(config: &Config, machine: &Machine) -> Vec<Misfit> {
         Some(new(Kind::Harmful, place, what, help))
     };
     vips.iter().filter_map(misfit).collect()
+}
+
+/// Gateways that answer whatever becomes of the network.
+fn gateways(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let whose = |gateway: &IpAddr| {
+        let own = |i: &&Interface| i.addresses.iter().any(|net| net.addr() == *gateway);
+        if let Some(interface) = machine.host.interfaces.iter().find(own) {
+            return Some(format!(
+                "an address of this machine (on {})",
+                interface.name
+            ));
+        }
+        let peers = machine.peer.contains(gateway);
+        peers.then(|| "an address of the peer".to_owned())
+    };
+    let misfit = |gateway: &IpAddr| {
+        let what = format!("gateway {gateway} is {}", whose(gateway)?);
+        let help =
+            "name something that answers only while the LAN works: the router, or the switch";
+        let place = config.places.of(&Subject::Gateway(*gateway));
+        Some(new(Kind::Wrong, place, what, help))
+    };
+    let named = config.gateway.addresses.iter().flatten();
+    named.filter_map(misfit).collect()
 }
 
 /// Links that lead into the network of another one.

@@ -4,6 +4,7 @@ use super::address;
 use super::error::{At, Report};
 use super::keys::GATEWAY;
 use super::nodes::{NamedNode, link_owner};
+use super::places::Subject;
 use super::read::Section;
 use super::rhythm::{Limits, rhythm};
 use super::schema::{Gateway, Require};
@@ -81,6 +82,7 @@ fn gateway_addresses(texts: &[At<&str>], nodes: &[NamedNode], report: &mut Repor
                         "name something that answers when a node is dead: the router, or the switch",
                     );
                 }
+                report.mark(Subject::Gateway(address), &text.span);
                 addresses.push(address);
             }
             Err((what, help)) => report.add(&text.span, what, help),

@@ -60,6 +60,7 @@ use std::path::Path;
 /// Reads and checks a file, and the key file it names.
 pub fn load(path: &Path) -> Result<Config, Error> {
     let shown = path.display();
+    own(path)?;
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => "config/ has examples; --config PATH names another",
@@ -76,6 +77,26 @@ pub fn load(path: &Path) -> Result<Config, Error> {
         })?;
         key::private(path, "file with a `key`", facts.mode(), facts.uid())
     })
+}
+
+/// Refuses a file that others can change: its programs run as root.
+fn own(path: &Path) -> Result<(), Error> {
+    let Ok(facts) = std::fs::metadata(path) else {
+        return Ok(()); // reading it says it better
+    };
+    let (shown, owner, mode) = (path.display(), facts.uid(), facts.mode() & 0o7777);
+    if owner != 0 && owner != crate::sys::effective_user() {
+        let what =
+            format!("{shown} belongs to user {owner}, who could have programs run as root by it");
+        return Err(Error::unplaced(what, format!("chown root {shown}")));
+    }
+    if mode & 0o022 != 0 {
+        let what = format!(
+            "others can change {shown} (mode {mode:04o}), and so have programs run as root"
+        );
+        return Err(Error::unplaced(what, format!("chmod go-w {shown}")));
+    }
+    Ok(())
 }
 
 /// Checks a text as if it stood in the file `path`, and reads the key file it names.

@@ -15,6 +15,8 @@ pub(super) enum Subject {
     Program(String),
     /// Whom a program runs as; the first place that names it.
     User(String),
+    /// A gateway that the file names.
+    Gateway(IpAddr),
     /// A node's link, by its place in `links`.
     Link(Side, usize),
 }

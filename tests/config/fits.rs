@@ -101,6 +101,31 @@ fn a_vip_is_nobody_s_address() {
 }
 
 #[test]
+fn a_gateway_is_none_of_the_nodes() {
+    let text = BASE
+        .replace(", \"192.168.10.81\"", "")
+        .replace(", \"192.168.10.82\"", "");
+    let text = text.replace(
+        "[\"192.168.10.1\"]",
+        "[\"192.168.10.1\", \"192.168.10.81\", \"192.168.10.82\"]",
+    );
+    let machine = Machine {
+        peer: vec![ip("192.168.10.82")],
+        ..on(host())
+    };
+    let help = "name something that answers only while the LAN works: the router, or the switch";
+    assert_eq!(
+        misfits_of(&text, Side::First, &machine),
+        [
+            format!(
+                "wrong 15:30 gateway 192.168.10.81 is an address of this machine (on eth0) | {help}"
+            ),
+            format!("wrong 15:47 gateway 192.168.10.82 is an address of the peer | {help}"),
+        ]
+    );
+}
+
+#[test]
 fn links_do_not_cross() {
     let text = BASE.replace(
         "[\"10.1.1.2\", \"192.168.10.82\"]",

@@ -210,3 +210,29 @@ impl Drop for Dir {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+
+/// Its `exec` and `notify` programs run as root.
+#[test]
+fn a_ha_toml_that_others_can_change_is_refused() {
+    let dir = Dir::new("changed");
+    dir.write("key", &generate_key_line([1; 32]), 0o600);
+    for mode in [0o664, 0o646, 0o777] {
+        let path = dir.write("ha.toml", BASE, mode);
+        dir.told(
+            load(&path),
+            &format!(
+                "others can change DIR/ha.toml (mode {mode:04o}), and so have programs run as root\n    \
+                 chmod go-w DIR/ha.toml"
+            ),
+        );
+    }
+    let path = dir.write("ha.toml", BASE, 0o644);
+    assert!(load(&path).is_ok());
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(&path, Some(4711), None).is_ok() {
+        dir.told(
+            load(&path),
+            "DIR/ha.toml belongs to user 4711, who could have programs run as root by it\n    chown root DIR/ha.toml",
+        );
+    }
+}

@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::{Kind, Misfit, misfits};
 use crate::shell::machine::{Asked, Looked};
+use crate::shell::options::host_name;
 use std::path::Path;
 use std::time::Duration;
 
@@ -99,7 +100,8 @@ impl Daemon {
         let misfits = self.misfits();
         let misfits = misfits.iter().map(in_one_line);
         let (trouble, aside) = (self.fit.looked.trouble.clone(), self.fit.aside.clone());
-        let first = [self.loaded.clone(), aside, trouble].into_iter().flatten();
+        let first = [self.loaded.clone(), aside, trouble, self.renamed()];
+        let first = first.into_iter().flatten();
         let all: Vec<String> = first
             .chain(misfits)
             .chain(self.fit.network.clone())
@@ -112,6 +114,20 @@ impl Daemon {
         }
         self.status.notices = all;
         self.dirty = true;
+    }
+
+    /// The host got another name since the start: the daemon would not find itself again.
+    fn renamed(&self) -> Option<String> {
+        let found = self.config.side(self.options.node.as_deref(), &host_name());
+        if found.as_ref() == Ok(&self.me) {
+            return None;
+        }
+        let me = &self.config.node(self.me).name;
+        Some(format!(
+            "this host is called {} now, and the daemon runs as {me}: it would not start as that again; name the \
+             host {me}, or say --node {me} in the unit",
+            host_name()
+        ))
     }
 
     /// The peer's own addresses, as far as it told them.
