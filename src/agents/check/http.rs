@@ -4,9 +4,10 @@
 use super::{Bad, connect};
 use crate::agents::trouble::words;
 use crate::agents::words::printable;
-use smol::future::yield_now;
+use smol::Timer;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Which answer is good.
 #[derive(Debug)]
@@ -21,8 +22,9 @@ pub(super) struct Good<'a> {
 const HEAD: usize = 16 * 1024;
 /// So much of the body is read.
 const BODY: usize = 64 * 1024;
-/// So much is read at once.
-const PIECE: usize = 16 * 1024;
+/// So much is read at once, and so long it is waited for more.
+const PIECE: usize = 64 * 1024;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks once; it ends as soon as the answer is known to be good or bad.
 pub(super) async fn get(
@@ -46,7 +48,8 @@ pub(super) async fn get(
         answer.extend_from_slice(&piece[..read]);
         match judge(&answer, read == 0, good) {
             Some(verdict) => return verdict.map_err(Bad::Failed),
-            None => yield_now().await, // the loop has others to serve
+            // Whoever sends byte by byte is read, and judged, no more often for that.
+            None => drop(Timer::after(PAUSE).await),
         }
     }
 }
@@ -249,6 +252,61 @@ mod tests {
             body: Some("b"),
         };
         assert!(matches!(judge(&body, false, &good), Some(Err(_))));
+    }
+
+    /// Serves that head, and then one byte again and again, as fast as it is taken or with a pause.
+    fn drips(head: &'static [u8], pause: Duration) -> (SocketAddr, thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_nodelay(true).unwrap();
+            let mut sent = stream.write_all(head);
+            while sent.is_ok() {
+                sent = stream.write_all(b"x");
+                thread::sleep(pause);
+            }
+        });
+        (address, server)
+    }
+
+    /// In clock ticks, of this thread.
+    fn used() -> u64 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let words: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        words[11].parse::<u64>().unwrap() + words[12].parse::<u64>().unwrap()
+    }
+
+    #[test]
+    fn an_endless_body_and_one_that_drips_cost_next_to_nothing() {
+        let good = Good {
+            status: None,
+            body: Some("in sync"),
+        };
+        let ask = |head, pause: Duration, limit: Duration| {
+            let (address, server) = drips(head, pause);
+            let answer = async { Some(get(address, "h", "/", &good).await) };
+            let late = async {
+                Timer::after(limit).await;
+                None
+            };
+            let before = used();
+            let verdict = smol::block_on(smol::future::or(answer, late));
+            server.join().unwrap();
+            (verdict, used() - before)
+        };
+        let body = b"HTTP/1.1 200 OK\r\n\r\n";
+        let (verdict, ticks) = ask(body, Duration::ZERO, Duration::from_secs(20));
+        let why = "200, but the page does not contain \"in sync\"";
+        assert_eq!(verdict, Some(Err(Bad::Failed(why.into()))));
+        assert!(ticks <= 50, "{ticks} ticks of 10 ms");
+        let drip = Duration::from_millis(1);
+        let (verdict, ticks) = ask(body, drip, Duration::from_secs(2));
+        assert_eq!(verdict, None);
+        assert!(ticks <= 20, "{ticks} ticks of 10 ms in 2 s");
+        let (verdict, ticks) = ask(b"HTTP/1.1 200 OK\r\nA: ", drip, Duration::from_secs(2));
+        assert_eq!(verdict, None);
+        assert!(ticks <= 20, "{ticks} ticks of 10 ms in 2 s");
     }
 
     proptest! {

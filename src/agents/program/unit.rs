@@ -170,8 +170,6 @@ fn command(exe: &Path, name: &str, program: &Program, files: &Files, limit: Dura
         format!("RuntimeMaxSec={}", (limit + SLACK).as_secs_f32()),
         "TimeoutStopSec=1".into(),
         "KillMode=control-group".into(),
-        // It dies alone, and the runner tells of it.
-        "OOMPolicy=continue".into(),
         // Its starts and ends every few seconds are no news.
         "LogLevelMax=notice".into(),
     ];

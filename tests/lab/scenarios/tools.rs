@@ -25,6 +25,12 @@ pub const ALL: &[Scenario] = &[
         limit: (90, 90),
     },
     Scenario {
+        name: "systemctl-gone",
+        shows: "systemctl stays away: after stop_timeout nginx is ended without it, and the move goes on",
+        run: Machines(&NGINX, systemctl_gone),
+        limit: (90, 90),
+    },
+    Scenario {
         name: "no-process-left",
         shows: "the daemon may start no process for 10 s: nginx is healthy and nothing moves; status says it",
         run: Machines(&NGINX, no_process_left),
@@ -102,6 +108,19 @@ fn systemctl_away_killed(pair: &mut Pair) -> Outcome {
         pair.status(host, 0, "")?;
     }
     Ok(())
+}
+
+fn systemctl_gone(pair: &mut Pair) -> Outcome {
+    let service = "service = \"nginx.service\"";
+    let impatient = format!("{service}\nstop_timeout = \"2s\"");
+    let (holder, browser) = serving(pair, &[(service, &impatient)])?;
+    pair.on(holder, SYSTEMCTL)?;
+    let from = now();
+    pair.on(holder, "ha-appliance failover")?;
+    pair.moved(&browser, holder.peer(), from, Duration::from_secs(5))?;
+    pair.on(holder, BACK)?;
+    pair.runs_only_on(holder.peer(), UNIT)?;
+    pair.status(holder, 0, "").map(drop)
 }
 
 /// An exec check as often as it may be, written by [`write_check`].
