@@ -2,21 +2,33 @@
 
 use super::nginx::serving;
 use crate::ensure;
-use crate::lab::Outcome;
+use crate::lab::{Lab, Outcome};
 use crate::machine::in_repository;
-use crate::net::Host;
+use crate::net::{Host, NODES};
 use crate::pair::Pair;
-use crate::scenario::{Run::Machines, Scenario};
+use crate::scenario::{Run::Machines, Run::Nodes, Scenario};
+use crate::status;
 use crate::sys::now;
+use crate::toml::Settings;
 use crate::topology::NGINX;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "input-refused",
-    shows: "programs, units, VIPs and links that cannot be: refused with their line; nginx serves on",
-    run: Machines(&NGINX, refused),
-    limit: (90, 90),
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "input-refused",
+        shows: "programs, units, VIPs and links that cannot be: refused with their line; nginx serves on",
+        run: Machines(&NGINX, refused),
+        limit: (90, 90),
+    },
+    Scenario {
+        name: "notices-of-now",
+        shows: "what cannot be is noted while it is so: a program that goes and comes, a state that was damaged",
+        run: Nodes(notices_of_now),
+        limit: (90, 90),
+    },
+];
 
 const FILE: &str = "/etc/ha-appliance/ha.toml";
 const CHECK: &str = "http = \"http://127.0.0.1/test.html\"";
@@ -108,6 +120,55 @@ fn refused(pair: &mut Pair) -> Outcome {
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
     Ok(())
+}
+
+fn notices_of_now(lab: &mut Lab) -> Outcome {
+    let hook = lab.node(Host::A).directory().join("hook");
+    let install = || -> Outcome {
+        std::fs::write(&hook, "#!/bin/sh\nexit 0\n")?;
+        Ok(std::fs::set_permissions(
+            &hook,
+            Permissions::from_mode(0o755),
+        )?)
+    };
+    install()?;
+    lab.configure(&Settings {
+        cluster: format!("lab\"\nnotify = \"{}", hook.display()),
+        ..Settings::default()
+    })?;
+    let damaged = lab.node(Host::A).state().join("state.json");
+    std::fs::write(damaged, "rubbish")?;
+    for host in NODES {
+        lab.start(host)?;
+    }
+    lab.settled(Duration::from_secs(10))?;
+    lab.both_alive()?;
+    let aside = lab.node(Host::A).state().join("state.json.bad-1");
+    let aside = aside.to_string_lossy().into_owned();
+    noted(lab, "could not be trusted", true)?;
+    noted(lab, "does not exist: install it on this node", false)?;
+    lab.note("the hook is gone");
+    std::fs::remove_file(&hook)?;
+    // What the file before named as well is no reason to refuse it.
+    lab.node(Host::A).order(&["reload"])?;
+    noted(lab, "does not exist: install it on this node", true)?;
+    lab.note("it is back, and the damaged state is deleted");
+    install()?;
+    std::fs::remove_file(&aside)?;
+    noted(lab, "does not exist: install it on this node", false)?;
+    noted(lab, &aside, false)
+}
+
+/// Waits until one node's status has such a notice, or has none; looked at every 30 s.
+fn noted(lab: &mut Lab, text: &str, is_so: bool) -> Outcome {
+    let what = format!("{text:?} noted: {is_so}");
+    let limit = Duration::from_secs(45);
+    status::wait_until(lab.node(Host::A), &what, limit, |s| {
+        status::notices(s)
+            .iter()
+            .any(|notice| notice.contains(text))
+            == is_so
+    })
 }
 
 fn said(pair: &mut Pair, host: Host, command: &str, code: i32, told: &str) -> Outcome {
