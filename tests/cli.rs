@@ -178,7 +178,15 @@ fn check_finds_programs_that_cannot_be_run() {
             .contains("is not executable")
     );
     std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).unwrap();
-    assert_eq!(run(&dir, "check --node lb1").0, 0);
+    let (code, out, _) = run(&dir, "check --node lb1");
+    assert_eq!(code, 0, "{out}");
+    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o777)).unwrap();
+    let (code, out, _) = run(&dir, "check --node lb1");
+    let risk = format!(
+        "ha.toml line 5: {} runs as root and can be written by others",
+        hook.display()
+    );
+    assert!(code == 0 && out.contains(&risk), "{out}");
 }
 
 /// In a network namespace of its own, which needs root: what must not be tried is refused with its place, and

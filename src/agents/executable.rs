@@ -33,6 +33,16 @@ pub fn fault(program: &Path) -> Option<String> {
     }
 }
 
+/// Who else than root could change this program, in words that follow its path; none: nobody, or it is not there.
+pub fn risk(program: &Path) -> Option<String> {
+    let facts = std::fs::metadata(program).ok()?;
+    let (owner, mode) = (facts.uid(), facts.mode() & 0o7777);
+    if owner != 0 {
+        return Some(format!("belongs to user {owner}"));
+    }
+    (mode & 0o022 != 0).then(|| format!("can be written by others (mode {mode:04o})"))
+}
+
 /// What the kernel reads of a script, see execve(2).
 const HEAD: u64 = 256;
 
@@ -104,6 +114,14 @@ mod tests {
             told("exit 0\n", 0o755).unwrap(),
             "is a text that does not begin with #! and its interpreter, such as #!/bin/sh"
         );
+        if sys::effective_user() == 0 {
+            assert_eq!(risk(&path), None);
+            told("#!/bin/sh\n", 0o775);
+            assert_eq!(risk(&path).unwrap(), "can be written by others (mode 0775)");
+            std::os::unix::fs::chown(&path, Some(4711), None).unwrap();
+            assert_eq!(risk(&path).unwrap(), "belongs to user 4711");
+        }
+        assert_eq!(risk(&dir.join("absent")), None);
         assert_eq!(fault(&dir).unwrap(), "is a directory");
         assert_eq!(fault(&dir.join("absent")).unwrap(), "does not exist");
         assert_eq!(fault(Path::new("/bin/sh")), None);

@@ -32,6 +32,8 @@ pub(super) fn run(options: &Options) -> Exit {
         fail(Exit::Well, trouble);
     }
     let misfits = config::misfits(&config, side, &machine);
+    let (risky, misfits): (Vec<Misfit>, Vec<Misfit>) =
+        (misfits.into_iter()).partition(|misfit| misfit.kind == Kind::Risky);
     if misfits.iter().any(|misfit| misfit.kind != Kind::Unable) {
         return fail(Exit::Config, listed(&misfits));
     }
@@ -41,6 +43,9 @@ pub(super) fn run(options: &Options) -> Exit {
     let host = &machine.host;
     for line in duplicate::lines(&config, side, &resolved, host, &options.state_dir) {
         print(&format!("  {line}\n"));
+    }
+    for misfit in risky {
+        print(&format!("  {}\n", misfit.in_one_line()));
     }
     match misfits.is_empty() {
         true => Exit::Well,

@@ -23,6 +23,8 @@ pub struct Machine {
     pub peer: Vec<IpAddr>,
     /// What is wrong with each program of [`Config::programs`] that cannot be run, by its path.
     pub programs: BTreeMap<String, String>,
+    /// Who else could change what runs as root, for each program of [`Config::programs_of_root`], by its path.
+    pub risky: BTreeMap<String, String>,
     /// Those of [`Config::users`] that it does not know.
     pub strangers: BTreeSet<String>,
     /// What systemd says of units, by the name in ha.toml; empty where there is none to be asked.
@@ -56,6 +58,18 @@ pub enum Kind {
     Wrong,
     /// Not on this machine as it is: something is missing here.
     Unable,
+    /// It can be, and opens a door.
+    Risky,
+}
+
+impl Misfit {
+    /// Its line's number, what is wrong and what to do, for the log and `status`.
+    pub fn in_one_line(&self) -> String {
+        let Mistake { place, what, help } = &self.mistake;
+        let place = place.as_ref();
+        let place = place.map_or(String::new(), |at| format!("ha.toml line {}: ", at.line));
+        format!("{place}{what}: {help}")
+    }
 }
 
 impl fmt::Display for Misfit {
@@ -78,6 +92,22 @@ impl Config {
         programs.sort();
         programs.dedup();
         programs
+    }
+
+    /// Those that run as root.
+    pub fn programs_of_root(&self) -> Vec<String> {
+        let checks = self.groups.iter().flat_map(Group::services);
+        let checks = checks.filter_map(|service| match &service.check.as_ref()?.probe {
+            Probe::Exec(program) if program.user.is_none() => program.words.first().cloned(),
+            _ => None,
+        });
+        let notify = self
+            .cluster
+            .notify
+            .iter()
+            .filter(|_| self.cluster.notify_user.is_none());
+        let notify = notify.map(|path| path.display().to_string());
+        notify.chain(checks).collect()
     }
 
     /// Everybody whom a program is to run as, each once.
@@ -109,6 +139,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(programs(config, machine));
     found.extend(strangers(config, machine));
     found.extend(units(config, machine));
+    found.extend(risky(config, machine));
     found
 }
 
@@ -250,6 +281,17 @@ fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
         new(Kind::Unable, place, format!("{program} {why}"), help)
     };
     machine.programs.iter().map(misfit).collect()
+}
+
+fn risky(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |(program, why): (&String, &String)| {
+        let place = config.places.of(&Subject::Program(program.clone()));
+        let what = format!("{program} runs as root and {why}: whoever changes it is root");
+        let help =
+            format!("chown root {program}; chmod go-w {program}; or let it run as another user");
+        new(Kind::Risky, place, what, &help)
+    };
+    machine.risky.iter().map(misfit).collect()
 }
 
 fn strangers(config: &Config, machine: &Machine) -> Vec<Misfit> {

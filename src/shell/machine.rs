@@ -7,6 +7,7 @@ use crate::agents::program::User;
 use crate::agents::service::{self, Patience};
 use crate::agents::trouble::Trouble;
 use crate::config::{Config, Group, Machine, Mode, UnitLook};
+use crate::sys;
 use smol::Timer;
 use smol::future::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     programs: Vec<String>,
+    programs_of_root: Vec<String>,
     users: Vec<String>,
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
@@ -43,6 +45,7 @@ impl Asked {
         let units = services.map(|service| (service.unit.clone(), service.mode == Mode::One));
         Asked {
             programs: config.programs(),
+            programs_of_root: config.programs_of_root(),
             users: config.users(),
             units: units.collect(),
         }
@@ -50,9 +53,9 @@ impl Asked {
 
     /// Looks. That something cannot be asked speaks against nothing.
     pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
-        let (programs, users) = (self.programs, self.users);
-        let known =
-            async { Some(smol::unblock(move || (faults(programs), strangers(users))).await) };
+        let (programs, of_root, users) = (self.programs, self.programs_of_root, self.users);
+        let known = move || (faults(programs), risks(of_root), strangers(users));
+        let known = async { Some(smol::unblock(known).await) };
         let late = async {
             Timer::after(PATIENCE).await;
             None
@@ -61,7 +64,7 @@ impl Asked {
         let unknown = known.is_none().then(|| {
             "whether its programs can run here is not known: a disk or a directory service does not answer".to_owned()
         });
-        let (programs, strangers) = known.unwrap_or_default();
+        let (programs, risky, strangers) = known.unwrap_or_default();
         let (units, trouble) = match units(&self.units).await {
             Ok(units) => (units, None),
             Err(why) => (
@@ -77,6 +80,7 @@ impl Asked {
                 host,
                 peer,
                 programs,
+                risky,
                 strangers,
                 units,
             },
@@ -91,6 +95,17 @@ fn faults(programs: Vec<String>) -> BTreeMap<String, String> {
         Some((program, why))
     };
     programs.into_iter().filter_map(fault).collect()
+}
+
+/// Of a daemon that is root.
+fn risks(programs: Vec<String>) -> BTreeMap<String, String> {
+    let risk = |program: String| {
+        let why = executable::risk(Path::new(&program))?;
+        Some((program, why))
+    };
+    let mut risks: BTreeMap<String, String> = programs.into_iter().filter_map(risk).collect();
+    risks.retain(|_, _| sys::effective_user() == 0);
+    risks
 }
 
 /// Those of these users that this machine does not know: by getent(1), which asks directory services too; by

@@ -15,6 +15,7 @@ fn misfits_of(text: &str, side: Side, machine: &Machine) -> Vec<String> {
             Kind::Harmful => "harmful",
             Kind::Wrong => "wrong",
             Kind::Unable => "unable",
+            Kind::Risky => "risky",
         };
         let (what, help) = (&misfit.mistake.what, &misfit.mistake.help);
         format!("{kind} {}:{} {what} | {help}", place.line, place.column)
@@ -228,6 +229,35 @@ fn a_named_gateway_is_asked_wherever_the_default_one_is() {
     );
     assert_eq!(asked(&route(3, "10.0.0.1/32")), ("eth0 2 ".into(), true));
     assert_eq!(asked(&route(2, "10.0.0.2/32")), ("eth0 2 ".into(), true));
+}
+
+#[test]
+fn what_runs_as_root_is_changed_by_root_alone() {
+    let text = two_groups().replace(
+        "key_file = \"key\"",
+        "key_file = \"key\"\nnotify = \"/usr/bin/tell\"",
+    );
+    assert_eq!(
+        config(&text).programs_of_root(),
+        ["/usr/bin/tell", "/usr/bin/is-well"]
+    );
+    let as_others = text.replace("\"db\"] }", "\"db\"], user = \"nginx\" }");
+    assert_eq!(config(&as_others).programs_of_root(), ["/usr/bin/tell"]);
+    let machine = Machine {
+        risky: [(
+            "/usr/bin/tell".to_owned(),
+            "belongs to user 1000".to_owned(),
+        )]
+        .into(),
+        ..on(host())
+    };
+    assert_eq!(
+        misfits_of(&text, Side::First, &machine),
+        [
+            "risky 4:10 /usr/bin/tell runs as root and belongs to user 1000: whoever changes it is root | chown root \
+             /usr/bin/tell; chmod go-w /usr/bin/tell; or let it run as another user"
+        ]
+    );
 }
 
 /// Two groups, a service each.

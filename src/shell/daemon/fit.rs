@@ -98,7 +98,7 @@ impl Daemon {
             return;
         }
         let misfits = self.misfits();
-        let misfits = misfits.iter().map(in_one_line);
+        let misfits = misfits.iter().map(Misfit::in_one_line);
         let (trouble, aside) = (self.fit.looked.trouble.clone(), self.fit.aside.clone());
         let first = [self.loaded.clone(), aside, trouble, self.renamed()];
         let first = first.into_iter().flatten();
@@ -142,13 +142,6 @@ impl Daemon {
         machine.peer = self.peer_addresses();
         misfits(&self.config, self.me, &machine)
     }
-}
-
-fn in_one_line(misfit: &Misfit) -> String {
-    let mistake = &misfit.mistake;
-    let place = mistake.place.as_ref();
-    let place = place.map_or(String::new(), |at| format!("ha.toml line {}: ", at.line));
-    format!("{place}{}: {}", mistake.what, mistake.help)
 }
 
 fn aside(dir: &Path) -> Option<String> {

@@ -2,7 +2,7 @@
 //! one waiting; then put in force in one turn, or refused.
 
 use super::*;
-use crate::config::{Group, Misfit, misfits};
+use crate::config::{Group, Kind, Misfit, misfits};
 use crate::shell::machine::{Asked, Looked};
 
 /// Reloads that were asked for.
@@ -149,7 +149,9 @@ fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misf
             look.unfit = None;
         }
     }
-    misfits(new, me, &machine)
+    let mut against = misfits(new, me, &machine);
+    against.retain(|misfit| misfit.kind != Kind::Risky);
+    against
 }
 
 /// What was kept running until now and is not any more, for people.
