@@ -63,7 +63,7 @@ impl Lookout {
         thread::Builder::new()
             .name("ha-look".into())
             .stack_size(STACK)
-            .spawn(move || work.run(|| Route::open()?.host()))?;
+            .spawn(move || work.run(Asker::default()))?;
         Ok(Lookout(shared))
     }
 
@@ -106,15 +106,29 @@ impl Drop for Lookout {
     }
 }
 
+/// Asks through one socket that stays open, so that a lack of descriptors does not blind it.
+#[derive(Default)]
+struct Asker(Option<Route>);
+
+impl Asker {
+    fn look(&mut self) -> io::Result<Host> {
+        let route = match &mut self.0 {
+            Some(route) => route,
+            none => none.insert(Route::open()?),
+        };
+        route.host()
+    }
+}
+
 /// What a look needs, and some.
 const STACK: usize = 256 * 1024;
 
 impl Shared {
-    fn run(&self, look: impl Fn() -> io::Result<Host>) {
+    fn run(&self, mut asker: Asker) {
         realtime::enter_behind();
         while self.wait() {
             let begun = Instant::now();
-            self.note(look());
+            self.note(asker.look());
             self.bell.wake_by_ref();
             thread::sleep((begun.elapsed() * 2).clamp(REST, LONGEST_REST));
         }

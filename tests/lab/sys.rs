@@ -121,6 +121,25 @@ pub fn kill(pid: u32, signal: i32) {
     unsafe { libc::kill(pid as i32, signal) };
 }
 
+/// Limits how many descriptors a process may have from now on; gives the limit before.
+pub fn limit_descriptors(pid: u32, at_most: u64) -> io::Result<u64> {
+    let mut before = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both structures are valid.
+    unsafe {
+        let of = libc::RLIMIT_NOFILE;
+        check(libc::prlimit(pid as i32, of, std::ptr::null(), &mut before))?;
+        let new = libc::rlimit {
+            rlim_cur: at_most,
+            ..before
+        };
+        check(libc::prlimit(pid as i32, of, &new, std::ptr::null_mut()))?;
+    }
+    Ok(before.rlim_cur)
+}
+
 /// Turns the -1 of a system call into the error it stands for.
 pub fn check(result: i32) -> io::Result<i32> {
     if result < 0 {

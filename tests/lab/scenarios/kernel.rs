@@ -32,6 +32,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 120),
     },
     Scenario {
+        name: "no-descriptors",
+        shows: "the daemon can open nothing any more: it goes on, puts the VIP back, announces it, and a link that comes back is opened once it can be",
+        run: Nodes(no_descriptors),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "port-taken",
         shows: "the heartbeats' port is taken at the start: log and status say so, and it is opened once it is free",
         run: Nodes(port_taken),
@@ -152,6 +158,50 @@ impl Drop for Churn {
 fn foreign(host: Host, verb: &str, n: u32) -> String {
     let net = 10 * u32::from(host.number(Wire::Interlink)) + n / 250;
     format!("addr {verb} 10.99.{net}.{}/32 dev il0\n", n % 250 + 1)
+}
+
+fn no_descriptors(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    lab.net.remember_neighbours(Host::Client)?;
+    let pid = lab.node(holder).pid().ok_or("no daemon")?;
+    let usual = sys::limit_descriptors(pid, 0)?;
+    let from = lab.note("the daemon can open nothing any more");
+    crate::bench::delete_vip(lab, holder)?;
+    client.answered(Some(holder), Duration::from_secs(2))?;
+    let netns = lab.net.netns(holder);
+    batch(Some(&netns), "link set lan0 address 02:77:00:00:01:01\n")?;
+    client.answered(Some(holder), Duration::from_secs(2))?;
+    let number = holder.number(Wire::Interlink);
+    // The other link carries on.
+    batch(
+        Some(&netns),
+        &format!("addr del 10.88.0.{number}/30 dev il0\n"),
+    )?;
+    std::thread::sleep(Duration::from_millis(300));
+    batch(
+        Some(&netns),
+        &format!("addr add 10.88.0.{number}/30 dev il0\n"),
+    )?;
+    std::thread::sleep(Duration::from_secs(2));
+    ensure!(lab.node(holder).runs(), "the daemon has ended");
+    ensure!(lab.watch.holders(VIP) == [holder], "the VIP moved");
+    let outage = client.outage(from).length();
+    lab.record.figure("client outage", outage);
+    ensure!(outage < Duration::from_secs(1), "the outage was {outage:?}");
+    sys::limit_descriptors(pid, usual)?;
+    lab.note("it can open files again");
+    let own = format!("10.88.0.{number}");
+    status::wait_until(
+        lab.node(holder),
+        "the link again",
+        Duration::from_secs(3),
+        |s| {
+            status::path(s, &own) == (Some(true), Some(true))
+                && !status::notices(s)
+                    .iter()
+                    .any(|notice| notice.contains(&own))
+        },
+    )
 }
 
 fn port_taken(lab: &mut Lab) -> Outcome {
