@@ -15,7 +15,7 @@ use std::time::Duration;
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "flood",
-        shows: "50,000 datagrams a second from the peer's address, replayed, random and oversized, at interval 10 ms: nothing but counters",
+        shows: "100,000 datagrams a second from the peer's address, replayed, random and oversized, at interval 10 ms: nothing but counters",
         run: Nodes(flood),
         limit: (60, 120),
     },
@@ -69,13 +69,13 @@ fn flood(lab: &mut Lab) -> Outcome {
     let during = Duration::from_secs(lab.times(5, 30) as u64);
     for target in [holder, holder.peer()] {
         let from = lab.note(format!("flood {}", target.node_name()));
-        let flood = stranger.flood(target, payloads.clone(), 50_000)?;
+        let flood = stranger.flood(target, payloads.clone(), 100_000)?;
         lab.nothing_moves(holder, during)?;
         let rate = flood.sent() as f64 / sys::since(from).as_secs_f64();
         drop(flood);
         lab.note(format!("{rate:.0} datagrams a second"));
         ensure!(
-            rate > 40_000.0,
+            rate > 60_000.0,
             "only {rate:.0} datagrams a second went out"
         );
         lab.nothing_moved(holder, from)?;
