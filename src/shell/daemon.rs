@@ -25,6 +25,7 @@ use super::notify::Notifier;
 use super::options::Options;
 use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
+use super::patience;
 use super::ready::Ready;
 use super::realtime;
 use super::services::Services;
@@ -84,7 +85,8 @@ pub fn run(options: &Options) -> ExitCode {
         }
     };
     realtime::enter();
-    let mut daemon = match Daemon::new(options, config, me) {
+    let begin = || Daemon::new(options, config.clone(), me);
+    let mut daemon = match patience::patiently(patience::AT_START, begin) {
         Ok(daemon) => daemon,
         Err(error) => return fail(&error.to_string()),
     };

@@ -16,6 +16,7 @@ pub mod notify;
 pub mod options;
 pub mod orders;
 pub mod paths;
+mod patience;
 pub mod ready;
 pub mod realtime;
 pub mod services;
