@@ -2,6 +2,7 @@
 //! ha.toml against.
 
 use ipnet::IpNet;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 /// One look at the machine's network.
@@ -67,6 +68,17 @@ pub enum Ipv6 {
 }
 
 impl Host {
+    /// Every address but those that are installed as VIPs are.
+    pub fn standing(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let deprecated: HashSet<IpAddr> = self.deprecated.iter().copied().collect();
+        let all = self.interfaces.iter().flat_map(|i| &i.addresses);
+        let standing = all.filter(move |net| {
+            let single = net.prefix_len() == net.max_prefix_len();
+            !(single && deprecated.contains(&net.addr()))
+        });
+        standing.map(IpNet::addr)
+    }
+
     /// Whether this address is the machine's own and no VIP that somebody configured here: the only one in
     /// its network on an interface. Without it the machine would lose that network and its routes.
     pub fn own(

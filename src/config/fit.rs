@@ -10,7 +10,7 @@ use super::service::{Probe, needed};
 use crate::agents::host::{Host, Interface};
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -147,8 +147,11 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
 fn addresses(config: &Config, machine: &Machine) -> Vec<Misfit> {
     let vips: Vec<IpAddr> = vips(config).map(|vip| vip.addr()).collect();
     let host = &machine.host;
+    // A thousand VIPs are looked at while heartbeats wait.
+    let here: HashSet<IpAddr> = host.standing().collect();
     let whose = |vip: IpAddr| {
-        if let Some((interface, net)) = host.own(vip, |other| vips.contains(&other)) {
+        let own = || host.own(vip, |other| vips.contains(&other));
+        if let Some((interface, net)) = here.contains(&vip).then(own).flatten() {
             return Some(format!(
                 "an address of this machine ({net} on {})",
                 interface.name

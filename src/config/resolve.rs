@@ -339,9 +339,9 @@ fn check_place(place: &Place, config: &Config, host: &Host, warnings: &mut Vec<W
             let by_hand =
                 |net: &&IpNet| net.addr() == vip.addr() && net.prefix_len() < net.max_prefix_len();
             // What is the machine's own is a misfit.
-            let own = host.own(vip.addr(), |other| is_vip(config, other));
+            let own = || host.own(vip.addr(), |other| is_vip(config, other));
             if let Some(address) = interface.addresses.iter().find(by_hand)
-                && own.is_none()
+                && own().is_none()
             {
                 warnings.push(Warning::VipIsStatic {
                     address: *address,

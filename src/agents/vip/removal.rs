@@ -90,6 +90,10 @@ fn network(one: &Installed) -> Option<IpNet> {
 }
 
 fn is_own(one: &Installed, all: &[Installed], wanted: &HashSet<IpAddr>) -> bool {
+    // As VIPs are installed, a thousand of which go at once.
+    if one.deprecated && network(one).is_some_and(|net| net.prefix_len() == net.max_prefix_len()) {
+        return false;
+    }
     let beside: Vec<&Installed> = all
         .iter()
         .filter(|o| o.interface == one.interface)
