@@ -261,3 +261,13 @@ pub(super) fn ethtool_link(fd: BorrowedFd, interface: &str) -> io::Result<bool> 
     checked(unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCETHTOOL as _, &mut request) })?;
     Ok(value.data != 0)
 }
+
+/// SIOCGIFNAME: there is an interface with this index. Unlike most questions it waits for no lock.
+pub(super) fn interface_exists(fd: BorrowedFd, index: u32) -> bool {
+    // SAFETY: zero bytes are a valid ifreq.
+    let mut request: libc::ifreq = unsafe { zeroed() };
+    request.ifr_ifru.ifru_ifindex = index as c_int;
+    // SAFETY: the request is valid, and the kernel writes a name into it.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCGIFNAME as _, &mut request) };
+    checked(done).is_ok()
+}

@@ -281,6 +281,13 @@ impl Network {
         })
     }
 
+    /// Whether the interfaces of all these are there now.
+    pub fn could_have(&self, vips: &[(IpAddr, usize)]) -> bool {
+        let index = |(_, vif): &(IpAddr, usize)| self.vifs[*vif].index;
+        let there = |index: u32| self.monitor.has_interface(index);
+        vips.iter().all(|vip| index(vip).is_some_and(there))
+    }
+
     /// A link's interface is up with carrier and has its address.
     pub fn a_link_is_up(&self) -> bool {
         self.paths[..self.resolved.links.len()]

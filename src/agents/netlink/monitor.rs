@@ -104,6 +104,12 @@ impl Monitor {
         })
     }
 
+    /// Whether there is an interface with this index at this moment: one that is removed is gone before its
+    /// addresses are told to be.
+    pub fn has_interface(&self, index: u32) -> bool {
+        sys::interface_exists(self.fd.as_fd(), index)
+    }
+
     /// The next change; `None` when there is none now. The descriptor is readable when more wait.
     pub fn try_next(&mut self) -> io::Result<Option<Change>> {
         loop {

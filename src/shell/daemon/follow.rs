@@ -20,7 +20,10 @@ impl Daemon {
                         .filter(|&place| self.vips.started(place))
                     {
                         self.vips.lost(place, address);
-                        self.lost(place);
+                        // With its interface it comes back, and not before.
+                        if self.network.could_have(&[(address, vif)]) {
+                            self.lost(place);
+                        }
                     }
                 }
                 News::Added(vif, address) => {
@@ -85,7 +88,8 @@ impl Daemon {
     pub(super) fn look_after_addresses(&mut self) {
         for place in self.vips.places() {
             let vips = self.vips.of(place);
-            if !self.vips.started(place) || self.network.has(&vips) {
+            let here = self.network.has(&vips) || !self.network.could_have(&vips);
+            if !self.vips.started(place) || here {
                 continue;
             }
             let found = self.vips.look(place, &self.network.vifs);

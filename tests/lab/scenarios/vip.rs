@@ -24,6 +24,12 @@ pub const ALL: &[Scenario] = &[
         limit: (40, 90),
     },
     Scenario {
+        name: "interface-made-anew",
+        shows: "the VIP's interface is removed and made anew, on the holder while the other node has none, and then on both: no failure is counted, and the VIP is back at once",
+        run: Nodes(interface_made_anew),
+        limit: (60, 120),
+    },
+    Scenario {
         name: "without-ipv6",
         shows: "IPv6 is switched off on both nodes' LAN, or its MTU is too short for it: the IPv4 VIP stays, the IPv6 one is back with IPv6",
         run: Nodes(without_ipv6),
@@ -96,6 +102,39 @@ fn reconfigured(lab: &mut Lab) -> Outcome {
         for lie in ["no carrier", "No such device", "add 10.77.0.100 to :"] {
             ensure!(!told.contains(lie), "{lie:?} is said: {told}");
         }
+    }
+    Ok(())
+}
+
+fn interface_made_anew(lab: &mut Lab) -> Outcome {
+    let (holder, client) = lab.pair(&Settings::default())?;
+    let mut holder = holder;
+    for both in [false, true] {
+        let hosts = match both {
+            true => vec![holder, holder.peer()],
+            false => vec![holder],
+        };
+        lab.note(format!("the LAN interface is gone on {hosts:?}"));
+        for host in &hosts {
+            batch(Some(&lab.net.netns(*host)), "link del lan0\n")?;
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        for host in &hosts {
+            lab.net.cable(*host, &[Wire::Lan])?;
+            lab.net.address(*host, &[Wire::Lan])?;
+        }
+        let back = lab.note("and is back");
+        let (sent, by) = client.answered(None, Duration::from_secs(3))?;
+        lab.record
+            .figure("back after", Duration::from_micros(sent - back));
+        for host in NODES {
+            let status = status::read(lab.node(host)).ok_or("no status")?;
+            let failures = status::counter(&status["groups"], "fail_count");
+            ensure!(failures == 0, "{failures} failures are counted on {host:?}");
+        }
+        holder = by;
+        // Its gateway counts as good again.
+        std::thread::sleep(Duration::from_secs(6));
     }
     Ok(())
 }
