@@ -233,7 +233,6 @@ fn processes_left_behind_are_found_and_killed() {
         std::thread::sleep(Duration::from_millis(5));
     }
     systemctl(&["stop", "t-leaves.service"]);
-    bench.lost(0, SECOND);
     assert_eq!(bench.look(0), Outcome::Found(Presence::Partial));
     assert_eq!(bench.stop(0), Outcome::Done);
     assert_eq!(bench.look(0), Outcome::Found(Presence::Absent));

@@ -12,7 +12,7 @@ pub const ALL: &[Scenario] = &[Scenario {
     name: "agents-on-systemd",
     shows: "services on a real systemd: every type, every way to fail, whatever others do meanwhile",
     run: Machines(&NGINX, on_systemd),
-    limit: (60, 300),
+    limit: (120, 700),
 }];
 
 /// These wait for what must not happen, or repeat, for most of the time that all take together: only
@@ -20,6 +20,8 @@ pub const ALL: &[Scenario] = &[Scenario {
 const SLOW: &[&str] = &[
     "a_check_may_fail_until_a_fresh_start_has_come_up",
     "a_failing_check_is_a_loss_and_its_cure_a_restart",
+    "a_oneshot_that_is_stopped_by_hand_is_not_lost",
+    "an_upgrade_of_its_package_is_no_failure",
     "a_killed_service_is_lost_at_once_and_only_once",
     "a_socket_works_where_its_service_runs_and_nowhere_else",
     "a_start_that_hangs_is_taken_back",

@@ -190,9 +190,9 @@ fn no_descriptor_left(pair: &mut Pair) -> Outcome {
 }
 
 fn programs_apart(pair: &mut Pair) -> Outcome {
-    let look = "exec >/tmp/lab-check.new; id -un; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; \
+    let look = "out=${1:-/tmp/lab-check.out}; exec >$out.$$; id -un; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; \
         cat /proc/self/oom_score_adj; umask; ulimit -c; chrt -p 0 | sed 's/.*current//'; \
-        echo 1:; cat /proc/self/cgroup; mv /tmp/lab-check.new /tmp/lab-check.out";
+        echo 1:; cat /proc/self/cgroup; mv $out.$$ $out";
     write_program(pair, "/usr/local/bin/lab-check", look)?;
     let hook = "cat >/dev/null; echo $$ >>/run/lab-hooks; sleep 4; echo done >>/run/lab-hooks";
     write_program(pair, "/usr/local/bin/lab-hook", hook)?;
@@ -208,9 +208,9 @@ fn programs_apart(pair: &mut Pair) -> Outcome {
     // As whatever else systemd runs on this machine.
     pair.on(
         holder,
-        "systemd-run --quiet --wait --uid=www-data /usr/local/bin/lab-check",
+        "systemd-run --quiet --wait --uid=www-data /usr/local/bin/lab-check /tmp/lab-other.out",
     )?;
-    let other = pair.on(holder, "cat /tmp/lab-check.out")?;
+    let other = pair.on(holder, "cat /tmp/lab-other.out")?;
     let rights = |text: &str| text.split("1:").next().unwrap_or_default().to_owned();
     ensure!(
         rights(&seen) == rights(&other) && seen.starts_with("www-data\n"),
