@@ -76,7 +76,7 @@ fn play(text: &str) -> String {
 
 fn obey(world: &mut World, command: &str) {
     let words: Vec<&str> = command.split_whitespace().collect();
-    let on = |word: &str| matches!(word, "up" | "works" | "on");
+    let on = |word: &str| matches!(word, "up" | "works" | "on" | "known");
     match words[..] {
         ["groups", ref groups @ ..] => {
             let groups: Vec<_> = groups
@@ -96,7 +96,7 @@ fn obey(world: &mut World, command: &str) {
         ["sources", n] => world
             .machines
             .iter_mut()
-            .for_each(|m| m.setup.sources = n.parse().unwrap()),
+            .for_each(|m| m.setup.sources = world::sources(n.parse().unwrap())),
         ["resources", ref kinds @ ..] => {
             let setups = world.machines.each_ref().map(|m| {
                 let mut setup = m.setup.clone();
@@ -110,6 +110,10 @@ fn obey(world: &mut World, command: &str) {
             resources
                 .iter_mut()
                 .for_each(|r| r.restarts = n.parse().unwrap());
+        }),
+        ["expiry", "never"] => world.machines.iter_mut().for_each(|m| {
+            let resources = &mut m.setup.groups[0].resources;
+            resources.iter_mut().for_each(|r| r.fail_expiry = None);
         }),
         ["already", "resource", n, "of", who] => {
             let n: usize = n.parse().unwrap();
@@ -151,6 +155,15 @@ fn obey(world: &mut World, command: &str) {
         ["resource", n, "of", who, "is", "stopped", "by", "others"] => {
             world.stop_by_others(side(who), n.parse().unwrap())
         }
+        ["resource", n, "of", who, "lacks", ref what @ ..] => {
+            let why = what.join(" ");
+            world.ready(side(who), n.parse().unwrap(), Some(why))
+        }
+        ["resource", n, "of", who, "is", "ready"] => {
+            world.ready(side(who), n.parse().unwrap(), None)
+        }
+        ["gateways", "of", who, state] => world.set_gateways(side(who), on(state)),
+        ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
         ["resource", n, "of", who, "dies"] => world.switch(side(who), n.parse().unwrap(), false),
         ["somebody", "starts", "resource", n, "of", who] => {
             world.switch(side(who), n.parse().unwrap(), true)
@@ -184,12 +197,15 @@ fn told(action: &Action, machine: &Machine) -> Option<String> {
         Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look(_) => {
             return None;
         }
-        Action::Ping { .. } | Action::Probe(_) => return None,
+        Action::Ping { .. } | Action::Probe(_) | Action::Mark(..) => return None,
         Action::Persist(record) => {
             let tokens: Vec<_> = record.groups.iter().map(|g| g.token.to_string()).collect();
             format!("persist {}", tokens.join(", "))
         }
-        Action::Start(at) => format!("start {}", place(at)),
+        Action::Start(at, right) => match right.filter(|right| right.is_verified()) {
+            Some(right) => format!("start {}: {right}", place(at)),
+            None => format!("start {}", place(at)),
+        },
         Action::Stop(at) => format!("stop {}", place(at)),
         Action::Cede(at) => format!("cede {}", place(at)),
         Action::Cancel(Op::Resource(at)) => format!("cancel {}", place(at)),

@@ -26,7 +26,7 @@ fn pair(sources: usize) -> World {
     let mut world = World::new(&[("data", None, Failback::Manual)]);
     for machine in &mut world.machines {
         machine.setup.groups[0].resources = vec![disk(), world::vip()];
-        machine.setup.sources = sources;
+        machine.setup.sources = world::sources(sources);
         machine.running = vec![vec![None; 2]];
     }
     SIDES.into_iter().for_each(|side| world.start(side));
@@ -40,7 +40,7 @@ fn operations(world: &World, side: Side) -> Vec<String> {
     let of_side = world.said.iter().filter(|(_, s, _)| *s == side);
     of_side
         .filter_map(|(_, _, action)| match action {
-            Action::Start(place) => Some(format!("start {}", number(place))),
+            Action::Start(place, _) => Some(format!("start {}", number(place))),
             Action::Stop(place) => Some(format!("stop {}", number(place))),
             Action::Clear(source) => Some(format!("clear {source}")),
             _ => None,

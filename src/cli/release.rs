@@ -9,6 +9,7 @@ use crate::agents::service::{self, Patience};
 use crate::agents::{netlink, vip};
 use crate::config::{self, Config, Group, Mode, Service};
 use crate::shell::lock::{LockError, PidLock};
+use crate::shell::marks::Marks;
 use crate::shell::options::Options;
 use crate::shell::state;
 use crate::wire::heartbeat::WishSubject;
@@ -56,6 +57,9 @@ pub(super) fn run(options: &Options) -> Exit {
         Exit::Well
     };
     if removed == Exit::Well {
+        if stopped == Exit::Well {
+            Marks::remove_all(&options.run_dir);
+        }
         stopped
     } else {
         removed

@@ -1,6 +1,7 @@
 //! What the core is told, and what it asks for.
 
 use super::protocol::record::Record;
+use super::protocol::right::Right;
 use super::reason::Reason;
 use super::setup::Setup;
 use super::time::Time;
@@ -76,6 +77,20 @@ pub enum Event {
     Reinstalled {
         /// Which.
         place: Place,
+    },
+    /// A resource can run here, or cannot, by its own account (its interface is away, its data is old).
+    Ready {
+        /// Which.
+        place: Place,
+        /// What it lacks; None: nothing.
+        unready: Option<Unready>,
+    },
+    /// A third party promises that nobody else runs the group until then.
+    Lease {
+        /// The group.
+        group: GroupId,
+        /// On this node's boot-time clock, counted from the sending of what was answered.
+        until: Time,
     },
     /// An operator's command.
     Command {
@@ -153,6 +168,15 @@ pub enum Presence {
     Running,
 }
 
+/// Why a resource cannot run here, by its own account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Unready {
+    /// What it lacks and until when, for people: "eth0 is away".
+    pub why: String,
+    /// Nothing of it can run; otherwise the rest of it does.
+    pub entirely: bool,
+}
+
 /// Something the shell is to do. Those that name an [`Op`] end in an [`Event::Finished`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -162,8 +186,9 @@ pub enum Action {
     Persist(Record),
     /// Find out whether the resource runs.
     Look(Place),
-    /// Start the resource, or make sure that all of it runs; announce addresses.
-    Start(Place),
+    /// Start the resource, or make sure that all of it runs; announce addresses. With the right by which it is
+    /// started, unless it runs on both nodes.
+    Start(Place, Option<Right>),
     /// Stop the resource and check that nothing of it is left.
     Stop(Place),
     /// Let a running lease end by itself [`CEDED`](super::setup::CEDED) from now, and neither
@@ -171,6 +196,9 @@ pub enum Action {
     Cede(Place),
     /// End the operation early; its `Finished` still comes.
     Cancel(Op),
+    /// Note in the run directory, before anything else is done, that a daemon of this boot started the group
+    /// with that epoch; None: that nothing of it runs.
+    Mark(GroupId, Option<u64>),
     /// Ask this outside source to make sure that the peer runs nothing; `Done` is clearance.
     Clear(usize),
     /// Renew the group's leases. The clock is read again after it, in a further step.

@@ -4,6 +4,9 @@
 //! (`tests/search/check.rs`, by that name) judges in every state within its bounds, and a simulation of the
 //! whole pair judges all the time.
 //!
+//! `protocol` is what rests on proof: tokens, rights, clearance, the order of starts and stops. `policy` wishes, per
+//! group, and cannot break it: a search lets an adversary wish in its place. A `node` routes.
+//!
 //! | promise | property | rests on |
 //! | --- | --- | --- |
 //! | what is exclusive runs on one node | `NeverBoth` | clearance tells the truth: fencing by what it verified, best effort but for the cases that `Excused` names, each with its bound; a stop that says done is done; the kernel ends a lease in time |
@@ -13,15 +16,16 @@
 //! | handed over is only what is stopped | `StoppedBeforeGrant`, `FailedStopNeverGrants` | nothing about time |
 //! | a holder that is cut off stops before its peer takes over | `NeverBoth` in best effort | the two clocks advance alike to within a quarter of an interval in a detection time (5 % for five misses) |
 //! | maintenance and hard facts keep their word | `HandsOff`, `Barred` | |
+//! | nothing is stopped without a cause, and a goodbye says the truth | `StopsForCause`, `GoodbyeStopped` | |
 //! | when faults end, one eligible node runs the group, without a human | `OneActive` | no stop failed |
 //! | when one node stays dead, the other runs it | `TakesOver` | fencing works; in best effort a probe was answered once, and the peer's last word was neither maintenance nor a failed stop |
 //! | while a fault lasts, a group moves three times and then ever more rarely | `MovesBounded` | |
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+mod context;
 pub mod event;
 pub mod gateway;
-pub mod group;
 pub mod node;
 pub mod policy;
 pub mod protocol;

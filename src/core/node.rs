@@ -2,23 +2,28 @@
 
 mod canonical;
 mod leaving;
+mod managed;
 mod show;
 mod speak;
 
+use super::context::Context;
 use super::event::{Action, Change, Claimed, Event, Op, Outcome, Report};
-use super::group::{Context, Group};
 use super::policy::command::Commands;
 use super::policy::wishes::Wishes;
+use super::policy::{Dictate, Plan};
 use super::protocol::clearance::Sources;
+use super::protocol::group::Group;
+use super::protocol::isolation::{self, Doubt};
 use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
-use super::protocol::record::Record;
+use super::protocol::record::{GroupRecord, Record};
 use super::reason::Reason;
-use super::setup::Setup;
+use super::setup::{GroupSetup, Setup};
 use super::time::Time;
 use super::vif::Vifs;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
+pub use managed::Managed;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +53,13 @@ pub struct Node {
     pub(super) peer: Peer,
     pub(super) vifs: Vifs,
     sources: Sources,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<Managed>,
+    /// What the disk has of groups that are in ha.toml no more: they may come back.
+    retired: Vec<GroupRecord>,
+    /// Whether this node's own silence may be its own fault.
+    doubt: Doubt,
+    /// The peer was in maintenance when it was last heard.
+    peer_maintained: bool,
     pub(super) wishes: Wishes,
     pub(super) memory: Memory,
     pub(super) commands: Commands,
@@ -70,10 +81,14 @@ impl Node {
     /// A node whose daemon has just started. `incarnation` is drawn at random and not zero;
     /// `record` is what the disk remembers.
     pub fn new(now: Time, setup: Setup, incarnation: u64, record: Record, software: &str) -> Node {
-        let groups = setup
+        let groups = setup.groups.iter().map(|g| managed(now, g, &record, None));
+        let groups = groups.collect();
+        let named = |g: &GroupRecord| setup.groups.iter().any(|known| known.id == g.id);
+        let retired = record
             .groups
             .iter()
-            .map(|g| Group::new(now, g, record.group(g.id)))
+            .filter(|g| !named(g))
+            .copied()
             .collect();
         Node {
             now,
@@ -84,7 +99,10 @@ impl Node {
             sequence: 0,
             peer: Peer::new(now, &setup),
             vifs: Vifs::new(&setup, &record),
-            sources: Sources::default(),
+            sources: Sources::remembered(record.intent),
+            retired,
+            doubt: Doubt::default(),
+            peer_maintained: record.peer_maintained,
             groups,
             wishes: Wishes::new(&record.wishes),
             memory: Memory::new(record),
@@ -103,17 +121,30 @@ impl Node {
     }
 
     /// The same, after an earlier daemon of this boot: what runs may have been started by it, and is kept
-    /// with less patience for a peer than a boot asks for.
-    pub fn restarted(self) -> Node {
-        Node {
+    /// with less patience for a peer than a boot asks for. `marks` are what the run directory says of that.
+    pub fn restarted(self, marks: &[(GroupId, u64)]) -> Node {
+        let mut node = Node {
             restarted: true,
             ..self
+        };
+        let record = node.memory.saved().clone();
+        let setup = node.setup.clone();
+        for (managed, setup) in node.groups.iter_mut().zip(&setup.groups) {
+            let mark = marks.iter().find(|(id, _)| *id == setup.id);
+            managed.group = Group::new(
+                node.now,
+                setup,
+                record.group(setup.id).as_ref(),
+                mark.map(|(_, epoch)| *epoch),
+            );
         }
+        node
     }
 
     /// Takes one event and gives everything that is to be done about it, in order. `now` never
     /// goes back; a step that is late judges its own lateness first.
     pub fn step(&mut self, now: Time, event: Event) -> Vec<Action> {
+        self.notice_pause(now);
         self.now = self.now.max(now);
         let mut out = Vec::new();
         if self.exited {
@@ -148,6 +179,9 @@ impl Node {
             self.vifs.deadline(),
             self.vifs.urgent_deadline(self.setup.interval),
             self.sources.deadline(),
+            self.doubt
+                .deadline(self.setup.interval)
+                .filter(|_| self.doubts()),
             self.memory.deadline(),
             self.commands.deadline(),
             self.start_wait_ends()
@@ -192,7 +226,7 @@ impl Node {
     pub(super) fn each_group(
         &mut self,
         out: &mut Vec<Action>,
-        mut f: impl FnMut(&mut Group, &Context, &mut Vec<Action>),
+        mut f: impl FnMut(&mut Managed, &Context, &mut Vec<Action>),
     ) {
         let mut groups = std::mem::take(&mut self.groups);
         for (index, group) in groups.iter_mut().enumerate() {
@@ -214,18 +248,30 @@ impl Node {
                     vif.carrier = up;
                 }
             }
-            Event::Gateways(gateways) => self.vifs.replace_gateways(self.now, &gateways),
+            Event::Gateways(gateways) => {
+                // One that was never asked has not failed to answer.
+                if self.vifs.replace_gateways(self.now, &gateways) && self.doubts() {
+                    self.doubt.begin(self.now);
+                }
+            }
             Event::Pong { gateway, stamp } => {
                 let setup = self.setup.clone();
                 self.vifs.pong(self.now, gateway, stamp, &setup.gateway);
+                self.doubt.answered(self.vifs.last_answer(gateway.vif));
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
             Event::Lost { place, why } => {
                 self.at_place(place, |g, cx, resource| g.lost(cx, resource, why, out))
             }
             Event::Stopped { place } => self.at_place(place, |g, cx, resource| {
-                g.stopped_by_others(cx, resource);
+                g.plan.stopped_by_others(cx, &mut g.group, resource)
             }),
+            Event::Ready { place, unready } => {
+                self.at_place(place, |g, cx, resource| g.ready(cx, resource, unready, out))
+            }
+            Event::Lease { group, until } => {
+                self.at_group(group, |g, _| g.group.leased_until(until))
+            }
             Event::Appeared { place } => {
                 self.at_place(place, |g, cx, resource| g.appeared(cx, resource, out))
             }
@@ -243,12 +289,15 @@ impl Node {
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.memory.tick(self.now);
-        self.sources.tick(self.now, setup.sources, out);
+        self.sources.tick(self.now, out);
         self.vifs.tick(self.now, &setup.gateway, out);
+        let asks = |g: usize| self.groups[g].group.asks(&self.context(g));
         if self.vifs.pending()
-            || (0..self.groups.len()).any(|g| self.groups[g].missing(&self.context(g)))
+            || self.doubts() && self.doubt.woke().is_some()
+            || (0..self.groups.len()).any(asks)
         {
             self.vifs.urgent(self.now, setup.interval, out);
+            self.doubt.ask(self.now, setup.interval);
         } else {
             self.vifs.calm();
         }
@@ -283,6 +332,11 @@ impl Node {
         if self.peer.state() == PeerState::Refused {
             return (false, false);
         }
+        let maintenance =
+            |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.on;
+        self.peer_maintained = heartbeat.wishes.iter().any(maintenance);
+        self.doubt
+            .answered(self.peer.counted().max(self.peer.answered()));
         self.vifs.hear(self.now, &heartbeat.vifs, out);
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);
@@ -298,8 +352,8 @@ impl Node {
     /// start: evidence from before that is none.
     fn may_agree(&mut self) {
         if self.peer.state().is_heard() {
-            let now = self.now;
-            self.groups.iter_mut().for_each(|g| g.vip_answered(now));
+            let mut nothing = Vec::new();
+            self.each_group(&mut nothing, |g, cx, _| g.group.vip_answered(cx));
         }
     }
 
@@ -314,7 +368,8 @@ impl Node {
                 if refusal.is_none() {
                     self.peer.fenced(self.now, Reason::Fenced);
                 }
-                self.sources.answered(self.now, self.setup.sources, refusal);
+                self.sources
+                    .answered(self.now, self.setup.sources.len(), refusal);
             }
             Op::Resource(place) => self.at_place(place, |g, cx, resource| {
                 g.finished(cx, resource, outcome, out)
@@ -329,25 +384,24 @@ impl Node {
         };
         let of_peer = vif.claimed(mac);
         let Claimed::Vip(group) = subject else { return };
-        let now = self.now;
         self.at_group(group, |group, cx| {
             if of_peer {
-                group.vip_answered(now);
+                group.group.vip_answered(cx);
             }
             group.rival(cx, mac, of_peer, out);
         });
     }
 
-    fn at_place(&mut self, place: Place, f: impl FnOnce(&mut Group, &Context, usize)) {
+    fn at_place(&mut self, place: Place, f: impl FnOnce(&mut Managed, &Context, usize)) {
         self.at_group(place.group, |group, cx| {
-            if let Some(resource) = group.resource(place.resource) {
+            if let Some(resource) = group.group.resource(place.resource) {
                 f(group, cx, resource);
             }
         });
     }
 
     /// What is about a group that a reload took away is about nothing.
-    fn at_group(&mut self, id: GroupId, f: impl FnOnce(&mut Group, &Context)) {
+    fn at_group(&mut self, id: GroupId, f: impl FnOnce(&mut Managed, &Context)) {
         if let Some(index) = self.groups.iter().position(|g| g.id() == id) {
             let mut groups = std::mem::take(&mut self.groups);
             f(&mut groups[index], &self.context(index));
@@ -362,8 +416,15 @@ impl Node {
         }
         self.groups = groups;
         let silent = matches!(self.peer.state(), PeerState::Silent | PeerState::Unknown);
-        if silent && self.groups.iter().any(Group::wants_clearance) {
-            self.sources.ask(self.now, self.setup.sources, out);
+        let contested = self.groups.iter().any(|g| g.group.contested());
+        if self.peer.state() == PeerState::Alive || !contested {
+            self.sources.withdraw();
+        }
+        if silent && contested {
+            let since = self.peer.last_heard().unwrap_or(self.started);
+            let (sources, saved) = (&self.setup.sources, self.memory.saved().intent);
+            self.sources
+                .ask(self.now, sources, self.now.since(since), saved, out);
         }
     }
 
@@ -376,6 +437,8 @@ impl Node {
             peer: &self.peer,
             sources: &self.sources,
             vifs: &self.vifs,
+            doubt: &self.doubt,
+            peer_maintained: self.peer_maintained,
             maintenance: self.wishes.is_on(WishSubject::Maintenance),
             standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
             leaving: self.leaving.is_some(),
@@ -405,11 +468,42 @@ impl Node {
     }
 
     fn record(&self) -> Record {
+        let groups = (0..self.groups.len()).map(|g| {
+            let held = self.groups[g].plan.failback_held();
+            self.groups[g].group.record(&self.context(g), held)
+        });
+        let failures = self.groups.iter();
         Record {
-            groups: self.groups.iter().map(Group::record).collect(),
+            groups: groups.chain(self.retired.iter().copied()).collect(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vifs.record(),
+            failures: failures
+                .flat_map(|g| g.plan.lasting_failures(&g.group))
+                .collect(),
+            peer_maintained: self.peer_maintained,
+            intent: self.sources.intent(),
         }
+    }
+
+    /// A step that comes much later than the next heartbeat was due: this daemon did not run.
+    fn notice_pause(&mut self, now: Time) {
+        let due = self.next_send.max(self.now);
+        if now.since(due) > isolation::pause(self.setup.interval) && self.doubts() {
+            self.doubt.begin(now);
+        }
+    }
+
+    /// Silence is judged by this node's own questions.
+    fn doubts(&self) -> bool {
+        self.setup.best_effort() && !self.setup.vifs.is_empty()
+    }
+
+    /// Wishes for a group whatever a search's adversary wants; None: what is best.
+    pub fn dictate(&mut self, group: GroupId, wish: Option<Dictate>) {
+        let groups = self.groups.iter_mut();
+        groups
+            .filter(|g| g.id() == group)
+            .for_each(|g| g.plan.dictate(wish));
     }
 
     fn report_peer(&self, before: PeerState, out: &mut Vec<Action>) {
@@ -431,14 +525,29 @@ impl Node {
         self.groups = (setup.groups.iter())
             .map(|g| match old.iter().position(|known| known.id() == g.id) {
                 Some(at) => old.swap_remove(at),
-                None => Group::new(self.now, g, saved.group(g.id)),
+                None => managed(self.now, g, &saved, None),
             })
             .collect();
+        // Whoever comes back finds its token again.
+        let named = |id| setup.groups.iter().any(|g| g.id == id);
+        self.retired = saved.groups.into_iter().filter(|g| !named(g.id)).collect();
+        self.retired.truncate(RETIRED);
         self.vifs.reconcile(&setup);
         self.setup = Arc::new(setup);
-        let groups: Vec<GroupId> = self.groups.iter().map(Group::id).collect();
+        let groups: Vec<GroupId> = self.groups.iter().map(Managed::id).collect();
         self.wishes.retain_groups(&groups);
         self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
+    }
+}
+
+/// Groups remembered that are in ha.toml no more.
+const RETIRED: usize = 32;
+
+fn managed(now: Time, setup: &GroupSetup, record: &Record, mark: Option<u64>) -> Managed {
+    let saved = record.group(setup.id);
+    Managed {
+        group: Group::new(now, setup, saved.as_ref(), mark),
+        plan: Plan::new(setup, saved.as_ref(), &record.failures),
     }
 }
 

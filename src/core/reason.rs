@@ -42,6 +42,12 @@ pub enum Reason {
     Confirmed,
     /// An outside source of clearance made sure that the peer is off.
     Fenced,
+    /// A third party promises that nobody else runs it.
+    Leased,
+    /// That promise has run out, and the peer is not heard.
+    LeaseOver,
+    /// A daemon of this boot started it, and the peer has claimed nothing since.
+    Resumed,
     /// Both nodes agree on the token, and the peer has proven that it runs nothing.
     Agreement,
     /// Best effort: gateway answered, VIPs answered by nobody of the peer.
@@ -129,6 +135,14 @@ pub enum Reason {
     PeerStopFailed,
     /// The peer has not yet shown that it runs nothing of the group.
     PeerNotStopped,
+    /// A resource cannot run here now, by its own account.
+    Unready(ResourceId, String),
+    /// A resource can run here again.
+    ReadyAgain(ResourceId),
+    /// It failed on both nodes: each tries in turn.
+    InTurn,
+    /// The next try is due in so long.
+    Retry(Duration),
     /// Moves are limited: the next may come in so long.
     MoveLimited(Duration),
 }
@@ -154,22 +168,16 @@ pub enum Fact {
     Down(ResourceId),
     /// Soft: a service is not installed here.
     Missing(ResourceId),
+    /// Soft: a resource cannot run here now, by its own account.
+    Unready(ResourceId),
+    /// Soft: a part of a resource cannot run here now, by its own account.
+    Partly(ResourceId),
     /// Soft: so many failures of its resources.
     Failures(u16),
     /// Soft: the state directory cannot be written.
     StateUnwritable,
     /// Soft: a stop failed, what runs is not known.
     StopFailed,
-}
-
-impl Fact {
-    /// A hard fact: with it the group never runs here, not even as the last node.
-    pub fn is_hard(self) -> bool {
-        matches!(
-            self,
-            Fact::Standby | Fact::Leaving | Fact::StoppedByOperator
-        )
-    }
 }
 
 impl fmt::Display for Fact {
@@ -189,6 +197,8 @@ impl fmt::Display for Fact {
                 f,
                 "a service that ought to run on both nodes does not run here"
             ),
+            Fact::Unready(_) => write!(f, "a resource cannot run here now"),
+            Fact::Partly(_) => write!(f, "a part of a resource cannot run here now"),
             Fact::Failures(1) => write!(f, "a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
             Fact::StateUnwritable => write!(f, "the state directory cannot be written"),
@@ -223,6 +233,12 @@ impl fmt::Display for Reason {
             }
             Reason::Confirmed => write!(f, "the operator confirmed that the peer is off"),
             Reason::Fenced => write!(f, "the peer was fenced"),
+            Reason::Leased => write!(f, "a third party promises that nobody else runs it"),
+            Reason::LeaseOver => write!(f, "the lease has run out, and the peer is not heard"),
+            Reason::Resumed => write!(
+                f,
+                "runs on: started before the daemon restarted, and claimed by nobody since"
+            ),
             Reason::Agreement => write!(f, "the peer agrees and runs nothing of it"),
             Reason::BestEffort => write!(
                 f,
@@ -315,6 +331,10 @@ impl fmt::Display for Reason {
                 write!(f, "the peer has not yet shown that it runs nothing of it")
             }
             Reason::Reloaded => write!(f, "the configuration was reloaded"),
+            Reason::Unready(_, why) => write!(f, "cannot run here now: {why}"),
+            Reason::ReadyAgain(_) => write!(f, "can run here again"),
+            Reason::InTurn => write!(f, "failed on both nodes: the other tries"),
+            Reason::Retry(span) => write!(f, "tried again in {} s", span.as_secs().max(1)),
             Reason::MoveLimited(span) => write!(
                 f,
                 "moved too often: the next move waits {} s",

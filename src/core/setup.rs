@@ -35,16 +35,27 @@ pub struct Setup {
     pub vifs: Vec<VifId>,
     /// The groups, in the order of the file.
     pub groups: Vec<GroupSetup>,
-    /// How many outside sources of clearance (fencing, a witness) there are, tried in order. None:
-    /// best effort.
-    pub sources: usize,
+    /// The outside sources of clearance, level by level. None: best effort.
+    pub sources: Vec<SourceSetup>,
 }
 
 impl Setup {
+    /// There is no outside source of clearance.
+    pub fn best_effort(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// Silence longer than this is a peer that is gone, at the interval the peer announces.
     pub fn detection_time(&self, peer_interval: Duration) -> Duration {
         peer_interval * self.misses
     }
+}
+
+/// One outside source of clearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceSetup {
+    /// How long the peer must have been silent before it is asked.
+    pub delay: Duration,
 }
 
 /// The gateway checks.

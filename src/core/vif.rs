@@ -8,6 +8,7 @@
 
 use super::event::Action;
 use super::gateway::{Gateway, GatewayState, badness};
+use super::protocol::isolation::pace;
 use super::protocol::record::{Record, VifRecord};
 use super::setup::{GatewaySetup, Setup};
 use super::time::Time;
@@ -112,16 +113,23 @@ impl Vifs {
         self.vifs.iter().map(|v| v.peer).collect()
     }
 
-    /// The gateways there are now; one that stays keeps its state.
-    pub fn replace_gateways(&mut self, now: Time, gateways: &[GatewayId]) {
+    /// The gateways there are now; one that stays keeps its state. True: some are new.
+    pub fn replace_gateways(&mut self, now: Time, gateways: &[GatewayId]) -> bool {
+        let mut news = false;
         for vif in &mut self.vifs {
             let old = std::mem::take(&mut vif.gateways);
             let here = gateways.iter().filter(|g| g.vif == vif.id);
             let kept = |id: &GatewayId| old.iter().find(|g| g.id == *id).cloned();
             vif.gateways = here
-                .map(|id| kept(id).unwrap_or_else(|| Gateway::new(now, *id)))
+                .map(|id| {
+                    kept(id).unwrap_or_else(|| {
+                        news = true;
+                        Gateway::new(now, *id)
+                    })
+                })
                 .collect();
         }
+        news
     }
 
     /// A gateway answered the ping sent at `stamp`.
@@ -317,9 +325,4 @@ impl Vif {
             self.replied = number;
         }
     }
-}
-
-/// How often a gateway is asked while heartbeats are missing.
-fn pace(interval: Duration) -> Duration {
-    (interval / 4).max(Duration::from_millis(5))
 }

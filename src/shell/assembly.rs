@@ -35,7 +35,7 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
         groups: (0..config.groups.len())
             .map(|g| group(config, resolved, g))
             .collect(),
-        sources: 0,
+        sources: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::clock;
 use super::history::{self, Chronicle, History};
 use super::identity;
 use super::lock::PidLock;
+use super::marks::Marks;
 use super::network::{Network, News};
 use super::notify::Notifier;
 use super::options::Options;
@@ -129,6 +130,7 @@ struct Daemon {
     finished: Rc<RefCell<VecDeque<Event>>>,
     names: Names,
     state_names: state::Names,
+    marks: Marks,
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
@@ -180,9 +182,10 @@ impl Daemon {
         let programs = Programs::new(&options.run_dir);
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
+        let marks = Marks::open(&options.run_dir);
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
-            true => node.restarted(),
+            true => node.restarted(marks.known()),
             false => node,
         };
         services.watch(!node.view().maintenance);
@@ -198,6 +201,7 @@ impl Daemon {
             finished,
             names: assembly::status_names(&config, &network.resolved),
             state_names,
+            marks,
             publisher: Publisher::new(&options.run_dir),
             supervisor: Supervisor::from_environment(),
             status,
@@ -326,9 +330,10 @@ impl Daemon {
             Action::Send(heartbeat) => self.send(&heartbeat),
             Action::Persist(record) => self.persist(record),
             Action::Look(place) => self.look(place),
-            Action::Start(place) => self.start(place),
+            Action::Start(place, _) => self.start(place),
             Action::Stop(place) => self.stop(place),
             Action::Cede(place) => self.cede(place),
+            Action::Mark(group, epoch) => self.marks.set(group, epoch),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}
             Action::Clear(source) => self.done(

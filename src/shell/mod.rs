@@ -11,6 +11,7 @@ pub mod lock;
 pub mod log;
 pub mod lookout;
 pub mod machine;
+pub mod marks;
 pub mod network;
 pub mod notify;
 pub mod options;

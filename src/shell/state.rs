@@ -8,8 +8,8 @@
 //! treated as missing.
 
 use crate::agents::trouble;
-use crate::core::record::{GroupRecord, Record, VifRecord};
-use crate::id::{GroupId, VifId};
+use crate::core::protocol::record::{FailureRecord, GroupRecord, Record, VifRecord};
+use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::sys;
 use crate::wire::heartbeat::{Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,19 @@ struct Body {
     groups: Vec<Group>,
     wishes: Vec<DiskWish>,
     interfaces: Vec<Vif>,
+    failures: Vec<Failure>,
+    peer_maintained: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    fencing: Option<usize>,
+}
+
+/// Failures of a resource that last until they are cleared.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failure {
+    group: Hex,
+    resource: Hex,
+    count: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +165,8 @@ struct Group {
     epoch: u64,
     holder: DiskSide,
     highest: u64,
+    peer_failed: bool,
+    failback_held: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -216,8 +231,21 @@ fn render(names: &Names, record: &Record) -> String {
                 epoch: g.token.epoch,
                 holder: g.token.holder.into(),
                 highest: g.highest,
+                peer_failed: g.peer_failed,
+                failback_held: g.failback_held,
             })
             .collect(),
+        failures: record
+            .failures
+            .iter()
+            .map(|f| Failure {
+                group: Hex(f.place.group.0),
+                resource: Hex(f.place.resource.0),
+                count: f.count,
+            })
+            .collect(),
+        peer_maintained: record.peer_maintained,
+        fencing: record.intent,
         wishes: record
             .wishes
             .iter()
@@ -317,8 +345,23 @@ impl Body {
                         holder: g.holder.into(),
                     },
                     highest: g.highest,
+                    peer_failed: g.peer_failed,
+                    failback_held: g.failback_held,
                 })
                 .collect(),
+            failures: self
+                .failures
+                .iter()
+                .map(|f| FailureRecord {
+                    place: Place {
+                        group: GroupId(f.group.0),
+                        resource: ResourceId(f.resource.0),
+                    },
+                    count: f.count,
+                })
+                .collect(),
+            peer_maintained: self.peer_maintained,
+            intent: self.fencing,
             wishes: self
                 .wishes
                 .iter()
@@ -523,11 +566,15 @@ mod tests {
                     id: GroupId::of("web"),
                     token: token(4, Side::First),
                     highest: 6,
+                    peer_failed: true,
+                    failback_held: false,
                 },
                 GroupRecord {
                     id: GroupId::of("gone"),
                     token: token(u64::MAX, Side::Second),
                     highest: u64::MAX,
+                    peer_failed: false,
+                    failback_held: true,
                 },
             ],
             wishes: vec![
@@ -559,6 +606,15 @@ mod tests {
                     proven: false,
                 },
             ],
+            failures: vec![FailureRecord {
+                place: Place {
+                    group: GroupId::of("web"),
+                    resource: ResourceId::of("service nginx.service"),
+                },
+                count: 3,
+            }],
+            peer_maintained: true,
+            intent: Some(1),
         }
     }
 
@@ -723,7 +779,7 @@ mod tests {
             let record = Record {
                 groups: groups
                     .into_iter()
-                    .map(|(id, epoch, first, highest)| GroupRecord { id: GroupId(id), token: Token { epoch, holder: side(first) }, highest })
+                    .map(|(id, epoch, first, highest)| GroupRecord { id: GroupId(id), token: Token { epoch, holder: side(first) }, highest, peer_failed: first, failback_held: !first })
                     .collect(),
                 wishes: wishes
                     .into_iter()
@@ -737,6 +793,7 @@ mod tests {
                     })
                     .collect(),
                 vifs: vifs.into_iter().map(|(id, mac, proven)| VifRecord { id: VifId(id), mac, proven }).collect(),
+                ..Record::default()
             };
             prop_assert_eq!(judge(render(&names(), &record).as_bytes()), Some(record));
         }

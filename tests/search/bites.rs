@@ -271,6 +271,8 @@ const BITES: &[(Defect, Property, Bounds)] = &[
     ),
     (Defect::NeverAsks, Property::TakesOver, BASE),
     (Defect::Nags, Property::MovesBounded, BASE),
+    (Defect::Tires, Property::StopsForCause, BASE),
+    (Defect::LeavesEarly, Property::GoodbyeStopped, BASE),
     (
         Defect::BlindProbe,
         Property::NeverBoth,

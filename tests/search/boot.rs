@@ -2,7 +2,7 @@
 
 use super::defect::Defect;
 use super::moves::{Disk, Rules, spend};
-use super::setup::{setup, vif};
+use super::setup::{group, setup, vif};
 use super::world::{Local, NOW, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::record::Record;
@@ -50,7 +50,10 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
     if rules.bounds.best_effort {
         node.describe_vifs(&[vif(side)]);
     }
-    Some(if again { node.restarted() } else { node })
+    let marks = world.seat(side).groups.iter().enumerate();
+    let marks = marks.filter_map(|(index, local)| Some((group(index), local.mark?)));
+    let marks: Vec<_> = marks.collect();
+    Some(if again { node.restarted(&marks) } else { node })
 }
 
 /// Above every incarnation there was, and never the peer's.

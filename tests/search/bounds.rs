@@ -71,6 +71,8 @@ pub struct Left {
     /// Writes, looks, starts and stops that do not end at once but at any time later. (The source of
     /// clearance always takes any time.)
     pub slow: u8,
+    /// Changes of mind of an adversary who wishes in the policy's place: that a group runs, moves, stops.
+    pub whims: u8,
     /// Changes of the interlink, each to any pattern of directions cut. Not in the total.
     pub cuts: u8,
     /// Things that break or heal in the clients' network. Not in the total.
@@ -128,6 +130,7 @@ impl fmt::Display for Bounds {
             (left.pauses, "pauses"),
             (left.slips, "clock slips"),
             (left.slow, "slow operations"),
+            (left.whims, "adverse wishes"),
         ];
         let counts = counts.iter().filter(|(n, _)| *n > 0);
         let counts: Vec<String> = counts.map(|(n, what)| format!("{n} {what}")).collect();

@@ -29,6 +29,8 @@ pub enum Property {
     TakesOver,
     GrantKept,
     MovesBounded,
+    StopsForCause,
+    GoodbyeStopped,
 }
 
 /// A property that does not hold, and how.
@@ -39,7 +41,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 17] = [
+    pub const ALL: [Property; 19] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -57,6 +59,8 @@ impl Property {
         Property::TakesOver,
         Property::GrantKept,
         Property::MovesBounded,
+        Property::StopsForCause,
+        Property::GoodbyeStopped,
     ];
 
     /// The design's words.
@@ -108,6 +112,10 @@ impl Property {
             Property::GrantKept => {
                 "the grant rides in every heartbeat until the peer's heartbeat shows that it holds it (§7): when faults end, no token is older than the newest there was"
             }
+            Property::StopsForCause => {
+                "nobody stops what runs without one of the causes in the table of §5 (§7): without a fault or an order nothing is stopped"
+            }
+            Property::GoodbyeStopped => "Left (said goodbye, proven stopped, tokens granted) (§7)",
             Property::MovesBounded => {
                 "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"
             }
@@ -148,17 +156,32 @@ pub fn action(
     rules: &Rules,
 ) -> Result<(), Broken> {
     match action {
+        Action::Send(heartbeat)
+            if heartbeat.goodbye
+                && (0..rules.bounds.groups.len()).any(|g| world.seat(side).keeps(g)) =>
+        {
+            rules.broken(
+                Property::GoodbyeStopped,
+                format!("{side:?} says goodbye while something runs"),
+            )
+        }
         Action::Send(heartbeat) => heartbeat
             .groups
             .iter()
             .enumerate()
             .try_for_each(|(group, report)| said(world, side, group, report, rules)),
-        Action::Start(place) => {
+        Action::Start(place, _) => {
             let group = index(place.group);
             started(world, side, before, node, event, group, rules)?;
             meddled(side, node, group, action, rules)
         }
         Action::Stop(place) | Action::Cede(place) => {
+            let (bounds, left) = (&rules.bounds, &world.left);
+            // In a lossy world every heartbeat may be lost.
+            if bounds.settled && !bounds.lossy && *left == bounds.left {
+                let how = format!("{side:?} stops although nothing happened: {action:?}");
+                rules.broken(Property::StopsForCause, how)?;
+            }
             meddled(side, node, index(place.group), action, rules)
         }
         Action::Renew { group, forever } => {
@@ -394,7 +417,7 @@ fn meddled(
         return rules.broken(Property::HandsOff, how);
     }
     let barred = view.standby[side as usize] || view.leaving || view.groups[group].stopped;
-    if barred && matches!(action, Action::Start(_)) {
+    if barred && matches!(action, Action::Start(..)) {
         let how = format!("{side:?} may not run it: {action:?}");
         return rules.broken(Property::Barred, how);
     }

@@ -54,6 +54,10 @@ pub enum Defect {
     BlindProbe,
     /// No source of clearance is ever asked.
     NeverAsks,
+    /// It stops what runs for nothing.
+    Tires,
+    /// It says goodbye while something runs.
+    LeavesEarly,
     /// The peer is heard to ask for a failover in every heartbeat.
     Nags,
 }
@@ -140,8 +144,18 @@ impl Defect {
             Defect::Meddles if node.view().maintenance && here.runs && here.doing.is_none() => {
                 actions.push(Action::Stop(first));
             }
+            Defect::Tires if here.runs && here.doing.is_none() => {
+                actions.push(Action::Stop(first));
+            }
+            Defect::LeavesEarly if here.runs => {
+                for action in actions {
+                    if let Action::Send(heartbeat) = action {
+                        heartbeat.goodbye = true;
+                    }
+                }
+            }
             Defect::Disobeys if node.view().standby[side as usize] && !here.runs => {
-                actions.push(Action::Start(first));
+                actions.push(Action::Start(first, None));
             }
             _ => {}
         }

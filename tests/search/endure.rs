@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::check::{Broken, Property, newest};
-use super::heal::{ENOUGH, Healer};
+use super::heal::{ENOUGH, Healer, free};
 use super::lan::Lan;
 use super::moves::{Rules, What, doing};
 use super::setup::{GROUPS, Kind};
@@ -127,6 +127,7 @@ fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {
     (world.left, world.cut, world.lan) = (ENOUGH, [false; 2], Lan::default());
     world.both = [0; GROUPS];
     world.seats.iter_mut().for_each(|s| s.paused = false);
+    free(&mut world);
     lasting.begin(&mut world);
     let groups = 0..rules.bounds.groups.len();
     let mut known: Vec<u64> = groups.clone().map(|g| newest(&world, g)).collect();

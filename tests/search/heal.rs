@@ -9,11 +9,12 @@ use super::explore::Sharded;
 use super::lan::Lan;
 use super::machine::power_off;
 use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
-use super::setup::{GROUPS, Kind};
+use super::setup::{GROUPS, Kind, group};
 use super::trace;
-use super::world::{SIDES, World};
+use super::world::{Mind, SIDES, World};
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side, Wish, WishSubject};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Intervals within which it must be so.
@@ -33,6 +34,7 @@ pub const ENOUGH: Left = Left {
     pauses: 0,
     slips: 0,
     slow: 0,
+    whims: 0,
     cuts: 0,
     lan: 0,
 };
@@ -46,6 +48,16 @@ pub struct Healer {
     well: [Sharded; 2],
     tried: AtomicU64,
     blocked: AtomicU64,
+}
+
+/// The policy that ships wishes again.
+pub fn free(world: &mut World) {
+    for seat in &mut world.seats {
+        let Some(mind) = &seat.mind else { continue };
+        let mut node = mind.node.clone();
+        (0..GROUPS).for_each(|g| node.dictate(group(g), None));
+        seat.mind = Some(Arc::new(Mind::new(node)));
+    }
 }
 
 impl Healer {
@@ -124,6 +136,7 @@ impl Healer {
         world.lan = Lan::default();
         world.both = [0; GROUPS];
         world.seats.iter_mut().for_each(|s| s.paused = false);
+        free(&mut world);
         if let Some(gone) = gone {
             if !self.could_take_over(&world, gone.other()) {
                 return Ok(());

@@ -31,6 +31,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
         pauses: 4,
         slips: 2,
         slow: 8,
+        whims: 0,
         cuts: 8,
         lan: 8,
     };

@@ -20,7 +20,7 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
             seat.fresh = true;
         }
         Action::Look(place) => begin_work(world, side, *place, Doing::Look, rules),
-        Action::Start(place) => {
+        Action::Start(place, _) => {
             begin_work(world, side, *place, Doing::Start, rules);
             world.seat_mut(side).groups[index(place.group)].by_right = true;
         }
@@ -33,6 +33,7 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
                 it.left = ENDLESS;
             }
         }
+        Action::Mark(group, epoch) => world.seat_mut(side).groups[index(*group)].mark = *epoch,
         Action::Clear(_) => {
             world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
         }
@@ -55,8 +56,8 @@ pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
             news.peer = true;
             news.claims[group] |= has;
         }
-        Action::Start(place) if indices(*place).1 > 0 => {}
-        Action::Start(Place { group, .. }) | Action::Announce(group)
+        Action::Start(place, _) if indices(*place).1 > 0 => {}
+        Action::Start(Place { group, .. }, _) | Action::Announce(group)
             if joined && leased(index(*group), rules) && world.seat(other).mind.is_some() =>
         {
             world.seat_mut(other).news.claims[index(*group)] = true;
@@ -81,6 +82,7 @@ pub fn power_off(world: &mut World, side: Side, reached: bool) {
     seat.powered = false;
     seat.resources_mut()
         .for_each(|it| *it = Resource::default());
+    seat.groups.iter_mut().for_each(|g| g.mark = None);
 }
 
 /// The daemon is no more.

@@ -8,6 +8,7 @@ use super::setup::early;
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
 use ha_appliance::core::event::Action;
+use ha_appliance::core::policy::Dictate;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::Side;
 
@@ -90,6 +91,8 @@ pub enum What {
     Refused(Side),
     /// An operator's order.
     Order(Side, Order),
+    /// An adversary wishes that for a group, in the policy's place.
+    Whim(Side, u8, Dictate),
     /// The machine or the daemon dies between two steps.
     Crash(Side, Crash),
 }
@@ -361,6 +364,12 @@ fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
     if affordable(left, |l| l.pauses) {
         all.push(What::Pause(side));
     }
+    if affordable(left, |l| l.whims) && world.waiting(from) == 0 {
+        for group in 0..rules.bounds.groups.len() as u8 {
+            let wishes = [Dictate::Run, Dictate::Move, Dictate::Stop];
+            all.extend(wishes.map(|wish| What::Whim(side, group, wish)));
+        }
+    }
     if affordable(left, |l| l.commands) {
         orders(all, world, side, rules);
     }
@@ -434,10 +443,11 @@ pub fn effect(action: &Action) -> bool {
         Action::Send(_)
             | Action::Persist(_)
             | Action::Look(_)
-            | Action::Start(_)
+            | Action::Start(..)
             | Action::Stop(_)
             | Action::Cede(_)
             | Action::Renew { .. }
+            | Action::Mark(..)
             | Action::Clear(_)
             | Action::Exit
     )

@@ -20,6 +20,7 @@ pub const NONE: Left = Left {
     pauses: 0,
     slips: 0,
     slow: 0,
+    whims: 0,
     cuts: 0,
     lan: 0,
 };
@@ -201,6 +202,29 @@ const SHORT: &[Bounds] = &[
             ..NONE
         },
         ..BASE
+    },
+    Bounds {
+        name: "a policy that wishes anything",
+        left: Left {
+            total: 3,
+            whims: 2,
+            crashes: 1,
+            failures: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "an address, a policy that wishes anything",
+        left: Left {
+            total: 3,
+            whims: 2,
+            crashes: 1,
+            failures: 1,
+            ..NONE
+        },
+        ..VIP
     },
     Bounds {
         name: "two groups, cold",

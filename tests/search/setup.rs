@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use ha_appliance::core::setup::{
-    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup, SourceSetup,
 };
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{GatewayReport, Side, VifReport};
@@ -98,6 +98,9 @@ pub fn preferred(group: usize) -> Side {
 pub fn setup(me: Side, bounds: &Bounds) -> Setup {
     let interval = bounds.interval();
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
+    let source = Some(SourceSetup {
+        delay: Duration::ZERO,
+    });
     let vifs: Vec<VifId> = bounds.best_effort.then_some(LAN).into_iter().collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
         let mut resources = kind.resources();
@@ -132,7 +135,7 @@ pub fn setup(me: Side, bounds: &Bounds) -> Setup {
         },
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
         vifs,
-        sources: !bounds.best_effort as usize,
+        sources: source.filter(|_| !bounds.best_effort).into_iter().collect(),
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Step {
 /// Lets it happen; None: it cannot.
 pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
     let mut world = world.clone();
-    let mut boot = None;
+    let (mut boot, mut whim) = (None, None);
     let (side, events) = match what {
         What::Advance
         | What::Slip(_)
@@ -112,6 +112,11 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             world.seat_mut(side).asking = false;
             (side, vec![finished(Op::Source(0), failed())])
         }
+        What::Whim(side, group, wish) => {
+            spend(&mut world.left, |l| &mut l.whims)?;
+            whim = Some((group_id(group.into()), wish));
+            (side, vec![Event::Tick])
+        }
         What::Order(side, order) => {
             spend(&mut world.left, |l| &mut l.commands)?;
             let command = match order {
@@ -133,6 +138,9 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         Some(node) => node,
         None => world.seat(side).mind.as_ref()?.node.clone(),
     };
+    if let Some((group, wish)) = whim {
+        node.dictate(group, Some(wish));
+    }
     let mut actions = vec![];
     for event in &events {
         let mut event = event.clone();

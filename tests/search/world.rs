@@ -77,6 +77,8 @@ pub struct Local {
     pub role: Role,
     /// What runs was started by agreement or clearance in this incarnation.
     pub by_right: bool,
+    /// What the run directory says: a daemon of this boot started it with that epoch.
+    pub mark: Option<u64>,
 }
 
 /// One resource on one machine.
@@ -260,6 +262,7 @@ impl Local {
             token: first_token(Some(preferred(group))),
             role: Role::Stopped,
             by_right: false,
+            mark: None,
         }
     }
 }

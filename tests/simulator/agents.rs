@@ -72,7 +72,7 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             };
             finish(world, m, place, Outcome::Found(presence));
         }
-        Action::Start(place) => operate(world, m, place, true),
+        Action::Start(place, _) => operate(world, m, place, true),
         Action::Stop(place) => operate(world, m, place, false),
         Action::Cancel(op) => {
             // A job that hangs is killed; whether it had taken effect is anybody's guess.
@@ -120,6 +120,11 @@ pub fn act(world: &mut World, m: usize, action: Action) {
                 false => Outcome::Done,
             };
             finish(world, m, place, outcome);
+        }
+        Action::Mark(group, epoch) => {
+            let marks = &mut world.machines[m].marks;
+            marks.retain(|(id, _)| *id != group);
+            marks.extend(epoch.map(|epoch| (group, epoch)));
         }
         Action::Clear(source) => clear(world, m, Op::Source(source)),
         Action::Renew { group, forever } => {

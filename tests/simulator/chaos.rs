@@ -361,7 +361,7 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
             world.later(span, Item::Mend(Mend::Agents(m)));
         }
         SourceFails | SourceSlow | SourceLies => {
-            if world.machines[m].setup.sources == 0 {
+            if world.machines[m].setup.sources.is_empty() {
                 return false;
             }
             match fault {

@@ -37,6 +37,8 @@ pub struct Machine {
     /// The services' starts and stops under way; they go on when the daemon dies.
     pub jobs: Vec<Job>,
     pub disk: Disk,
+    /// What the run directory says of what was started in this boot.
+    pub marks: Vec<(GroupId, u64)>,
     pub paused: Option<Pause>,
     /// What the daemon has yet to read.
     pub inbox: Vec<Event>,
@@ -185,6 +187,7 @@ impl Machine {
             node: None,
             life: 0,
             disk: Disk::default(),
+            marks: Vec::new(),
             paused: None,
             inbox: Vec::new(),
             pending: VecDeque::new(),

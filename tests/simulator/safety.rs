@@ -213,7 +213,7 @@ impl Safety {
                 }
                 (group, reason.clone())
             }
-            Action::Start(place) if !self.starting[machine.group(place.group)][m] => {
+            Action::Start(place, _) if !self.starting[machine.group(place.group)][m] => {
                 let group = machine.group(place.group);
                 let (Some(node), Some(place)) = (&machine.node, machine.place(group)) else {
                     return;

@@ -2,7 +2,9 @@
 
 use super::net::{Medium, Topology};
 use super::rng::Rng;
-use ha_appliance::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
+use ha_appliance::core::setup::{
+    Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
+};
 use ha_appliance::id::{GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
 use std::time::Duration;
@@ -43,7 +45,7 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
         },
         vifs: vec![VifId(0)],
         groups: groups.clone(),
-        sources,
+        sources: outside(sources),
     };
     [setup(Side::First), setup(Side::Second)]
 }
@@ -90,7 +92,7 @@ pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
         setup.vifs = (0..lans.len() as u64).map(VifId).collect();
         setup.gateway.require_all = require_all;
         setup.wait_for_peer = wait_for_peer;
-        setup.sources = setup.sources.min(1) * sources;
+        setup.sources = outside(setup.sources.len().min(1) * sources);
         for (index, group) in setup.groups.iter_mut().enumerate() {
             group.vifs = on[index].iter().map(|&vif| VifId(vif as u64)).collect();
             group.failback = failbacks[index];
@@ -164,6 +166,14 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
         resources,
         vifs: vec![VifId(0)],
     }
+}
+
+/// So many outside sources of clearance, asked at once.
+fn outside(count: usize) -> Vec<SourceSetup> {
+    let source = SourceSetup {
+        delay: Duration::ZERO,
+    };
+    vec![source; count]
 }
 
 fn vip() -> ResourceSetup {

@@ -31,7 +31,11 @@ impl Story {
 
 fn told(action: &Action) -> Option<String> {
     Some(match action {
-        Action::Send(_) | Action::Look(_) | Action::Ping { .. } | Action::Probe(_) => {
+        Action::Send(_)
+        | Action::Look(_)
+        | Action::Ping { .. }
+        | Action::Probe(_)
+        | Action::Mark(..) => {
             return None;
         }
         Action::Renew { forever: false, .. } | Action::Announce(_) => return None,
@@ -40,7 +44,7 @@ fn told(action: &Action) -> Option<String> {
             let tokens: Vec<_> = record.groups.iter().map(|g| g.token.to_string()).collect();
             format!("persist {}", tokens.join(", "))
         }
-        Action::Start(place) => format!("start {place:?}"),
+        Action::Start(place, _) => format!("start {place:?}"),
         Action::Stop(place) => format!("stop {place:?}"),
         Action::Cede(place) => format!("cede {place:?}"),
         Action::Cancel(op) => format!("cancel {op:?}"),

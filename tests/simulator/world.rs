@@ -285,7 +285,7 @@ impl World {
             "sim",
         );
         if !boots {
-            node = node.restarted();
+            node = node.restarted(&machine.marks);
         }
         let vifs = 0..self.topology.lans.len();
         let reports = vifs.map(|vif| VifReport {
@@ -341,6 +341,7 @@ impl World {
         let machine = &mut self.machines[m];
         machine.powered = false;
         machine.paused = None;
+        machine.marks.clear();
         machine
             .kernel
             .iter_mut()
@@ -752,7 +753,11 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         | Event::Appeared { .. }
         | Event::Reinstalled { .. } => 0,
         Event::Setup(_) => 0,
-        Event::LinkUp | Event::Gateways(_) | Event::Carrier { .. } => 1,
+        Event::LinkUp
+        | Event::Gateways(_)
+        | Event::Carrier { .. }
+        | Event::Ready { .. }
+        | Event::Lease { .. } => 1,
         Event::Finished { .. } => 2,
         Event::Heartbeat { .. } => 3,
         Event::Claim { .. } => 4,
@@ -802,7 +807,7 @@ fn hands_over(action: &Action) -> bool {
 fn weighty(action: &Action) -> bool {
     matches!(
         action,
-        Action::Start(_)
+        Action::Start(..)
             | Action::Stop(_)
             | Action::Renew { .. }
             | Action::Persist(_)

@@ -3,10 +3,10 @@
 #![allow(dead_code)] // each test binary uses its part
 
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
+use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Unready};
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{
-    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup, SourceSetup,
 };
 use ha_appliance::core::time::Time;
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
@@ -64,7 +64,7 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
                 vifs: vec![LAN],
             })
             .collect(),
-        sources: 0,
+        sources: Vec::new(),
     }
 }
 
@@ -80,6 +80,14 @@ pub fn vip() -> ResourceSetup {
         window: Duration::ZERO,
         fail_expiry: Some(Duration::from_secs(3600)),
     }
+}
+
+/// So many outside sources of clearance, asked at once.
+pub fn sources(count: usize) -> Vec<SourceSetup> {
+    let source = SourceSetup {
+        delay: Duration::ZERO,
+    };
+    vec![source; count]
 }
 
 /// A service as the defaults of ha.toml make it.
@@ -98,6 +106,8 @@ pub struct Machine {
     pub setup: Setup,
     pub node: Option<Node>,
     pub disk: Record,
+    /// What the run directory says of what was started in this boot.
+    pub marks: Vec<(GroupId, u64)>,
     pub disk_works: bool,
     /// Per group and resource: until when it runs.
     pub running: Vec<Vec<Option<Time>>>,
@@ -169,6 +179,7 @@ impl World {
             setup,
             node: None,
             disk: Record::default(),
+            marks: Vec::new(),
             disk_works: true,
             gateway: true,
             carrier: true,
@@ -210,7 +221,7 @@ impl World {
             "test",
         );
         if machine.up {
-            node = node.restarted();
+            node = node.restarted(&machine.marks);
         }
         machine.up = true;
         node.describe_vifs(&[VifReport {
@@ -244,6 +255,7 @@ impl World {
         self.kill(side);
         let machine = &mut self.machines[index(side)];
         machine.up = false;
+        machine.marks.clear();
         machine.jobs.clear();
         machine.running.iter_mut().flatten().for_each(|r| *r = None);
     }
@@ -265,6 +277,29 @@ impl World {
             true => self.machines[index(side)].queue.push_back(event),
             false => self.step(side, event),
         }
+    }
+
+    /// A resource says that it cannot run here, or that it can.
+    pub fn ready(&mut self, side: Side, resource: usize, lacks: Option<String>) {
+        let place = self.machines[index(side)].place(0, resource);
+        let unready = lacks.map(|why| Unready {
+            why,
+            entirely: true,
+        });
+        self.step(side, Event::Ready { place, unready });
+    }
+
+    /// The gateway is in the routing table, or is not.
+    pub fn set_gateways(&mut self, side: Side, known: bool) {
+        let gateways = known.then_some(GATEWAY).into_iter().collect();
+        self.step(side, Event::Gateways(gateways));
+    }
+
+    /// A third party promises that nobody else runs the first group for so long.
+    pub fn lease(&mut self, side: Side, span: Duration) {
+        let group = self.machines[index(side)].setup.groups[0].id;
+        let until = self.now + span;
+        self.step(side, Event::Lease { group, until });
     }
 
     /// Somebody else stops a service, and does not start it again in time.
@@ -456,7 +491,7 @@ impl World {
                     outcome: Outcome::Found(presence),
                 })
             }
-            Action::Start(place) if machine.takes_time(*place, true) => {
+            Action::Start(place, _) if machine.takes_time(*place, true) => {
                 machine.begin(now, *place, true);
                 None
             }
@@ -464,7 +499,7 @@ impl World {
                 machine.begin(now, *place, false);
                 None
             }
-            Action::Start(place) => {
+            Action::Start(place, _) => {
                 if machine.start_works {
                     let (group, resource) = machine.find(*place);
                     machine.ceded.retain(|ceded| *ceded != group);
@@ -564,6 +599,11 @@ impl World {
                 machine.jobs.retain(|job| job.op != Some(*op));
                 let outcome = Outcome::Failed("cancelled".into());
                 self.send(side, 100, Event::Finished { op: *op, outcome });
+                None
+            }
+            Action::Mark(group, epoch) => {
+                machine.marks.retain(|(id, _)| id != group);
+                machine.marks.extend(epoch.map(|epoch| (*group, epoch)));
                 None
             }
             Action::Announce(_) => None,

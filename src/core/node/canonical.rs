@@ -16,7 +16,7 @@ impl Node {
         f(Mark::Sent, &mut sent);
         (self.incarnation, self.sequence) = (sent.incarnation, sent.sequence);
         self.peer.marks(own, f);
-        self.groups.iter_mut().for_each(|g| g.marks(own, f));
+        self.groups.iter_mut().for_each(|g| g.group.marks(own, f));
         if let Some(said) = &mut self.said {
             let mut echo = Echo {
                 sequence: 0,
@@ -48,7 +48,8 @@ impl Node {
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
-            group.forget(setup, self.setup.sources);
+            group.group.forget(self.setup.best_effort());
+            group.plan.forget(setup);
         }
         self.groups = groups;
         if let Some(said) = &mut self.said {
@@ -61,6 +62,6 @@ impl Node {
     pub fn leave_out(&mut self, now: Time) {
         self.memory.forget(now);
         self.sources.leave_out(now);
-        self.groups.iter_mut().for_each(|g| g.leave_out(now));
+        self.groups.iter_mut().for_each(|g| g.plan.leave_out(now));
     }
 }

@@ -19,15 +19,15 @@ impl Node {
             return;
         }
         let waited = self.now.since(since);
-        let mut groups = self.groups.iter().enumerate();
-        let at_rest = groups.all(|(index, group)| group.at_rest(&self.context(index)));
+        let mut groups = self.groups.iter();
+        let at_rest = groups.all(|it| it.group.at_rest());
         let known = self.groups.iter().all(|group| {
             let theirs = self.peer.group(group.id()).map(|r| r.token);
             theirs == Some(group.token())
         });
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
         if at_rest && peer_knows {
-            if self.groups.iter().all(Group::proven_stopped) {
+            if self.groups.iter().all(|g| g.group.proven_stopped()) {
                 for _ in 0..GOODBYES {
                     let goodbye = self.heartbeat(true);
                     self.send(goodbye, out);

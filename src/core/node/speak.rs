@@ -9,7 +9,7 @@ impl Node {
         let decided = self
             .groups
             .iter()
-            .any(|g| g.wants_agreement(heartbeat.sequence));
+            .any(|g| g.group.decided() == Some(heartbeat.sequence));
         let changed = decided
             || self
                 .said
@@ -28,7 +28,10 @@ impl Node {
     pub(super) fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
         self.sequence = heartbeat.sequence;
         let setup = self.setup.clone();
-        let decision = self.groups.iter().any(|g| g.wants_agreement(self.sequence));
+        let decision = self
+            .groups
+            .iter()
+            .any(|g| g.group.decided() == Some(self.sequence));
         self.peer.sent(self.now, self.sequence, decision, &setup);
         if self.now >= self.next_send {
             // A fixed rhythm that what is said between leaves alone, unless it was lost.
@@ -54,10 +57,15 @@ impl Node {
             challenges,
             interval: self.setup.interval,
             solicit: self.peer.state() == PeerState::Unknown
-                || self.groups.iter().any(Group::undecided),
+                || self.groups.iter().any(|g| g.group.decided().is_some())
+                || (self.doubts() && self.doubt.woke().is_some()),
             goodbye,
             groups: groups
-                .map(|g| self.groups[g].heartbeat(&self.context(g)))
+                .map(|g| {
+                    let (it, cx) = (&self.groups[g], self.context(g));
+                    let readiness = it.plan.readiness(&cx, &it.group);
+                    it.group.heartbeat(&cx, readiness, it.plan.fail_count())
+                })
                 .collect(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vifs.report(),

@@ -1,8 +1,7 @@
 //! The operator's commands: checked at once, answered when they took effect.
 
 use super::super::event::{Action, Change, Command, Report};
-use super::super::group::Group;
-use super::super::node::Node;
+use super::super::node::{Managed, Node};
 use super::super::protocol::peer::PeerState;
 use super::super::reason::Reason;
 use super::super::time::Time;
@@ -197,9 +196,9 @@ impl Node {
                 Some((accepted, text)) => {
                     let waiting = self.commands.waiting.remove(index);
                     if let (What::Move(groups), false) = (&waiting.what, accepted) {
-                        let moved = |g: &&mut Group| groups.contains(&g.id());
+                        let moved = |g: &&mut Managed| groups.contains(&g.id());
                         let groups = self.groups.iter_mut().filter(moved);
-                        groups.for_each(Group::abandon_move);
+                        groups.for_each(|g| g.plan.abandon_move());
                     }
                     self.answer(waiting.asker, accepted, text, out);
                 }
@@ -221,9 +220,9 @@ impl Node {
 
     fn failover(&mut self, asker: Asker, group: Option<GroupId>, out: &mut Vec<Action>) {
         let me = self.setup.me;
-        let wanted = |g: &&Group| group.is_none_or(|wanted| wanted == g.id());
+        let wanted = |g: &&Managed| group.is_none_or(|wanted| wanted == g.id());
         let held = (self.groups.iter().filter(wanted)).filter(|g| g.token().holder == me);
-        let mine: Vec<GroupId> = held.map(Group::id).collect();
+        let mine: Vec<GroupId> = held.map(Managed::id).collect();
         if mine.is_empty() {
             match (asker, group) {
                 (Asker::Local(number), _) if self.peer.state() == PeerState::Alive => {
@@ -249,7 +248,7 @@ impl Node {
         }
         asked
             .iter()
-            .for_each(|&g| self.groups[g].move_by_operator());
+            .for_each(|&g| self.groups[g].plan.move_by_operator());
         self.await_effect(asker, What::Move(mine));
     }
 
@@ -361,12 +360,13 @@ impl Node {
             What::Move(groups) => {
                 let me = self.setup.me;
                 let moved = self.groups.iter().filter(|g| groups.contains(&g.id()));
-                let active = |group: &Group| {
+                let active = |group: &Managed| {
                     let report = self.peer.group(group.id());
                     group.token().holder != me && report.is_some_and(|r| r.role == Role::Active)
                 };
-                let stuck = |group: &Group| {
-                    group.token().holder == me && (!group.moving() || group.role() == Role::Failed)
+                let stuck = |group: &Managed| {
+                    group.token().holder == me
+                        && (!group.plan.moving() || group.role() == Role::Failed)
                 };
                 if moved.clone().count() < groups.len() {
                     Some((false, "given up: the group is in ha.toml no more".into()))
@@ -406,12 +406,12 @@ impl Node {
     fn took_effect(&self, subject: WishSubject) -> bool {
         let on = self.wishes.is_on(subject);
         let heard = self.peer.state() == PeerState::Alive;
-        let roles = |group: &Group| {
+        let roles = |group: &Managed| {
             let report = self.peer.group(group.id()).filter(|_| heard);
             (group.role(), report.map_or(Role::Stopped, |r| r.role))
         };
         let moving = |role| matches!(role, Role::Starting | Role::Stopping);
-        let placed = |group: &Group| {
+        let placed = |group: &Managed| {
             let (here, there) = roles(group);
             let stopped = self.wishes.is_on(WishSubject::Stopped(group.id()));
             let down = here == Role::Stopped && there == Role::Stopped;

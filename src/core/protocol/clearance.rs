@@ -1,17 +1,18 @@
-//! Clearance: the proof that lets a node run a group whose other owner fell silent.
+//! Clearance: the proof that lets a node take a group whose other owner fell silent.
 //!
-//! A peer that said goodbye or was verified off is clearance by itself. Otherwise the outside
-//! sources (fencing, a witness) are asked in order ([`Sources`]). Where there are none, it is best
-//! effort ([`best_effort`]): this node reaches a gateway on every VIP interface, and the peer answers
-//! for none of the VIPs, by a probe that is known to work. That is UNPROTECTED: a peer that neither
-//! talks nor answers ARP may still run.
+//! A peer that said goodbye or was verified off is clearance by itself. So is a third party's lease.
+//! Otherwise the outside sources are asked, level by level ([`Sources`]). Where there are none, it is best
+//! effort ([`best_effort`](super::evidence)). What was asked of a source stands on disk before it is asked:
+//! a daemon that starts again knows that its peer may be dying.
 
+use super::super::context::Context;
 use super::super::event::{Action, Op};
-use super::super::group::Context;
 use super::super::reason::Reason;
+use super::super::setup::SourceSetup;
 use super::super::time::Time;
+use super::evidence::{self, Probes};
 use super::peer::PeerState;
-use crate::id::GroupId;
+use super::right::{Right, Word};
 use std::time::Duration;
 
 /// What there is to say about taking a group.
@@ -22,160 +23,55 @@ pub enum Verdict {
     /// Not yet, and why; the peer must not agree meanwhile.
     Waiting(Reason),
     /// Take it.
-    Given(Reason),
+    Given(Right),
 }
 
 /// Whether the silent peer's group may be taken.
-pub fn verdict(cx: &Context, probes: &Probes) -> Verdict {
-    match cx.peer.state() {
+pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Verdict {
+    let state = cx.peer.state();
+    match state {
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         // Unread it may have come back, and taken over from a node that was paused.
         PeerState::Left | PeerState::Fenced if !cx.tick => {
             Verdict::Waiting(cx.peer.why().0.clone())
         }
-        PeerState::Left | PeerState::Fenced => Verdict::Given(cx.peer.why().0.clone()),
+        PeerState::Left => match cx.report() {
+            Some(report) if report.proven_stopped => Verdict::Given(Right::Left),
+            Some(_) => Verdict::Waiting(Reason::PeerNotStopped),
+            None => Verdict::Waiting(Reason::PeerLacksGroup),
+        },
+        PeerState::Fenced => Verdict::Given(Right::Fenced {
+            by: match cx.peer.why().0 {
+                Reason::Confirmed => Word::Operator,
+                _ => Word::Source(cx.sources.gave),
+            },
+        }),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)
         }
-        PeerState::Unknown | PeerState::Silent if cx.node.sources > 0 => {
-            Verdict::Waiting(cx.sources.waiting())
-        }
-        PeerState::Unknown | PeerState::Silent => best_effort(cx, probes),
+        PeerState::Unknown | PeerState::Silent => match lease {
+            Some(until) if cx.tick && cx.now < until => Verdict::Given(Right::Lease { until }),
+            _ if !cx.node.sources.is_empty() => Verdict::Waiting(cx.sources.waiting()),
+            _ => evidence::best_effort(cx, probes),
+        },
     }
 }
 
-/// The evidence there is without fencing and without a witness.
-fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
-    if cx.setup.holds_data() {
-        return Verdict::Waiting(Reason::BestEffortHoldsData);
-    }
-    if cx.setup.vifs.is_empty() {
-        return Verdict::Waiting(Reason::BestEffortWithoutVip);
-    }
-    // By the very rule that would stop it again at once: with two rules that disagree for a moment,
-    // one step would start and stop the group for ever.
-    if let (true, Some(&vif)) = (cx.isolated(), cx.setup.vifs.first()) {
-        return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
-    }
-    for &vif in &cx.setup.vifs {
-        if !cx.vifs.has_gateway(vif) {
-            return Verdict::Waiting(Reason::NoGatewayKnown(vif));
-        }
-        if !cx.vifs.find(vif).is_some_and(|v| v.peer.proven) {
-            return Verdict::Waiting(Reason::ProbeUnproven(vif));
-        }
-        let since = cx
-            .silence_began()
-            .max(cx.now - cx.node.detection_time(cx.node.interval));
-        if cx.vifs.last_answer(vif).is_none_or(|at| at <= since) {
-            return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
-        }
-    }
-    // Once the peer answered during its silence, its address and not its heartbeat is the sign of
-    // life, and gets as many chances.
-    let seen = probes.answered_at.is_some_and(|at| at > cx.silence_began());
-    let enough = if seen {
-        cx.node.misses
-    } else {
-        cx.node.misses - 1
-    };
-    let unanswered = probes.unanswered(cx.now, cx.node.interval, cx.on_link());
-    if unanswered < enough && seen {
-        return Verdict::Waiting(Reason::VipAnswered);
-    }
-    if unanswered < enough {
-        return Verdict::Waiting(Reason::Probing(unanswered, enough));
-    }
-    Verdict::Given(Reason::BestEffort)
-}
-
-/// The probes of a group's VIPs during one silence of the peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Probes {
-    /// Unanswered since the last answer, but for the last one.
-    unanswered: u32,
-    last_sent: Option<Time>,
-    /// The last one is not answered.
-    pending: bool,
-    answered_at: Option<Time>,
-}
-
-impl Probes {
-    /// Sends the next probe if it is due. `on_link`: when the latest ping was sent that was answered, on the
-    /// interface where that is longest ago. A probe counts once a gateway answered after it; without that it
-    /// may have gone nowhere.
-    pub fn tick(
-        &mut self,
-        now: Time,
-        interval: Duration,
-        on_link: Option<Time>,
-        group: GroupId,
-        out: &mut Vec<Action>,
-    ) {
-        if self.last_sent.is_some_and(|at| now < at + interval) {
-            return;
-        }
-        self.unanswered = self.unanswered(now, interval, on_link).min(100);
-        // What came before a pause proves nothing, the peer may have taken over since; nor does what came
-        // before this node was cut off.
-        let paused = self
-            .last_sent
-            .is_some_and(|at| now.since(at) > 3 * interval);
-        if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
-            self.unanswered = 0;
-        }
-        (self.last_sent, self.pending) = (Some(now), true);
-        out.push(Action::Probe(group));
-    }
-
-    /// The peer answered for a VIP: whatever was unanswered before proves nothing.
-    pub fn answered(&mut self, now: Time) {
-        (self.unanswered, self.pending) = (0, false);
-        self.answered_at = Some(now);
-    }
-
-    /// The peer is heard again.
-    pub fn end(&mut self) {
-        *self = Probes::default();
-    }
-
-    /// When the next probe is due, or the last may be judged.
-    pub fn deadlines(&self, interval: Duration) -> impl Iterator<Item = Time> {
-        let last = self.last_sent;
-        last.into_iter()
-            .flat_map(move |at| [at + interval / 4, at + interval])
-    }
-
-    /// Calls `f` with every point in time stored here.
-    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        self.last_sent.iter_mut().for_each(&mut *f);
-        self.answered_at.iter_mut().for_each(f);
-    }
-
-    /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer).
-    pub fn forget_surplus(&mut self) {
-        self.unanswered = self.unanswered.min(10);
-    }
-
-    /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
-    /// 2.5 ms, to be answered in.
-    fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
-        let counts = |at| now >= at + interval / 4 && on_link.is_some_and(|answer| answer >= at);
-        self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
-    }
-}
-
-/// The outside sources of clearance: asked one after the other, all again after a pause, until one
+/// The outside sources of clearance, in levels: asked one after the other, all again after a pause, until one
 /// makes sure that the peer is off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sources {
-    /// Since when a source is being asked.
+    /// Which one is to be asked, or is being asked: known to the disk before.
+    intent: Option<usize>,
+    /// Since when it is being asked.
     asking: Option<Time>,
     cancelled: bool,
     next: usize,
     refused: Option<String>,
     retry_at: Option<Time>,
+    /// Which one gave clearance last.
+    gave: usize,
 }
 
 /// The pause after every source refused.
@@ -185,38 +81,75 @@ const RETRY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Sources {
-    /// A source is being asked: the peer may be dying, so nothing is agreed with it.
-    pub fn in_flight(&self) -> bool {
-        self.asking.is_some()
+    /// After a restart: what the disk says was being asked. Nobody knows how that ended.
+    pub fn remembered(intent: Option<usize>) -> Sources {
+        Sources {
+            intent,
+            ..Sources::default()
+        }
     }
 
-    /// A group needs clearance: asks the next source, if its time has come.
-    pub fn ask(&mut self, now: Time, count: usize, out: &mut Vec<Action>) {
-        if count == 0 || self.asking.is_some() || self.retry_at.is_some_and(|at| now < at) {
+    /// A source is being asked, or may have been by a daemon before this one: the peer may be dying, so
+    /// nothing is agreed with it.
+    pub fn in_flight(&self) -> bool {
+        self.asking.is_some() || self.intent.is_some()
+    }
+
+    /// What belongs on disk.
+    pub fn intent(&self) -> Option<usize> {
+        self.intent
+    }
+
+    /// A group needs clearance, the peer having been silent for so long: asks the next source, once its time
+    /// has come and the disk knows.
+    pub fn ask(
+        &mut self,
+        now: Time,
+        sources: &[SourceSetup],
+        silent: Duration,
+        saved: Option<usize>,
+        out: &mut Vec<Action>,
+    ) {
+        let waits = self.retry_at.is_some_and(|at| now < at);
+        if sources.is_empty() || self.asking.is_some() || waits {
             return;
         }
-        let source = self.next % count;
+        let source = self.next % sources.len();
+        if silent < sources[source].delay {
+            return;
+        }
+        self.intent = Some(source);
+        if saved != self.intent {
+            return;
+        }
         self.asking = Some(now);
         self.cancelled = false;
         self.retry_at = None;
         out.push(Action::Clear(source));
     }
 
+    /// The peer is heard both ways, or nobody needs clearance any more: what was not asked yet is not asked.
+    pub fn withdraw(&mut self) {
+        if self.asking.is_none() {
+            self.intent = None;
+        }
+    }
+
     /// Tells a source that takes too long to end.
-    pub fn tick(&mut self, now: Time, count: usize, out: &mut Vec<Action>) {
-        if let Some(since) = self.asking
+    pub fn tick(&mut self, now: Time, out: &mut Vec<Action>) {
+        if let (Some(since), Some(source)) = (self.asking, self.intent)
             && now.since(since) >= PATIENCE
             && !self.cancelled
-            && count > 0
         {
             self.cancelled = true;
-            out.push(Action::Cancel(Op::Source(self.next % count)));
+            out.push(Action::Cancel(Op::Source(source)));
         }
     }
 
     /// A source answered: None is clearance, otherwise why not.
     pub fn answered(&mut self, now: Time, count: usize, refusal: Option<String>) {
         self.asking = None;
+        self.gave = self.intent.take().unwrap_or(0);
         self.next = if refusal.is_none() { 0 } else { self.next + 1 };
         if self.next >= count {
             self.next = 0;

@@ -1,7 +1,19 @@
 //! Who may run a group, and what proves it: what the exhaustive search proves.
 
+mod canonical;
 pub mod clearance;
+pub mod events;
+pub mod evidence;
+pub mod group;
+pub mod isolation;
+mod judge;
+mod lifetime;
 pub(super) mod memory;
 pub mod peer;
 pub mod record;
+pub mod resource;
+pub mod right;
+mod sequence;
+mod tell;
 pub(super) mod token;
+mod transition;

@@ -353,6 +353,11 @@ impl Peer {
         }
     }
 
+    /// The newest own sequence that the peer's latest heartbeat was made after.
+    pub fn proof(&self) -> u64 {
+        self.proof.map_or(0, |proof| proof.sequence)
+    }
+
     /// Whether the latest heartbeat was made after this node sent `decided`, and recently.
     pub fn proves(&self, now: Time, decided: u64, setup: &Setup) -> bool {
         let fresh = self.fresh(setup);

@@ -1,6 +1,6 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
-use crate::id::{GroupId, VifId};
+use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
 
 /// The durable state of a node, written as a whole.
@@ -12,6 +12,21 @@ pub struct Record {
     pub wishes: Vec<Wish>,
     /// Per VIP interface: what a probe of the peer is judged by.
     pub vifs: Vec<VifRecord>,
+    /// Failures that last until an operator clears them.
+    pub failures: Vec<FailureRecord>,
+    /// The peer was in maintenance when it was last heard: it keeps what it runs, whatever its silence means.
+    pub peer_maintained: bool,
+    /// The outside source that is, or was, asked to switch the peer off.
+    pub intent: Option<usize>,
+}
+
+/// Failures of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FailureRecord {
+    /// Which.
+    pub place: Place,
+    /// How many.
+    pub count: u16,
 }
 
 /// What a node must not forget of one group.
@@ -23,6 +38,10 @@ pub struct GroupRecord {
     pub token: Token,
     /// The highest epoch seen or minted, so that none is minted twice.
     pub highest: u64,
+    /// A stop of it failed on the peer, as far as its last word.
+    pub peer_failed: bool,
+    /// An operator moved it off its preferred node.
+    pub failback_held: bool,
 }
 
 /// What a node remembers of the peer on one VIP interface.

@@ -103,6 +103,8 @@ impl Names {
             | Reason::StartedByHand(i)
             | Reason::FoundDown(i)
             | Reason::Reinstalled(i)
+            | Reason::ReadyAgain(i)
+            | Reason::Unready(i, _)
             | Reason::Recovered(i, _) => {
                 format!("{} {reason}", resource(i))
             }
@@ -129,6 +131,16 @@ impl Names {
             Fact::Missing(resource) => {
                 let name = self.resource(group, resource);
                 format!("{name} is not installed here; `ha-appliance clear` once it is")
+            }
+            Fact::Unready(resource) | Fact::Partly(resource) => {
+                let part = match fact {
+                    Fact::Partly(_) => "a part of ",
+                    _ => "",
+                };
+                format!(
+                    "{part}{} cannot run here now",
+                    self.resource(group, resource)
+                )
             }
             Fact::Down(resource) => {
                 let name = self.resource(group, resource);

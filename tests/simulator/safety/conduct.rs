@@ -19,7 +19,7 @@ impl Safety {
     ) -> Option<String> {
         match action {
             Action::Send(heartbeat) => self.advertises(m, machine, heartbeat),
-            Action::Start(place) => may_start(machine, *place),
+            Action::Start(place, _) => may_start(machine, *place),
             Action::Stop(_) | Action::Cede(_) => may_touch(machine),
             Action::Renew { group, forever } => may_renew(machine, machine.group(*group), *forever),
             Action::Report(report) => may_move(machine, report),

@@ -1,94 +1,11 @@
-//! One resource of a group on this node: whether it may run, what is being done to it, and how often
-//! it failed.
+//! How often a resource failed on this node, and what that asks for.
 
-use super::*;
-
-/// One resource on this node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Resource {
-    /// Its name.
-    pub id: ResourceId,
-    /// It may be running.
-    pub present: bool,
-    /// It is not installed here, as far as the last look.
-    pub missing: bool,
-    /// Its stop failed.
-    pub stuck: bool,
-    /// What is being done to it, one thing at a time.
-    pub op: Option<Work>,
-    /// To be started again while the group runs: when, and why.
-    pub repair: Option<(Time, Reason)>,
-    pub repaired_at: Option<Time>,
-    /// Since when it ought to run and does not.
-    pub down_since: Option<Time>,
-    pub failures: Failures,
-}
-
-/// What is being done to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Work {
-    pub kind: Kind,
-    pub deadline: Time,
-    pub cancelled: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    Look,
-    Start,
-    Stop,
-    /// Handed over while it still runs.
-    Cede,
-}
-
-impl Resource {
-    /// Nothing is known of it, so it may run.
-    pub fn new(setup: &ResourceSetup) -> Resource {
-        Resource {
-            id: setup.id,
-            present: true,
-            missing: false,
-            stuck: false,
-            op: None,
-            repair: None,
-            repaired_at: None,
-            down_since: None,
-            failures: Failures::default(),
-        }
-    }
-
-    /// Calls `f` with every point in time stored here.
-    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        self.op.iter_mut().for_each(|op| f(&mut op.deadline));
-        self.repair.iter_mut().for_each(|(at, _)| f(at));
-        let optional = [&mut self.repaired_at, &mut self.down_since];
-        optional.into_iter().flatten().for_each(&mut *f);
-        self.failures.last.iter_mut().for_each(&mut *f);
-        self.failures.restarts.iter_mut().for_each(f);
-    }
-
-    /// Leaves out of a search for how long its failures have counted.
-    pub fn leave_out(&mut self, now: Time) {
-        let failures = &mut self.failures;
-        let times = failures.last.iter_mut().chain(&mut failures.restarts);
-        times.for_each(|time| *time = now);
-    }
-
-    /// When something of it is due.
-    pub fn deadlines(&self, setup: &ResourceSetup, due: &mut dyn FnMut(Time)) {
-        if let Some(op) = self.op.filter(|op| !op.cancelled) {
-            due(op.deadline);
-        }
-        if let Some((at, _)) = self.repair {
-            due(at);
-        }
-        self.failures.expire_at(setup).into_iter().for_each(due);
-    }
-}
+use super::super::setup::ResourceSetup;
+use super::super::time::Time;
 
 /// The failures of one resource on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Failures {
+pub struct Failures {
     /// Since they were last forgotten.
     pub count: u16,
     last: Option<Time>,
@@ -120,6 +37,22 @@ impl Failures {
         self.spent = true;
     }
 
+    /// What a daemon before this one counted, of a resource whose failures last until they are cleared.
+    pub fn remembered(count: u16) -> Failures {
+        Failures {
+            count,
+            spent: count > 0,
+            why: String::new(),
+            ..Failures::default()
+        }
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.last.iter_mut().for_each(&mut *f);
+        self.restarts.iter_mut().for_each(f);
+    }
+
     /// Forgets them when their time has come.
     pub fn expire(&mut self, now: Time, setup: &ResourceSetup) {
         if self.expire_at(setup).is_some_and(|at| now >= at) {
@@ -127,7 +60,8 @@ impl Failures {
         }
     }
 
-    fn expire_at(&self, setup: &ResourceSetup) -> Option<Time> {
+    /// When that is.
+    pub fn expire_at(&self, setup: &ResourceSetup) -> Option<Time> {
         Some(self.last? + setup.fail_expiry?)
     }
 
@@ -141,6 +75,8 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ResourceId;
+    use std::time::Duration;
 
     fn setup(restarts: u32) -> ResourceSetup {
         ResourceSetup {

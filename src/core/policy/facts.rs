@@ -1,0 +1,205 @@
+//! What speaks against running a group here, and how much: one table says what each fact does.
+
+use super::super::context::Context;
+use super::super::gateway::GatewayState;
+use super::super::protocol::group::{Group, State};
+use super::super::reason::Fact;
+use super::plan::Plan;
+use crate::wire::heartbeat::Readiness;
+
+/// What a fact does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// The group moves, if the peer is better off.
+    pub moves: bool,
+    /// The group is not started here.
+    pub blocks_start: bool,
+    /// Evidence against a silent peer is not used: it would take what it cannot serve.
+    pub blocks_seizure: bool,
+    /// With it the group serves nobody here: no limit on moves keeps it.
+    pub serves: bool,
+}
+
+impl Fact {
+    /// What it does.
+    pub fn weight(self) -> Weight {
+        let (moves, blocks_start, blocks_seizure, serves) = match self {
+            //                          moves  start  seizure serves
+            Fact::Standby =>
+            /*       */
+            {
+                (true, true, true, true)
+            }
+            Fact::Leaving =>
+            /*       */
+            {
+                (true, true, true, true)
+            }
+            Fact::StoppedByOperator => (true, true, true, true),
+            Fact::StopFailed =>
+            /*    */
+            {
+                (true, true, true, false)
+            }
+            Fact::NoCarrier(_) =>
+            /*  */
+            {
+                (true, false, true, false)
+            }
+            Fact::GatewayLost(_) =>
+            /**/
+            {
+                (true, false, false, false)
+            }
+            Fact::GatewayDampened(_) => (false, false, false, true),
+            Fact::GatewayPending(_) => (false, true, false, true),
+            Fact::Down(_) =>
+            /*       */
+            {
+                (true, false, true, false)
+            }
+            Fact::Missing(_) =>
+            /*    */
+            {
+                (true, false, true, false)
+            }
+            Fact::Unready(_) =>
+            /*    */
+            {
+                (true, true, true, false)
+            }
+            Fact::Partly(_) =>
+            /*     */
+            {
+                (true, false, false, true)
+            }
+            Fact::Failures(_) =>
+            /*   */
+            {
+                (true, false, false, true)
+            }
+            Fact::StateUnwritable => (true, false, true, true),
+        };
+        Weight {
+            moves,
+            blocks_start,
+            blocks_seizure,
+            serves,
+        }
+    }
+
+    /// A hard fact: with it the group never runs here, not even as the last node.
+    pub fn is_hard(self) -> bool {
+        matches!(
+            self,
+            Fact::Standby | Fact::Leaving | Fact::StoppedByOperator
+        )
+    }
+}
+
+impl Plan {
+    /// What speaks against running it here.
+    pub fn facts(&self, cx: &Context, group: &Group) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let mut note = |holds: bool, fact| {
+            if holds {
+                facts.push(fact);
+            }
+        };
+        note(cx.standby, Fact::Standby);
+        note(cx.leaving, Fact::Leaving);
+        note(cx.stopped, Fact::StoppedByOperator);
+        note(group.resources.iter().any(|r| r.stuck), Fact::StopFailed);
+        for &vif in &cx.setup.vifs {
+            let carrier = cx.vifs.find(vif).is_some_and(|v| v.carrier);
+            note(!carrier, Fact::NoCarrier(vif));
+        }
+        for &vif in &cx.setup.vifs {
+            match cx.vifs.gateway(vif, &cx.node.gateway) {
+                Some(GatewayState::Pending) => note(true, Fact::GatewayPending(vif)),
+                Some(GatewayState::Dampened) => note(true, Fact::GatewayDampened(vif)),
+                Some(GatewayState::Lost) => note(true, Fact::GatewayLost(vif)),
+                Some(GatewayState::Good) | None => {}
+            }
+        }
+        let failures = self.spent_failures();
+        note(failures > 0, Fact::Failures(failures));
+        for (care, resource) in self.cares.iter().zip(&group.resources) {
+            note(care.missing, Fact::Missing(resource.id));
+            if let Some(unready) = &care.unready {
+                let fact = match unready.entirely {
+                    true => Fact::Unready(resource.id),
+                    false => Fact::Partly(resource.id),
+                };
+                note(true, fact);
+            }
+        }
+        if let Some(resource) = self.down_on_both(group) {
+            note(true, Fact::Down(group.resources[resource].id));
+        }
+        note(cx.unwritable, Fact::StateUnwritable);
+        facts
+    }
+
+    /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own, and failures
+    /// only where they speak against what runs, too.
+    pub(super) fn facts_that_move(&self, cx: &Context, group: &Group) -> Vec<Fact> {
+        let mut facts = self.facts(cx, group);
+        facts.retain(|fact| {
+            let holds = match fact {
+                Fact::GatewayLost(vif) => cx.vifs.loss_confirmed(*vif),
+                Fact::Failures(_) | Fact::Down(_) => self.failing(group),
+                _ => true,
+            };
+            holds && fact.weight().moves
+        });
+        facts
+    }
+
+    /// The first that makes evidence useless here; for a holder whose state cannot be written nothing needs
+    /// to be.
+    pub(super) fn blocks_seizure(&self, cx: &Context, group: &Group) -> Option<Fact> {
+        let holder = group.token().holder == cx.me();
+        let mut facts = self.facts(cx, group).into_iter();
+        facts.find(|fact| {
+            let needless = *fact == Fact::StateUnwritable && holder;
+            fact.weight().blocks_seizure && !needless
+        })
+    }
+
+    /// The first that keeps it from being started here.
+    pub(super) fn blocks_start(&self, cx: &Context, group: &Group) -> Option<Fact> {
+        // Without a service the addresses are of no use, and the silent peer might have both.
+        let alone = !cx.peer_heard();
+        let mut facts = self.facts(cx, group).into_iter();
+        facts.find(|fact| fact.weight().blocks_start || (alone && matches!(fact, Fact::Down(_))))
+    }
+
+    /// Failures speak against starting it here, not against what runs in spite of them; nor does a
+    /// restart in place.
+    pub(super) fn failing(&self, group: &Group) -> bool {
+        let runs = matches!(group.state(), State::Active { .. } | State::Ceding { .. });
+        let mut both = self.cares.iter().zip(&group.resources);
+        match runs {
+            true => both.any(|(care, resource)| {
+                !resource.exclusive() && care.down_since.is_some() && care.failures.spent
+            }),
+            false => both.any(|(care, _)| care.failures.spent),
+        }
+    }
+
+    /// How well this node could run it, for the peer.
+    pub fn readiness(&self, cx: &Context, group: &Group) -> Readiness {
+        readiness(&self.facts(cx, group))
+    }
+}
+
+pub(super) fn readiness(facts: &[Fact]) -> Readiness {
+    if facts.iter().any(|f| f.is_hard()) {
+        Readiness::Barred
+    } else if facts.is_empty() {
+        Readiness::Able
+    } else {
+        Readiness::Impaired
+    }
+}

@@ -1,0 +1,52 @@
+//! Why an operator's move cannot be, and what would help.
+
+use super::super::context::Context;
+use super::super::node::Managed;
+use super::super::protocol::group::State;
+use super::super::protocol::peer::PeerState;
+use super::facts::readiness;
+use crate::wire::heartbeat::{Readiness, Role};
+
+impl Managed {
+    /// None: it can be.
+    pub fn refusal(&self, cx: &Context) -> Option<String> {
+        let peer = &cx.node.names[cx.me().other() as usize];
+        if self.token().holder != cx.me() {
+            return Some(format!("{peer} holds it already"));
+        }
+        if matches!(self.group.state(), State::Failed { .. }) {
+            return Some("a stop failed here: repair it, then `ha-appliance clear`".into());
+        }
+        if cx.maintenance {
+            return Some("maintenance is on: end it with `ha-appliance maintenance off`".into());
+        }
+        match cx.peer.state() {
+            PeerState::Alive => {}
+            PeerState::Refused => return Some(format!("{peer} is refused: {}", cx.peer.why().0)),
+            state => return Some(format!("{peer} is {state}: it must be heard first")),
+        }
+        let Some(report) = cx.report() else {
+            return Some(format!(
+                "{peer} does not know this group: bring both ha.toml in line, then `ha-appliance reload`"
+            ));
+        };
+        let here = readiness(&self.plan.facts_that_move(cx, &self.group));
+        match report.readiness {
+            Readiness::Barred => Some(format!(
+                "{peer} may not run it: `ha-appliance online {peer}` ends a standby, `ha-appliance start` a stop"
+            )),
+            Readiness::Impaired if here == Readiness::Able => Some(format!(
+                "{peer} is worse off ({}): see `ha-appliance status` there; `ha-appliance clear` forgets failures",
+                if report.fail_count > 0 {
+                    format!("{} failures", report.fail_count)
+                } else {
+                    "gateway, carrier or state directory".into()
+                }
+            )),
+            _ if report.role == Role::Failed => Some(format!(
+                "a stop failed on {peer}: repair it, then `ha-appliance clear`"
+            )),
+            _ => None,
+        }
+    }
+}

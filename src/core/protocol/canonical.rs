@@ -1,0 +1,50 @@
+//! A group as a search tells its states apart.
+
+use super::super::canonical::{LONG_AGO, Mark};
+use super::super::reason::Reason;
+use super::group::{Group, Rest, State};
+use super::right::Right;
+use crate::wire::heartbeat::Echo;
+
+impl Group {
+    /// Calls `f` with every number of a heartbeat stored here.
+    pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
+        let decided = match &mut self.state {
+            State::Stopped {
+                rest: Rest::Seeking(seeking),
+            }
+            | State::Adopted {
+                seeking: Some(seeking),
+            } => &mut seeking.decided,
+            _ => return,
+        };
+        let mut mark = Echo {
+            incarnation: own,
+            sequence: *decided,
+        };
+        f(Mark::Decided, &mut mark);
+        *decided = mark.sequence;
+    }
+
+    /// Forgets what is only shown, and what its configuration never asks.
+    pub fn forget(&mut self, best_effort: bool) {
+        if !best_effort {
+            self.probes.end(); // judged in best effort only
+        }
+        if !self.leases_found() {
+            self.lifetimes.renewed_at = LONG_AGO;
+        }
+        match self.state.right_mut() {
+            Some(Right::Agreement { echo } | Right::Resumed { echo }) => *echo = 0,
+            Some(Right::BestEffort { unanswered }) => *unanswered = 0,
+            Some(Right::Left | Right::Fenced { .. } | Right::Lease { .. }) | None => {}
+        }
+        self.since = LONG_AGO;
+        self.reason = match &self.reason {
+            Reason::NotServing(id) => Reason::NotServing(*id),
+            _ => Reason::Started,
+        };
+        self.waiting = None;
+        self.probes.forget_surplus();
+    }
+}

@@ -1,0 +1,133 @@
+//! The evidence there is without fencing and without a witness: this node reaches a gateway on every VIP
+//! interface, and the peer answers for none of the VIPs, by a probe that is known to work. That is
+//! UNPROTECTED: a peer that neither talks nor answers ARP may still run.
+
+use super::super::context::Context;
+use super::super::event::Action;
+use super::super::reason::Reason;
+use super::super::time::Time;
+use super::clearance::Verdict;
+use super::right::Right;
+use crate::id::GroupId;
+use std::time::Duration;
+
+/// Whether it suffices.
+pub(super) fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
+    if cx.setup.holds_data() {
+        return Verdict::Waiting(Reason::BestEffortHoldsData);
+    }
+    if cx.setup.vifs.is_empty() {
+        return Verdict::Waiting(Reason::BestEffortWithoutVip);
+    }
+    // By the very rule that would stop it again at once: with two rules that disagree for a moment,
+    // one step would start and stop the group for ever.
+    if let (true, Some(&vif)) = (cx.isolated(), cx.setup.vifs.first()) {
+        return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
+    }
+    for &vif in &cx.setup.vifs {
+        if !cx.vifs.has_gateway(vif) {
+            return Verdict::Waiting(Reason::NoGatewayKnown(vif));
+        }
+        if !cx.vifs.find(vif).is_some_and(|v| v.peer.proven) {
+            return Verdict::Waiting(Reason::ProbeUnproven(vif));
+        }
+        let since = cx
+            .silence_began()
+            .max(cx.now - cx.node.detection_time(cx.node.interval));
+        if cx.vifs.last_answer(vif).is_none_or(|at| at <= since) {
+            return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
+        }
+    }
+    // Once the peer answered during its silence, its address and not its heartbeat is the sign of
+    // life, and gets as many chances.
+    let seen = probes.answered_at.is_some_and(|at| at > cx.silence_began());
+    let enough = if seen {
+        cx.node.misses
+    } else {
+        cx.node.misses - 1
+    };
+    let unanswered = probes.unanswered(cx.now, cx.node.interval, cx.on_link());
+    if unanswered < enough && seen {
+        return Verdict::Waiting(Reason::VipAnswered);
+    }
+    if unanswered < enough {
+        return Verdict::Waiting(Reason::Probing(unanswered, enough));
+    }
+    Verdict::Given(Right::BestEffort { unanswered })
+}
+
+/// The probes of a group's VIPs during one silence of the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Probes {
+    /// Unanswered since the last answer, but for the last one.
+    unanswered: u32,
+    last_sent: Option<Time>,
+    /// The last one is not answered.
+    pending: bool,
+    answered_at: Option<Time>,
+}
+
+impl Probes {
+    /// Sends the next probe if it is due. `on_link`: when the latest ping was sent that was answered, on the
+    /// interface where that is longest ago. A probe counts once a gateway answered after it; without that it
+    /// may have gone nowhere.
+    pub fn tick(
+        &mut self,
+        now: Time,
+        interval: Duration,
+        on_link: Option<Time>,
+        group: GroupId,
+        out: &mut Vec<Action>,
+    ) {
+        if self.last_sent.is_some_and(|at| now < at + interval) {
+            return;
+        }
+        self.unanswered = self.unanswered(now, interval, on_link).min(100);
+        // What came before a pause proves nothing, the peer may have taken over since; nor does what came
+        // before this node was cut off.
+        let paused = self
+            .last_sent
+            .is_some_and(|at| now.since(at) > 3 * interval);
+        if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
+            self.unanswered = 0;
+        }
+        (self.last_sent, self.pending) = (Some(now), true);
+        out.push(Action::Probe(group));
+    }
+
+    /// The peer answered for a VIP: whatever was unanswered before proves nothing.
+    pub fn answered(&mut self, now: Time) {
+        (self.unanswered, self.pending) = (0, false);
+        self.answered_at = Some(now);
+    }
+
+    /// The peer is heard again.
+    pub fn end(&mut self) {
+        *self = Probes::default();
+    }
+
+    /// When the next probe is due, or the last may be judged.
+    pub fn deadlines(&self, interval: Duration) -> impl Iterator<Item = Time> {
+        let last = self.last_sent;
+        last.into_iter()
+            .flat_map(move |at| [at + interval / 4, at + interval])
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.last_sent.iter_mut().for_each(&mut *f);
+        self.answered_at.iter_mut().for_each(f);
+    }
+
+    /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer).
+    pub fn forget_surplus(&mut self) {
+        self.unanswered = self.unanswered.min(10);
+    }
+
+    /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
+    /// 2.5 ms, to be answered in.
+    fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
+        let counts = |at| now >= at + interval / 4 && on_link.is_some_and(|answer| answer >= at);
+        self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
+    }
+}

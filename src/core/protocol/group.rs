@@ -1,0 +1,375 @@
+//! One group on this node: who may run it, and what of it runs here.
+//!
+//! ```text
+//!             ┌─────────┐ nothing runs   ┌─────────┐ agreement or clearance ┌──────────┐   ┌────────┐
+//!  start ───► │ Looking ├──────────────► │ Stopped ├──────────────────────► │ Starting ├─► │ Active │
+//!             └────┬────┘                └────▲────┘                        └────▲─┬───┘   └───┬────┘
+//!                  │ found running            │ all stopped                      │ │           │
+//!                  ├─ with the token ─► Adopted ── agreement or clearance ───────┘ │           │
+//!                  │                        └───── resumed ───────────────────────────────────►┤
+//!                  └─ without ───────► Stopping ◄──────────────────────────────────┴───────────┤
+//!                                         │ ▲                                                  │
+//!                                         │ └── Ceded ◄── Ceding ◄── handed over while it runs ┘
+//!                                         └── a stop failed ──► Failed ── found stopped ──► Stopped
+//! ```
+//!
+//! Every transition stands in `transition`; the order that must hold, *clearance → persist the token →
+//! resources in file order*, in [`Group::advance`]. What would be best is a [`Wish`] from outside, which
+//! chooses among what is allowed and allows nothing.
+
+use super::super::context::Context;
+use super::super::event::{Action, Change, Report};
+use super::super::reason::Reason;
+use super::super::setup::GroupSetup;
+use super::super::time::Time;
+use super::evidence::Probes;
+use super::lifetime::Lifetimes;
+use super::record::{GroupRecord, first_token};
+use super::resource::Resource;
+use super::right::Right;
+use crate::id::{GroupId, ResourceId};
+use crate::wire::heartbeat::{Role, Token};
+
+/// One group on this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Group {
+    pub(super) id: GroupId,
+    pub(super) token: Token,
+    /// The highest epoch seen or minted.
+    pub(super) highest: u64,
+    pub(super) state: State,
+    /// The peer's weightier token, on its way to the disk.
+    pub(super) adopting: Option<Token>,
+    /// What there is of it here, in file order.
+    pub resources: Vec<Resource>,
+    pub(super) lifetimes: Lifetimes,
+    pub(super) probes: Probes,
+    /// Until when a third party promises that nobody else runs it.
+    pub(super) lease: Option<Time>,
+    /// A daemon of this boot started it with this epoch, as the mark in the run directory says.
+    pub(super) mark: Option<u64>,
+    /// Since when it has its role, which one that is, and why.
+    pub(super) since: Time,
+    pub(super) shown: Role,
+    pub(super) reason: Reason,
+    /// What it waits for, for people.
+    pub(in crate::core) waiting: Option<Reason>,
+}
+
+/// Where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// This incarnation looks at the resources, at this one next. Nothing is proven.
+    Looking {
+        /// Its place.
+        next: usize,
+    },
+    /// Everything was looked at, and nothing exclusive runs.
+    Stopped {
+        /// What it does about that.
+        rest: Rest,
+    },
+    /// Found running; left alone, and not renewed, until the right to it is known.
+    Adopted {
+        /// How that is sought.
+        seeking: Option<Seeking>,
+    },
+    /// Starting this resource.
+    Starting {
+        /// Its place.
+        next: usize,
+        /// By what right.
+        right: Right,
+    },
+    /// All of it runs.
+    Active {
+        /// By what right.
+        right: Right,
+        /// The peer's token, on its way to the disk before anything is stopped for it.
+        granting: Option<Token>,
+    },
+    /// Its addresses are given a short end, and then the peer its token.
+    Ceding {
+        /// By what right it runs until then.
+        right: Right,
+        /// The peer's.
+        granting: Token,
+    },
+    /// The peer has the token; addresses that are left end by themselves.
+    Ceded,
+    /// Stopping, in reverse order.
+    Stopping {
+        /// The addresses at once, whatever else is under way: the peer has, or may soon take, the group.
+        haste: bool,
+        /// For the peer, once all is stopped.
+        granting: Option<Token>,
+    },
+    /// A stop failed.
+    Failed {
+        /// It is looked at again.
+        looks: Looks,
+    },
+}
+
+/// What a stopped group does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Nothing.
+    Idle,
+    /// The holder: seeks the right to start.
+    Seeking(Seeking),
+    /// Not the holder: works on clearance.
+    Contesting,
+    /// Has clearance, and this token of its own is on its way to the disk.
+    Seizing(Token),
+    /// The holder: this token for the peer is on its way to the disk.
+    Granting(Token),
+}
+
+/// A holder that seeks the right to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seeking {
+    /// Agreement must echo this own sequence or a later one.
+    pub decided: u64,
+    /// It works on clearance: the peer must not agree to anything meanwhile.
+    pub contested: bool,
+}
+
+/// Looks at what could not be stopped: in passes over all of it, until two in a row find nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Looks {
+    /// The resource looked at next; None: between two passes.
+    pub next: Option<usize>,
+    /// When the next pass begins.
+    pub at: Time,
+    /// Passes in a row that found nothing.
+    pub clean: u8,
+    /// Passes that found something: they are further apart each time.
+    pub vain: u8,
+}
+
+/// What would be best for a group on this node now. It allows nothing that the protocol does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// That it runs here.
+    Run,
+    /// The same, if the peer agrees; but evidence against it is not to be used, because of this.
+    Agree(Reason),
+    /// That the peer gets it.
+    Move(Reason),
+    /// That it does not run here.
+    Stop(Reason),
+}
+
+impl Group {
+    /// A group at the start of the daemon, with what the disk remembers, and the epoch with which a daemon
+    /// of this boot started it.
+    pub fn new(
+        now: Time,
+        setup: &GroupSetup,
+        saved: Option<&GroupRecord>,
+        mark: Option<u64>,
+    ) -> Group {
+        let token = saved.map_or_else(|| first_token(setup.prefer), |s| s.token);
+        Group {
+            id: setup.id,
+            token,
+            highest: saved.map_or(0, |s| s.highest).max(token.epoch),
+            state: State::Looking { next: 0 },
+            adopting: None,
+            resources: setup.resources.iter().map(Resource::new).collect(),
+            lifetimes: Lifetimes::new(now),
+            probes: Probes::default(),
+            lease: None,
+            mark,
+            since: now,
+            shown: Role::Stopped,
+            reason: Reason::Started,
+            waiting: None,
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> GroupId {
+        self.id
+    }
+
+    /// Its token.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Why it has its role, and since when.
+    pub fn why(&self) -> (&Reason, Time) {
+        (&self.reason, self.since)
+    }
+
+    /// The place among its resources of the one so named.
+    pub fn resource(&self, id: ResourceId) -> Option<usize> {
+        self.resources.iter().position(|r| r.id == id)
+    }
+
+    /// Where it stands, in the words of the wire.
+    pub fn role(&self) -> Role {
+        match self.state {
+            State::Looking { .. } | State::Stopped { .. } => Role::Stopped,
+            State::Adopted { .. } | State::Starting { .. } => Role::Starting,
+            State::Active { .. } => Role::Active,
+            State::Ceding { .. } | State::Ceded | State::Stopping { .. } => Role::Stopping,
+            State::Failed { .. } => Role::Failed,
+        }
+    }
+
+    /// Nothing of it runs, and nothing is under way.
+    pub fn at_rest(&self) -> bool {
+        let still = match self.state {
+            State::Stopped { rest } => !matches!(rest, Rest::Seizing(_) | Rest::Granting(_)),
+            State::Failed { .. } => true,
+            State::Looking { .. }
+            | State::Adopted { .. }
+            | State::Starting { .. }
+            | State::Active { .. }
+            | State::Ceding { .. }
+            | State::Ceded
+            | State::Stopping { .. } => false,
+        };
+        still && !self.busy() && self.adopting.is_none()
+    }
+
+    /// This incarnation looked at everything exclusive and found it stopped; or nothing of it is left
+    /// but addresses that the kernel is about to end.
+    pub fn proven_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped { .. } | State::Ceded)
+    }
+
+    /// It works on clearance: the peer must not agree.
+    pub fn contested(&self) -> bool {
+        match self.state {
+            State::Stopped { rest } => match rest {
+                Rest::Seeking(seeking) => seeking.contested,
+                Rest::Contesting | Rest::Seizing(_) => true,
+                Rest::Idle | Rest::Granting(_) => false,
+            },
+            State::Adopted { seeking } => seeking.is_some_and(|s| s.contested),
+            State::Looking { .. }
+            | State::Starting { .. }
+            | State::Active { .. }
+            | State::Ceding { .. }
+            | State::Ceded
+            | State::Stopping { .. }
+            | State::Failed { .. } => false,
+        }
+    }
+
+    /// It waits for agreement, with an echo of this own sequence or a later one.
+    pub fn decided(&self) -> Option<u64> {
+        match self.state {
+            State::Stopped {
+                rest: Rest::Seeking(seeking),
+            } => Some(seeking.decided),
+            State::Adopted { seeking } => seeking.map(|s| s.decided),
+            _ => None,
+        }
+    }
+
+    /// The token that belongs on disk: what is on its way there counts.
+    pub(super) fn wanted(&self) -> Token {
+        let pending = match self.state {
+            State::Stopped {
+                rest: Rest::Seizing(token) | Rest::Granting(token),
+            } => Some(token),
+            State::Active { granting, .. } | State::Stopping { granting, .. } => granting,
+            State::Ceding { granting, .. } => Some(granting),
+            State::Stopped { .. }
+            | State::Looking { .. }
+            | State::Adopted { .. }
+            | State::Starting { .. }
+            | State::Ceded
+            | State::Failed { .. } => None,
+        };
+        self.adopting.or(pending).unwrap_or(self.token)
+    }
+
+    /// The epoch that the run directory is to hold: what runs here was started by a daemon of this boot.
+    pub fn mark(&self) -> Option<u64> {
+        self.mark
+    }
+
+    /// A third party promises that nobody else runs it until then.
+    pub fn leased_until(&mut self, until: Time) {
+        self.lease = self.lease.max(Some(until));
+        if let Some(Right::Lease { until }) = self.state.right_mut() {
+            *until = self.lease.unwrap_or(*until);
+        }
+    }
+
+    pub(super) fn stop_failed(&self) -> bool {
+        self.resources.iter().any(|r| r.stuck)
+    }
+
+    pub(super) fn holds_data(&self) -> bool {
+        self.resources.iter().any(|r| r.setup.data)
+    }
+
+    /// Something of it may be running here, started by this daemon.
+    pub(super) fn running(&self) -> bool {
+        matches!(
+            self.state,
+            State::Starting { .. }
+                | State::Active { .. }
+                | State::Ceding { .. }
+                | State::Ceded
+                | State::Stopping { .. }
+        )
+    }
+
+    pub(super) fn runs_exclusive(&self) -> bool {
+        self.resources.iter().any(|r| r.present && r.exclusive())
+    }
+
+    pub(in crate::core) fn report(&self, change: Change, reason: Reason) -> Action {
+        Action::Report(Report {
+            group: Some(self.id),
+            change,
+            reason,
+        })
+    }
+}
+
+impl State {
+    /// The right by which it is started or runs.
+    pub fn right(self) -> Option<Right> {
+        match self {
+            State::Starting { right, .. }
+            | State::Active { right, .. }
+            | State::Ceding { right, .. } => Some(right),
+            State::Looking { .. }
+            | State::Stopped { .. }
+            | State::Adopted { .. }
+            | State::Ceded
+            | State::Stopping { .. }
+            | State::Failed { .. } => None,
+        }
+    }
+
+    pub(super) fn right_mut(&mut self) -> Option<&mut Right> {
+        match self {
+            State::Starting { right, .. }
+            | State::Active { right, .. }
+            | State::Ceding { right, .. } => Some(right),
+            _ => None,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Needed by what is judged in best effort only.
+    pub(super) fn judges_addresses(&self) -> bool {
+        self.node.best_effort() && !self.setup.vifs.is_empty()
+    }
+}

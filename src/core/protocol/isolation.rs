@@ -1,0 +1,133 @@
+//! When a holder must fear that its peer takes over because it hears nothing of it, and stops first.
+//!
+//! The peer counts this node's silence from the last heartbeat that it heard, of which an echo tells; a
+//! gateway that answers says that a path to the peer, if it broke, broke late. So nobody who hears either
+//! is isolated.
+//!
+//! **Judged by questions, not by time alone.** A daemon that did not run for a while (a stalled host, a
+//! SIGSTOP, a thousand addresses added in one step) finds its last answers old through no fault of the
+//! network. After such a pause, and when a gateway is new, it asks at once, and judges only after two rounds
+//! of questions, each with a quarter of an interval of its own running time to be answered in. Until one is
+//! answered nothing is renewed, put back or announced, so the lifetime of the VIPs bounds that wait.
+
+use super::super::context::Context;
+use super::super::time::Time;
+use std::time::Duration;
+
+/// What is asked after a pause, and how often in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Doubt {
+    /// When the node ran again; None: something that it sent since was answered.
+    woke: Option<Time>,
+    /// When the round under way was asked.
+    asked: Option<Time>,
+    /// Rounds in vain.
+    unanswered: u8,
+}
+
+/// Rounds of questions that must be in vain.
+const ROUNDS: u8 = 2;
+
+impl Doubt {
+    /// This node did not run until now, or knows a gateway that it has not asked yet.
+    pub fn begin(&mut self, now: Time) {
+        *self = Doubt {
+            woke: Some(now),
+            asked: None,
+            unanswered: 0,
+        };
+    }
+
+    /// A heartbeat or a ping sent at that moment was answered.
+    pub fn answered(&mut self, sent: Option<Time>) {
+        if self.woke.is_some_and(|woke| sent >= Some(woke)) {
+            *self = Doubt::default();
+        }
+    }
+
+    /// Since when nothing was answered that was sent since this node ran again.
+    pub fn woke(&self) -> Option<Time> {
+        self.woke
+    }
+
+    /// A round of questions leaves now: the one before was in vain, if it had its time.
+    pub fn ask(&mut self, now: Time, interval: Duration) {
+        if self.woke.is_none() {
+            return;
+        }
+        match self.asked {
+            Some(at) if now.since(at) >= pace(interval) => {
+                self.unanswered = (self.unanswered + 1).min(ROUNDS);
+                self.asked = Some(now);
+            }
+            Some(_) => {}
+            None => self.asked = Some(now),
+        }
+    }
+
+    /// When the next round leaves.
+    pub fn deadline(&self, interval: Duration) -> Option<Time> {
+        let woke = self.woke?;
+        match self.unanswered {
+            ROUNDS => None,
+            _ => Some(self.asked.map_or(woke, |at| at + pace(interval))),
+        }
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        let times = [&mut self.woke, &mut self.asked];
+        times.into_iter().flatten().for_each(f);
+    }
+
+    /// It was asked in vain for long enough.
+    fn is_over(&self) -> bool {
+        self.woke.is_none() || self.unanswered >= ROUNDS
+    }
+}
+
+/// A node that runs so much later than it wanted to was paused: more than any scheduler makes of it, less
+/// than a margin of what is judged.
+pub fn pause(interval: Duration) -> Duration {
+    interval / 2
+}
+
+/// How often questions are asked while an answer is missing.
+pub fn pace(interval: Duration) -> Duration {
+    (interval / 4).max(Duration::from_millis(5))
+}
+
+impl Context<'_> {
+    /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer can have
+    /// taken over. None: it can ask no gateway, or need not fear the peer.
+    pub fn isolation_at(&self) -> Option<Time> {
+        let vifs = &self.setup.vifs;
+        let can_ask = vifs.iter().any(|&vif| self.vifs.has_gateway(vif));
+        if !can_ask || !self.feared() {
+            return None;
+        }
+        // The peer judges this node by this node's interval; while one was not reloaded they differ.
+        let interval = self.peer.interval().min(self.node.interval);
+        let (detection, margin) = (self.node.detection_time(interval), interval / 4);
+        // It counts from what it has heard, of which an echo tells.
+        let counted = self.peer.counted().map(|at| at + detection - margin);
+        // An answer that it gave without counting, while it contested nothing, began its probes anew.
+        let answered = self.peer.answered().map(|at| at + detection - interval);
+        // Or from a gateway that answers: a path to the peer that broke after that lost at most an interval more.
+        let answers = vifs.iter().filter_map(|&vif| self.vifs.last_answer(vif));
+        let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
+        // While the peer was gone nobody was asked, and it takes over later than this.
+        let returned = self.peer.returned().map(|at| at + self.node.interval);
+        counted.max(answered).max(returned).max(Some(reached))
+    }
+
+    /// When a holder that may soon have to stop asks the gateways: its heartbeats may come and their echoes lag.
+    pub fn doubt_at(&self) -> Option<Time> {
+        Some(self.isolation_at()? - self.node.interval)
+    }
+
+    /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
+    pub fn isolated(&self) -> bool {
+        self.isolation_at().is_some_and(|at| self.now >= at) && self.doubt.is_over()
+    }
+}

@@ -1,0 +1,335 @@
+//! What a group may do now: whether the peer could take it, agrees, or is cleared; and what stops it.
+
+use super::super::context::Context;
+use super::super::event::{Action, Change};
+use super::super::reason::Reason;
+use super::super::time::Time;
+use super::clearance::{self, Verdict};
+use super::group::{Group, State, Wish};
+use super::resource::Resource;
+use super::right::Right;
+use super::token::{mint, outranks};
+use crate::wire::heartbeat::{Role, Side, Token};
+
+/// What came of a look for clearance.
+pub(super) struct Judgement {
+    /// The peer must not agree meanwhile.
+    pub contested: bool,
+    /// The right, if there is one.
+    pub given: Option<Right>,
+}
+
+impl Group {
+    /// Takes note of the peer and of time, before anything is decided.
+    pub fn observe(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        if let Some(report) = cx.report() {
+            self.highest = self.highest.max(report.token.epoch);
+        }
+        let failed = matches!(self.state, State::Failed { .. });
+        if !cx.missing() || !cx.judges_addresses() {
+            self.probes.end();
+        } else if cx.tick && !self.running() && !failed && !cx.maintenance {
+            self.probes
+                .tick(cx.now, cx.node.interval, cx.on_link(), self.id, out);
+        }
+        self.end_overdue(cx, out);
+    }
+
+    /// Renews what runs. Not in the step that gives it up or takes it back from a handover, for a renewal
+    /// brings back an address that was deleted, and what is taken back is started again, which renews it.
+    pub fn sustain(&mut self, cx: &Context, ceding_before: bool, out: &mut Vec<Action>) {
+        if !ceding_before {
+            self.renew(cx, out);
+        }
+    }
+
+    /// What stops a group that runs or is being started. (And a resource that failed, an order: that is a
+    /// [`Wish`].)
+    pub(super) fn must_stop(&self, cx: &Context) -> Option<Reason> {
+        if let Some(theirs) = self.weightier(cx)
+            && theirs.holder != cx.me()
+        {
+            return Some(Reason::HigherToken(theirs));
+        }
+        if self.token.holder != cx.me() {
+            return Some(Reason::FoundRunningWithoutToken);
+        }
+        if self.leases_up() && self.lifetimes.late(cx.now) {
+            return Some(Reason::Late(cx.now.since(self.lifetimes.renewed_at)));
+        }
+        let right = self.state.right()?;
+        if cx.tick && cx.isolated() {
+            return Some(Reason::Isolated);
+        }
+        match right {
+            Right::Lease { until } if cx.tick && cx.now >= until && !cx.peer_alive() => {
+                Some(Reason::LeaseOver)
+            }
+            Right::Agreement { .. } => {
+                let unannounced = matches!(self.state, State::Starting { .. }) && !self.leases_up();
+                let silent = cx.peer_silent() && unannounced;
+                silent.then_some(Reason::SilentWhileStarting)
+            }
+            Right::Left
+            | Right::Fenced { .. }
+            | Right::Lease { .. }
+            | Right::BestEffort { .. }
+            | Right::Resumed { .. } => None,
+        }
+    }
+
+    /// The peer is there, of one mind about the token, and runs nothing of the group.
+    pub fn peer_could(&self, cx: &Context) -> bool {
+        cx.peer_alive()
+            && !cx.sources.in_flight()
+            && cx
+                .report()
+                .is_some_and(|r| r.token == self.token && r.proven_stopped && !r.contested)
+    }
+
+    /// The four conditions of agreement.
+    pub(super) fn agreed(&self, cx: &Context, decided: u64) -> bool {
+        self.peer_could(cx)
+            && self.token.holder == cx.me()
+            && cx.peer.proves(cx.now, decided, cx.node)
+    }
+
+    /// What a daemon of this boot started by right, and what runs as it left it, goes on: the peer has
+    /// claimed nothing. Less than agreement, for nothing is started by it.
+    pub(super) fn resumed(&self, cx: &Context, decided: u64) -> bool {
+        let whole = |r: &Resource| !r.exclusive() || (r.present && !r.partial);
+        let idle = match cx.report() {
+            Some(report) => {
+                !outranks(report.token, self.token, cx.me())
+                    && !report.contested
+                    && matches!(report.role, Role::Stopped | Role::Failed)
+            }
+            None => true, // it does not know the group
+        };
+        matches!(self.state, State::Adopted { .. })
+            && self.mark == Some(self.token.epoch)
+            && self.token.holder == cx.me()
+            && self.resources.iter().all(whole)
+            && cx.peer_alive()
+            && !cx.sources.in_flight()
+            && idle
+            && cx.peer.proves(cx.now, decided, cx.node)
+    }
+
+    /// Works on clearance. `before`: it did so already.
+    pub(super) fn judge(
+        &mut self,
+        cx: &Context,
+        wish: &Wish,
+        before: bool,
+        out: &mut Vec<Action>,
+    ) -> Judgement {
+        let unable = match wish {
+            Wish::Run => None,
+            Wish::Agree(reason) | Wish::Move(reason) | Wish::Stop(reason) => Some(reason),
+        };
+        let verdict = match (clearance::verdict(cx, &self.probes, self.lease), unable) {
+            (Verdict::PeerHeard, _) => Verdict::PeerHeard,
+            (_, Some(reason)) => {
+                self.waiting = Some(reason.clone());
+                return self.judged(cx, false, before, None, out);
+            }
+            (verdict, None) => verdict,
+        };
+        let holder = self.token.holder == cx.me();
+        let verdict = match verdict {
+            // A peer in maintenance keeps its addresses for ever and stops for nothing, not even when it
+            // is alone: silence and a gateway prove nothing against it.
+            Verdict::Given(Right::BestEffort { .. }) if !holder && cx.peer_maintained => {
+                Verdict::Waiting(Reason::PeerInMaintenance)
+            }
+            // Nor do they against what it could not stop, unless that answers probes or is gone.
+            Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck(cx) => {
+                Verdict::Waiting(Reason::PeerStopFailed)
+            }
+            verdict => verdict,
+        };
+        match verdict {
+            Verdict::PeerHeard => {
+                self.waiting = self.disagreement(cx);
+                self.judged(cx, false, before, None, out)
+            }
+            Verdict::Waiting(reason) => {
+                let contested = !matches!(reason, Reason::StartWait | Reason::WaitingForPeer);
+                self.waiting = Some(reason);
+                self.judged(cx, contested, before, None, out)
+            }
+            Verdict::Given(right) => self.judged(cx, true, before, Some(right), out),
+        }
+    }
+
+    /// The peer's token, where it wins over this node's.
+    pub fn weightier(&self, cx: &Context) -> Option<Token> {
+        let theirs = cx.report()?.token;
+        outranks(theirs, self.token, cx.me()).then_some(theirs)
+    }
+
+    pub(super) fn mint_for(&mut self, holder: Side, cx: &Context) -> Token {
+        self.highest = mint(cx.me(), self.highest);
+        Token {
+            epoch: self.highest,
+            holder,
+        }
+    }
+
+    /// The disk has it, or cannot have it: what is granted or followed all the same, because
+    /// agreement protects against a node that forgets.
+    pub(super) fn durable(&self, cx: &Context, token: Token) -> bool {
+        self.on_disk(cx, token) || cx.unwritable
+    }
+
+    pub(super) fn on_disk(&self, cx: &Context, token: Token) -> bool {
+        cx.saved.is_some_and(|saved| saved.token == token)
+    }
+
+    /// It can change hands without a gap: nothing exclusive in it but addresses, all of them well.
+    pub(super) fn overlaps(&self, cx: &Context) -> bool {
+        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
+        let light = |r: &Resource| r.leased() && !r.setup.data;
+        exclusive.clone().next().is_some()
+            && exclusive.all(light)
+            && !self.stop_failed()
+            && !self.busy()
+            && !self.awaits_restart()
+            && cx.up_to_date()
+    }
+
+    /// What must be gone before the peer may be up: it has, or may soon take, the group.
+    pub(super) fn in_haste(&self, cx: &Context) -> bool {
+        self.weightier(cx).is_some()
+            || self.token.holder != cx.me()
+            || self.lifetimes.late(cx.now)
+            || (cx.tick && cx.isolated())
+            || cx.peer_silent()
+    }
+
+    /// Something exclusive is to be started again.
+    pub(super) fn awaits_restart(&self) -> bool {
+        self.resources.iter().any(|r| r.exclusive() && r.down)
+    }
+
+    /// Something exclusive before that place was started, or is being started.
+    pub(super) fn begun(&self, next: usize) -> bool {
+        self.resources.iter().take(next).any(Resource::exclusive) || self.busy()
+    }
+
+    /// What it could do now it does only once everything that waits to be read is read.
+    pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
+        match self.state {
+            State::Starting { next, .. } => {
+                let idle = |r: &Resource| r.work.is_none();
+                let unread = !cx.tick && cx.missing();
+                self.resources.get(next).is_some_and(idle) && unread
+            }
+            _ => {
+                let written = self.wanted() == self.token || self.on_disk(cx, self.wanted());
+                self.contested() && written && cx.peer.state().is_gone()
+            }
+        }
+    }
+
+    /// Heartbeats are missing, or echoes, so that evidence for this group is to be gathered.
+    pub fn asks(&self, cx: &Context) -> bool {
+        let cx = &self.patience(cx);
+        cx.missing() || (self.running() && cx.doubt_at().is_some_and(|at| cx.now >= at))
+    }
+
+    /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was
+    /// not started by the boot, so a peer that is there will be heard within the detection time; waiting
+    /// longer would let the leases end for nothing. (A service that runs without its addresses was
+    /// started by somebody else.) What runs without a peer ever heard stays on its guard.
+    pub fn patience<'a>(&self, cx: &Context<'a>) -> Context<'a> {
+        let leased = self.resources.iter().any(Resource::leased);
+        let patient = match self.state {
+            State::Looking { .. } | State::Stopped { .. } => true,
+            State::Adopted { .. } => !cx.restarted || (leased && !self.leases_found()),
+            State::Starting { .. }
+            | State::Active { .. }
+            | State::Ceding { .. }
+            | State::Ceded
+            | State::Stopping { .. }
+            | State::Failed { .. } => false,
+        };
+        if patient {
+            return *cx;
+        }
+        let detection_time = cx.node.detection_time(cx.node.interval);
+        Context {
+            start_wait_ends: cx.link_up.map(|at| at + detection_time),
+            wait_for_peer: false,
+            ..*cx
+        }
+    }
+
+    /// The peer is believed again and of one mind: what rested on its silence rests on its word now.
+    pub(super) fn renew_right(&mut self, cx: &Context, right: Right) {
+        let agrees = |r: &crate::wire::heartbeat::GroupReport| {
+            r.token == self.token && r.proven_stopped && !r.contested
+        };
+        if cx.heartbeat
+            && right.is_clearance()
+            && cx.peer_alive()
+            && cx.report().is_some_and(agrees)
+        {
+            let (echo, granting) = (cx.peer.proof(), None);
+            let right = Right::Agreement { echo };
+            self.state = State::Active { right, granting };
+        }
+    }
+
+    /// The last moment of what is judged here that time alone changes.
+    pub(super) fn right_ends(&self) -> Option<Time> {
+        self.state.right()?.until()
+    }
+
+    fn judged(
+        &mut self,
+        cx: &Context,
+        contested: bool,
+        before: bool,
+        given: Option<Right>,
+        out: &mut Vec<Action>,
+    ) -> Judgement {
+        if contested != before {
+            let reason = match contested {
+                true => Reason::ClearanceSought(cx.peer.state()),
+                false => Reason::ClearanceCancelled(cx.peer.state()),
+            };
+            out.push(self.report(Change::Clearance, reason));
+        }
+        Judgement { contested, given }
+    }
+
+    /// What keeps a peer that is heard from agreeing.
+    fn disagreement(&self, cx: &Context) -> Option<Reason> {
+        if !cx.peer_alive() || self.token.holder != cx.me() {
+            return None;
+        }
+        match cx.report() {
+            None => Some(Reason::PeerLacksGroup),
+            Some(report) if report.role == Role::Failed => Some(Reason::PeerStopFailed),
+            Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
+            Some(_) => None,
+        }
+    }
+
+    /// The last that was heard of it, by this daemon or one before: it could not stop something that no
+    /// kernel ends.
+    fn peer_stuck(&self, cx: &Context) -> bool {
+        let lasts = |r: &Resource| r.exclusive() && !r.leased();
+        self.peer_failed(cx) && self.resources.iter().any(lasts)
+    }
+
+    /// A stop of the group failed on the peer, as far as its last word.
+    pub(super) fn peer_failed(&self, cx: &Context) -> bool {
+        match cx.peer.group(self.id) {
+            Some(report) => report.role == Role::Failed,
+            None => cx.saved.is_some_and(|saved| saved.peer_failed),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the kernel ends by itself: renewed while it runs here by right, never brought back once it may
+//! have ended.
+
+use super::super::context::Context;
+use super::super::event::Action;
+use super::super::setup::{CEDED, LATE, LIFETIME, RENEWAL};
+use super::super::time::Time;
+use super::group::{Group, State};
+use super::resource::{Kind, Resource};
+use std::time::Duration;
+
+/// A rival is answered at most this often: two hosts that defend the same address must not flood
+/// the network (RFC 5227 §2.4 asks for 10 s; a client's outage is worth more here).
+const RIVAL_QUIET: Duration = Duration::from_secs(1);
+
+/// The lifetimes of a group's VIPs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lifetimes {
+    /// When they were last renewed; of several, the one longest ago.
+    pub renewed_at: Time,
+    /// They were made endless (maintenance).
+    pub endless: bool,
+    /// When they were last announced against a rival.
+    pub rival_at: Option<Time>,
+}
+
+impl Lifetimes {
+    /// Of what was not started yet.
+    pub fn new(now: Time) -> Lifetimes {
+        Lifetimes {
+            renewed_at: now,
+            endless: false,
+            rival_at: None,
+        }
+    }
+
+    /// They may have ended.
+    pub fn late(&self, now: Time) -> bool {
+        !self.endless && now.since(self.renewed_at) > LATE
+    }
+
+    /// They get the short lifetime of a handover: as if renewed so long ago that the usual rule for a late
+    /// node fits it.
+    pub fn cede(&mut self, now: Time) {
+        self.renewed_at = now - (LIFETIME - CEDED);
+    }
+}
+
+impl Group {
+    /// Renews the lifetimes of what runs here by right.
+    pub(super) fn renew(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        if !self.leases_run() {
+            return;
+        }
+        if cx.maintenance {
+            if !self.lifetimes.endless {
+                self.lifetimes.endless = true;
+                out.push(self.renewal(true));
+            }
+        } else if cx.now.since(self.lifetimes.renewed_at) >= RENEWAL
+            && !self.lifetimes.late(cx.now)
+            && cx.up_to_date()
+        {
+            self.lifetimes.renewed_at = cx.now;
+            out.push(self.renewal(false));
+        }
+    }
+
+    /// Maintenance ended: they are renewed as always.
+    pub fn end_endless(&mut self) {
+        self.lifetimes.endless = false;
+    }
+
+    /// Leased resources were started here, and are to be kept alive and defended.
+    pub fn leases_run(&self) -> bool {
+        let given_up = matches!(
+            self.state,
+            State::Ceding { .. } | State::Ceded | State::Stopping { haste: true, .. }
+        );
+        self.leases_up() && !given_up
+    }
+
+    /// Leased resources were started here, and are not being stopped: a renewal between a stop and
+    /// its end would bring back what is gone.
+    pub(super) fn leases_up(&self) -> bool {
+        let up = match self.state {
+            State::Starting { next, .. } => next,
+            State::Active { .. } | State::Ceding { .. } | State::Ceded | State::Stopping { .. } => {
+                self.resources.len()
+            }
+            State::Looking { .. }
+            | State::Stopped { .. }
+            | State::Adopted { .. }
+            | State::Failed { .. } => 0,
+        };
+        let up = self.resources.iter().take(up);
+        let alive = |r: &Resource| r.leased() && r.present && !r.is_doing(Kind::Stop);
+        up.into_iter().any(alive)
+    }
+
+    /// Leased resources were found here that this daemon did not start.
+    pub(super) fn leases_found(&self) -> bool {
+        self.resources.iter().any(|r| r.leased() && r.present)
+    }
+
+    /// Somebody claims a VIP of the group: announces again, so that neighbours with the rival's
+    /// address in their tables come back. True: it did.
+    pub fn defend(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
+        let last = self.lifetimes.rival_at;
+        let quiet = last.is_none_or(|at| cx.now.since(at) >= RIVAL_QUIET);
+        let defends = self.leases_run() && quiet;
+        if defends {
+            self.lifetimes.rival_at = Some(cx.now);
+            out.push(Action::Announce(self.id));
+        }
+        defends
+    }
+
+    fn renewal(&self, forever: bool) -> Action {
+        Action::Renew {
+            group: self.id,
+            forever,
+        }
+    }
+}

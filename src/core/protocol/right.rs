@@ -1,0 +1,107 @@
+//! By what right a group is started and kept here. A right is a value with its proof: what starts a
+//! resource carries it, and it may end.
+//!
+//! | right | ends for what *starts* | stops what *runs* |
+//! | --- | --- | --- |
+//! | agreement | when the peer falls silent before the start is complete (best effort only) | isolation (best effort only) |
+//! | best effort | when the peer is heard before anything was started | isolation |
+//! | left, fenced | when the peer is believed again before anything was started | never; it becomes agreement then |
+//! | lease | when it has run out | when it has run out and the peer is not heard either |
+//! | resumed | it starts nothing | as agreement |
+
+use super::super::time::Time;
+use std::fmt;
+
+/// Why this node may run a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// The peer agreed, by a heartbeat that echoes this one of ours or a later one.
+    Agreement {
+        /// Our sequence.
+        echo: u64,
+    },
+    /// The peer said goodbye: everything stopped and handed over.
+    Left,
+    /// The peer is off.
+    Fenced {
+        /// By whose word.
+        by: Word,
+    },
+    /// A third party promises that nobody else runs it until then, and may renew that.
+    Lease {
+        /// When it runs out, on this node's boot-time clock.
+        until: Time,
+    },
+    /// No fencing: the peer is silent, and probes of its addresses were not answered.
+    BestEffort {
+        /// So many in a row, on a network on which a gateway answered.
+        unanswered: u32,
+    },
+    /// A daemon of this boot started it by right, and the peer has claimed nothing since.
+    Resumed {
+        /// Our sequence that the peer echoed after everything was found running.
+        echo: u64,
+    },
+}
+
+/// Who says that the peer is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// This source of clearance, which verified it.
+    Source(usize),
+    /// The operator.
+    Operator,
+}
+
+impl Right {
+    /// The peer is known to be off or gone, whatever may still arrive from it: with that, data that is
+    /// consistent only may be promoted.
+    pub fn is_verified(self) -> bool {
+        match self {
+            Right::Left | Right::Fenced { .. } => true,
+            Right::Agreement { .. }
+            | Right::Lease { .. }
+            | Right::BestEffort { .. }
+            | Right::Resumed { .. } => false,
+        }
+    }
+
+    /// It rests on a peer that was silent or gone, not on its word: hearing it before anything was started
+    /// ends it.
+    pub fn is_clearance(self) -> bool {
+        match self {
+            Right::Left | Right::Fenced { .. } | Right::Lease { .. } | Right::BestEffort { .. } => {
+                true
+            }
+            Right::Agreement { .. } | Right::Resumed { .. } => false,
+        }
+    }
+
+    /// When it ends by itself.
+    pub fn until(self) -> Option<Time> {
+        match self {
+            Right::Lease { until } => Some(until),
+            Right::Agreement { .. }
+            | Right::Left
+            | Right::Fenced { .. }
+            | Right::BestEffort { .. }
+            | Right::Resumed { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Right::Agreement { .. } => write!(f, "agreement"),
+            Right::Left => write!(f, "the peer left"),
+            Right::Fenced {
+                by: Word::Source(_),
+            } => write!(f, "the peer is off, verified"),
+            Right::Fenced { by: Word::Operator } => write!(f, "the operator says the peer is off"),
+            Right::Lease { .. } => write!(f, "a lease"),
+            Right::BestEffort { .. } => write!(f, "best effort"),
+            Right::Resumed { .. } => write!(f, "resumed"),
+        }
+    }
+}

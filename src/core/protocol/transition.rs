@@ -1,0 +1,640 @@
+//! Every way from one state of a group to another.
+
+use super::super::context::Context;
+use super::super::event::{Action, Change};
+use super::super::reason::Reason;
+use super::group::{Group, Looks, Rest, Seeking, State, Wish};
+use super::resource::Kind;
+use super::right::Right;
+use crate::wire::heartbeat::{Role, Token};
+use std::time::Duration;
+
+/// What could not be stopped is looked at again after this; it doubles up to [`LONGEST_LOOK`].
+const LOOK: Duration = Duration::from_secs(5);
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
+/// Between two passes that find nothing, which prove it together.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Group {
+    /// One move along the diagram; true if there may be another.
+    pub fn advance(&mut self, cx: &Context, wish: &Wish, out: &mut Vec<Action>) -> bool {
+        match self.state {
+            State::Looking { next } => self.look_on(cx, next, out),
+            _ if cx.maintenance => self.hold_still(out),
+            State::Stopping {
+                haste: false,
+                granting,
+            } if self.in_haste(cx) => {
+                self.state = State::Stopping {
+                    haste: true,
+                    granting,
+                };
+                true
+            }
+            State::Stopping { haste, granting } => self.stop_on(cx, haste, granting, out),
+            State::Stopped { rest } if self.token.holder == cx.me() => {
+                self.hold_stopped(cx, rest, wish, out)
+            }
+            State::Stopped { rest } => self.stand_by(cx, rest, wish, out),
+            State::Adopted { seeking } => self.hold_adopted(cx, seeking, wish, out),
+            State::Starting { next, right } => self.start_on(cx, next, right, wish, out),
+            State::Active { right, granting } => self.hold_active(cx, right, granting, wish, out),
+            State::Ceding { right, granting } => self.cede_on(cx, right, granting, wish, out),
+            State::Ceded => self.hold_ceded(cx, out),
+            State::Failed { looks } => self.look_again(cx, looks, out),
+        }
+    }
+
+    /// Moves towards the peer's token if it outranks this node's, and takes it over once the disk has it.
+    pub fn follow_token(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
+        let stopped = matches!(self.state, State::Stopped { .. });
+        // What is left of the token given away goes first.
+        let ceding = matches!(self.state, State::Ceding { .. } | State::Ceded);
+        let follows = |token: Token| stopped || (token.holder == cx.me() && !ceding);
+        if let Some(theirs) = self.weightier(cx)
+            && follows(theirs)
+            && self.adopting != Some(theirs)
+        {
+            self.adopting = Some(theirs);
+            match &mut self.state {
+                State::Stopped { rest } => *rest = Rest::Idle,
+                State::Adopted { seeking } => *seeking = None,
+                State::Active { granting, .. } | State::Stopping { granting, .. } => {
+                    *granting = None
+                }
+                State::Looking { .. }
+                | State::Starting { .. }
+                | State::Ceding { .. }
+                | State::Ceded
+                | State::Failed { .. } => {}
+            }
+            return true;
+        }
+        let Some(token) = self.adopting else {
+            return false;
+        };
+        if !follows(token) || !self.durable(cx, token) {
+            return false;
+        }
+        let reason = match token.holder == cx.me() {
+            true => Reason::Granted,
+            false => Reason::HigherToken(token),
+        };
+        self.own_token(token, reason, out);
+        true
+    }
+
+    /// The configuration changed: resources keep their state by name.
+    pub fn reconfigured(&mut self, out: &mut Vec<Action>) {
+        match self.state {
+            State::Looking { .. } | State::Stopped { .. } | State::Adopted { .. } => {
+                self.look(Reason::Reloaded, out)
+            }
+            // What was not reached yet is started in its turn.
+            State::Starting { right, .. } => self.state = State::Starting { next: 0, right },
+            State::Active { .. }
+            | State::Ceding { .. }
+            | State::Ceded
+            | State::Stopping { .. }
+            | State::Failed { .. } => {}
+        }
+    }
+
+    /// Looks at everything anew.
+    pub(in crate::core) fn look(&mut self, reason: Reason, out: &mut Vec<Action>) {
+        self.let_go(out);
+        for resource in &mut self.resources {
+            (resource.present, resource.stuck) = (true, false);
+        }
+        self.enter(State::Looking { next: 0 }, reason, out);
+    }
+
+    /// The next look; when all is looked at, what was found decides.
+    fn look_on(&mut self, cx: &Context, next: usize, out: &mut Vec<Action>) -> bool {
+        if next < self.resources.len() {
+            if self.resources[next].work.is_none() {
+                self.launch(cx, Kind::Look, next, out);
+            }
+            return false;
+        }
+        let mine = self.token.holder == cx.me();
+        match (self.runs_exclusive(), mine || cx.maintenance) {
+            (false, _) => self.rest(Reason::FoundStopped, out),
+            (true, true) => {
+                let adopted = State::Adopted { seeking: None };
+                self.enter(adopted, Reason::FoundRunning, out)
+            }
+            (true, false) => self.stop(cx, None, Reason::FoundRunningWithoutToken, out),
+        }
+        true
+    }
+
+    /// Maintenance: nothing is started, stopped, sought or given.
+    fn hold_still(&mut self, out: &mut Vec<Action>) -> bool {
+        match self.state {
+            // Not yet granted: what was about to end is kept, and renewed for ever.
+            State::Ceding { right, .. } if !self.busy() => {
+                self.resume(right, out);
+                return true;
+            }
+            State::Stopped { .. } => self.state = State::Stopped { rest: Rest::Idle },
+            State::Adopted { .. } => self.state = State::Adopted { seeking: None },
+            State::Active { right, .. } => {
+                let granting = None;
+                self.state = State::Active { right, granting };
+            }
+            State::Stopping { haste, .. } => {
+                let granting = None;
+                self.state = State::Stopping { haste, granting };
+            }
+            State::Looking { .. }
+            | State::Starting { .. }
+            | State::Ceding { .. }
+            | State::Ceded
+            | State::Failed { .. } => {}
+        }
+        false
+    }
+
+    fn stop_on(
+        &mut self,
+        cx: &Context,
+        haste: bool,
+        granting: Option<Token>,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        if let Some(resource) = self.next_to_stop(haste) {
+            self.launch(cx, Kind::Stop, resource, out);
+            return true;
+        }
+        if self.busy() {
+            return false;
+        }
+        let reason = self.reason.clone();
+        if self.stop_failed() {
+            let looks = Looks {
+                next: None,
+                at: cx.now + LOOK,
+                clean: 0,
+                vain: 0,
+            };
+            self.enter(State::Failed { looks }, reason, out);
+            return true;
+        }
+        self.rest(reason, out);
+        if let Some(token) = granting {
+            self.state = State::Stopped {
+                rest: Rest::Granting(token),
+            };
+        }
+        true
+    }
+
+    /// This node holds the token and runs nothing: hand it over, start it, or wait.
+    fn hold_stopped(
+        &mut self,
+        cx: &Context,
+        rest: Rest,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        if self.adopting.is_some() {
+            // The peer's token outranks this one and is on its way to the disk: nothing starts by the
+            // old one, whatever a goodbye or a fenced peer would clear.
+            return self.turn_to(Rest::Idle);
+        }
+        if let Rest::Granting(token) = rest {
+            if !self.peer_could(cx) {
+                return self.turn_to(Rest::Idle);
+            }
+            if !self.durable(cx, token) {
+                return false;
+            }
+            self.own_token(token, Reason::HandedOver, out);
+            return true;
+        }
+        match wish {
+            Wish::Move(reason) if self.peer_could(cx) => {
+                self.reason = reason.clone();
+                let token = self.mint_for(cx.me().other(), cx);
+                self.turn_to(Rest::Granting(token))
+            }
+            Wish::Move(reason) | Wish::Stop(reason) => {
+                self.waiting = Some(reason.clone());
+                self.turn_to(Rest::Idle);
+                false
+            }
+            Wish::Run | Wish::Agree(_) => {
+                let seeking = match rest {
+                    Rest::Seeking(seeking) => Some(seeking),
+                    _ => None,
+                };
+                self.seek_right(cx, seeking, wish, out)
+            }
+        }
+    }
+
+    /// This node holds the token and found the group running.
+    fn hold_adopted(
+        &mut self,
+        cx: &Context,
+        seeking: Option<Seeking>,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        if let Some(reason) = self.must_stop(cx) {
+            self.stop(cx, None, reason, out);
+            return true;
+        }
+        match wish {
+            Wish::Stop(reason) | Wish::Move(reason) => {
+                self.stop(cx, None, reason.clone(), out);
+                true
+            }
+            Wish::Run | Wish::Agree(_) => self.seek_right(cx, seeking, wish, out),
+        }
+    }
+
+    /// Agreement or clearance, whichever comes, and then the start.
+    fn seek_right(
+        &mut self,
+        cx: &Context,
+        seeking: Option<Seeking>,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let decided = seeking.map_or(cx.next_sequence, |s| s.decided);
+        if cx.heartbeat && self.agreed(cx, decided) {
+            let right = Right::Agreement {
+                echo: cx.peer.proof(),
+            };
+            self.begin(right, Reason::Agreement, out);
+            return true;
+        }
+        if cx.heartbeat && self.resumed(cx, decided) {
+            let right = Right::Resumed {
+                echo: cx.peer.proof(),
+            };
+            let granting = None;
+            self.enter(State::Active { right, granting }, Reason::Resumed, out);
+            return true;
+        }
+        let before = seeking.is_some_and(|s| s.contested);
+        let judged = self.judge(cx, wish, before, out);
+        let seeking = Seeking {
+            decided,
+            contested: judged.contested,
+        };
+        self.state = match self.state {
+            State::Adopted { .. } => State::Adopted {
+                seeking: Some(seeking),
+            },
+            _ => State::Stopped {
+                rest: Rest::Seeking(seeking),
+            },
+        };
+        match judged.given {
+            Some(right) => {
+                self.begin(right, reason_of(right), out);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The peer holds the token and this node runs nothing: take it only with clearance.
+    fn stand_by(&mut self, cx: &Context, rest: Rest, wish: &Wish, out: &mut Vec<Action>) -> bool {
+        if self.adopting.is_some() {
+            return self.turn_to(Rest::Idle);
+        }
+        let before = matches!(rest, Rest::Contesting | Rest::Seizing(_));
+        let judged = self.judge(cx, wish, before, out);
+        match (rest, judged.given) {
+            (Rest::Seizing(token), Some(right)) => {
+                if !self.on_disk(cx, token) {
+                    return false;
+                }
+                // The evidence was judged again in this very step: the write may have taken long.
+                self.own_token(token, reason_of(right), out);
+                self.begin(right, reason_of(right), out);
+                true
+            }
+            (Rest::Seizing(_), None) => match judged.contested {
+                true => false,
+                false => self.turn_to(Rest::Idle),
+            },
+            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting(_), Some(_)) => {
+                let token = self.mint_for(cx.me(), cx);
+                self.turn_to(Rest::Seizing(token))
+            }
+            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting(_), None) => {
+                self.turn_to(match judged.contested {
+                    true => Rest::Contesting,
+                    false => Rest::Idle,
+                });
+                false
+            }
+        }
+    }
+
+    /// Starts what is next in order.
+    fn start_on(
+        &mut self,
+        cx: &Context,
+        next: usize,
+        right: Right,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        if right.is_clearance() && cx.peer_heard() && !self.begun(next) {
+            // What spoke against the peer counts no more, and it is asked for its agreement.
+            let reason = Reason::ClearanceCancelled(cx.peer.state());
+            let state = match self.runs_exclusive() {
+                true => State::Adopted { seeking: None },
+                false => State::Stopped { rest: Rest::Idle },
+            };
+            self.enter(state, reason, out);
+            return true;
+        }
+        if let Some(reason) = self.must_stop(cx) {
+            self.stop(cx, None, reason, out);
+            return true;
+        }
+        if let Wish::Stop(reason) = wish {
+            self.stop(cx, None, reason.clone(), out);
+            return true;
+        }
+        let Some(resource) = self.resources.get(next) else {
+            if self.busy() || self.awaits_restart() {
+                return false;
+            }
+            let granting = None;
+            self.enter(State::Active { right, granting }, Reason::Complete, out);
+            return true;
+        };
+        if !resource.exclusive() {
+            let next = next + 1;
+            self.state = State::Starting { next, right };
+            return true;
+        }
+        // After a pause the peer may have taken over: what it said meanwhile comes first.
+        if resource.work.is_none() && cx.up_to_date() {
+            self.set_mark(out);
+            self.launch(cx, Kind::Start, next, out);
+        }
+        false
+    }
+
+    /// Everything runs: keep it so, or hand it over.
+    fn hold_active(
+        &mut self,
+        cx: &Context,
+        right: Right,
+        granting: Option<Token>,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        self.waiting = None;
+        if let Some(reason) = self.must_stop(cx) {
+            self.stop(cx, None, reason, out);
+            return true;
+        }
+        match (wish, granting) {
+            (Wish::Stop(reason), _) => {
+                self.stop(cx, None, reason.clone(), out);
+                true
+            }
+            (Wish::Move(reason), None) if self.peer_could(cx) && self.adopting.is_none() => {
+                // On disk before the service stops, so that the outage does not wait for it.
+                let token = self.mint_for(cx.me().other(), cx);
+                self.waiting = Some(reason.clone());
+                let granting = Some(token);
+                self.state = State::Active { right, granting };
+                true
+            }
+            (Wish::Move(_), None) => false,
+            (Wish::Move(reason), Some(token)) if self.peer_could(cx) => {
+                if !self.durable(cx, token) {
+                    return false;
+                }
+                match self.overlaps(cx) {
+                    true => self.cede(cx, right, token, reason.clone(), out),
+                    false => self.stop(cx, Some(token), reason.clone(), out),
+                }
+                true
+            }
+            (Wish::Run | Wish::Agree(_) | Wish::Move(_), Some(_)) => {
+                let granting = None;
+                self.state = State::Active { right, granting };
+                false
+            }
+            (Wish::Run | Wish::Agree(_), None) => {
+                self.renew_right(cx, right);
+                false
+            }
+        }
+    }
+
+    /// Begins to hand it over while it runs.
+    fn cede(
+        &mut self,
+        cx: &Context,
+        right: Right,
+        granting: Token,
+        reason: Reason,
+        out: &mut Vec<Action>,
+    ) {
+        self.enter(State::Ceding { right, granting }, reason, out);
+        self.lifetimes.cede(cx.now);
+        for resource in 0..self.resources.len() {
+            if self.resources[resource].exclusive() {
+                self.launch(cx, Kind::Cede, resource, out);
+            }
+        }
+    }
+
+    /// Its addresses got their short end: the peer gets the token.
+    fn cede_on(
+        &mut self,
+        cx: &Context,
+        right: Right,
+        granting: Token,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        if let Some(reason) = self.must_stop(cx) {
+            self.stop(cx, None, reason, out);
+            return true;
+        }
+        if self.busy() {
+            return false;
+        }
+        if !self.peer_could(cx) || matches!(wish, Wish::Run | Wish::Agree(_)) {
+            self.resume(right, out);
+            return true;
+        }
+        self.state = State::Ceded;
+        self.clear_mark(out);
+        self.own_token(granting, Reason::HandedOver, out);
+        true
+    }
+
+    /// Its addresses did not get their short end: then with a gap, stopped first.
+    pub(super) fn cede_failed(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        if let State::Ceding { granting, .. } = self.state {
+            let reason = self.reason.clone();
+            self.stop(cx, Some(granting), reason, out);
+        }
+    }
+
+    /// The peer has it: what is left goes when it is active there, or in any case before the kernel ends it.
+    fn hold_ceded(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
+        let active = |r: &crate::wire::heartbeat::GroupReport| {
+            r.token == self.token && r.role == Role::Active
+        };
+        let taken = cx.report().is_some_and(active);
+        if taken || self.weightier(cx).is_some() || self.lifetimes.late(cx.now) {
+            self.stop(cx, None, Reason::HandedOver, out);
+            return true;
+        }
+        false
+    }
+
+    /// The peer is not there to take it: everything as before. The addresses are renewed and announced again
+    /// at once.
+    fn resume(&mut self, right: Right, out: &mut Vec<Action>) {
+        let granting = None;
+        self.enter(
+            State::Active { right, granting },
+            Reason::HandoverAborted,
+            out,
+        );
+    }
+
+    /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is.
+    fn look_again(&mut self, cx: &Context, mut looks: Looks, out: &mut Vec<Action>) -> bool {
+        match looks.next {
+            None if cx.now < looks.at || self.busy() => return false,
+            None => looks.next = Some(0),
+            Some(next) if next < self.resources.len() => {
+                if self.resources[next].work.is_some() {
+                    return false;
+                }
+                if self.resources[next].exclusive() {
+                    self.state = State::Failed { looks };
+                    self.launch(cx, Kind::Look, next, out); // whose end goes on to the next
+                    return false;
+                }
+                looks.next = Some(next + 1);
+            }
+            Some(_) => {
+                looks.next = None;
+                if self.runs_exclusive() {
+                    let wait = LOOK * 2u32.pow(u32::from(looks.vain).min(4));
+                    (looks.clean, looks.at) = (0, cx.now + wait.min(LONGEST_LOOK));
+                    looks.vain = looks.vain.saturating_add(1).min(8);
+                } else {
+                    (looks.clean, looks.at) = (looks.clean + 1, cx.now + LOOK_AGAIN);
+                }
+                if looks.clean >= 2 {
+                    self.resources.iter_mut().for_each(|r| r.stuck = false);
+                    self.rest(Reason::FoundStopped, out);
+                    return true;
+                }
+            }
+        }
+        self.state = State::Failed { looks };
+        true
+    }
+
+    /// The only way into [`State::Starting`]: with a right.
+    fn begin(&mut self, right: Right, reason: Reason, out: &mut Vec<Action>) {
+        self.waiting = None;
+        // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
+        self.probes.end();
+        self.enter(State::Starting { next: 0, right }, reason, out);
+    }
+
+    /// Stops everything, in reverse order; in haste the addresses first, whatever else is under way.
+    fn stop(
+        &mut self,
+        cx: &Context,
+        granting: Option<Token>,
+        reason: Reason,
+        out: &mut Vec<Action>,
+    ) {
+        let haste = self.right().is_none() || self.in_haste(cx);
+        self.let_go(out);
+        self.enter(State::Stopping { haste, granting }, reason, out);
+    }
+
+    /// Everything is stopped, and proven so.
+    fn rest(&mut self, reason: Reason, out: &mut Vec<Action>) {
+        self.clear_mark(out);
+        self.enter(State::Stopped { rest: Rest::Idle }, reason, out);
+    }
+
+    fn turn_to(&mut self, rest: Rest) -> bool {
+        let before = std::mem::replace(&mut self.state, State::Stopped { rest });
+        before != self.state
+    }
+
+    /// What is being started is told to end.
+    fn let_go(&mut self, out: &mut Vec<Action>) {
+        for resource in 0..self.resources.len() {
+            let it = &self.resources[resource];
+            if it.exclusive() && it.is_doing(Kind::Start) {
+                self.cancel(resource, out);
+            }
+        }
+    }
+
+    fn set_mark(&mut self, out: &mut Vec<Action>) {
+        if self.mark != Some(self.token.epoch) {
+            self.mark = Some(self.token.epoch);
+            out.push(Action::Mark(self.id, self.mark));
+        }
+    }
+
+    fn clear_mark(&mut self, out: &mut Vec<Action>) {
+        if self.mark.take().is_some() {
+            out.push(Action::Mark(self.id, None));
+        }
+    }
+
+    fn own_token(&mut self, token: Token, reason: Reason, out: &mut Vec<Action>) {
+        self.token = token;
+        self.adopting = None;
+        match &mut self.state {
+            State::Stopped { rest } => *rest = Rest::Idle,
+            State::Adopted { seeking } => *seeking = None,
+            _ => {}
+        }
+        out.push(self.report(Change::Token(token), reason));
+    }
+
+    fn enter(&mut self, state: State, reason: Reason, out: &mut Vec<Action>) {
+        let before = self.role();
+        self.state = state;
+        self.reason = reason.clone();
+        let after = self.role();
+        if before != after {
+            out.push(self.report(Change::Role(before, after), reason));
+        }
+    }
+}
+
+fn reason_of(right: Right) -> Reason {
+    use super::right::Word;
+    match right {
+        Right::Agreement { .. } => Reason::Agreement,
+        Right::Left => Reason::PeerLeft,
+        Right::Fenced {
+            by: Word::Source(_),
+        } => Reason::Fenced,
+        Right::Fenced { by: Word::Operator } => Reason::Confirmed,
+        Right::Lease { .. } => Reason::Leased,
+        Right::BestEffort { .. } => Reason::BestEffort,
+        Right::Resumed { .. } => Reason::Resumed,
+    }
+}

@@ -1,0 +1,86 @@
+//! What this boot's daemons started, by the epoch of its token: a file a group in the run directory, which
+//! a reboot empties. A daemon that starts again goes on with what such a mark speaks for, where a stranger's
+//! process would have to be stopped.
+//!
+//! A mark is there before the first start and gone once everything is stopped, before anybody is told. One
+//! that cannot be written is no harm: then agreement is waited for, as after a boot.
+
+use super::clock::boot_id;
+use crate::id::GroupId;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The marks.
+#[derive(Debug)]
+pub struct Marks {
+    dir: PathBuf,
+    known: Vec<(GroupId, u64)>,
+}
+
+impl Marks {
+    /// Reads what is there of this boot.
+    pub fn open(run_dir: &Path) -> Marks {
+        let dir = run_dir.join("started");
+        let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        let known = entries.filter_map(|entry| {
+            let name = entry.file_name();
+            let group = u64::from_str_radix(name.to_str()?, 16).ok()?;
+            let text = fs::read_to_string(entry.path()).ok()?;
+            let (boot, epoch) = text.trim_end().split_once(' ')?;
+            (boot == boot_id()).then_some((GroupId(group), epoch.parse().ok()?))
+        });
+        Marks {
+            known: known.collect(),
+            dir,
+        }
+    }
+
+    /// What they say.
+    pub fn known(&self) -> &[(GroupId, u64)] {
+        &self.known
+    }
+
+    /// A group is about to be started with that epoch; None: nothing of it runs any more.
+    pub fn set(&self, group: GroupId, epoch: Option<u64>) {
+        let path = self.dir.join(format!("{:016x}", group.0));
+        let done = match epoch {
+            Some(epoch) => fs::create_dir_all(&self.dir)
+                .and_then(|()| fs::write(&path, format!("{} {epoch}\n", boot_id()))),
+            None => fs::remove_file(&path),
+        };
+        match done {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                log::warn!("{}: {error}", path.display());
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing runs: for `release`.
+    pub fn remove_all(run_dir: &Path) {
+        let _ = fs::remove_dir_all(run_dir.join("started"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDir;
+
+    #[test]
+    fn what_was_started_in_this_boot_is_known_until_it_is_stopped() {
+        let dir = TestDir::new();
+        let marks = Marks::open(&dir);
+        assert_eq!(marks.known(), []);
+        marks.set(GroupId(7), Some(4));
+        marks.set(GroupId(8), Some(5));
+        marks.set(GroupId(8), None);
+        marks.set(GroupId(9), None);
+        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), 4)]);
+        let other_boot = dir.join("started").join(format!("{:016x}", 9));
+        fs::write(other_boot, "another-boot 6\n").unwrap();
+        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), 4)]);
+        Marks::remove_all(&dir);
+        assert_eq!(Marks::open(&dir).known(), []);
+    }
+}
