@@ -27,6 +27,7 @@ use super::options::Options;
 use super::orders::{Deed, Generation, Order};
 use super::paths::BUFFER;
 use super::patience;
+use super::readiness::Readiness;
 use super::ready::Ready;
 use super::realtime;
 use super::services::Services;
@@ -38,7 +39,7 @@ use super::vips::{Renewal, Vips};
 use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
-use crate::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Report};
+use crate::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Report, Unready};
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
@@ -122,6 +123,9 @@ struct Daemon {
     services: Services,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
+    readiness: Readiness,
+    /// What the core knows of it.
+    told_unready: BTreeMap<Place, Option<Unready>>,
     /// What was asked of VIPs and got no answer.
     open: Vec<operate::Open>,
     /// Parts of large sets of VIPs, renewed one a turn.
@@ -196,6 +200,8 @@ impl Daemon {
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
             services,
             pending: VecDeque::new(),
+            readiness: Readiness::default(),
+            told_unready: BTreeMap::new(),
             open: Vec::new(),
             renewals: VecDeque::new(),
             finished,
@@ -273,6 +279,7 @@ impl Daemon {
             self.network.deadline(),
             self.fit.deadline(),
             self.again_at(),
+            self.readiness.deadline(),
         ];
         due.into_iter()
             .flatten()

@@ -18,6 +18,7 @@ pub mod options;
 pub mod orders;
 pub mod paths;
 mod patience;
+mod readiness;
 pub mod ready;
 pub mod realtime;
 pub mod services;

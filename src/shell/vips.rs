@@ -112,6 +112,11 @@ impl Vips {
         self.sets[&place].started
     }
 
+    /// A resource's VIPs with their VIP interfaces.
+    pub fn all_of(&self, place: Place) -> &[(IpAddr, usize)] {
+        &self.sets[&place].targets
+    }
+
     /// A resource's VIPs that can be here, with their VIP interfaces.
     pub fn of(&self, place: Place) -> Vec<(IpAddr, usize)> {
         let set = &self.sets[&place];

@@ -43,6 +43,13 @@ impl Daemon {
         if let Some(host) = self.network.seen() {
             self.reconnect(host);
         }
+        if self
+            .readiness
+            .deadline()
+            .is_some_and(|at| at <= clock::now())
+        {
+            self.tell_readiness();
+        }
         self.network.retry(clock::now());
         self.network.hear_carriers();
         self.tell_carriers();
@@ -78,9 +85,36 @@ impl Daemon {
         self.step(Event::Gateways(gateways));
         self.carriers.clear();
         self.tell_carriers();
+        (self.readiness).follow(&self.network.resolved.vifs, clock::now());
+        self.tell_readiness();
         self.vips.complete(&self.network.vifs, clock::now());
         self.look_after_addresses();
         self.fit.outdated();
+    }
+
+    /// What this machine lacks for its VIPs.
+    fn tell_readiness(&mut self) {
+        let now = clock::now();
+        let places = self.vips.places();
+        self.told_unready.retain(|place, _| places.contains(place));
+        for place in places {
+            let beside = self
+                .vips
+                .of_group(place.group)
+                .any(|(vip, _)| vip.is_ipv4());
+            let vips = self.vips.all_of(place);
+            let vifs = &self.network.resolved.vifs;
+            let unready = self.readiness.of(vips, vifs, beside, now);
+            self.ready(place, unready);
+        }
+        self.readiness.told(now);
+    }
+
+    fn ready(&mut self, place: Place, unready: Option<Unready>) {
+        let before = self.told_unready.insert(place, unready.clone());
+        if before.unwrap_or_default() != unready {
+            self.step(Event::Ready { place, unready });
+        }
     }
 
     /// Messages about addresses may have been lost, or an interface came back without them. What was seen may

@@ -116,7 +116,10 @@ impl Daemon {
     fn ask(&mut self, place: Place, doing: Doing, since: Time) {
         let now = clock::now();
         match self.answer(place, doing, now) {
-            Ok(outcome) => self.done(Op::Resource(place), outcome),
+            Ok(outcome) => {
+                self.tell_if_away(place, doing, &outcome);
+                self.done(Op::Resource(place), outcome);
+            }
             Err(NoAnswer(why)) => {
                 log::debug!("asked again: {why}");
                 self.open.push(Open {
@@ -127,6 +130,23 @@ impl Daemon {
                     again_at: now + AGAIN,
                 });
             }
+        }
+    }
+
+    /// An interface that was just removed is told to the core before the start that fails for it, so that this
+    /// counts against nobody; the next look has the last word.
+    fn tell_if_away(&mut self, place: Place, doing: Doing, outcome: &Outcome) {
+        let Outcome::Failed(why) = outcome else {
+            return;
+        };
+        if doing == Doing::Start && !self.network.could_have(self.vips.all_of(place)) {
+            let unready = Some(Unready {
+                why: why.clone(),
+                entirely: true,
+            });
+            self.told_unready.insert(place, unready.clone());
+            self.pending.push_back(Event::Ready { place, unready });
+            self.network.look();
         }
     }
 

@@ -30,6 +30,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 120),
     },
     Scenario {
+        name: "late-interface",
+        shows: "both daemons start while the VIP's interface is not there: they wait for it, count no failure, and start in the instant it comes",
+        run: Nodes(late_interface),
+        limit: (40, 60),
+    },
+    Scenario {
         name: "without-ipv6",
         shows: "IPv6 is switched off on both nodes' LAN, or its MTU is too short for it: the IPv4 VIP stays, the IPv6 one is back with IPv6",
         run: Nodes(without_ipv6),
@@ -139,6 +145,31 @@ fn interface_made_anew(lab: &mut Lab) -> Outcome {
     Ok(())
 }
 
+fn late_interface(lab: &mut Lab) -> Outcome {
+    lab.configure(&Settings::default())?;
+    for host in NODES {
+        batch(Some(&lab.net.netns(host)), "link del lan0\n")?;
+        lab.start(host)?;
+    }
+    lab.both_alive()?;
+    std::thread::sleep(Duration::from_secs(4));
+    let client = lab.client(VIP)?;
+    for host in NODES {
+        lab.net.cable(host, &[Wire::Lan])?;
+        lab.net.address(host, &[Wire::Lan])?;
+    }
+    let there = lab.note("the interfaces are there");
+    let (sent, _) = client.answered(None, Duration::from_secs(5))?;
+    lab.record
+        .figure("answered after", Duration::from_micros(sent - there));
+    for host in NODES {
+        let status = status::read(lab.node(host)).ok_or("no status")?;
+        let failures = status::counter(&status["groups"], "fail_count");
+        ensure!(failures == 0, "{failures} failures are counted on {host:?}");
+    }
+    Ok(())
+}
+
 fn without_ipv6(lab: &mut Lab) -> Outcome {
     let settings = Settings {
         vips: vec![format!("{VIP}/24"), format!("{VIP6}/64")],
@@ -147,19 +178,29 @@ fn without_ipv6(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&settings)?;
     let client6 = lab.client(VIP6)?;
     client6.answered(Some(holder), Duration::from_secs(2))?;
-    let netns = NODES.map(|host| (host, lab.net.netns(host)));
-    let set = |file: &str, value: u32| -> Outcome {
-        let path = format!("/proc/sys/net/ipv6/conf/lan0/{file}");
-        for (_, netns) in &netns {
-            sys::within(netns, || std::fs::write(&path, value.to_string()))?;
+    // The holder is never the worse one of the two, for which it would move.
+    let netns = [holder.peer(), holder].map(|host| (host, lab.net.netns(host)));
+    let on_each = |good: bool, act: &dyn Fn(&str) -> std::io::Result<()>| -> Outcome {
+        let names = netns.iter().map(|(_, netns)| netns.as_str());
+        let mut names: Vec<&str> = names.collect();
+        if good {
+            names.reverse();
+        }
+        for (at, name) in names.into_iter().enumerate() {
+            std::thread::sleep(Duration::from_millis(200 * at as u64));
+            act(name)?;
         }
         Ok(())
     };
+    let set = |file: &str, value: u32| -> Outcome {
+        let path = format!("/proc/sys/net/ipv6/conf/lan0/{file}");
+        on_each(value == 0, &|netns| {
+            sys::within(netns, || std::fs::write(&path, value.to_string()))
+        })
+    };
     let mtu = |bytes: u32| -> Outcome {
-        for (_, netns) in &netns {
-            batch(Some(netns), &format!("link set lan0 mtu {bytes}\n"))?;
-        }
-        Ok(())
+        let line = format!("link set lan0 mtu {bytes}\n");
+        on_each(bytes == 1500, &|netns| batch(Some(netns), &line))
     };
     for round in 0..lab.times(2, 10) {
         // Whoever answers on the nodes waits for its neighbours of IPv6 as well.
