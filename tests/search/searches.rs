@@ -206,11 +206,8 @@ const SHORT: &[Bounds] = &[
     Bounds {
         name: "a policy that wishes anything",
         left: Left {
-            total: 3,
+            total: 2,
             whims: 2,
-            crashes: 1,
-            failures: 1,
-            cuts: 1,
             ..NONE
         },
         ..BASE
@@ -218,10 +215,8 @@ const SHORT: &[Bounds] = &[
     Bounds {
         name: "an address, a policy that wishes anything",
         left: Left {
-            total: 3,
+            total: 2,
             whims: 2,
-            crashes: 1,
-            failures: 1,
             ..NONE
         },
         ..VIP
@@ -308,6 +303,29 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "a policy that wishes anything, a crash, a failure",
+        left: Left {
+            total: 3,
+            whims: 2,
+            crashes: 1,
+            failures: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "an address, a policy that wishes anything, a crash, a failure",
+        left: Left {
+            total: 3,
+            whims: 2,
+            crashes: 1,
+            failures: 1,
+            ..NONE
+        },
+        ..VIP
+    },
     Bounds {
         name: "late goodbye",
         letters: 2,
