@@ -162,8 +162,11 @@ fn a_fenced_peer_returns_only_with_an_echo_of_something_later() {
     let mut ear = Ear::acquainted();
     let sent = ear.send();
     ear.pass(600);
-    ear.peer
-        .fenced(ear.now, ha_appliance::core::reason::Reason::Fenced);
+    ear.peer.fenced(
+        ear.now,
+        ha_appliance::core::reason::Reason::Fenced,
+        &ear.setup,
+    );
     // Still under way when it was switched off.
     assert_ne!(ear.hear(1, 2, sent), Heard::News { restarted: true });
     assert_eq!(ear.peer.state(), PeerState::Fenced);
@@ -172,17 +175,160 @@ fn a_fenced_peer_returns_only_with_an_echo_of_something_later() {
     assert_eq!(ear.peer.state(), PeerState::Alive);
 }
 
+/// A peer that is gone, in both ways of it.
+fn gone() -> [Ear; 2] {
+    let mut left = Ear::acquainted();
+    left.template.goodbye = true;
+    left.hear(1, 2, left.sent);
+    left.template.goodbye = false;
+    assert_eq!(left.peer.state(), PeerState::Left);
+    let mut fenced = Ear::acquainted();
+    fenced.pass(600);
+    let why = ha_appliance::core::reason::Reason::Fenced;
+    fenced.peer.fenced(fenced.now, why, &fenced.setup);
+    [left, fenced]
+}
+
 #[test]
-fn a_fenced_peer_counts_as_gone_no_more_once_a_new_daemon_of_it_is_heard() {
+fn a_replay_brings_nobody_back_who_is_gone() {
+    for mut ear in gone() {
+        let state = ear.peer.state();
+        ear.pass(100);
+        ear.send();
+        assert_eq!(ear.hear(2, 1, 0), Heard::Candidate);
+        assert_eq!(ear.peer.state(), state);
+        // It may be back all the same: what it was not feared for, it is, until it is forgotten.
+        assert!(ear.peer.challenged() && ear.peer.held_back());
+        assert_eq!(ear.peer.returned(), Some(ear.now));
+        ear.pass(999);
+        assert!(ear.peer.challenged());
+        let forgotten = ear.peer.deadline(&ear.setup).unwrap();
+        assert_eq!(forgotten, ear.now + Duration::from_millis(1));
+        ear.pass(1);
+        assert_eq!((ear.peer.challenged(), ear.peer.state()), (false, state));
+        assert!(ear.peer.echoes().1.is_empty());
+        assert_eq!(ear.peer.deadline(&ear.setup), None);
+    }
+}
+
+#[test]
+fn replays_hold_a_start_back_no_longer_than_one_of_them() {
+    for mut ear in gone() {
+        ear.hear(2, 1, 0);
+        for sequence in 2..10 {
+            ear.pass(100);
+            ear.send();
+            ear.hear(1 + sequence, sequence, 0);
+            assert!(ear.peer.held_back());
+        }
+        ear.pass(200);
+        assert_eq!((ear.peer.challenged(), ear.peer.held_back()), (true, false));
+        ear.hear(20, 1, 0);
+        assert!(!ear.peer.held_back());
+    }
+}
+
+#[test]
+fn a_peer_that_was_gone_is_back_once_it_echoes() {
+    for mut ear in gone() {
+        ear.pass(100);
+        ear.hear(2, 1, 0);
+        let returned = ear.now;
+        ear.pass(100);
+        let sent = ear.send();
+        assert_eq!(ear.hear(2, 2, sent), Heard::News { restarted: true });
+        assert_eq!(ear.peer.state(), PeerState::Alive);
+        assert_eq!(ear.peer.returned(), Some(returned));
+    }
+}
+
+#[test]
+fn a_stranger_is_remembered_for_as_long_as_it_may_be_silent() {
+    let mut ear = Ear::acquainted();
+    ear.template.interval = Duration::from_millis(400);
+    ear.hear(2, 1, 0);
+    ear.pass(1999);
+    assert!(ear.peer.challenged());
+    ear.pass(1);
+    assert!(!ear.peer.challenged());
+}
+
+#[test]
+fn what_was_fenced_and_was_still_under_way_is_no_return() {
     let mut ear = Ear::acquainted();
     let sent = ear.send();
     ear.pass(600);
-    ear.peer
-        .fenced(ear.now, ha_appliance::core::reason::Reason::Fenced);
-    let later = ear.send();
-    ear.hear(2, 1, sent);
+    let why = ha_appliance::core::reason::Reason::Fenced;
+    ear.peer.fenced(ear.now, why, &ear.setup);
+    assert_eq!(ear.hear(1, 2, sent), Heard::Candidate);
+    assert!(!ear.peer.challenged());
+}
+
+#[test]
+fn a_goodbye_under_way_while_a_successor_was_heard_is_none() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    ear.pass(100);
+    assert_eq!(ear.hear(2, 1, 0), Heard::Candidate);
+    ear.template.goodbye = true;
+    ear.hear(1, 2, sent);
+    assert_eq!(ear.peer.state(), PeerState::Alive);
+    // Nor once the stranger is forgotten: it may run what it was allowed to.
+    ear.pass(2000);
+    ear.hear(1, 3, sent);
     assert_eq!(ear.peer.state(), PeerState::OneWay);
-    ear.hear(2, 2, later);
+}
+
+#[test]
+fn a_replay_voids_no_later_goodbye() {
+    let mut ear = Ear::acquainted();
+    ear.pass(100);
+    assert_eq!(ear.hear(9, 1, 0), Heard::Candidate);
+    let later = ear.send();
+    ear.hear(1, 2, later);
+    assert_eq!(
+        ear.hear(9, 2, 0),
+        Heard::Nothing,
+        "outlived, it is a replay"
+    );
+    ear.template.goodbye = true;
+    ear.hear(1, 3, later);
+    assert_eq!(ear.peer.state(), PeerState::Left);
+}
+
+#[test]
+fn an_own_datagram_that_comes_back_is_nobody() {
+    for mut ear in gone() {
+        let state = ear.peer.state();
+        ear.template.node = Side::First;
+        assert_eq!(ear.hear(OWN.incarnation, 5, 0), Heard::Reflected);
+        // From an earlier daemon of this node, or from another machine that has yet to show it.
+        assert_eq!(ear.hear(6, 5, 0), Heard::Reflected);
+        assert_eq!((ear.peer.state(), ear.peer.reflected()), (state, 2));
+        assert!(!ear.peer.challenged());
+    }
+}
+
+#[test]
+fn another_machine_under_this_nodes_name_is_refused_while_it_is_heard() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    ear.template.node = Side::First;
+    assert_eq!(ear.hear(8, 1, 0), Heard::Reflected);
+    assert_eq!(ear.peer.echoes().1[0].incarnation, 8, "it may prove itself");
+    assert_eq!(ear.hear(8, 2, sent), Heard::News { restarted: false });
+    assert_eq!(ear.peer.state(), PeerState::Refused);
+    assert_eq!(
+        ear.peer.why().0,
+        &ha_appliance::core::reason::Reason::SameNode
+    );
+    // The peer is heard beside it, and believed again once it is gone.
+    ear.template.node = Side::Second;
+    assert_eq!(ear.hear(1, 2, sent), Heard::News { restarted: false });
+    assert_eq!(ear.peer.state(), PeerState::Refused);
+    ear.pass(1000);
+    let sent = ear.send();
+    ear.hear(1, 3, sent);
     assert_eq!(ear.peer.state(), PeerState::Alive);
 }
 

@@ -33,8 +33,7 @@ pub enum Mark {
     Believed,
     /// The incarnation of the last one echoed to the peer, without a sequence.
     Said,
-    /// Of an incarnation that has yet to prove itself. May be forgotten once that is no more and nothing of it
-    /// is under way.
+    /// Of an incarnation that has yet to prove itself.
     Stranger,
     /// An incarnation replaced, without a sequence. May be forgotten once nothing of it is under way.
     Retired,

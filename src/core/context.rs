@@ -103,7 +103,9 @@ impl Context<'_> {
     pub(super) fn feared(&self) -> bool {
         let fearsome = match self.peer.state() {
             PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => true,
-            PeerState::Refused | PeerState::Left | PeerState::Fenced => false,
+            // Gone it need not be feared, unless something says that it may be back.
+            PeerState::Left | PeerState::Fenced => self.peer.challenged(),
+            PeerState::Refused => false,
         };
         self.node.best_effort() && fearsome
     }

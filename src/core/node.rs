@@ -212,6 +212,12 @@ impl Node {
         self.peer.echoes().0
     }
 
+    /// How many datagrams of this node's own side were dropped: reflections, replays, or a second machine
+    /// under its name.
+    pub fn reflected(&self) -> u64 {
+        self.peer.reflected()
+    }
+
     /// The peer's state.
     pub fn peer_state(&self) -> PeerState {
         self.peer.state()
@@ -314,7 +320,7 @@ impl Node {
         let setup = self.setup.clone();
         let known = self.peer.latest().is_some();
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
-            Heard::Nothing => return (false, false),
+            Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
                 self.may_agree();
                 return (false, true);
@@ -349,9 +355,9 @@ impl Node {
     }
 
     /// A restarted peer that is answered now, before it counts as heard, may take the answer for agreement and
-    /// start: evidence from before that is none.
+    /// start; and one that was gone is to be feared again: evidence from before that is none.
     fn may_agree(&mut self) {
-        if self.peer.state().is_heard() {
+        if self.peer.state().is_heard() || self.peer.state().is_gone() {
             let mut nothing = Vec::new();
             self.each_group(&mut nothing, |g, cx, _| g.group.vip_answered(cx));
         }
@@ -366,7 +372,7 @@ impl Node {
                     Outcome::Failed(why) => Some(why),
                 };
                 if refusal.is_none() {
-                    self.peer.fenced(self.now, Reason::Fenced);
+                    self.peer.fenced(self.now, Reason::Fenced, &self.setup);
                 }
                 self.sources
                     .answered(self.now, self.setup.sources.len(), refusal);

@@ -229,6 +229,13 @@ impl Ranks {
             sequence: if replays { believed.sequence } else { 0 },
             ..believed
         });
+        // A stranger is remembered for a while, whatever became of it.
+        let strangers = other.iter().flat_map(|mind| &mind.marks);
+        let strangers = strangers.filter(|(mark, _)| *mark == Mark::Stranger);
+        all.extend(strangers.map(|(_, stranger)| Echo {
+            sequence: 0,
+            ..*stranger
+        }));
         all.retain(|e| e.incarnation != 0);
         all.sort_by_key(|e| (e.incarnation, e.sequence));
         all.dedup();
@@ -271,7 +278,11 @@ impl Ranks {
                 sequence: 0,
             }),
             Mark::Stranger if living => self.find(self.reach(echo, living)),
-            Mark::Stranger | Mark::Retired => {
+            Mark::Stranger => self.find(Echo {
+                sequence: 0,
+                ..echo
+            }),
+            Mark::Retired => {
                 let incarnation = self.incarnation(echo.incarnation)?;
                 self.under_way.contains(&echo.incarnation).then_some(Echo {
                     incarnation,

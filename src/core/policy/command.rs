@@ -135,7 +135,7 @@ impl Node {
             }
             Command::ConfirmFenced => match self.peer.state() {
                 PeerState::Unknown | PeerState::Silent | PeerState::Fenced => {
-                    self.peer.fenced(self.now, Reason::Confirmed);
+                    self.peer.fenced(self.now, Reason::Confirmed, &self.setup);
                     self.answer(
                         asker,
                         true,

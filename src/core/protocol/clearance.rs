@@ -32,9 +32,11 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
     match state {
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         // Unread it may have come back, and taken over from a node that was paused.
-        PeerState::Left | PeerState::Fenced if !cx.tick => {
+        PeerState::Left | PeerState::Fenced if !cx.tick || cx.peer.held_back() => {
             Verdict::Waiting(cx.peer.why().0.clone())
         }
+        // By the rule that would stop it again at once.
+        PeerState::Left | PeerState::Fenced if cx.isolated() => Verdict::Waiting(Reason::Isolated),
         PeerState::Left => match cx.report() {
             Some(report) if report.proven_stopped => Verdict::Given(Right::Left),
             Some(_) => Verdict::Waiting(Reason::PeerNotStopped),

@@ -228,7 +228,8 @@ impl Group {
             }
             _ => {
                 let written = self.wanted() == self.token || self.on_disk(cx, self.wanted());
-                self.contested() && written && cx.peer.state().is_gone()
+                let free = cx.peer.state().is_gone() && !cx.peer.held_back() && !cx.isolated();
+                self.contested() && written && free
             }
         }
     }

@@ -14,6 +14,20 @@
 //! **Silence** is judged on [`tick`](Peer::tick) only, which comes after every queued datagram was
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
 //! sequence above all before it counts as life, so that nobody keeps a dead peer alive by replay.
+//!
+//! **A stranger** is an incarnation heard and not believed: a restarted daemon, or a replay. It is challenged,
+//! remembered for a while, and changes no state, so that a replay voids neither a goodbye nor a fencing:
+//! - gone stays gone; this node says *contested* meanwhile (as always while it does not hear its peer), so
+//!   that nothing begins by the challenge either. But the peer may be back, and this may be all there is of it:
+//!   while a stranger is remembered a holder judges its isolation ([`Peer::challenged`]), and what is to
+//!   start because the peer is gone waits for as long as the first could take to prove itself, whoever else
+//!   is heard meanwhile ([`Peer::held_back`]): a daemon that hung may read of a peer that took over;
+//! - a believed peer that echoes what was sent after the stranger was heard outlived it: then that was a
+//!   replay, and is heard no more. Until then its goodbye is none, for the stranger may be its successor,
+//!   started by this node's agreement while the goodbye was under way.
+//!
+//! **This node's own side** without an echo is its own datagram, reflected or replayed; with one, it is
+//! another machine under the same name, which is refused for as long as it is heard.
 
 use super::super::canonical::{LONG_AGO, Mark};
 use super::super::reason::Reason;
@@ -57,8 +71,16 @@ pub struct Peer {
     answered: Option<Time>,
     /// When it was heard again after it had left or had been fenced.
     returned: Option<Time>,
+    /// Until when that holds back what would start because it is gone.
+    held_until: Option<Time>,
     /// Incarnations heard but not believed, to be challenged.
-    candidates: Vec<Echo>,
+    strangers: Vec<Stranger>,
+    /// One of them may be the successor of the one believed.
+    succeeded: bool,
+    /// Until when another machine under this node's name is remembered.
+    twin: Option<Time>,
+    /// Datagrams of this node's own side.
+    reflected: u64,
     /// Incarnations once believed and replaced.
     retired: Vec<u64>,
     /// The latest heartbeat accepted and compatible.
@@ -104,8 +126,10 @@ impl PeerState {
 /// What a heartbeat was worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// Old, replayed, or of an incarnation that has yet to prove itself.
+    /// Old, or replayed.
     Nothing,
+    /// Of this node's own side: reflected, or replayed.
+    Reflected,
     /// A stranger that asks to be believed: answer it.
     Candidate,
     /// News.
@@ -120,6 +144,18 @@ pub enum Heard {
 struct Sent {
     sequence: u64,
     at: Time,
+    /// A stranger was heard since.
+    outdated: bool,
+}
+
+/// An incarnation that has yet to prove itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Stranger {
+    echo: Echo,
+    /// When it is forgotten.
+    until: Time,
+    /// It may be the peer, come back; otherwise it is of this node's own side, or of what was fenced.
+    back: bool,
 }
 
 /// Who is asking: this node's own side of the conversation.
@@ -129,7 +165,13 @@ pub struct Own {
     pub incarnation: u64,
 }
 
+/// What of an announced interval is taken at its word.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
 const RETIRED: usize = 8;
+/// A stranger is remembered for at least so long: it comes with the first heartbeat of a daemon whose
+/// next ones may be lost.
+const REMEMBERED: Duration = Duration::from_secs(1);
 
 impl Peer {
     /// A peer not heard yet, at the start of this daemon.
@@ -148,7 +190,11 @@ impl Peer {
             counted: None,
             answered: None,
             returned: None,
-            candidates: Vec::new(),
+            held_until: None,
+            strangers: Vec::new(),
+            succeeded: false,
+            twin: None,
+            reflected: 0,
             retired: Vec::new(),
             latest: None,
             paths: Vec::new(),
@@ -225,6 +271,21 @@ impl Peer {
         self.answered
     }
 
+    /// A stranger is remembered that may be the peer.
+    pub fn challenged(&self) -> bool {
+        self.strangers.iter().any(|stranger| stranger.back)
+    }
+
+    /// It may have come back a moment ago: nothing starts because it is gone.
+    pub fn held_back(&self) -> bool {
+        self.held_until.is_some()
+    }
+
+    /// How many datagrams of this node's own side were dropped.
+    pub fn reflected(&self) -> u64 {
+        self.reflected
+    }
+
     /// When it came back after it had left or had been fenced: before that it was not to be feared.
     pub fn returned(&self) -> Option<Time> {
         self.returned
@@ -236,7 +297,7 @@ impl Peer {
             incarnation: self.incarnation,
             sequence: self.highest,
         };
-        (believed, self.candidates.clone())
+        (believed, self.strangers.iter().map(|s| s.echo).collect())
     }
 
     /// The first eight paths, by bit, on which the peer was heard within its detection time.
@@ -250,7 +311,11 @@ impl Peer {
     /// This node sends a heartbeat; with `decision`, one that agreement is to echo. Begins a new
     /// round when the last is answered or too old to prove anything.
     pub fn sent(&mut self, now: Time, sequence: u64, decision: bool, setup: &Setup) {
-        let sent = Sent { sequence, at: now };
+        let sent = Sent {
+            sequence,
+            at: now,
+            outdated: false,
+        };
         let fresh = self.fresh(setup);
         let under_way = self.round.is_some_and(|round| now.since(round.at) <= fresh);
         if under_way && !decision {
@@ -276,6 +341,11 @@ impl Peer {
         let lasts = self.detection_time(setup);
         let echoed = |sent: &Sent| echo >= sent.sequence && now.since(sent.at) <= lasts;
         let in_round = self.round.as_ref().is_some_and(echoed);
+        if heartbeat.cluster == setup.cluster && heartbeat.node == setup.me {
+            return self.hear_own_side(now, heartbeat, own, in_round, setup);
+        }
+        let gone = self.state.is_gone();
+        let returns = gone && !self.challenged();
         let restarted = heartbeat.incarnation != self.incarnation;
         if restarted {
             if self.retired.contains(&heartbeat.incarnation)
@@ -284,14 +354,11 @@ impl Peer {
                 return Heard::Nothing;
             }
             if !in_round {
-                let unknown = self.challenge(Echo {
-                    incarnation: heartbeat.incarnation,
-                    sequence: heartbeat.sequence,
-                });
-                if self.state == PeerState::Left || (self.state == PeerState::Fenced && unknown) {
-                    // It may be back: that it was gone counts no more, and this may be all there is of it.
-                    self.last_heard = Some(now);
-                    self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);
+                self.challenge(now, heartbeat, true, setup);
+                if returns && self.challenged() {
+                    self.returned = Some(now);
+                    let span = self.remembered(heartbeat.interval, setup);
+                    self.held_until = Some(now + span);
                 }
                 return Heard::Candidate;
             }
@@ -305,9 +372,7 @@ impl Peer {
         self.note_path(now, path);
         self.highest = heartbeat.sequence;
         self.last_heard = Some(now);
-        self.interval = heartbeat
-            .interval
-            .clamp(Duration::from_millis(10), Duration::from_secs(2));
+        self.interval = (heartbeat.interval).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         if in_round {
             self.proof = match self.newest.take_if(|newest| echo >= newest.sequence) {
                 Some(newest) => {
@@ -316,6 +381,9 @@ impl Peer {
                 }
                 None => std::mem::replace(&mut self.round, self.newest.take()),
             };
+            if self.proof.is_some_and(|proof| !proof.outdated) {
+                self.outlived();
+            }
             let at = self.proof.map(|proof| proof.at);
             if heartbeat.echo.incarnation == own.incarnation {
                 self.counted = at;
@@ -325,6 +393,12 @@ impl Peer {
             }
         }
         self.judge(now, heartbeat, setup);
+        if returns && self.state.is_heard() {
+            self.returned = Some(now);
+        }
+        if !self.state.is_gone() {
+            self.held_until = None;
+        }
         if self.state != PeerState::Refused {
             self.latest = Some(heartbeat.clone());
         }
@@ -333,6 +407,9 @@ impl Peer {
 
     /// Time passed and every queue is empty: is the peer still there?
     pub fn tick(&mut self, now: Time, setup: &Setup) {
+        self.strangers.retain(|stranger| now < stranger.until);
+        self.twin = self.twin.filter(|until| now < *until);
+        self.held_until = (self.held_until).filter(|until| now < *until && self.challenged());
         let Some(heard) = self.last_heard else { return };
         if self.state.is_heard() && now.since(heard) >= self.detection_time(setup) {
             self.become_state(now, PeerState::Silent, Reason::PeerSilent(now.since(heard)));
@@ -343,14 +420,13 @@ impl Peer {
 
     /// When the next judgement is due.
     pub fn deadline(&self, setup: &Setup) -> Option<Time> {
-        let silent = self.last_heard? + self.detection_time(setup);
-        match self.state {
-            PeerState::Alive => {
-                Some(silent.min(self.proof?.at + self.deaf_after(setup) + Duration::from_micros(1)))
-            }
-            PeerState::OneWay | PeerState::Refused => Some(silent),
-            _ => None,
-        }
+        let silent = (self.last_heard.filter(|_| self.state.is_heard()))
+            .map(|heard| heard + self.detection_time(setup));
+        let deaf = (self.proof.filter(|_| self.state == PeerState::Alive))
+            .map(|proof| proof.at + self.deaf_after(setup) + Duration::from_micros(1));
+        let forgotten = self.strangers.iter().map(|stranger| stranger.until);
+        let forgotten = forgotten.chain(self.twin).chain(self.held_until);
+        forgotten.chain(silent).chain(deaf).min()
     }
 
     /// The newest own sequence that the peer's latest heartbeat was made after.
@@ -367,11 +443,18 @@ impl Peer {
 
     /// The peer is off: verified, or by the operator's word. What it was until now is brought back only by
     /// an echo of a later round, so by no datagram that was still under way.
-    pub fn fenced(&mut self, now: Time, reason: Reason) {
-        if self.incarnation != 0 {
-            self.challenge(self.echoes().0);
+    pub fn fenced(&mut self, now: Time, reason: Reason, setup: &Setup) {
+        let until = now + self.remembered(self.interval, setup);
+        let (believed, _) = self.echoes();
+        self.strangers.iter_mut().for_each(|s| s.back = false);
+        if believed.incarnation != 0 {
+            self.strangers.push(Stranger {
+                echo: believed,
+                until,
+                back: false,
+            });
         }
-        self.incarnation = 0;
+        (self.incarnation, self.succeeded, self.held_until) = (0, false, None);
         (self.round, self.newest, self.proof) = (None, None, None);
         (self.counted, self.answered) = (None, None);
         self.become_state(now, PeerState::Fenced, reason);
@@ -385,11 +468,14 @@ impl Peer {
         self.last_heard.iter_mut().for_each(&mut *f);
         let told = [&mut self.counted, &mut self.answered, &mut self.returned];
         told.into_iter().flatten().for_each(&mut *f);
+        self.strangers.iter_mut().for_each(|s| f(&mut s.until));
+        let until = [&mut self.twin, &mut self.held_until];
+        until.into_iter().flatten().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
     }
 
-    /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a stranger or
-    /// a retired incarnation is forgotten if `f` says false.
+    /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a retired
+    /// incarnation is forgotten if `f` says false.
     pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
         for (mark, sent) in [
             (Mark::Round, &mut self.round),
@@ -407,8 +493,9 @@ impl Peer {
         let mut believed = self.echoes().0;
         f(Mark::Believed, &mut believed);
         (self.incarnation, self.highest) = (believed.incarnation, believed.sequence);
-        self.candidates
-            .retain_mut(|stranger| f(Mark::Stranger, stranger));
+        self.strangers.iter_mut().for_each(|stranger| {
+            f(Mark::Stranger, &mut stranger.echo);
+        });
         self.retired.retain_mut(|incarnation| {
             let mut retired = Echo {
                 incarnation: *incarnation,
@@ -426,6 +513,14 @@ impl Peer {
         let (detection, deaf) = (self.detection_time(setup), self.deaf_after(setup));
         for sent in [&mut self.round, &mut self.newest].into_iter().flatten() {
             sent.at = sent.at.max(now - detection - instant);
+        }
+        if let Some(proof) = &mut self.proof {
+            proof.outdated = false;
+        }
+        // What is over is so since the last tick, however long ago that was.
+        let remembered = self.strangers.iter_mut().map(|s| &mut s.until);
+        for until in remembered.chain(&mut self.twin).chain(&mut self.held_until) {
+            *until = (*until).max(now - instant);
         }
         if setup.vifs.is_empty() {
             // Nothing is held against the moment of the last contact.
@@ -447,6 +542,7 @@ impl Peer {
             .filter(|at| now.since(*at) <= pause && !setup.vifs.is_empty());
         self.since = LONG_AGO;
         self.reason = Reason::PeerUnknown;
+        self.reflected = 0;
         self.paths.clear();
         if let Some(latest) = &mut self.latest {
             forget_judged(latest);
@@ -457,9 +553,9 @@ impl Peer {
     fn judge(&mut self, now: Time, heartbeat: &Heartbeat, setup: &Setup) {
         let (state, reason) = if let Some(reason) = incompatible(heartbeat, setup) {
             (PeerState::Refused, reason)
-        } else if heartbeat.goodbye && self.candidates.is_empty() {
-            // Not while another incarnation waits to be believed: the peer may be back already, and
-            // started by this node's agreement, when the old one's goodbye comes late.
+        } else if self.twin.is_some() {
+            (PeerState::Refused, Reason::SameNode)
+        } else if heartbeat.goodbye && !self.succeeded {
             (PeerState::Left, Reason::PeerLeft)
         } else if self.keeps_up(now, setup) {
             (PeerState::Alive, Reason::PeerHeard)
@@ -471,40 +567,90 @@ impl Peer {
 
     fn become_state(&mut self, now: Time, state: PeerState, reason: Reason) {
         if self.state != state {
-            if self.state.is_gone() && state.is_heard() {
-                self.returned = Some(now);
-            }
             self.state = state;
             self.since = now;
             self.reason = reason;
         }
     }
 
-    fn believe(&mut self, incarnation: u64) {
-        if self.incarnation != 0 {
-            self.retired.push(self.incarnation);
-            if self.retired.len() > RETIRED {
-                self.retired.remove(0);
+    /// What this node's own name stands on: never the peer's life, nor its return.
+    fn hear_own_side(
+        &mut self,
+        now: Time,
+        heartbeat: &Heartbeat,
+        own: Own,
+        in_round: bool,
+        setup: &Setup,
+    ) -> Heard {
+        if heartbeat.incarnation == own.incarnation || !in_round {
+            if heartbeat.incarnation != own.incarnation {
+                self.challenge(now, heartbeat, false, setup);
             }
+            self.reflected = self.reflected.saturating_add(1);
+            return Heard::Reflected;
         }
-        // Others are older, or ask again.
-        self.candidates.clear();
-        self.incarnation = incarnation;
+        self.twin = Some(now + self.remembered(heartbeat.interval, setup));
+        self.last_heard = Some(now);
+        let reason = incompatible(heartbeat, setup).unwrap_or(Reason::SameNode);
+        self.become_state(now, PeerState::Refused, reason);
+        Heard::News { restarted: false }
     }
 
-    /// Remembers a stranger, the newest last; the longest unheard gives way. True: it was not known yet.
-    fn challenge(&mut self, stranger: Echo) -> bool {
-        let same = |c: &Echo| c.incarnation == stranger.incarnation;
-        let known = self.candidates.iter().find(|c| same(c)).copied();
-        self.candidates.retain(|c| !same(c));
-        if self.candidates.len() >= MAX_CHALLENGES {
-            self.candidates.remove(0);
+    fn believe(&mut self, incarnation: u64) {
+        if self.incarnation != 0 {
+            self.retire(self.incarnation);
         }
-        self.candidates.push(Echo {
-            sequence: known.map_or(0, |c| c.sequence).max(stranger.sequence),
-            ..stranger
+        // Others are older, or ask again.
+        self.strangers.clear();
+        (self.incarnation, self.succeeded) = (incarnation, false);
+    }
+
+    /// The one believed lived after every stranger of its side was heard: they came before it.
+    fn outlived(&mut self) {
+        self.succeeded = false;
+        let strangers = std::mem::take(&mut self.strangers);
+        let (before, others) = strangers.into_iter().partition(|stranger| stranger.back);
+        self.strangers = others;
+        let before: Vec<Stranger> = before;
+        before.iter().for_each(|s| self.retire(s.echo.incarnation));
+    }
+
+    fn retire(&mut self, incarnation: u64) {
+        self.retired.push(incarnation);
+        if self.retired.len() > RETIRED {
+            self.retired.remove(0);
+        }
+    }
+
+    /// Remembers a stranger, the newest last; this node's own side gives way first, then the longest unheard.
+    fn challenge(&mut self, now: Time, heartbeat: &Heartbeat, back: bool, setup: &Setup) {
+        let same = |s: &Stranger| s.echo.incarnation == heartbeat.incarnation;
+        let known = self.strangers.iter().find(|s| same(s)).cloned();
+        self.strangers.retain(|s| !same(s));
+        if self.strangers.len() >= MAX_CHALLENGES {
+            let own = self.strangers.iter().position(|s| !s.back);
+            self.strangers.remove(own.unwrap_or(0));
+        }
+        if known.is_none() && back {
+            self.succeeded = self.incarnation != 0;
+            let sent = [&mut self.round, &mut self.newest].into_iter().flatten();
+            sent.for_each(|sent| sent.outdated = true);
+        }
+        let sequence = known.as_ref().map_or(0, |s| s.echo.sequence);
+        self.strangers.push(Stranger {
+            echo: Echo {
+                incarnation: heartbeat.incarnation,
+                sequence: sequence.max(heartbeat.sequence),
+            },
+            until: now + self.remembered(heartbeat.interval, setup),
+            back: known.map_or(back, |s| s.back),
         });
-        known.is_none()
+    }
+
+    /// How long is remembered what is heard at that interval.
+    fn remembered(&self, interval: Duration, setup: &Setup) -> Duration {
+        let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        REMEMBERED.max(setup.detection_time(interval))
     }
 
     fn note_path(&mut self, now: Time, path: usize) {

@@ -15,9 +15,12 @@ impl Daemon {
                         *self.counters.entry("received").or_default() += 1;
                         let said = (heartbeat.incarnation, heartbeat.sequence);
                         let heard = self.node.heard();
+                        let reflected = self.node.reflected();
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
-                        if said.0 == heard.incarnation && said.1 < heard.sequence {
+                        if self.node.reflected() != reflected {
+                            *self.counters.entry("stale: from this node").or_default() += 1;
+                        } else if said.0 == heard.incarnation && said.1 < heard.sequence {
                             *self.counters.entry("stale: late or replayed").or_default() += 1;
                         } else if said.0 != self.node.heard().incarnation {
                             *self
