@@ -126,6 +126,23 @@ fn silence_is_judged_by_the_interval_that_the_peer_announces() {
     assert_eq!(ear.peer.state(), PeerState::Silent);
 }
 
+/// `check` allows any interval of which three make up to ten seconds.
+#[test]
+fn the_longest_interval_of_a_file_is_taken_at_its_word() {
+    let mut ear = Ear::new();
+    ear.template.interval = Duration::from_millis(3333);
+    let sent = ear.send();
+    ear.hear(1, 1, sent);
+    assert_eq!(ear.peer.interval(), Duration::from_millis(3333));
+    assert_eq!(
+        ear.peer.detection_time(&ear.setup),
+        Duration::from_millis(5 * 3333)
+    );
+    ear.template.interval = Duration::from_secs(60);
+    ear.hear(1, 2, sent);
+    assert_eq!(ear.peer.interval(), Duration::from_secs(10) / 3);
+}
+
 #[test]
 fn a_peer_whose_echoes_stop_is_one_way() {
     let mut ear = Ear::acquainted();

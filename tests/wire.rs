@@ -287,7 +287,7 @@ fn group(id: u64) -> GroupReport {
     GroupReport {
         id: GroupId(id),
         token: Token {
-            epoch: u64::MAX,
+            epoch: MAX_EPOCH,
             holder: Side::Second,
         },
         contested: true,
@@ -411,7 +411,7 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
         Readiness::Impaired,
         Readiness::Able,
     ]);
-    let token = (any::<u64>(), any_side()).prop_map(|(epoch, holder)| Token { epoch, holder });
+    let token = (0..=MAX_EPOCH, any_side()).prop_map(|(epoch, holder)| Token { epoch, holder });
     let facts = any::<(bool, bool)>();
     (token, facts, role, readiness, 0..=16383_u16).prop_map(
         move |(token, (contested, proven_stopped), role, readiness, fail_count)| GroupReport {

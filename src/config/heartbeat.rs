@@ -5,12 +5,7 @@ use super::error::{Report, Span};
 use super::keys::HEARTBEAT;
 use super::read::Section;
 use super::schema::{Cluster, HeartbeatTimes};
-use std::time::Duration;
-
-/// The shortest interval.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// The longest detection time: a silence that nobody notices for longer needs no daemon.
-const LONGEST_DETECTION: Duration = Duration::from_secs(10);
+use crate::core::peer::{FEWEST_MISSES, LONGEST_DETECTION, SHORTEST_INTERVAL};
 
 /// Reads `[heartbeat]`.
 pub(super) fn heartbeat(top: &Section, report: &mut Report) -> HeartbeatTimes {
@@ -30,7 +25,7 @@ pub(super) fn heartbeat(top: &Section, report: &mut Report) -> HeartbeatTimes {
         report,
     );
     let why = "write 3 or more: with fewer, one lost datagram beside one late one looks like death";
-    let misses = section.number("misses", 3..=1000, why, report);
+    let misses = section.number("misses", FEWEST_MISSES..=1000, why, report);
     let blame = misses.as_ref().map(|misses| misses.span.clone());
     let blame = interval.as_ref().map(|at| at.span.clone()).or(blame);
     let broken = |name, read: bool| section.value(name).is_some() && !read;

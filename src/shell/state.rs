@@ -11,7 +11,7 @@ use crate::agents::trouble;
 use crate::core::protocol::record::{FailureRecord, GroupRecord, Record, VifRecord};
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::sys;
-use crate::wire::heartbeat::{Side, Token, Wish, WishSubject};
+use crate::wire::heartbeat::{MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -315,6 +315,10 @@ fn parse(text: &str) -> Result<Body, String> {
     {
         return Err("is not understood (a wish without its group)".into());
     }
+    if let Some(g) = (body.groups.iter()).find(|g| g.epoch.max(g.highest) > MAX_EPOCH) {
+        let group = g.name.clone().unwrap_or_else(|| String::from(g.hash));
+        return Err(format!("has an epoch of {group} that no pair ever reaches"));
+    }
     Ok(body)
 }
 
@@ -571,8 +575,8 @@ mod tests {
                 },
                 GroupRecord {
                     id: GroupId::of("gone"),
-                    token: token(u64::MAX, Side::Second),
-                    highest: u64::MAX,
+                    token: token(MAX_EPOCH, Side::Second),
+                    highest: MAX_EPOCH,
                     peer_failed: false,
                     failback_held: true,
                 },
@@ -695,6 +699,12 @@ mod tests {
             assert_eq!(std::fs::read_to_string(aside).unwrap(), text);
             assert_eq!(load(&dir), Loaded::default(), "said once");
         }
+        let mut beyond = record();
+        beyond.groups[0].highest = 1 << 62;
+        std::fs::write(dir.join(FILE), render(&names(), &beyond)).unwrap();
+        let notice = load(&dir).notice.unwrap();
+        let says = "has an epoch of web that no pair ever reaches";
+        assert!(notice.contains(says), "{notice}");
         std::fs::write(dir.join(FILE), [0xff, 0xfe]).unwrap();
         assert!(load(&dir).notice.unwrap().contains("is not text"));
     }
@@ -771,7 +781,7 @@ mod tests {
 
         #[test]
         fn any_record_comes_back(
-            groups in prop::collection::vec((any::<u64>(), any::<u64>(), any::<bool>(), any::<u64>()), 0..5),
+            groups in prop::collection::vec((any::<u64>(), 0..=MAX_EPOCH, any::<bool>(), 0..=MAX_EPOCH), 0..5),
             wishes in prop::collection::vec((0..4u8, any::<u64>(), any::<u32>(), any::<bool>()), 0..5),
             vifs in prop::collection::vec((any::<u64>(), any::<[u8; 6]>(), any::<bool>()), 2),
         ) {

@@ -39,7 +39,7 @@
 //! +---------------------------------------------------------------+  76
 //! |    n times, 17 bytes each, no name twice:                     |
 //! |                     hash of the group's name              u64 |
-//! |                     epoch                                 u64 |
+//! |                     epoch, below 2^62                     u64 |
 //! |   +---------------+                                           |
 //! |   |. . P C H role |                                       u8  |
 //! |   +---------------+                                           |
@@ -174,7 +174,7 @@ fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
     out.extend(heartbeat.echo.sequence.to_be_bytes());
     for group in groups {
         out.extend(group.id.0.to_be_bytes());
-        out.extend(group.token.epoch.to_be_bytes());
+        out.extend(group.token.epoch.min(MAX_EPOCH).to_be_bytes());
         out.push(
             group.role as u8
                 | bit(group.token.holder == Side::Second, HOLDER_IS_SECOND)
@@ -247,7 +247,11 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
 
 fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
     let id = GroupId(reader.u64("group name")?);
+    let at_epoch = reader.clone();
     let epoch = reader.u64("epoch")?;
+    if epoch > MAX_EPOCH {
+        return Err(at_epoch.malformed("an epoch below 2^62"));
+    }
     let at_state = reader.clone();
     let state = reader.u8("group state")?;
     let role = match state & ROLE {
@@ -507,6 +511,10 @@ mod tests {
         assert_eq!(
             changed(|bytes| bytes[92] = 5),
             malformed(92, "a known role")
+        );
+        assert_eq!(
+            changed(|bytes| bytes[84] = 0x40),
+            malformed(84, "an epoch below 2^62")
         );
         assert_eq!(
             changed(|bytes| bytes.copy_within(76..84, 93)),

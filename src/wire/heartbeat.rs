@@ -91,7 +91,7 @@ pub struct Echo {
 /// The right to run a group. Equal epochs mean the same token; the higher epoch wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
-    /// Counts the token's moves. The first node mints even epochs, the second odd ones.
+    /// Counts the token's moves, at most [`MAX_EPOCH`]. The first node mints even epochs, the second odd ones.
     pub epoch: u64,
     /// Who may run the group.
     pub holder: Side,
@@ -239,6 +239,9 @@ pub const MAX_GROUPS: usize = 20;
 pub const MAX_VIFS: usize = 8;
 /// Most challenges in a heartbeat.
 pub const MAX_CHALLENGES: usize = 4;
+/// The highest epoch: no pair ever moves its groups so often, so what lies beyond was never minted, and to
+/// follow it would leave no room for the next move.
+pub const MAX_EPOCH: u64 = (1 << 62) - 1;
 /// Longest text in a heartbeat, in bytes.
 pub const MAX_TEXT: usize = 200;
 /// Longest datagram, in bytes: it must pass any interlink unfragmented.

@@ -165,9 +165,16 @@ pub struct Own {
     pub incarnation: u64,
 }
 
-/// What of an announced interval is taken at its word.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
+/// What of an announced interval is taken at its word: all that a file may say.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+/// The longest: three of them are the longest detection time.
+pub const LONGEST_INTERVAL: Duration = LONGEST_DETECTION
+    .checked_div(FEWEST_MISSES)
+    .expect("it is not zero");
+/// A silence that nobody notices for longer needs no daemon.
+pub const LONGEST_DETECTION: Duration = Duration::from_secs(10);
+/// With fewer, one lost datagram beside one late one looks like death.
+pub const FEWEST_MISSES: u32 = 3;
 const RETIRED: usize = 8;
 /// A stranger is remembered for at least so long: it comes with the first heartbeat of a daemon whose
 /// next ones may be lost.

@@ -1,15 +1,17 @@
 //! The token's arithmetic: who mints which epochs, and which of two tokens wins.
 
-use crate::wire::heartbeat::{Side, Token};
+use crate::wire::heartbeat::{MAX_EPOCH, Side, Token};
 
 /// The next epoch that `me` may mint: of its own parity (first node even, second odd) and above all
-/// it has seen, so that equal epochs mean the same token.
+/// it has seen, so that equal epochs mean the same token. At the end of all epochs it is the last of its
+/// parity again and again: no epoch near it is ever taken from a datagram or a disk.
 pub fn mint(me: Side, highest: u64) -> u64 {
+    debug_assert!(highest <= MAX_EPOCH - 2, "{highest}");
     let own_parity = match me {
         Side::First => 0,
         Side::Second => 1,
     };
-    let next = highest + 1;
+    let next = highest.saturating_add(1).min(MAX_EPOCH - 1);
     if next % 2 == own_parity {
         next
     } else {
@@ -33,6 +35,15 @@ mod tests {
     fn each_node_mints_its_own_parity_above_all_seen() {
         let minted = [0, 1, 2, 7].map(|seen| (mint(Side::First, seen), mint(Side::Second, seen)));
         assert_eq!(minted, [(2, 1), (2, 3), (4, 3), (8, 9)]);
+    }
+
+    #[test]
+    #[cfg(not(debug_assertions))]
+    fn at_the_end_of_all_epochs_nothing_wraps() {
+        for seen in [MAX_EPOCH - 1, MAX_EPOCH, u64::MAX] {
+            assert_eq!(mint(Side::First, seen), MAX_EPOCH - 1);
+            assert_eq!(mint(Side::Second, seen), MAX_EPOCH);
+        }
     }
 
     #[test]
