@@ -439,18 +439,23 @@ fn release_is_refused_while_the_daemon_lives() {
 fn release_respects_maintenance_and_needs_the_file() {
     use ha_appliance::core::record::Record;
     use ha_appliance::shell::state;
-    use ha_appliance::wire::heartbeat::{Wish, WishSubject};
+    use ha_appliance::wire::heartbeat::{Given, Wish, WishSubject};
     let dir = TestDir::new();
     let (code, _, err) = run(&dir, "release");
     assert_eq!(code, 78);
     assert!(err.contains("without it the VIPs are not known"), "{err}");
 
     write_config(&dir, GOOD);
-    let save = |on| {
+    let save = |on: bool| {
         let wishes = vec![Wish {
             subject: WishSubject::Maintenance,
-            count: 1,
-            on,
+            given: [
+                Some(Given {
+                    tag: 1,
+                    taken_back: !on,
+                }),
+                None,
+            ],
         }];
         let record = Record {
             wishes,

@@ -37,7 +37,7 @@ pub(super) fn run(options: &Options) -> Exit {
         .unwrap_or_default();
     if wishes
         .iter()
-        .any(|w| w.subject == WishSubject::Maintenance && w.on)
+        .any(|w| w.subject == WishSubject::Maintenance && w.is_on())
     {
         return fail(
             Exit::Refused,

@@ -47,7 +47,7 @@ pub struct Node {
     started: Time,
     /// An earlier daemon ran in this boot.
     restarted: bool,
-    incarnation: u64,
+    pub(super) incarnation: u64,
     /// The sequence of the heartbeat sent last.
     sequence: u64,
     pub(super) peer: Peer,
@@ -339,15 +339,17 @@ impl Node {
             return (false, false);
         }
         let maintenance =
-            |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.on;
+            |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.is_on();
         self.peer_maintained = heartbeat.wishes.iter().any(maintenance);
         self.doubt
             .answered(self.peer.counted().max(self.peer.answered()));
         self.vifs.hear(self.now, &heartbeat.vifs, out);
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);
-            if self.wishes.merge(*wish) && was != wish.on {
-                self.wish_changed(wish.subject, wish.on, out);
+            self.wishes.merge(setup.me, *wish);
+            let on = self.wishes.is_on(wish.subject);
+            if was != on {
+                self.wish_changed(wish.subject, on, out);
             }
         }
         self.hear_commands(heartbeat.request, heartbeat.answer, out);

@@ -11,7 +11,7 @@ use crate::agents::trouble;
 use crate::core::protocol::record::{FailureRecord, GroupRecord, Record, VifRecord};
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::sys;
-use crate::wire::heartbeat::{MAX_EPOCH, Side, Token, Wish, WishSubject};
+use crate::wire::heartbeat::{Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -178,8 +178,18 @@ struct DiskWish {
     /// Of the group's name; only with `stopped`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     hash: Option<Hex>,
-    count: u32,
-    on: bool,
+    /// The latest time that it was given at the first node, and at the second.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    first: Option<DiskGiven>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    second: Option<DiskGiven>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+struct DiskGiven {
+    tag: u32,
+    taken_back: bool,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -260,8 +270,8 @@ fn render(names: &Names, record: &Record) -> String {
                     wish,
                     group: of.and_then(name),
                     hash: of.map(|id| Hex(id.0)),
-                    count: w.count,
-                    on: w.on,
+                    first: w.given[0].map(DiskGiven::from),
+                    second: w.given[1].map(DiskGiven::from),
                 }
             })
             .collect(),
@@ -380,8 +390,7 @@ impl Body {
                     };
                     Wish {
                         subject,
-                        count: w.count,
-                        on: w.on,
+                        given: [w.first, w.second].map(|given| given.map(Given::from)),
                     }
                 })
                 .collect(),
@@ -505,6 +514,24 @@ impl From<DiskSide> for Side {
     }
 }
 
+impl From<Given> for DiskGiven {
+    fn from(given: Given) -> DiskGiven {
+        DiskGiven {
+            tag: given.tag,
+            taken_back: given.taken_back,
+        }
+    }
+}
+
+impl From<DiskGiven> for Given {
+    fn from(given: DiskGiven) -> Given {
+        Given {
+            tag: given.tag,
+            taken_back: given.taken_back,
+        }
+    }
+}
+
 impl From<Hex> for String {
     fn from(hex: Hex) -> String {
         format!("{:016x}", hex.0)
@@ -564,6 +591,7 @@ mod tests {
 
     fn record() -> Record {
         let token = |epoch, holder| Token { epoch, holder };
+        let given = |tag, taken_back| Some(Given { tag, taken_back });
         Record {
             groups: vec![
                 GroupRecord {
@@ -584,18 +612,15 @@ mod tests {
             wishes: vec![
                 Wish {
                     subject: WishSubject::Maintenance,
-                    count: 2,
-                    on: false,
+                    given: [given(2, true), None],
                 },
                 Wish {
                     subject: WishSubject::Standby(Side::Second),
-                    count: 1,
-                    on: true,
+                    given: [None, given(u32::MAX, false)],
                 },
                 Wish {
                     subject: WishSubject::Stopped(GroupId::of("db")),
-                    count: 7,
-                    on: true,
+                    given: [given(7, false), given(0, true)],
                 },
             ],
             vifs: vec![
@@ -782,7 +807,7 @@ mod tests {
         #[test]
         fn any_record_comes_back(
             groups in prop::collection::vec((any::<u64>(), 0..=MAX_EPOCH, any::<bool>(), 0..=MAX_EPOCH), 0..5),
-            wishes in prop::collection::vec((0..4u8, any::<u64>(), any::<u32>(), any::<bool>()), 0..5),
+            wishes in prop::collection::vec((0..4u8, any::<u64>(), any::<[Option<(u32, bool)>; 2]>()), 0..5),
             vifs in prop::collection::vec((any::<u64>(), any::<[u8; 6]>(), any::<bool>()), 2),
         ) {
             let side = |first| if first { Side::First } else { Side::Second };
@@ -793,13 +818,14 @@ mod tests {
                     .collect(),
                 wishes: wishes
                     .into_iter()
-                    .map(|(kind, group, count, on)| {
+                    .map(|(kind, group, given)| {
                         let subject = match kind {
                             0 => WishSubject::Maintenance,
                             1 | 2 => WishSubject::Standby(side(kind == 1)),
                             _ => WishSubject::Stopped(GroupId(group)),
                         };
-                        Wish { subject, count, on }
+                        let given = given.map(|g| g.map(|(tag, taken_back)| Given { tag, taken_back }));
+                        Wish { subject, given }
                     })
                     .collect(),
                 vifs: vifs.into_iter().map(|(id, mac, proven)| VifRecord { id: VifId(id), mac, proven }).collect(),

@@ -66,8 +66,7 @@ use std::time::Duration;
 /// A signed datagram of at most [`MAX_DATAGRAM`] bytes.
 ///
 /// What is beyond a limit is cut, not sent: groups after [`MAX_GROUPS`] and the like, an interval
-/// above `u32::MAX` µs, and what `tlv` says of texts and of wishes about groups that the sender
-/// does not report.
+/// above `u32::MAX` µs, and longer texts; of many wishes some are left to a later heartbeat (`tlv`).
 pub fn encode(heartbeat: &Heartbeat, keys: &Keyring) -> Vec<u8> {
     let mut body = Vec::with_capacity(MAX_DATAGRAM);
     let groups = heartbeat.groups.get(..MAX_GROUPS);
@@ -300,22 +299,22 @@ mod tests {
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
-        4841 6862 3b26 c895 6c96 122a 38bb 6595 27d1 6f94
+        4841 6862 1373 6733 6497 a18d 30a8 79cb d0a2 7b36
         0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
         1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
         4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 02
-        3a 6eb0 790f 39ac 87 00 0000 0000 0000 05 28
+        3a6e b079 0f39 ac87 0000 0000 0000 0005 28
         01 0004 8000 4003
         02 0010 0000 0000 0000 00aa 0000 0000 0000 00bb
-        05 0041 02
-            0000 0000 0000 00e0 0200 0000 000a 0000 000c 0000 000b c000 0201
-            0000 0000 0000 00e1 0200 0000 000c 0000 0000 0000 0000
-            2001 0db8 0000 0000 0000 0000 0000 0001
-        06 000d 0000 004d 01 4b5e 57f6 eb2f 42b9
+        05 0041 0200 0000 0000 0000 e002 0000 0000 0a00 0000 0c00 0000 0bc0 0002 0100 0000
+            0000 0000 e102 0000 0000 0c00 0000 0000 0000 0020 010d b800 0000 0000 0000 0000
+            0000 01
+        06 000d 0000 004d 014b 5e57 f6eb 2f42 b9
         08 0008 0000 0000 00d1 6e57
         09 0005 302e 312e 30
-        04 001c 80 0000 0002 02 0000 0001 a1 0000 0003 c0 0000 0001 283b b9de ef02 e684
-        07 000a 0000 004c 01 6d6f 7665 64";
+        07 000a 0000 004c 016d 6f76 6564
+        04 0024 0001 0000 0002 020c 0000 0001 2107 0000 0003 0000 0004 4001 0000 0001 283b
+            b9de ef02 e684";
 
     fn fixture() -> Heartbeat {
         let web = GroupReport {
@@ -342,7 +341,8 @@ mod tests {
             readiness: Readiness::Impaired,
             fail_count: 3,
         };
-        let wish = |subject, count, on| Wish { subject, count, on };
+        let given = |tag, taken_back| Some(Given { tag, taken_back });
+        let wish = |subject, given| Wish { subject, given };
         Heartbeat {
             versions: Versions {
                 lowest: 1,
@@ -367,10 +367,16 @@ mod tests {
             goodbye: false,
             groups: vec![web, data],
             wishes: vec![
-                wish(WishSubject::Maintenance, 2, true),
-                wish(WishSubject::Standby(Side::Second), 1, false),
-                wish(WishSubject::Stopped(GroupId::of("data")), 3, true),
-                wish(WishSubject::Stopped(GroupId::of("gone")), 1, true),
+                wish(WishSubject::Maintenance, [given(2, false), None]),
+                wish(WishSubject::Standby(Side::Second), [None, given(1, true)]),
+                wish(
+                    WishSubject::Stopped(GroupId::of("data")),
+                    [given(3, true), given(4, false)],
+                ),
+                wish(
+                    WishSubject::Stopped(GroupId::of("gone")),
+                    [given(1, false), None],
+                ),
             ],
             vifs: vec![
                 VifReport {
@@ -562,22 +568,22 @@ mod tests {
         let twice = "a TLV type not seen before";
         assert_eq!(
             changed(|bytes| bytes.extend([8, 0, 0])),
-            malformed(283, twice)
+            malformed(291, twice)
         );
         let unknown = [200, 0, 0, 200, 0, 0];
         assert_eq!(
             changed(|bytes| bytes.extend(unknown)),
-            malformed(286, twice)
+            malformed(294, twice)
         );
     }
 
     #[test]
     fn truncated_tlvs_are_malformed() {
         let whole = "as many bytes as the TLV's length says";
-        assert_eq!(changed(|bytes| bytes.truncate(282)), malformed(273, whole));
+        assert_eq!(changed(|bytes| bytes.truncate(290)), malformed(255, whole));
         assert_eq!(
             changed(|bytes| bytes.push(200)),
-            malformed(284, "TLV length")
+            malformed(292, "TLV length")
         );
     }
 

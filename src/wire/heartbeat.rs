@@ -165,16 +165,29 @@ pub struct GatewayReport {
     pub answered: u32,
 }
 
-/// A lasting wish of the operator, a register both nodes keep: the higher count wins, and of equal
-/// counts the one that is on.
+/// A lasting wish of the operator, as both nodes keep it: the latest time that it was given at either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wish {
     /// What is wished.
     pub subject: WishSubject,
-    /// Counts changes of this register.
-    pub count: u32,
-    /// In force or withdrawn.
-    pub on: bool,
+    /// At the first node and at the second; None: never.
+    pub given: [Option<Given>; 2],
+}
+
+impl Wish {
+    /// In force: given somewhere and not taken back.
+    pub fn is_on(&self) -> bool {
+        self.given.iter().flatten().any(|given| !given.taken_back)
+    }
+}
+
+/// One time that a wish was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// Tells it from every other time it was given at that side.
+    pub tag: u32,
+    /// An operator who could know of it took it back.
+    pub taken_back: bool,
 }
 
 /// What a [`Wish`] is about.
@@ -243,7 +256,7 @@ pub const MAX_CHALLENGES: usize = 4;
 /// follow it would leave no room for the next move.
 pub const MAX_EPOCH: u64 = (1 << 62) - 1;
 /// Longest text in a heartbeat, in bytes.
-pub const MAX_TEXT: usize = 200;
+pub const MAX_TEXT: usize = 120;
 /// Longest datagram, in bytes: it must pass any interlink unfragmented.
 pub const MAX_DATAGRAM: usize = 1400;
 

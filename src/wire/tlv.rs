@@ -10,12 +10,15 @@
 //!  1 standing    per group, in the frame's order: u16,                   Barred, 0
 //!                bits 15-14 readiness, 13-0 fail count
 //!  2 challenges  up to 4 times: incarnation u64, sequence u64            none
-//!  4 wishes      up to 23 times: head u8, count u32, [name u64]          none
-//!                head: bit 7 on, bit 6 a name follows, bits 5-0 subject:
+//!  4 wishes      up to 23 times: head u8, given u8, a tag u32 for each   none
+//!                side at which it was given, [name u64]
+//!                head: bit 6 a name follows, bits 5-0 subject:
 //!                without a name  0 maintenance, 1 standby first node,
 //!                                2 standby second node,
 //!                                32-51 the frame's group 0-19 stopped
 //!                with a name     0 the group so named stopped
+//!                given: at the first node bit 0, taken back bit 1;
+//!                at the second node bit 2, taken back bit 3
 //!  5 vifs        families u8: bit i is 1 if entry i is IPv6;             none
 //!                up to 8 times: id u64, MAC 6 bytes, of its gateways
 //!                asked u32 and answered u32, address 4 or 16 bytes
@@ -25,10 +28,10 @@
 //!  9 software    text                                                    empty
 //! ```
 //!
-//! **Room.** With everything at its limit a heartbeat has 1226 of its 1400 bytes. The
-//! fail count has fourteen bits (a larger one is said as 16383) and why a wish names a reported
-//! group by its place. Were it ever more, the answer's text would be cut to what is left, and wishes
-//! about groups that the sender does not report would be left out from the end.
+//! **Room.** With everything at its limit a heartbeat has 1400 bytes, its longest. That is why a fail count has
+//! fourteen bits (a larger one is said as 16383) and why a wish names a reported group by its place. Only
+//! wishes about stopped groups can be more than the rest leaves room for: then each heartbeat says some of them,
+//! by its sequence, and each is said in the end.
 
 use super::codec::Reject;
 use super::heartbeat::*;
@@ -51,12 +54,12 @@ pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupRepor
         clip(&heartbeat.software, MAX_SOFTWARE).as_bytes(),
     );
 
-    // Last what can give way: first the text, then the wishes of unreported groups.
-    let answer_least = heartbeat.answer.as_ref().map_or(0, |_| HEADER + ANSWER);
-    let room = limit.saturating_sub(out.len() + HEADER + answer_least);
-    put_tlv(out, WISHES, &wishes(&heartbeat.wishes, groups, room));
-    let room = limit.saturating_sub(out.len() + answer_least);
-    put_tlv(out, ANSWER_TYPE, &answer(heartbeat.answer.as_ref(), room));
+    put_tlv(out, ANSWER_TYPE, &answer(heartbeat.answer.as_ref()));
+
+    // Last what can wait for a later heartbeat.
+    let turn = heartbeat.sequence;
+    let room = limit.saturating_sub(out.len() + HEADER);
+    put_tlv(out, WISHES, &wishes(&heartbeat.wishes, groups, room, turn));
 }
 
 /// Fills in what the TLVs say, to the end of the datagram.
@@ -102,18 +105,14 @@ const HEARD_PATHS: u8 = 10;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
-/// Bytes of an answer before its text.
-const ANSWER: usize = 5;
-/// Bytes of a wish without and with a name.
-const WISH: usize = 5;
-const NAMED_WISH: usize = WISH + 8;
 /// Maintenance, standby of either node, and each group stopped.
 const MAX_WISHES: usize = 3 + MAX_GROUPS;
 /// Longest program version, in bytes.
 const MAX_SOFTWARE: usize = 32;
 const MAX_FAIL_COUNT: u16 = (1 << 14) - 1;
 
-const ON: u8 = 1 << 7;
+const GIVEN: [u8; 2] = [1 << 0, 1 << 2];
+const TAKEN_BACK: [u8; 2] = [1 << 1, 1 << 3];
 const NAMED: u8 = 1 << 6;
 const MAINTENANCE: u8 = 0;
 const STANDBY_FIRST: u8 = 1;
@@ -171,28 +170,50 @@ fn take_challenges(value: &mut Reader<'_>) -> Result<Vec<Echo>, Reject> {
     Ok(challenges)
 }
 
-fn wishes(wishes: &[Wish], groups: &[GroupReport], room: usize) -> Vec<u8> {
+fn wishes(wishes: &[Wish], groups: &[GroupReport], room: usize, turn: u64) -> Vec<u8> {
     let wishes = wishes.get(..MAX_WISHES).unwrap_or(wishes);
-    let subjects = wishes.iter().map(|wish| wish_subject(wish.subject, groups));
-    let short = subjects.clone().filter(|(_, name)| name.is_none()).count();
-    let mut named_left = room.saturating_sub(short * WISH) / NAMED_WISH;
+    let all: Vec<Vec<u8>> = wishes.iter().map(|w| wish(w, groups)).collect();
+    let lasting = |w: &&Wish| !matches!(w.subject, WishSubject::Stopped(_));
+    let always = wishes.iter().take_while(lasting).count();
+    said_in_turn(&all, always, room, turn)
+}
 
-    let mut value = Vec::new();
-    for (wish, (subject, name)) in wishes.iter().zip(subjects) {
-        if name.is_some() {
-            match named_left.checked_sub(1) {
-                Some(left) => named_left = left,
-                None => continue,
-            }
-        }
-        value.push(subject | if wish.on { ON } else { 0 });
-        value.extend(wish.count.to_be_bytes());
-        value.extend(name.into_iter().flat_map(|id| id.0.to_be_bytes()));
+fn wish(wish: &Wish, groups: &[GroupReport]) -> Vec<u8> {
+    let (head, name) = wish_subject(wish.subject, groups);
+    let mut value = vec![head, 0];
+    for (side, given) in wish.given.iter().enumerate() {
+        let Some(given) = given else { continue };
+        let taken_back = if given.taken_back {
+            TAKEN_BACK[side]
+        } else {
+            0
+        };
+        value[1] |= GIVEN[side] | taken_back;
+        value.extend(given.tag.to_be_bytes());
     }
+    value.extend(name.into_iter().flat_map(|id| id.0.to_be_bytes()));
     value
 }
 
-/// The head of a wish without its bit 7, and the name that follows, if the group is not reported.
+/// Those entries for which there is room, in their order: the first `always` whatever the turn, and of the
+/// others those that follow each other from another one on at each turn, so that each is said in the end.
+fn said_in_turn(all: &[Vec<u8>], always: usize, mut room: usize, turn: u64) -> Vec<u8> {
+    let others = all.len() - always;
+    let first = turn.checked_rem(others as u64).unwrap_or(0) as usize;
+    let order = (0..always).chain((0..others).map(|at| always + (first + at) % others));
+    let mut said = vec![false; all.len()];
+    for at in order {
+        match room.checked_sub(all[at].len()) {
+            Some(left) => room = left,
+            None => break,
+        }
+        said[at] = true;
+    }
+    let said = all.iter().zip(said).filter(|(_, said)| *said);
+    said.flat_map(|(entry, _)| entry.iter().copied()).collect()
+}
+
+/// The head of a wish, and the name that follows, if the group is not reported.
 fn wish_subject(subject: WishSubject, groups: &[GroupReport]) -> (u8, Option<GroupId>) {
     match subject {
         WishSubject::Maintenance => (MAINTENANCE, None),
@@ -212,12 +233,12 @@ fn take_wishes(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Wis
     let mut wishes = Vec::new();
     while !value.is_empty() {
         let head = value.u8("wish")?;
-        let count = value.u32("count of a wish")?;
+        let given = take_given(value)?;
         let name = match head & NAMED {
             0 => None,
             _ => Some(GroupId(value.u64("name in a wish")?)),
         };
-        let subject = match (head & !(ON | NAMED), name) {
+        let subject = match (head & !NAMED, name) {
             (MAINTENANCE, None) => WishSubject::Maintenance,
             (STANDBY_FIRST, None) => WishSubject::Standby(Side::First),
             (STANDBY_SECOND, None) => WishSubject::Standby(Side::Second),
@@ -229,14 +250,24 @@ fn take_wishes(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Wis
             _ => continue,
         };
         if wishes.len() < MAX_WISHES {
-            wishes.push(Wish {
-                subject,
-                count,
-                on: head & ON != 0,
-            });
+            wishes.push(Wish { subject, given });
         }
     }
     Ok(wishes)
+}
+
+fn take_given(value: &mut Reader<'_>) -> Result<[Option<Given>; 2], Reject> {
+    let bits = value.u8("where a wish was given")?;
+    let mut given = [None; 2];
+    for (side, given) in given.iter_mut().enumerate() {
+        if bits & GIVEN[side] != 0 {
+            *given = Some(Given {
+                tag: value.u32("tag of a wish")?,
+                taken_back: bits & TAKEN_BACK[side] != 0,
+            });
+        }
+    }
+    Ok(given)
 }
 
 fn vifs(vifs: &[VifReport]) -> Vec<u8> {
@@ -320,13 +351,13 @@ fn take_request(value: &mut Reader<'_>) -> Result<Option<Request>, Reject> {
     }))
 }
 
-fn answer(answer: Option<&Answer>, text_room: usize) -> Vec<u8> {
+fn answer(answer: Option<&Answer>) -> Vec<u8> {
     let Some(answer) = answer else {
         return Vec::new();
     };
     let mut value = answer.number.to_be_bytes().to_vec();
     value.push(answer.accepted.into());
-    value.extend(clip(&answer.text, MAX_TEXT.min(text_room)).as_bytes());
+    value.extend(clip(&answer.text, MAX_TEXT).as_bytes());
     value
 }
 
@@ -413,44 +444,47 @@ mod tests {
         assert!(take_standing(&mut Reader::new(&[0x80, 9]), &mut groups).is_err());
     }
 
+    fn wish_of(subject: WishSubject, tag: u32) -> Wish {
+        let taken_back = false;
+        Wish {
+            subject,
+            given: [Some(Given { tag, taken_back }), None],
+        }
+    }
+
     #[test]
     fn unknown_wishes_are_skipped_and_known_ones_kept() {
         let value = [
-            &[0x83, 0, 0, 0, 1][..],                     // an unknown subject
-            &[0xc1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8], // one with a name
-            &[0xa1, 0, 0, 0, 1],                         // the second group of one
-            &[0x01, 0, 0, 0, 7],
+            &[0x03, 1, 0, 0, 0, 1][..],                     // an unknown subject
+            &[0x41, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8], // one with a name
+            &[0x21, 1, 0, 0, 0, 1],                         // the second group of one
+            &[0x01, 1, 0, 0, 0, 7],
         ]
         .concat();
-        let expected = Wish {
-            subject: WishSubject::Standby(Side::First),
-            count: 7,
-            on: false,
-        };
+        let expected = wish_of(WishSubject::Standby(Side::First), 7);
         let wishes = take_wishes(&mut Reader::new(&value), &[group(1)]);
         assert_eq!(wishes, Ok(vec![expected]));
     }
 
     #[test]
-    fn wishes_of_unreported_groups_give_way() {
-        let wish = |subject| Wish {
-            subject,
-            count: 1,
-            on: true,
-        };
+    fn wishes_without_room_are_said_in_their_turn() {
         let all = [
-            wish(WishSubject::Stopped(GroupId(8))),
-            wish(WishSubject::Stopped(GroupId(9))),
-            wish(WishSubject::Maintenance),
+            wish_of(WishSubject::Maintenance, 1),
+            wish_of(WishSubject::Stopped(GroupId(1)), 2),
+            wish_of(WishSubject::Stopped(GroupId(8)), 3),
+            wish_of(WishSubject::Stopped(GroupId(9)), 4),
         ];
-        let left = |room| {
-            let value = wishes(&all, &[], room);
+        let groups = [group(1)];
+        let said = |room, turn| {
+            let value = wishes(&all, &groups, room, turn);
             assert!(value.len() <= room);
-            take_wishes(&mut Reader::new(&value), &[]).unwrap()
+            take_wishes(&mut Reader::new(&value), &groups).unwrap()
         };
-        assert_eq!(left(31), all);
-        assert_eq!(left(30), [all[0], all[2]]);
-        assert_eq!(left(5), [all[2]]);
+        assert_eq!(said(40, 5), all);
+        assert_eq!(said(39, 0), [all[0], all[1], all[2]]);
+        assert_eq!(said(39, 1), [all[0], all[2], all[3]]);
+        assert_eq!(said(39, 2), [all[0], all[1], all[3]]);
+        assert_eq!(said(6, 2), [all[0]]);
     }
 
     #[test]

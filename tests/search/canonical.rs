@@ -9,6 +9,7 @@
 //!   incarnation. The core only compares them with each other.
 //! - A **heartbeat under way** keeps of its echo whether it reaches the round of its receiver: later
 //!   rounds begin with later sequences.
+//! - The **tags** of wishes are numbered in the order in which they are met: the core only compares them too.
 //! - What is only shown is forgotten. The limit on moves and the trial of the disk are left out.
 
 use super::bounds::Bounds;
@@ -16,7 +17,7 @@ use super::world::{Mind, NOW, SIDES, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::time::Time;
-use ha_appliance::wire::heartbeat::{Echo, Side};
+use ha_appliance::wire::heartbeat::{Echo, Side, Wish, WishSubject};
 use std::sync::Arc;
 
 const PAST: i64 = -6;
@@ -60,6 +61,64 @@ pub fn renumber(world: &mut World, bounds: &Bounds) {
     }
     for letters in &mut world.wire {
         letters.sort_by_key(|l| (l.heartbeat.incarnation, l.heartbeat.sequence));
+    }
+    if bounds.wishes && !bounds.raw {
+        name_wishes(world);
+    }
+}
+
+/// Names the tags of wishes anew, in the order in which they are met: all that is done with them is to compare
+/// those of one wish and side.
+fn name_wishes(world: &mut World) {
+    let mut known: Vec<(WishSubject, usize, u32)> = vec![];
+    let mut renamed = |wishes: &mut [Wish]| {
+        let mut changed = false;
+        for wish in wishes {
+            for (side, given) in wish.given.iter_mut().enumerate() {
+                let Some(given) = given else { continue };
+                let of_this = |k: &&(WishSubject, usize, u32)| (k.0, k.1) == (wish.subject, side);
+                let mut of_same = known.iter().filter(of_this);
+                let place = of_same.position(|k| k.2 == given.tag);
+                let name = place.unwrap_or_else(|| {
+                    let count = known.iter().filter(of_this).count();
+                    known.push((wish.subject, side, given.tag));
+                    count
+                });
+                changed |= given.tag != name as u32;
+                given.tag = name as u32;
+            }
+        }
+        changed
+    };
+    for seat in &mut world.seats {
+        if let Some(mind) = &seat.mind {
+            let mut node = mind.node.clone();
+            node.wishes(&mut |wishes| {
+                renamed(wishes);
+            });
+            if node != mind.node {
+                seat.mind = Some(Arc::new(Mind::new(node)));
+            }
+        }
+        let records = [
+            Some(&mut seat.disk),
+            seat.older.as_mut(),
+            seat.writing.as_mut(),
+        ];
+        for record in records.into_iter().flatten() {
+            let mut wishes = record.wishes.clone();
+            if renamed(&mut wishes) {
+                Arc::make_mut(record).wishes = wishes;
+            }
+        }
+    }
+    for letter in world.wire.iter_mut().flatten() {
+        let mut wishes = letter.heartbeat.wishes.clone();
+        if renamed(&mut wishes) {
+            let mut heartbeat = (*letter.heartbeat).clone();
+            heartbeat.wishes = wishes;
+            letter.rewrite(heartbeat);
+        }
     }
 }
 

@@ -351,7 +351,7 @@ impl Healer {
         let heard = seat.mind.as_ref().and_then(|m| m.node.peer_heartbeat());
         let under_way = world.wire[side.other() as usize].iter();
         let mut said = under_way.map(|l| &*l.heartbeat).chain(heard);
-        let maintenance = |w: &Wish| w.subject == WishSubject::Maintenance && w.on;
+        let maintenance = |w: &Wish| w.subject == WishSubject::Maintenance && w.is_on();
         let last_word = said.any(|h| {
             h.wishes.iter().any(maintenance) || h.groups.iter().any(|g| g.role == Role::Failed)
         });

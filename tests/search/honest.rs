@@ -121,6 +121,12 @@ fn essence(actions: &[Action]) -> Vec<String> {
                 h.goodbye,
                 h.request.map(|r| r.verb)
             ),
+            Action::Persist(record) => {
+                let mut record = record.clone();
+                let wishes = record.wishes.iter_mut().flat_map(|wish| &mut wish.given);
+                wishes.flatten().for_each(|given| given.tag = 0);
+                format!("persist {record:?}")
+            }
             other => format!("{other:?}"),
         })
         .collect()

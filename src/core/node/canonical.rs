@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::canonical::{LONG_AGO, Mark};
 use crate::core::protocol::peer::forget_judged;
+use crate::wire::heartbeat::Wish;
 
 impl Node {
     /// Calls `f` with every number of a heartbeat stored here, for a search that ranks them; what it
@@ -24,6 +25,17 @@ impl Node {
             };
             f(Mark::Said, &mut echo);
             said.echo.incarnation = echo.incarnation;
+        }
+    }
+
+    /// Calls `f` with the operators' wishes wherever they are remembered, for a search that names their tags
+    /// anew: these are only compared with each other. Those that it makes from now on are new all the same.
+    pub fn wishes(&mut self, f: &mut dyn FnMut(&mut [Wish])) {
+        f(self.wishes.rename());
+        self.memory.wishes(f);
+        self.peer.wishes(f);
+        if let Some(said) = &mut self.said {
+            f(&mut said.wishes);
         }
     }
 

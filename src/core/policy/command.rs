@@ -254,7 +254,7 @@ impl Node {
 
     fn wish(&mut self, asker: Asker, subject: WishSubject, on: bool, out: &mut Vec<Action>) {
         let was = self.wishes.is_on(subject);
-        self.wishes.set(subject, on);
+        (self.wishes).set(self.setup.me, self.incarnation, subject, on);
         if was != on {
             self.wish_changed(subject, on, out);
         }

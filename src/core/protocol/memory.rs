@@ -7,6 +7,7 @@
 use super::super::event::{Action, Outcome};
 use super::super::time::Time;
 use super::record::Record;
+use crate::wire::heartbeat::Wish;
 use std::time::Duration;
 
 /// The pause after a failed write.
@@ -49,6 +50,14 @@ impl Memory {
     /// Why the last write failed; None: it did not.
     pub fn failure(&self) -> Option<&str> {
         self.failed.as_deref()
+    }
+
+    /// Calls `f` with the wishes on disk, and with those on their way there.
+    pub fn wishes(&mut self, f: &mut dyn FnMut(&mut [Wish])) {
+        f(&mut self.saved.wishes);
+        if let Some((writing, _)) = &mut self.writing {
+            f(&mut writing.wishes);
+        }
     }
 
     /// Writes `wanted`, unless it is there and the disk was tried lately, a write is under way, or one

@@ -225,7 +225,7 @@ impl Peer {
 
     /// Whether it was in maintenance when it was last heard.
     pub fn in_maintenance(&self) -> bool {
-        let on = |w: &Wish| w.subject == WishSubject::Maintenance && w.on;
+        let on = |w: &Wish| w.subject == WishSubject::Maintenance && w.is_on();
         self.latest
             .as_ref()
             .is_some_and(|h| h.wishes.iter().any(on))
@@ -512,6 +512,13 @@ impl Peer {
             *incarnation = retired.incarnation;
             kept
         });
+    }
+
+    /// Calls `f` with the wishes in its latest heartbeat.
+    pub fn wishes(&mut self, f: &mut dyn FnMut(&mut [Wish])) {
+        if let Some(latest) = &mut self.latest {
+            f(&mut latest.wishes);
+        }
     }
 
     /// Forgets what is only shown, or was judged when it was heard and is not looked at again.

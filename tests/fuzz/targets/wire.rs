@@ -34,30 +34,21 @@ fn judge(datagram: &[u8], keys: &Keyring) {
     }
 }
 
-/// What was heard is within the limits, can be said again and means the same. Only the text of an
-/// answer and wishes about groups that the sender does not report may give way.
+/// What was heard is within the limits, can be said again and means the same. Only wishes may be left to a
+/// later heartbeat.
 fn said_again(heard: &Heartbeat, keys: &Keyring) {
     assert!(heard.groups.len() <= MAX_GROUPS && heard.wishes.len() <= MAX_GROUPS + 3);
     assert!(heard.challenges.len() <= MAX_CHALLENGES && heard.vifs.len() <= MAX_VIFS);
-    let text = |heard: &Heartbeat| {
-        heard
-            .answer
-            .as_ref()
-            .map_or(String::new(), |a| a.text.clone())
-    };
-    assert!(text(heard).len() <= MAX_TEXT);
+    let text = heard.answer.as_ref().map_or("", |answer| &answer.text);
+    assert!(text.len() <= MAX_TEXT);
 
     let datagram = encode(heard, keys);
     assert!(datagram.len() <= MAX_DATAGRAM);
     let again = decode(&datagram, keys).unwrap();
-    assert!(text(heard).starts_with(&text(&again)));
     let mut wishes = heard.wishes.iter();
     assert!(again.wishes.iter().all(|w| wishes.any(|other| other == w)));
     let mut expected = heard.clone();
     expected.wishes = again.wishes.clone();
-    if let Some(answer) = &mut expected.answer {
-        answer.text = text(&again);
-    }
     assert_eq!(again, expected);
 }
 
