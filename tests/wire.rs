@@ -1,7 +1,7 @@
 //! The wire as its users see it: what is said is heard, nothing is ever too long, and no bytes from
 //! outside do any harm.
 
-use ha_appliance::id::{GroupId, VifId};
+use ha_appliance::id::{GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::*;
 use ha_appliance::wire::{Keyring, Reject, arp, decode, encode, icmp, ndp};
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,19 +13,21 @@ use std::time::Duration;
 
 proptest! {
     #[test]
-    fn what_is_said_is_heard(heartbeat in heartbeat(known_wishes)) {
+    fn what_is_said_is_heard(mut heartbeat in heartbeat(known_wishes)) {
+        heartbeat.listed.truncate(6);
         let datagram = encode(&heartbeat, &keys());
         prop_assert!(datagram.len() <= MAX_DATAGRAM);
         prop_assert_eq!(decode(&datagram, &keys()), Ok(heartbeat));
     }
 
-    /// Wishes about stopped groups may be left to a later heartbeat, in which they are said; nothing
-    /// else is lost.
+    /// Wishes about stopped groups and listed resources may be left to a later heartbeat, in which they
+    /// are said; nothing else is lost.
     #[test]
     fn what_gives_way_is_known(mut heartbeat in heartbeat(any_wishes)) {
         let mut missing = heartbeat.wishes.clone();
+        let mut unlisted = heartbeat.listed.clone();
         heartbeat.sequence = heartbeat.sequence.min(u64::MAX - 100);
-        for _ in 0..=heartbeat.wishes.len() {
+        for _ in 0..=heartbeat.wishes.len().max(heartbeat.listed.len()) {
             heartbeat.sequence += 1;
             let datagram = encode(&heartbeat, &keys());
             prop_assert!(datagram.len() <= MAX_DATAGRAM);
@@ -36,10 +38,12 @@ proptest! {
             let lasting = |wish: &&Wish| !matches!(wish.subject, WishSubject::Stopped(_));
             let lasting = heartbeat.wishes.iter().take_while(lasting);
             prop_assert!(lasting.clone().all(|wish| heard.wishes.contains(wish)));
+            unlisted.retain(|entry| !heard.listed.contains(entry));
             heard.wishes = heartbeat.wishes.clone();
+            heard.listed = heartbeat.listed.clone();
             prop_assert_eq!(&heard, &heartbeat);
         }
-        prop_assert_eq!(missing, vec![]);
+        prop_assert_eq!((missing, unlisted), (vec![], vec![]));
     }
 
     #[test]
@@ -129,13 +133,20 @@ proptest! {
     }
 }
 
-/// With everything at its limit; the exact length, so that whoever adds to it sees the room shrink.
+/// With everything at its limit; the exact length without what can wait, so that whoever adds to it sees the
+/// room shrink.
 #[test]
 fn the_longest_heartbeat_fits() {
     let longest = longest();
-    let datagram = encode(&longest, &keys());
-    assert_eq!(datagram.len(), 1261);
-    assert_eq!(decode(&datagram, &keys()), Ok(longest));
+    let heard = decode(&encode(&longest, &keys()), &keys()).unwrap();
+    assert_eq!((heard.wishes.len(), heard.listed.len()), (15, 6));
+    let without = |heartbeat| Heartbeat {
+        wishes: vec![],
+        listed: vec![],
+        ..heartbeat
+    };
+    assert_eq!(without(heard), without(longest.clone()));
+    assert_eq!(encode(&without(longest), &keys()).len(), 1188);
 }
 
 #[test]
@@ -150,19 +161,19 @@ fn what_is_beyond_the_limits_is_cut() {
     beyond.answer.as_mut().unwrap().text.push_str("more");
     beyond.software.push_str("more");
     beyond.interval = Duration::MAX;
+    let heard = |heartbeat| decode(&encode(&heartbeat, &keys()), &keys());
     let expected = Heartbeat {
         interval: Duration::from_micros(u32::MAX.into()),
-        ..longest()
+        ..heard(longest()).unwrap()
     };
-    let datagram = encode(&beyond, &keys());
-    assert_eq!(decode(&datagram, &keys()), Ok(expected));
+    assert_eq!(heard(beyond.clone()), Ok(expected));
 
     beyond.wishes = (0..99)
         .map(|name| wish(WishSubject::Stopped(GroupId(1000 + name))))
         .collect();
     let datagram = encode(&beyond, &keys());
     assert!(datagram.len() <= MAX_DATAGRAM);
-    assert_eq!(decode(&datagram, &keys()).unwrap().wishes.len(), 20);
+    assert_eq!(decode(&datagram, &keys()).unwrap().wishes.len(), 8);
 }
 
 /// `cargo test --release --test wire -- --ignored --nocapture`
@@ -172,6 +183,7 @@ fn cost_of_a_datagram() {
     let small = Heartbeat {
         groups: (0..2).map(group).collect(),
         challenges: vec![],
+        listed: vec![],
         wishes: vec![],
         vifs: longest().vifs.split_off(7),
         request: None,
@@ -246,6 +258,7 @@ fn longest() -> Heartbeat {
         solicit: true,
         goodbye: true,
         groups: (0..MAX_GROUPS as u64).map(group).collect(),
+        listed: (0..99).map(listed).collect(),
         wishes: lasting.into_iter().chain(stopped).map(wish).collect(),
         vifs: vec![
             VifReport {
@@ -274,6 +287,14 @@ fn longest() -> Heartbeat {
     }
 }
 
+fn listed(resource: u64) -> Listed {
+    Listed {
+        group: GroupId(resource % 20),
+        resource: ResourceId(u64::MAX - resource),
+        stopped: true,
+    }
+}
+
 fn echo() -> Echo {
     Echo {
         incarnation: u64::MAX,
@@ -288,6 +309,7 @@ fn group(id: u64) -> GroupReport {
             epoch: MAX_EPOCH,
             holder: Side::Second,
         },
+        list: u64::MAX,
         contested: true,
         proven_stopped: true,
         role: Role::Failed,
@@ -327,9 +349,13 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
     let groups_and_wishes = hash_set(any::<u64>(), 0..=MAX_GROUPS).prop_flat_map(move |names| {
         let names: Vec<u64> = names.into_iter().collect();
         let groups: Vec<_> = names.iter().map(|&name| any_group(name)).collect();
-        (groups, wishes(names))
+        let listed = vec(
+            any_listed(names.clone()),
+            0..if names.is_empty() { 1 } else { 90 },
+        );
+        (groups, listed, wishes(names))
     });
-    (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, wishes))| {
+    (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, listed, wishes))| {
         let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_paths)) = frame;
         let (one, other, [cluster, nodes], node) = who;
         let (challenges, vifs, request, answer, (digest, software)) = tlvs;
@@ -350,6 +376,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
             solicit,
             goodbye,
             groups,
+            listed,
             wishes,
             vifs,
             request,
@@ -366,7 +393,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
 
 /// About both nodes, and groups that the sender reports.
 fn known_wishes(names: Vec<u64>) -> impl Strategy<Value = Vec<Wish>> {
-    let most = 3 + names.len();
+    let most = (3 + names.len()).min(15);
     let mut subjects = lasting();
     subjects.extend(names.into_iter().map(stopped));
     vec(any_wish(prop::sample::select(subjects)), 0..=most)
@@ -414,18 +441,31 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
         Readiness::Able,
     ]);
     let token = (0..=MAX_EPOCH, any_side()).prop_map(|(epoch, holder)| Token { epoch, holder });
-    let facts = any::<(bool, bool)>();
+    let facts = any::<(bool, bool, u64)>();
     (token, facts, role, readiness, 0..=16383_u16).prop_map(
-        move |(token, (contested, proven_stopped), role, readiness, fail_count)| GroupReport {
-            id: GroupId(name),
-            token,
-            contested,
-            proven_stopped,
-            role,
-            readiness,
-            fail_count,
+        move |(token, (contested, proven_stopped, list), role, readiness, fail_count)| {
+            GroupReport {
+                id: GroupId(name),
+                token,
+                list,
+                contested,
+                proven_stopped,
+                role,
+                readiness,
+                fail_count,
+            }
         },
     )
+}
+
+fn any_listed(names: Vec<u64>) -> impl Strategy<Value = Listed> {
+    let names = if names.is_empty() { vec![0] } else { names };
+    let what = (prop::sample::select(names), any::<u64>(), any::<bool>());
+    what.prop_map(|(group, resource, stopped)| Listed {
+        group: GroupId(group),
+        resource: ResourceId(resource),
+        stopped,
+    })
 }
 
 fn any_vif() -> impl Strategy<Value = VifReport> {

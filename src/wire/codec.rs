@@ -37,13 +37,14 @@
 //! +---------------------------------------------------------------+  68
 //! |                     echo: sequence                        u64 |
 //! +---------------------------------------------------------------+  76
-//! |    n times, 17 bytes each, no name twice:                     |
+//! |    n times, 25 bytes each, no name twice:                     |
 //! |                     hash of the group's name              u64 |
 //! |                     epoch, below 2^62                     u64 |
+//! |                     hash of its exclusive resources       u64 |
 //! |   +---------------+                                           |
 //! |   |. . P C H role |                                       u8  |
 //! |   +---------------+                                           |
-//! +---------------------------------------------------------------+  76 + 17 n
+//! +---------------------------------------------------------------+  76 + 25 n
 //! |    TLVs, each type at most once, to the end of the datagram:  |
 //! |    type u8, length u16, as many bytes                         |
 //! +---------------------------------------------------------------+  at most 1400
@@ -66,7 +67,8 @@ use std::time::Duration;
 /// A signed datagram of at most [`MAX_DATAGRAM`] bytes.
 ///
 /// What is beyond a limit is cut, not sent: groups after [`MAX_GROUPS`] and the like, an interval
-/// above `u32::MAX` µs, and longer texts; of many wishes some are left to a later heartbeat (`tlv`).
+/// above `u32::MAX` µs, and longer texts; of many wishes and listed resources some are left to a
+/// later heartbeat (`tlv`).
 pub fn encode(heartbeat: &Heartbeat, keys: &Keyring) -> Vec<u8> {
     let mut body = Vec::with_capacity(MAX_DATAGRAM);
     let groups = heartbeat.groups.get(..MAX_GROUPS);
@@ -174,6 +176,7 @@ fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
     for group in groups {
         out.extend(group.id.0.to_be_bytes());
         out.extend(group.token.epoch.min(MAX_EPOCH).to_be_bytes());
+        out.extend(group.list.to_be_bytes());
         out.push(
             group.role as u8
                 | bit(group.token.holder == Side::Second, HOLDER_IS_SECOND)
@@ -235,6 +238,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
         solicit: flags & SOLICIT != 0,
         goodbye: flags & GOODBYE != 0,
         groups,
+        listed: Vec::new(),
         wishes: Vec::new(),
         vifs: Vec::new(),
         request: None,
@@ -251,6 +255,7 @@ fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
     if epoch > MAX_EPOCH {
         return Err(at_epoch.malformed("an epoch below 2^62"));
     }
+    let list = reader.u64("list of exclusive resources")?;
     let at_state = reader.clone();
     let state = reader.u8("group state")?;
     let role = match state & ROLE {
@@ -267,6 +272,7 @@ fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
             epoch,
             holder: side(state & HOLDER_IS_SECOND != 0),
         },
+        list,
         contested: state & CONTESTED != 0,
         proven_stopped: state & PROVEN_STOPPED != 0,
         role,
@@ -295,15 +301,15 @@ fn bit(set: bool, bit: u8) -> u8 {
 mod tests {
     use super::super::ethernet::hex;
     use super::*;
-    use crate::id::VifId;
+    use crate::id::{ResourceId, VifId};
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
-        4841 6862 1373 6733 6497 a18d 30a8 79cb d0a2 7b36
+        4841 6862 daca 930b 3112 eca7 77c8 d58e 4294 6141
         0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
         1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
-        4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 02
-        3a6e b079 0f39 ac87 0000 0000 0000 0005 28
+        4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 0000 0000 0000 1157 02
+        3a6e b079 0f39 ac87 0000 0000 0000 0005 0000 0000 0000 1158 28
         01 0004 8000 4003
         02 0010 0000 0000 0000 00aa 0000 0000 0000 00bb
         05 0041 0200 0000 0000 0000 e002 0000 0000 0a00 0000 0c00 0000 0bc0 0002 0100 0000
@@ -314,7 +320,8 @@ mod tests {
         09 0005 302e 312e 30
         07 000a 0000 004c 016d 6f76 6564
         04 0024 0001 0000 0002 020c 0000 0001 2107 0000 0003 0000 0004 4001 0000 0001 283b
-            b9de ef02 e684";
+            b9de ef02 e684
+        0b 0012 8100 0000 0000 00aa aa01 0000 0000 0000 bbbb";
 
     fn fixture() -> Heartbeat {
         let web = GroupReport {
@@ -323,6 +330,7 @@ mod tests {
                 epoch: 4,
                 holder: Side::First,
             },
+            list: 0x1157,
             contested: false,
             proven_stopped: false,
             role: Role::Active,
@@ -335,6 +343,7 @@ mod tests {
                 epoch: 5,
                 holder: Side::Second,
             },
+            list: 0x1158,
             contested: false,
             proven_stopped: true,
             role: Role::Stopped,
@@ -366,6 +375,18 @@ mod tests {
             solicit: true,
             goodbye: false,
             groups: vec![web, data],
+            listed: vec![
+                Listed {
+                    group: GroupId::of("data"),
+                    resource: ResourceId(0xaaaa),
+                    stopped: true,
+                },
+                Listed {
+                    group: GroupId::of("data"),
+                    resource: ResourceId(0xbbbb),
+                    stopped: false,
+                },
+            ],
             wishes: vec![
                 wish(WishSubject::Maintenance, [given(2, false), None]),
                 wish(WishSubject::Standby(Side::Second), [None, given(1, true)]),
@@ -482,7 +503,7 @@ mod tests {
         let heartbeat = changed(|bytes| {
             bytes[20..22].copy_from_slice(&[8, 9]);
             bytes[22] |= 0b1111_1000;
-            bytes[92] |= 0b1100_0000;
+            bytes[100] |= 0b1100_0000;
         });
         let expected = Heartbeat {
             versions: Versions {
@@ -515,26 +536,26 @@ mod tests {
             malformed(52, "a sequence above zero")
         );
         assert_eq!(
-            changed(|bytes| bytes[92] = 5),
-            malformed(92, "a known role")
+            changed(|bytes| bytes[100] = 5),
+            malformed(100, "a known role")
         );
         assert_eq!(
             changed(|bytes| bytes[84] = 0x40),
             malformed(84, "an epoch below 2^62")
         );
         assert_eq!(
-            changed(|bytes| bytes.copy_within(76..84, 93)),
-            malformed(93, "a group not named before")
+            changed(|bytes| bytes.copy_within(76..84, 101)),
+            malformed(101, "a group not named before")
         );
         assert_eq!(
-            changed(|bytes| bytes.truncate(100)),
-            malformed(93, "group name")
+            changed(|bytes| bytes.truncate(108)),
+            malformed(101, "group name")
         );
     }
 
     #[test]
     fn a_frame_without_tlvs_has_the_defaults() {
-        let heartbeat = changed(|bytes| bytes.truncate(110)).unwrap();
+        let heartbeat = changed(|bytes| bytes.truncate(126)).unwrap();
         let mut expected = fixture();
         for group in &mut expected.groups {
             group.readiness = Readiness::Barred;
@@ -542,6 +563,7 @@ mod tests {
         }
         let expected = Heartbeat {
             challenges: vec![],
+            listed: vec![],
             wishes: vec![],
             vifs: vec![],
             request: None,
@@ -557,7 +579,7 @@ mod tests {
     fn unknown_tlvs_are_skipped_wherever_they_stand() {
         let unknown = [200, 0, 3, 1, 2, 3];
         let first = changed(|bytes| {
-            bytes.splice(110..110, unknown);
+            bytes.splice(126..126, unknown);
         });
         assert_eq!(first, Ok(fixture()));
         assert_eq!(changed(|bytes| bytes.extend(unknown)), Ok(fixture()));
@@ -568,22 +590,22 @@ mod tests {
         let twice = "a TLV type not seen before";
         assert_eq!(
             changed(|bytes| bytes.extend([8, 0, 0])),
-            malformed(291, twice)
+            malformed(328, twice)
         );
         let unknown = [200, 0, 0, 200, 0, 0];
         assert_eq!(
             changed(|bytes| bytes.extend(unknown)),
-            malformed(294, twice)
+            malformed(331, twice)
         );
     }
 
     #[test]
     fn truncated_tlvs_are_malformed() {
         let whole = "as many bytes as the TLV's length says";
-        assert_eq!(changed(|bytes| bytes.truncate(290)), malformed(255, whole));
+        assert_eq!(changed(|bytes| bytes.truncate(327)), malformed(310, whole));
         assert_eq!(
             changed(|bytes| bytes.push(200)),
-            malformed(292, "TLV length")
+            malformed(329, "TLV length")
         );
     }
 

@@ -1,6 +1,6 @@
 //! The heartbeat: what a node tells its peer, on every path, every interval and at every change.
 
-use crate::id::{GroupId, VifId};
+use crate::id::{GroupId, ResourceId, VifId};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct Heartbeat {
     pub goodbye: bool,
     /// Per group. At most [`MAX_GROUPS`].
     pub groups: Vec<GroupReport>,
+    /// What stands on the sender's list of a group's exclusive resources, where that differs from the receiver's.
+    pub listed: Vec<Listed>,
     /// The operator's lasting wishes, merged by both nodes.
     pub wishes: Vec<Wish>,
     /// The sender's VIP interfaces. At most [`MAX_VIFS`].
@@ -142,6 +144,9 @@ pub struct GroupReport {
     pub id: GroupId,
     /// The token as the sender knows it, persisted.
     pub token: Token,
+    /// Hash of the list of its exclusive resources in the sender's file; 0: not said. Where it is the receiver's
+    /// too, what the two nodes say of the group is about the same resources.
+    pub list: u64,
     /// The sender is working on clearance against the receiver, or may begin to at any moment because it
     /// does not hear it: no agreement.
     pub contested: bool,
@@ -153,6 +158,17 @@ pub struct GroupReport {
     pub readiness: Readiness,
     /// Failures counted on the sender and not yet expired or cleared.
     pub fail_count: u16,
+}
+
+/// One exclusive resource on the sender's list of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listed {
+    /// Of which group; one that the sender reports.
+    pub group: GroupId,
+    /// Which.
+    pub resource: ResourceId,
+    /// The sender's present incarnation looked at it and found it stopped.
+    pub stopped: bool,
 }
 
 /// What a node says about a VIP interface's gateways, and about the peer's question "do *you* reach yours?".

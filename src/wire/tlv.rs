@@ -26,17 +26,20 @@
 //!  7 answer      number u32, accepted u8 (0 or 1), text                  none
 //!  8 digest      u64                                                     0
 //!  9 software    text                                                    empty
+//! 10 heard paths bits u8                                                 none
+//! 11 listed      any number of times: place of the group in the frame    none
+//!                u8, bit 7 stopped; resource u64
 //! ```
 //!
 //! **Room.** With everything at its limit a heartbeat has 1400 bytes, its longest. That is why a fail count has
 //! fourteen bits (a larger one is said as 16383) and why a wish names a reported group by its place. Only
-//! wishes about stopped groups can be more than the rest leaves room for: then each heartbeat says some of them,
-//! by its sequence, and each is said in the end.
+//! wishes about stopped groups and listed resources can be more than the rest leaves room for: then each heartbeat
+//! says some of them, by its sequence, and each is said in the end.
 
 use super::codec::Reject;
 use super::heartbeat::*;
 use super::reader::Reader;
-use crate::id::{GroupId, VifId};
+use crate::id::{GroupId, ResourceId, VifId};
 use std::mem;
 use std::net::IpAddr;
 
@@ -58,8 +61,16 @@ pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupRepor
 
     // Last what can wait for a later heartbeat.
     let turn = heartbeat.sequence;
-    let room = limit.saturating_sub(out.len() + HEADER);
+    let listed = listed(&heartbeat.listed, groups);
+    let kept_free = match listed.len().min(LISTED_LEAST) {
+        0 => 0,
+        entries => HEADER + entries * LISTED_ENTRY,
+    };
+    let room = limit.saturating_sub(out.len() + HEADER + kept_free);
     put_tlv(out, WISHES, &wishes(&heartbeat.wishes, groups, room, turn));
+    let room = limit.saturating_sub(out.len() + HEADER);
+    let pages = turn.wrapping_mul((room / LISTED_ENTRY) as u64);
+    put_tlv(out, LISTED, &said_in_turn(&listed, 0, room, pages));
 }
 
 /// Fills in what the TLVs say, to the end of the datagram.
@@ -77,6 +88,7 @@ pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result
             STANDING => take_standing(&mut value, &mut heartbeat.groups)?,
             CHALLENGES => heartbeat.challenges = take_challenges(&mut value)?,
             HEARD_PATHS => heartbeat.heard_paths = value.u8("heard paths")?,
+            LISTED => heartbeat.listed = take_listed(&mut value, &heartbeat.groups)?,
             WISHES => heartbeat.wishes = take_wishes(&mut value, &heartbeat.groups)?,
             VIFS => heartbeat.vifs = take_vifs(&mut value)?,
             REQUEST => heartbeat.request = take_request(&mut value)?,
@@ -102,15 +114,20 @@ const ANSWER_TYPE: u8 = 7;
 const DIGEST: u8 = 8;
 const SOFTWARE: u8 = 9;
 const HEARD_PATHS: u8 = 10;
+const LISTED: u8 = 11;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
+/// Bytes of a listed resource, and for how many there is room whatever is wished.
+const LISTED_ENTRY: usize = 9;
+const LISTED_LEAST: usize = 6;
 /// Maintenance, standby of either node, and each group stopped.
 const MAX_WISHES: usize = 3 + MAX_GROUPS;
 /// Longest program version, in bytes.
 const MAX_SOFTWARE: usize = 32;
 const MAX_FAIL_COUNT: u16 = (1 << 14) - 1;
 
+const STOPPED: u8 = 1 << 7;
 const GIVEN: [u8; 2] = [1 << 0, 1 << 2];
 const TAKEN_BACK: [u8; 2] = [1 << 1, 1 << 3];
 const NAMED: u8 = 1 << 6;
@@ -270,6 +287,33 @@ fn take_given(value: &mut Reader<'_>) -> Result<[Option<Given>; 2], Reject> {
     Ok(given)
 }
 
+fn listed(listed: &[Listed], groups: &[GroupReport]) -> Vec<Vec<u8>> {
+    let one = |entry: &Listed| {
+        let place = groups.iter().position(|group| group.id == entry.group)?;
+        let stopped = if entry.stopped { STOPPED } else { 0 };
+        let mut value = vec![u8::try_from(place).ok()? | stopped];
+        value.extend(entry.resource.0.to_be_bytes());
+        Some(value)
+    };
+    listed.iter().filter_map(one).collect()
+}
+
+fn take_listed(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Listed>, Reject> {
+    let mut listed = Vec::new();
+    while !value.is_empty() {
+        let head = value.u8("group of a listed resource")?;
+        let resource = ResourceId(value.u64("listed resource")?);
+        if let Some(group) = groups.get(usize::from(head & !STOPPED)) {
+            listed.push(Listed {
+                group: group.id,
+                resource,
+                stopped: head & STOPPED != 0,
+            });
+        }
+    }
+    Ok(listed)
+}
+
 fn vifs(vifs: &[VifReport]) -> Vec<u8> {
     let vifs = vifs.get(..MAX_VIFS).unwrap_or(vifs);
     if vifs.is_empty() {
@@ -411,6 +455,7 @@ mod tests {
                 epoch: 0,
                 holder: Side::First,
             },
+            list: 0,
             contested: false,
             proven_stopped: false,
             role: Role::Stopped,
@@ -485,6 +530,29 @@ mod tests {
         assert_eq!(said(39, 1), [all[0], all[2], all[3]]);
         assert_eq!(said(39, 2), [all[0], all[1], all[3]]);
         assert_eq!(said(6, 2), [all[0]]);
+    }
+
+    #[test]
+    fn listed_resources_without_room_are_said_in_their_turn() {
+        let entry = |n| Listed {
+            group: GroupId(1),
+            resource: ResourceId(n),
+            stopped: n % 2 == 0,
+        };
+        let all: Vec<Listed> = (0..5).map(entry).collect();
+        let groups = [group(7), group(1)];
+        let value = listed(&all, &groups);
+        let said = |turn: u64| {
+            let value = said_in_turn(&value, 0, 20, 2 * turn);
+            take_listed(&mut Reader::new(&value), &groups).unwrap()
+        };
+        assert_eq!(said(0), [all[0], all[1]]);
+        assert_eq!(said(1), [all[2], all[3]]);
+        assert_eq!(said(2), [all[0], all[4]]);
+        assert!(listed(&all, &groups[..1]).is_empty());
+        let value = [&value[0][..], &[2, 0, 0, 0, 0, 0, 0, 0, 1]].concat();
+        let heard = take_listed(&mut Reader::new(&value), &groups);
+        assert_eq!(heard, Ok(vec![all[0]]));
     }
 
     #[test]

@@ -98,6 +98,7 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         solicit: false,
         goodbye: false,
         groups: vec![],
+        listed: vec![],
         wishes: Vec::new(),
         vifs: Vec::new(),
         request: None,

@@ -67,6 +67,7 @@ impl Node {
                     it.group.heartbeat(&cx, readiness, it.plan.fail_count())
                 })
                 .collect(),
+            listed: Vec::new(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vifs.report(),
             request: self.commands.request(),

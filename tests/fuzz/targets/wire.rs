@@ -34,8 +34,8 @@ fn judge(datagram: &[u8], keys: &Keyring) {
     }
 }
 
-/// What was heard is within the limits, can be said again and means the same. Only wishes may be left to a
-/// later heartbeat.
+/// What was heard is within the limits, can be said again and means the same. Only wishes and
+/// listed resources may be left to a later heartbeat.
 fn said_again(heard: &Heartbeat, keys: &Keyring) {
     assert!(heard.groups.len() <= MAX_GROUPS && heard.wishes.len() <= MAX_GROUPS + 3);
     assert!(heard.challenges.len() <= MAX_CHALLENGES && heard.vifs.len() <= MAX_VIFS);
@@ -49,6 +49,9 @@ fn said_again(heard: &Heartbeat, keys: &Keyring) {
     assert!(again.wishes.iter().all(|w| wishes.any(|other| other == w)));
     let mut expected = heard.clone();
     expected.wishes = again.wishes.clone();
+    let mut listed = heard.listed.iter();
+    assert!((again.listed.iter()).all(|l| listed.any(|other| other == l)));
+    expected.listed = again.listed.clone();
     assert_eq!(again, expected);
 }
 
