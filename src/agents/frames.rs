@@ -51,16 +51,20 @@ pub(super) fn announcement_to(
 pub(super) struct Heard {
     pub(super) address: IpAddr,
     pub(super) mac: Mac,
+    /// The hardware address that the frame itself came from.
+    pub(super) from: Mac,
     /// An ARP reply or a neighbour advertisement; otherwise a question asked from that address.
     pub(super) is_reply: bool,
 }
 
 /// What this frame says; nothing when it is of another protocol, or a probe, which claims nothing.
 pub(super) fn heard(frame: &[u8]) -> Option<Heard> {
+    let from = *frame.get(6..)?.first_chunk()?;
     if let Some(message) = arp::parse(frame) {
         return (!message.sender_ip.is_unspecified()).then_some(Heard {
             address: message.sender_ip.into(),
             mac: message.sender_mac,
+            from,
             is_reply: message.operation == Operation::Reply,
         });
     }
@@ -72,6 +76,7 @@ pub(super) fn heard(frame: &[u8]) -> Option<Heard> {
     (!address.is_unspecified()).then_some(Heard {
         address: address.into(),
         mac: message.mac,
+        from,
         is_reply,
     })
 }
@@ -101,12 +106,24 @@ mod tests {
         let expected = Heard {
             address: "192.0.2.1".parse().unwrap(),
             mac: OWN,
+            from: OWN,
             is_reply: false,
         };
         assert_eq!(heard(&question), Some(expected));
         let from = "2001:db8::1".parse().unwrap();
         let question = ndp::solicitation(OWN, from, "2001:db8::9".parse().unwrap());
         assert_eq!(heard(&question).unwrap().address, IpAddr::V6(from));
+    }
+
+    #[test]
+    fn a_frame_says_where_it_came_from_whatever_it_claims() {
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            for mut frame in announcement(OWN, address.parse().unwrap(), false) {
+                frame[6..12].fill(6);
+                let heard = heard(&frame).unwrap();
+                assert_eq!((heard.mac, heard.from), (OWN, [6; 6]));
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use crate::agents::frames;
 use crate::agents::packet::Listener;
 use crate::wire::ndp::{ALL_NODES, multicast_mac};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,12 +28,25 @@ pub struct Claim {
     pub is_reply: bool,
 }
 
+/// A claim that is not believed: the frame came from another hardware address than the one it names, as no
+/// holder's does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubtful {
+    /// What is claimed.
+    pub address: IpAddr,
+    /// Where it is said to be.
+    pub mac: [u8; 6],
+    /// Where the frame came from.
+    pub from: [u8; 6],
+}
+
 /// Probes and hears claims on one interface. Its descriptors stay the same for its whole life.
 #[derive(Debug)]
 pub struct Neighbours {
     vif: usize,
     mac: [u8; 6],
     interesting: HashSet<IpAddr>,
+    doubts: Doubts,
     arp: Listener,
     discovery: Listener,
     arp_first: bool,
@@ -55,6 +68,7 @@ impl Neighbours {
             vif,
             mac: [0; 6],
             interesting: HashSet::new(),
+            doubts: Doubts::default(),
             arp: Listener::open(libc::ETH_P_ARP, &mut arp_filter())?,
             discovery: Listener::open(libc::ETH_P_IPV6, &mut discovery_filter())?,
             arp_first: false,
@@ -77,6 +91,13 @@ impl Neighbours {
     /// Whose claims are wanted: VIPs and on-link gateways. None before the first call.
     pub fn watch(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         self.interesting = addresses.into_iter().collect();
+        self.doubts.keep(&self.interesting);
+    }
+
+    /// How many claims were not believed since the last call, and those of them that are to be said: the first
+    /// about an address since one about it was believed.
+    pub fn take_doubtful(&mut self) -> (u64, Vec<Doubtful>) {
+        self.doubts.take()
     }
 
     /// Asks who has this address, claiming nothing: RFC 5227 section 2.1.1, RFC 4862 section 5.4.2.
@@ -88,7 +109,7 @@ impl Neighbours {
         through.send(&frames::probe(self.mac, address))
     }
 
-    /// The next claim of a watched address, never one of this interface's own; `None` when none is
+    /// The next claim of a watched address that came from where it names, never one of this interface's own; `None` when none is
     /// waiting, or after many frames about other addresses (the descriptor is still readable then).
     pub fn try_next(&mut self) -> io::Result<Option<Claim>> {
         for _ in 0..PASSED_OVER {
@@ -108,7 +129,10 @@ impl Neighbours {
                 continue;
             };
             // A switch that reflects our own announcements is no rival.
-            if heard.mac != self.mac && self.interesting.contains(&heard.address) {
+            if heard.mac != self.mac
+                && self.interesting.contains(&heard.address)
+                && self.doubts.believe(&heard)
+            {
                 return Ok(Some(Claim {
                     vif: self.vif,
                     address: heard.address,
@@ -123,6 +147,45 @@ impl Neighbours {
     /// The two descriptors that become readable when something may be there to take.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
         [self.arp.as_fd(), self.discovery.as_fd()]
+    }
+}
+
+/// What of the claims was not believed.
+#[derive(Debug, Default)]
+struct Doubts {
+    count: u64,
+    /// The addresses about which the latest claim was not believed, and whether that was said.
+    of: HashMap<IpAddr, (Doubtful, bool)>,
+}
+
+impl Doubts {
+    fn believe(&mut self, heard: &frames::Heard) -> bool {
+        let believed = heard.mac == heard.from;
+        if believed {
+            self.of.remove(&heard.address);
+        } else {
+            self.count = self.count.saturating_add(1);
+            let doubtful = Doubtful {
+                address: heard.address,
+                mac: heard.mac,
+                from: heard.from,
+            };
+            self.of.entry(heard.address).or_insert((doubtful, false));
+        }
+        believed
+    }
+
+    fn keep(&mut self, addresses: &HashSet<IpAddr>) {
+        self.of.retain(|address, _| addresses.contains(address));
+    }
+
+    fn take(&mut self) -> (u64, Vec<Doubtful>) {
+        let unsaid = self.of.values_mut().filter(|(_, said)| !said);
+        let all = unsaid.map(|(doubtful, said)| {
+            *said = true;
+            *doubtful
+        });
+        (std::mem::take(&mut self.count), all.collect())
     }
 }
 
@@ -173,5 +236,41 @@ fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
         jt,
         jf,
         k,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_believed_from_where_it_names_and_doubts_are_said_once() {
+        let address: IpAddr = [192, 0, 2, 1].into();
+        let (holder, other) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let heard = |from| frames::Heard {
+            address,
+            mac: holder,
+            from,
+            is_reply: true,
+        };
+        let said = Doubtful {
+            address,
+            mac: holder,
+            from: other,
+        };
+        let mut doubts = Doubts::default();
+        assert!(doubts.believe(&heard(holder)));
+        assert_eq!(doubts.take(), (0, vec![]));
+        for _ in 0..3 {
+            assert!(!doubts.believe(&heard(other)));
+        }
+        assert_eq!(doubts.take(), (3, vec![said]));
+        assert!(!doubts.believe(&heard(other)));
+        assert_eq!(doubts.take(), (1, vec![]), "said already");
+        assert!(doubts.believe(&heard(holder)));
+        assert!(!doubts.believe(&heard(other)));
+        assert_eq!(doubts.take(), (1, vec![said]), "an edge again");
+        doubts.keep(&HashSet::new());
+        assert!(doubts.of.is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! Echo requests through one interface, to learn whether a gateway answers there (RFC 792, RFC 4443).
 //!
-//! An answer counts once, only from the very target that was asked, and only with the number that
-//! was sent; on the wire that number is mixed with a secret, so that nobody who did not see the
-//! question can answer it.
+//! An answer counts once, only from the very target that was asked, and only with the number that was
+//! sent. On the wire that is a fresh random one each time: who saw one question can answer that one, as
+//! everybody on the path can, and no other.
 
 use crate::agents::sys;
 use crate::wire::icmp::{Echo, Kind};
@@ -15,9 +15,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[derive(Debug)]
 pub struct Pinger {
     interface: u32,
-    secret: u64,
-    /// The requests not answered yet, oldest first: whom, and the number on the wire.
-    asked: VecDeque<(IpAddr, u64)>,
+    /// For whoever reads a capture: one socket, one stream.
+    identifier: u16,
+    sequence: u16,
+    open: Questions,
     /// Who answered since it was last asked.
     answered: Vec<IpAddr>,
     v4: OwnedFd,
@@ -46,8 +47,9 @@ impl Pinger {
         sys::set_option(v4.as_fd(), libc::SOL_RAW, ICMP_FILTER, &all_but_replies)?;
         Ok(Self {
             interface: 0,
-            secret: u64::from_ne_bytes(sys::random()?),
-            asked: VecDeque::new(),
+            identifier: u64::from_ne_bytes(sys::random()?) as u16,
+            sequence: 0,
+            open: Questions::default(),
             answered: Vec::new(),
             v4,
             v6: open_v6()?,
@@ -65,14 +67,15 @@ impl Pinger {
         Ok(())
     }
 
-    /// Sends one echo request with this number in it; one that is still open under the same number
-    /// is forgotten.
+    /// Sends one echo request, whose answer will bring this number back; one that is still open under the
+    /// same number is forgotten.
     pub fn send(&mut self, target: IpAddr, id: u64) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
         let question = Echo {
             kind: Kind::Request,
-            identifier: self.secret as u16, // for whoever reads a capture: one socket, one stream
-            sequence: id as u16,
-            id: id ^ self.secret,
+            identifier: self.identifier,
+            sequence: self.sequence,
+            id: u64::from_ne_bytes(sys::random()?),
         };
         // An answer proves the neighbour's hardware address. Told so, the kernel does not ask for it
         // anew every half minute, with three packets a second apart, which on a lossy LAN fail now and
@@ -100,11 +103,7 @@ impl Pinger {
                 sys::send_to(v6.as_fd(), &question.encode_v6(), &to, flags)?;
             }
         }
-        self.asked.retain(|(_, open)| *open != question.id);
-        if self.asked.len() == REMEMBERED {
-            self.asked.pop_front();
-        }
-        self.asked.push_back((target, question.id));
+        self.open.ask(target, id, question.id);
         Ok(())
     }
 
@@ -122,13 +121,11 @@ impl Pinger {
             let Some(echo) = echo.filter(|echo| echo.kind == Kind::Reply) else {
                 continue;
             };
-            let answered = self.asked.iter().position(|one| *one == (from, echo.id));
-            if let Some(position) = answered {
-                self.asked.remove(position);
+            if let Some(id) = self.open.answer(from, echo.id) {
                 if !self.answered.contains(&from) {
                     self.answered.push(from);
                 }
-                return Ok(Some((from, echo.id ^ self.secret)));
+                return Ok(Some((from, id)));
             }
         }
         Ok(None)
@@ -164,6 +161,35 @@ impl Pinger {
     }
 }
 
+/// The questions not answered yet, oldest first.
+#[derive(Debug, Default)]
+struct Questions(VecDeque<Question>);
+
+#[derive(Debug)]
+struct Question {
+    target: IpAddr,
+    /// The caller's number, and the one on the wire.
+    id: u64,
+    nonce: u64,
+}
+
+impl Questions {
+    fn ask(&mut self, target: IpAddr, id: u64, nonce: u64) {
+        self.0.retain(|open| open.id != id);
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(Question { target, id, nonce });
+    }
+
+    /// The caller's number of the question that this answers.
+    fn answer(&mut self, from: IpAddr, nonce: u64) -> Option<u64> {
+        let answered = |open: &Question| (open.target, open.nonce) == (from, nonce);
+        let position = self.0.iter().position(answered)?;
+        self.0.remove(position).map(|question| question.id)
+    }
+}
+
 fn open_v6() -> io::Result<Option<OwnedFd>> {
     let v6 = match sys::socket(libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_ICMPV6) {
         Ok(v6) => v6,
@@ -184,4 +210,34 @@ fn open_v6() -> io::Result<Option<OwnedFd>> {
 
 fn no_ipv6() -> io::Error {
     io::Error::from_raw_os_error(libc::EAFNOSUPPORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_once_from_whom_was_asked_and_with_the_number_on_the_wire() {
+        let [one, other] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        let mut open = Questions::default();
+        open.ask(one, 7, 0xabcd);
+        assert_eq!(open.answer(one, 7), None, "that number was never said");
+        assert_eq!(open.answer(other, 0xabcd), None);
+        assert_eq!(open.answer(one, 0xabcd), Some(7));
+        assert_eq!(open.answer(one, 0xabcd), None);
+    }
+
+    #[test]
+    fn as_many_questions_are_open_as_may_be() {
+        let whom = IpAddr::from([192, 0, 2, 1]);
+        let mut open = Questions::default();
+        (0..1000).for_each(|id| open.ask(whom, id, 2 * id));
+        assert_eq!(open.0.len(), REMEMBERED);
+        assert_eq!(open.answer(whom, 2 * 743), None);
+        assert_eq!(open.answer(whom, 2 * 744), Some(744));
+        // The number asked with anew is the one that counts.
+        open.ask(whom, 999, 1);
+        assert_eq!(open.answer(whom, 2 * 999), None);
+        assert_eq!(open.answer(whom, 1), Some(999));
+    }
 }

@@ -9,7 +9,7 @@ use super::paths::{self, Path};
 use super::ready::Ready;
 use super::ways::Way;
 use crate::agents::host::{Host, Interface, Ipv6};
-use crate::agents::neighbour::{Claim, Neighbours};
+use crate::agents::neighbour::{Claim, Doubtful, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
 use crate::agents::ping::Pinger;
 use crate::agents::vip::Vif;
@@ -360,6 +360,23 @@ impl Network {
     pub fn claim(&mut self, vif: usize) -> Option<Claim> {
         let open = self.ears.get_mut(vif)?.open.as_mut()?;
         open.neighbours.try_next().ok().flatten()
+    }
+
+    /// How many claims on a VIP interface were not believed since the last call; says what is new of them.
+    pub fn doubtful_claims(&mut self, vif: usize) -> u64 {
+        let open = self.ears.get_mut(vif).and_then(|ear| ear.open.as_mut());
+        let Some((count, new)) = open.map(|open| open.neighbours.take_doubtful()) else {
+            return 0;
+        };
+        for Doubtful { address, mac, from } in new {
+            let show = |mac: [u8; 6]| mac.map(|byte| format!("{byte:02x}")).join(":");
+            let (mac, from) = (show(mac), show(from));
+            log::warn!(
+                "a frame from {from} says that {address} is at {mac}: not believed, for the holder's own \
+                 frames come from its own address; look for what forges or rewrites ARP on that network"
+            );
+        }
+        count
     }
 
     /// A gateway's hardware address was heard: it will be told of takeovers in person.

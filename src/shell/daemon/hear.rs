@@ -64,6 +64,11 @@ impl Daemon {
                 let (vif, mac) = (id, claim.mac);
                 self.step(Event::Claim { vif, subject, mac });
             }
+            let doubtful = self.network.doubtful_claims(vif);
+            if doubtful > 0 {
+                let counter = self.counters.entry("doubtful: ARP or ND from elsewhere");
+                *counter.or_default() += doubtful;
+            }
             for _ in 0..BATCH {
                 let Some((gateway, stamp)) = self.network.pong(vif) else {
                     break;
