@@ -6,6 +6,7 @@ use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
+use ha_appliance::core::protocol::right::Right;
 use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Role, Side, Token};
 use std::fmt;
 
@@ -170,9 +171,9 @@ pub fn action(
             .iter()
             .enumerate()
             .try_for_each(|(group, report)| said(world, side, group, report, rules)),
-        Action::Start(place, _) => {
+        Action::Start(place, right) => {
             let group = index(place.group);
-            started(world, side, before, node, event, group, rules)?;
+            started(world, side, before, node, event, (group, *right), rules)?;
             meddled(side, node, group, action, rules)
         }
         Action::Stop(place) | Action::Cede(place) => {
@@ -359,7 +360,7 @@ fn started(
     before: &Seat,
     node: &Node,
     event: Option<&Event>,
-    group: usize,
+    (group, right): (usize, Option<Right>),
     rules: &Rules,
 ) -> Result<(), Broken> {
     let seat = world.seat(side);
@@ -377,7 +378,10 @@ fn started(
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
     let data = rules.bounds.groups[group] == super::setup::Kind::Data;
     let cleared = state.is_gone() || (rules.bounds.best_effort && silent && !data);
-    let right = before.groups[group].by_right || cleared;
+    // What a daemon of this boot started by right is started again in place by the next one.
+    let resumed = matches!(right, Some(Right::Resumed { .. }))
+        && seat.groups[group].mark == Some(token.epoch);
+    let right = before.groups[group].by_right || cleared || resumed;
     let theirs = match event {
         Some(Event::Heartbeat { heartbeat, .. }) => theirs(heartbeat, group, token),
         _ => None,
