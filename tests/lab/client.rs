@@ -302,7 +302,7 @@ fn probe(
         let _ = socket.send_to(&number.to_be_bytes(), target);
         due = (due + period.as_micros() as u64).max(now().saturating_sub(5_000));
         while now() < due {
-            wait_readable(socket, due - now());
+            wait_readable(socket, due.saturating_sub(now()));
             receive(socket, probes);
         }
     }
