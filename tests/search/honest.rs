@@ -6,6 +6,7 @@ use super::moves::{Move, Rules, What, apply, next};
 use super::setup::Kind;
 use super::world::World;
 use ha_appliance::core::event::Action;
+use std::mem::discriminant;
 use std::time::Duration;
 
 #[test]
@@ -126,6 +127,10 @@ fn essence(actions: &[Action]) -> Vec<String> {
                 let wishes = record.wishes.iter_mut().flat_map(|wish| &mut wish.given);
                 wishes.flatten().for_each(|given| given.tag = 0);
                 format!("persist {record:?}")
+            }
+            // Of its right the kind decides; the rest is only shown, or a number.
+            Action::Start(place, right) => {
+                format!("start {place:?} {:?}", right.as_ref().map(discriminant))
             }
             other => format!("{other:?}"),
         })

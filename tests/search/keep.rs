@@ -52,12 +52,13 @@ pub fn replay(text: &str, rules: &Rules) -> Result<(usize, usize), Broken> {
                 break;
             }
             // A change of the core asks or waits for something else; the story is the same.
+            let left = world.left;
             match housekeeping(&world, rules) {
                 Some(what) => healer.step(&mut world, what, &mut None)?,
                 None if line.starts_with("Tick") || line.starts_with("News") => break,
                 None => break 'lines,
             }
-            world.left = rules.bounds.left;
+            world.left = left;
         }
     }
     healer.heal(&world)?;
