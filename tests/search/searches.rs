@@ -586,7 +586,7 @@ pub fn rules(name: &str) -> Option<Rules> {
 
 /// More states than that and a search is given up as not closed. (Of a hundred million states about seven
 /// gigabytes are kept.)
-pub const CAP: u64 = 8_000_000;
+pub const CAP: u64 = 20_000_000;
 const LONG_CAP: u64 = 300_000_000;
 
 /// From how many states recovery and lasting faults are tried; more rarely where it takes longer, and
