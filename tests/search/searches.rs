@@ -52,13 +52,14 @@ const TWO: Left = Left {
     slow: 2,
     ..NONE
 };
-/// The common shape; what a search changes stands in its entry.
+/// The common shape; what a search changes stands in its entry. A time step is half a second, so that a second, for
+/// which a stranger is remembered, is few of them.
 pub const BASE: Bounds = Bounds {
     name: "",
     groups: &[Kind::Data],
     best_effort: false,
     settled: true,
-    quantum: Duration::from_millis(100),
+    quantum: Duration::from_millis(500),
     per_interval: 1,
     letters: 1,
     lossy: false,
@@ -72,10 +73,9 @@ pub const BASE: Bounds = Bounds {
     raw: false,
     left: NONE,
 };
-/// An address: a time step is half a second, so that its times are few of them.
+/// An address: its times, too, are few time steps.
 pub const VIP: Bounds = Bounds {
     groups: &[Kind::Vip],
-    quantum: Duration::from_millis(500),
     ..BASE
 };
 const VIP_SERVICE: Bounds = Bounds {
