@@ -189,14 +189,14 @@ const KEPT: &[(Mode, u64, &str)] = &[
 const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::LyingSource, Mode::Fenced, 5, 40),
     (Defect::ImmortalVip, Mode::BestEffort, 0, 100),
-    (Defect::LyingCede, Mode::BestEffort, 100, 100),
+    (Defect::LyingCede, Mode::BestEffort, 0, 60),
     (Defect::LyingStop, Mode::BestEffort, 0, 40),
     (Defect::LatePutBack, Mode::BestEffort, 15, 60),
     (Defect::LyingSource, Mode::WideFenced, 3, 60),
     (Defect::LyingStop, Mode::WideFenced, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
-    (Defect::NeverContested, Mode::Fenced, 10, 100),
+    (Defect::NeverContested, Mode::WideFenced, 0, 60),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];
 

@@ -1,7 +1,7 @@
 //! Does what a node asks: the agents, and the kernel, disk and network behind them.
 
 use super::defect::Defect;
-use super::machine::{Job, Resource};
+use super::machine::{Ambush, Job, Resource, Where};
 use super::world::{Item, World, gateway_at, mac};
 use ha_appliance::core::event::{Action, Claimed, Event, Op, Outcome, Presence};
 use ha_appliance::core::setup::{CEDED, LIFETIME};
@@ -110,11 +110,14 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             let span = world.rng.between(-FUZZ, FUZZ) + CEDED.as_micros() as i64;
             let local = world.machines[m].clock.local(world.now);
             let it = &mut world.machines[m].kernel[group][resource];
+            it.ceded = (it.on && !fails).then_some(local);
             if it.on && !fails {
                 let lies = world.defect == Some(Defect::LyingCede);
                 (it.until, it.forever) = ((!lies).then_some(Time(local.0 + span)), false);
+                if lies {
+                    world.machines[m].ambush = Some((Ambush::Kill, Where::Anywhere));
+                }
             }
-            it.ceded = (it.on && !fails).then_some(local);
             let outcome = match fails {
                 true => Outcome::Failed("it does not".into()),
                 false => Outcome::Done,

@@ -9,7 +9,7 @@ pub enum Defect {
     ImmortalVip,
     /// A stop says "done" and left the VIP where it was.
     LyingStop,
-    /// The kernel never ends a VIP that was handed over.
+    /// The kernel never ends a VIP that was handed over, and the daemon dies before it has removed it.
     LyingCede,
     /// A renewal that a pause interrupted reaches the kernel afterwards, and puts back what it has ended.
     LatePutBack,
