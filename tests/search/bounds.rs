@@ -42,6 +42,9 @@ pub struct Bounds {
     pub limits: bool,
     /// States are left as they are, not made canonical: to compare the two.
     pub raw: bool,
+    /// What comes after a token newer than this is not followed. Only an adversary who wishes two nodes to hand
+    /// a group to each other for ever gets there.
+    pub newest: u64,
     /// What may happen, and how often.
     pub left: Left,
 }
@@ -117,6 +120,9 @@ impl fmt::Display for Bounds {
             if set {
                 write!(f, ", {text}")?;
             }
+        }
+        if self.newest < u64::MAX {
+            write!(f, ", no token above {}", self.newest)?;
         }
         writeln!(f)?;
         let left = self.left;

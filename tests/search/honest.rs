@@ -61,6 +61,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
         split: true,
         limits: false,
         raw: false,
+        newest: u64::MAX,
         left: plenty,
     };
     let (mut dice, mut moves) = (Dice(1), 0);

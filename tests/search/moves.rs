@@ -1,7 +1,7 @@
 //! What can happen next.
 
 use super::bounds::Left;
-use super::check::{Broken, Property};
+use super::check::{Broken, Property, newest};
 use super::defect::Defect;
 use super::lan::Lan;
 use super::setup::early;
@@ -151,6 +151,10 @@ impl Rules {
 
 /// Everything that may happen next, with its outcome.
 pub fn next(world: &World, rules: &Rules, each: &mut dyn FnMut(Move, Result<World, Broken>)) {
+    let groups = 0..rules.bounds.groups.len();
+    if groups.map(|g| newest(world, g)).max() > Some(rules.bounds.newest) {
+        return;
+    }
     for what in all(world, rules) {
         let Some(step) = begin(world, what, rules) else {
             continue;

@@ -71,6 +71,7 @@ pub const BASE: Bounds = Bounds {
     split: false,
     limits: false,
     raw: false,
+    newest: u64::MAX,
     left: NONE,
 };
 /// An address: its times, too, are few time steps.
@@ -205,6 +206,7 @@ const SHORT: &[Bounds] = &[
     },
     Bounds {
         name: "a policy that wishes anything",
+        newest: 8,
         left: Left {
             total: 2,
             whims: 2,
@@ -214,6 +216,7 @@ const SHORT: &[Bounds] = &[
     },
     Bounds {
         name: "an address, a policy that wishes anything",
+        newest: 8,
         left: Left {
             total: 2,
             whims: 2,
@@ -305,6 +308,7 @@ const SHORT: &[Bounds] = &[
 const LONG: &[Bounds] = &[
     Bounds {
         name: "a policy that wishes anything, a crash, a failure",
+        newest: 8,
         left: Left {
             total: 3,
             whims: 2,
@@ -317,6 +321,7 @@ const LONG: &[Bounds] = &[
     },
     Bounds {
         name: "an address, a policy that wishes anything, a crash, a failure",
+        newest: 8,
         left: Left {
             total: 3,
             whims: 2,
