@@ -66,6 +66,15 @@ impl Group {
         }
     }
 
+    /// What was found running runs on by right: how long its lifetimes still last is not known, so they are
+    /// renewed at once.
+    pub(super) fn renew_found(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        self.lifetimes.renewed_at = cx.now;
+        if self.leases_run() {
+            out.push(self.renewal(false));
+        }
+    }
+
     /// Maintenance ended: they are renewed as always.
     pub fn end_endless(&mut self) {
         self.lifetimes.endless = false;
