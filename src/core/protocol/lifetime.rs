@@ -44,6 +44,11 @@ impl Lifetimes {
     pub fn cede(&mut self, now: Time) {
         self.renewed_at = now - (LIFETIME - CEDED);
     }
+
+    /// What was found running runs on by right: what is left of them is not known, so they are due.
+    pub fn found(&mut self, now: Time) {
+        self.renewed_at = now - RENEWAL;
+    }
 }
 
 impl Group {
@@ -62,15 +67,6 @@ impl Group {
             && cx.up_to_date()
         {
             self.lifetimes.renewed_at = cx.now;
-            out.push(self.renewal(false));
-        }
-    }
-
-    /// What was found running runs on by right: how long its lifetimes still last is not known, so they are
-    /// renewed at once.
-    pub(super) fn renew_found(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.lifetimes.renewed_at = cx.now;
-        if self.leases_run() {
             out.push(self.renewal(false));
         }
     }

@@ -277,7 +277,7 @@ impl Group {
             };
             let granting = None;
             self.enter(State::Active { right, granting }, Reason::Resumed, out);
-            self.renew_found(cx, out);
+            self.lifetimes.found(cx.now);
             return true;
         }
         let before = seeking.is_some_and(|s| s.contested);
