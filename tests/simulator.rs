@@ -196,6 +196,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::LyingStop, Mode::WideFenced, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
+    (Defect::NeverContested, Mode::Fenced, 110, 100),
     (Defect::NeverContested, Mode::WideFenced, 0, 60),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];
