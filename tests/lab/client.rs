@@ -212,7 +212,7 @@ impl Client {
         let recent = now() - self.patience.as_micros() as u64;
         for probe in &probes[start..] {
             if probe.answer.is_none() {
-                lost += usize::from(probe.sent < recent);
+                lost += usize::from(probe.cut || probe.sent < recent);
                 continue;
             }
             if probe.sent - last > longest.until - longest.from {

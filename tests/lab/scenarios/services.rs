@@ -246,6 +246,8 @@ fn on_both(pair: &mut Pair) -> Outcome {
         datagrams.answered(Some(holder), Duration::from_secs(5))?;
         pair.status(holder, 0, "")?;
     }
+    // What was asked in the last move is lost only once its patience is over.
+    std::thread::sleep(2 * crate::http::PATIENCE);
     let lost = datagrams.outage(from).lost;
     ensure!(lost == 0, "{lost} datagrams were lost");
     // What was accepted by the one node cannot be answered by the other, and a browser asks again.
