@@ -291,7 +291,6 @@ fn listed(resource: u64) -> Listed {
     Listed {
         group: GroupId(resource % 20),
         resource: ResourceId(u64::MAX - resource),
-        stopped: true,
     }
 }
 
@@ -460,11 +459,10 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
 
 fn any_listed(names: Vec<u64>) -> impl Strategy<Value = Listed> {
     let names = if names.is_empty() { vec![0] } else { names };
-    let what = (prop::sample::select(names), any::<u64>(), any::<bool>());
-    what.prop_map(|(group, resource, stopped)| Listed {
+    let what = (prop::sample::select(names), any::<u64>());
+    what.prop_map(|(group, resource)| Listed {
         group: GroupId(group),
         resource: ResourceId(resource),
-        stopped,
     })
 }
 

@@ -102,6 +102,10 @@ pub enum Reason {
     ResourceFailed(ResourceId, String),
     /// A resource vanished and is put back.
     PutBack(ResourceId),
+    /// It is not started: the peer's file does not list it in this group, so its word is not about it.
+    HeldBack(ResourceId),
+    /// The right covers it now.
+    Covered(ResourceId),
     /// A service was found stopped, and nobody starts it: one that runs on both nodes, or that somebody else
     /// stopped.
     FoundDown(ResourceId),
@@ -172,6 +176,8 @@ pub enum Fact {
     Unready(ResourceId),
     /// Soft: a part of a resource cannot run here now, by its own account.
     Partly(ResourceId),
+    /// Soft: a resource is not started, for the peer's file does not list it in this group.
+    HeldBack(ResourceId),
     /// Soft: so many failures of its resources.
     Failures(u16),
     /// Soft: the state directory cannot be written.
@@ -199,6 +205,10 @@ impl fmt::Display for Fact {
             ),
             Fact::Unready(_) => write!(f, "a resource cannot run here now"),
             Fact::Partly(_) => write!(f, "a part of a resource cannot run here now"),
+            Fact::HeldBack(_) => write!(
+                f,
+                "is held back: the peer's ha.toml does not list it in this group"
+            ),
             Fact::Failures(1) => write!(f, "a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
             Fact::StateUnwritable => write!(f, "the state directory cannot be written"),
@@ -295,6 +305,8 @@ impl fmt::Display for Reason {
             }
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
             Reason::PutBack(_) => write!(f, "vanished, put back"),
+            Reason::HeldBack(id) => Fact::HeldBack(*id).fmt(f),
+            Reason::Covered(_) => write!(f, "is held back no more"),
             Reason::FoundDown(_) => write!(f, "found stopped: started"),
             Reason::Recovered(_, span) => write!(f, "runs again after {} ms", span.as_millis()),
             Reason::NotServing(_) => write!(

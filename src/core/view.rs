@@ -140,6 +140,8 @@ pub enum ResourceState {
     Running,
     /// Ought to run and does not; to be started again.
     Down,
+    /// Is not started: the peer's file does not list it in this group.
+    HeldBack,
     /// Is being stopped.
     Stopping,
     /// Could not be stopped.

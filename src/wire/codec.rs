@@ -321,7 +321,7 @@ mod tests {
         07 000a 0000 004c 016d 6f76 6564
         04 0024 0001 0000 0002 020c 0000 0001 2107 0000 0003 0000 0004 4001 0000 0001 283b
             b9de ef02 e684
-        0b 0012 8100 0000 0000 00aa aa01 0000 0000 0000 bbbb";
+        0b 0012 0100 0000 0000 00aa aa01 0000 0000 0000 bbbb";
 
     fn fixture() -> Heartbeat {
         let web = GroupReport {
@@ -379,12 +379,10 @@ mod tests {
                 Listed {
                     group: GroupId::of("data"),
                     resource: ResourceId(0xaaaa),
-                    stopped: true,
                 },
                 Listed {
                     group: GroupId::of("data"),
                     resource: ResourceId(0xbbbb),
-                    stopped: false,
                 },
             ],
             wishes: vec![

@@ -144,8 +144,8 @@ pub struct GroupReport {
     pub id: GroupId,
     /// The token as the sender knows it, persisted.
     pub token: Token,
-    /// Hash of the list of its exclusive resources in the sender's file; 0: not said. Where it is the receiver's
-    /// too, what the two nodes say of the group is about the same resources.
+    /// Hash of the list of its exclusive resources in the sender's file. Where it is the receiver's too, what the
+    /// two nodes say of the group is about the same resources.
     pub list: u64,
     /// The sender is working on clearance against the receiver, or may begin to at any moment because it
     /// does not hear it: no agreement.
@@ -167,8 +167,6 @@ pub struct Listed {
     pub group: GroupId,
     /// Which.
     pub resource: ResourceId,
-    /// The sender's present incarnation looked at it and found it stopped.
-    pub stopped: bool,
 }
 
 /// What a node says about a VIP interface's gateways, and about the peer's question "do *you* reach yours?".

@@ -28,7 +28,7 @@
 //!  9 software    text                                                    empty
 //! 10 heard paths bits u8                                                 none
 //! 11 listed      any number of times: place of the group in the frame    none
-//!                u8, bit 7 stopped; resource u64
+//!                u8, resource u64
 //! ```
 //!
 //! **Room.** With everything at its limit a heartbeat has 1400 bytes, its longest. That is why a fail count has
@@ -127,7 +127,6 @@ const MAX_WISHES: usize = 3 + MAX_GROUPS;
 const MAX_SOFTWARE: usize = 32;
 const MAX_FAIL_COUNT: u16 = (1 << 14) - 1;
 
-const STOPPED: u8 = 1 << 7;
 const GIVEN: [u8; 2] = [1 << 0, 1 << 2];
 const TAKEN_BACK: [u8; 2] = [1 << 1, 1 << 3];
 const NAMED: u8 = 1 << 6;
@@ -290,8 +289,7 @@ fn take_given(value: &mut Reader<'_>) -> Result<[Option<Given>; 2], Reject> {
 fn listed(listed: &[Listed], groups: &[GroupReport]) -> Vec<Vec<u8>> {
     let one = |entry: &Listed| {
         let place = groups.iter().position(|group| group.id == entry.group)?;
-        let stopped = if entry.stopped { STOPPED } else { 0 };
-        let mut value = vec![u8::try_from(place).ok()? | stopped];
+        let mut value = vec![u8::try_from(place).ok()?];
         value.extend(entry.resource.0.to_be_bytes());
         Some(value)
     };
@@ -301,13 +299,12 @@ fn listed(listed: &[Listed], groups: &[GroupReport]) -> Vec<Vec<u8>> {
 fn take_listed(value: &mut Reader<'_>, groups: &[GroupReport]) -> Result<Vec<Listed>, Reject> {
     let mut listed = Vec::new();
     while !value.is_empty() {
-        let head = value.u8("group of a listed resource")?;
+        let place = value.u8("group of a listed resource")?;
         let resource = ResourceId(value.u64("listed resource")?);
-        if let Some(group) = groups.get(usize::from(head & !STOPPED)) {
+        if let Some(group) = groups.get(usize::from(place)) {
             listed.push(Listed {
                 group: group.id,
                 resource,
-                stopped: head & STOPPED != 0,
             });
         }
     }
@@ -537,7 +534,6 @@ mod tests {
         let entry = |n| Listed {
             group: GroupId(1),
             resource: ResourceId(n),
-            stopped: n % 2 == 0,
         };
         let all: Vec<Listed> = (0..5).map(entry).collect();
         let groups = [group(7), group(1)];

@@ -199,12 +199,15 @@ impl Managed {
     fn resource_view(&self, index: usize) -> ResourceView {
         let resource = &self.group.resources[index];
         let looking = matches!(self.group.state(), State::Looking { .. });
+        let active = matches!(self.group.state(), State::Active { .. });
+        let held = active && resource.exclusive() && !resource.covered;
         let state = match resource.work.map(|work| work.kind) {
             _ if resource.stuck => ResourceState::Stuck,
             Some(Kind::Start) => ResourceState::Starting,
             Some(Kind::Stop | Kind::Cede) => ResourceState::Stopping,
             Some(Kind::Look) => ResourceState::Unknown,
             None if looking => ResourceState::Unknown,
+            None if held => ResourceState::HeldBack,
             None if self.plan.is_down(index) => ResourceState::Down,
             None if resource.present => ResourceState::Running,
             None => ResourceState::Stopped,

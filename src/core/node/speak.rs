@@ -61,13 +61,16 @@ impl Node {
                 || (self.doubts() && self.doubt.woke().is_some()),
             goodbye,
             groups: groups
+                .clone()
                 .map(|g| {
                     let (it, cx) = (&self.groups[g], self.context(g));
                     let readiness = it.plan.readiness(&cx, &it.group);
                     it.group.heartbeat(&cx, readiness, it.plan.fail_count())
                 })
                 .collect(),
-            listed: Vec::new(),
+            listed: groups
+                .flat_map(|g| self.groups[g].group.listed(&self.context(g)))
+                .collect(),
             wishes: self.wishes.all().to_vec(),
             vifs: self.vifs.report(),
             request: self.commands.request(),

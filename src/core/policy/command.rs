@@ -134,7 +134,8 @@ impl Node {
                 self.wish(asker, WishSubject::Stopped(group), on, out);
             }
             Command::ConfirmFenced => match self.peer.state() {
-                PeerState::Unknown | PeerState::Silent | PeerState::Fenced => {
+                // A goodbye says nothing of what it does not name.
+                PeerState::Unknown | PeerState::Silent | PeerState::Left | PeerState::Fenced => {
                     self.peer.fenced(self.now, Reason::Confirmed, &self.setup);
                     self.answer(
                         asker,
@@ -143,12 +144,6 @@ impl Node {
                         out,
                     );
                 }
-                PeerState::Left => self.answer(
-                    asker,
-                    true,
-                    "it left cleanly: nothing to confirm".into(),
-                    out,
-                ),
                 state => {
                     let text = format!("refused: the peer is heard ({state}), so it is not off");
                     self.answer(asker, false, text, out);

@@ -73,6 +73,7 @@ impl Fact {
             {
                 (true, false, false, true)
             }
+            Fact::HeldBack(_) => (false, false, false, true),
             Fact::Failures(_) =>
             /*   */
             {
@@ -133,6 +134,9 @@ impl Plan {
                 };
                 note(true, fact);
             }
+        }
+        if let (State::Active { .. }, Some(resource)) = (group.state(), group.held_back()) {
+            note(true, Fact::HeldBack(resource));
         }
         if let Some(resource) = self.down_on_both(group) {
             note(true, Fact::Down(group.resources[resource].id));

@@ -122,7 +122,8 @@ impl Plan {
 
     /// Takes note of the peer and of time, before anything is decided.
     pub fn observe(&mut self, cx: &Context, group: &Group) {
-        let able = cx.report().is_some_and(|r| r.readiness == Readiness::Able);
+        let able =
+            cx.report().is_some_and(|r| r.readiness == Readiness::Able) && group.same_list(cx);
         match cx.peer_alive() && able {
             true => drop(self.peer_able_since.get_or_insert(cx.now)),
             false => self.peer_able_since = None,
@@ -185,6 +186,11 @@ impl Plan {
             }
             State::Active { .. } => {
                 self.retry_at = None;
+                for (care, resource) in self.cares.iter_mut().zip(&group.resources) {
+                    if resource.exclusive() && !resource.covered {
+                        care.repair = Some((cx.now, Reason::Covered(resource.id)));
+                    }
+                }
                 if matches!(state, State::Ceding { .. }) {
                     self.operator_move = false;
                     for (care, resource) in self.cares.iter_mut().zip(&group.resources) {
@@ -460,8 +466,13 @@ impl Plan {
         let mine = readiness(&facts);
         // The limit never keeps a group where it reaches nobody.
         let serves = facts.iter().all(|f| f.weight().serves);
+        // A peer with another list may have to hold something back: it is no better place.
+        let best = match group.same_list(cx) {
+            true => Readiness::Able,
+            false => Readiness::Impaired,
+        };
         // Of two that are not well, the one where nothing failed may still be able to run it.
-        let theirs = (report.readiness, report.fail_count == 0);
+        let theirs = (report.readiness.min(best), report.fail_count == 0);
         let ours = (mine, !self.failing(group));
         let stopped = matches!(group.state(), State::Stopped { .. });
         let runs = matches!(group.state(), State::Active { .. } | State::Ceding { .. });

@@ -9,10 +9,10 @@
 use super::super::context::Context;
 use super::super::event::{Action, Change, Presence, Unready};
 use super::super::protocol::group::{Group, State};
-use super::super::protocol::resource::Kind;
+use super::super::protocol::resource::{Kind, Resource};
 use super::super::reason::{Fact, Reason};
 use super::super::time::Time;
-use super::plan::Plan;
+use super::plan::{Care, Plan};
 use std::time::Duration;
 
 /// The pause before the first retry of a failed start; it doubles up to [`LONGEST_RETRY`].
@@ -168,7 +168,7 @@ impl Plan {
             if it.exclusive() && !kept {
                 continue;
             }
-            let ready = (!it.exclusive() || cx.up_to_date())
+            let ready = (!it.exclusive() || (it.covered && cx.up_to_date()))
                 && it.work.is_none()
                 && !self.unready(resource)
                 && !self.waits_for_another(group, resource);
@@ -206,11 +206,13 @@ impl Plan {
 
     /// After a reload resources are started in file order, what was there before among them.
     fn waits_for_another(&self, group: &Group, resource: usize) -> bool {
-        let reloaded = matches!(self.cares[resource].repair, Some((_, Reason::Reloaded)));
+        let repair = &self.cares[resource].repair;
+        let in_order = matches!(repair, Some((_, Reason::Reloaded | Reason::Covered(_))));
         let mut before = self.cares.iter().zip(&group.resources).take(resource);
-        reloaded
-            && before
-                .any(|(care, it)| it.exclusive() && (it.work.is_some() || care.repair.is_some()))
+        let awaited = |care: &Care, it: &Resource| {
+            it.exclusive() && (it.work.is_some() || (care.repair.is_some() && it.covered))
+        };
+        in_order && before.any(|(care, it)| awaited(care, it))
     }
 
     fn lost_on_both(

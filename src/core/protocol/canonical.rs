@@ -15,6 +15,10 @@ impl Group {
             }
             | State::Adopted {
                 seeking: Some(seeking),
+            }
+            | State::Active {
+                seeking: Some(seeking),
+                ..
             } => &mut seeking.decided,
             _ => return,
         };

@@ -51,9 +51,12 @@ impl Group {
 
     /// A resource of it was started and is kept running.
     pub fn keeps(&self, resource: usize) -> bool {
+        let covered = self.resources[resource].covered;
         match self.state {
-            State::Starting { next, .. } => resource < next,
-            State::Active { .. } => true,
+            State::Starting { next, .. } => {
+                resource < next && (covered || !self.resources[resource].exclusive())
+            }
+            State::Active { .. } => covered || !self.resources[resource].exclusive(),
             State::Looking { .. }
             | State::Stopped { .. }
             | State::Adopted { .. }

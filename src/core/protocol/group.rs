@@ -81,12 +81,14 @@ pub enum State {
         /// By what right.
         right: Right,
     },
-    /// All of it runs.
+    /// All of it runs that the right covers.
     Active {
         /// By what right.
         right: Right,
         /// The peer's token, on its way to the disk before anything is stopped for it.
         granting: Option<Token>,
+        /// How the right to what it does not cover is sought.
+        seeking: Option<Seeking>,
     },
     /// Its addresses are given a short end, and then the peer its token.
     Ceding {
@@ -258,6 +260,7 @@ impl Group {
             State::Adopted { seeking } => seeking.is_some_and(|s| s.contested),
             State::Looking { .. }
             | State::Starting { .. }
+            // The peer agrees to nothing while it runs here.
             | State::Active { .. }
             | State::Ceding { .. }
             | State::Ceded
@@ -272,7 +275,9 @@ impl Group {
             State::Stopped {
                 rest: Rest::Seeking(seeking),
             } => Some(seeking.decided),
-            State::Adopted { seeking } => seeking.map(|s| s.decided),
+            State::Adopted { seeking } | State::Active { seeking, .. } => {
+                seeking.map(|s| s.decided)
+            }
             _ => None,
         }
     }

@@ -28,7 +28,11 @@ impl Group {
         let failed = matches!(self.state, State::Failed { .. });
         if !cx.missing() || !cx.judges_addresses() {
             self.probes.end();
-        } else if cx.tick && !self.running() && !failed && !cx.maintenance {
+        } else if cx.tick
+            && !failed
+            && !cx.maintenance
+            && (!self.running() || self.decided().is_some())
+        {
             self.probes
                 .tick(cx.now, cx.node.interval, cx.on_link(), self.id, out);
         }
@@ -87,11 +91,13 @@ impl Group {
                 .is_some_and(|r| r.token == self.token && r.proven_stopped && !r.contested)
     }
 
-    /// The four conditions of agreement.
+    /// The five conditions of agreement.
     pub(super) fn agreed(&self, cx: &Context, decided: u64) -> bool {
+        let word = Right::Agreement { echo: decided };
         self.peer_could(cx)
             && self.token.holder == cx.me()
             && cx.peer.proves(cx.now, decided, cx.node)
+            && self.would_cover(cx, word)
     }
 
     /// What a daemon of this boot started by right, and what runs as it left it, goes on: the peer has
@@ -159,6 +165,10 @@ impl Group {
                 self.waiting = Some(reason);
                 self.judged(cx, contested, before, None, out)
             }
+            Verdict::Given(right) if !self.would_cover(cx, right) => {
+                self.waiting = self.held_back().map(Reason::HeldBack);
+                self.judged(cx, false, before, None, out)
+            }
             Verdict::Given(right) => self.judged(cx, true, before, Some(right), out),
         }
     }
@@ -193,6 +203,7 @@ impl Group {
         let light = |r: &Resource| r.leased() && !r.setup.data;
         exclusive.clone().next().is_some()
             && exclusive.all(light)
+            && self.held_back().is_none()
             && !self.stop_failed()
             && !self.busy()
             && !self.awaits_restart()
@@ -268,18 +279,19 @@ impl Group {
     }
 
     /// The peer is believed again and of one mind: what rested on its silence rests on its word now.
-    pub(super) fn renew_right(&mut self, cx: &Context, right: Right) {
+    pub(super) fn renewed(&self, cx: &Context, right: Right) -> Right {
         let agrees = |r: &crate::wire::heartbeat::GroupReport| {
             r.token == self.token && r.proven_stopped && !r.contested
         };
-        if cx.heartbeat
+        let renews = cx.heartbeat
             && right.is_clearance()
             && cx.peer_alive()
-            && cx.report().is_some_and(agrees)
-        {
-            let (echo, granting) = (cx.peer.proof(), None);
-            let right = Right::Agreement { echo };
-            self.state = State::Active { right, granting };
+            && cx.report().is_some_and(agrees);
+        match renews {
+            true => Right::Agreement {
+                echo: cx.peer.proof(),
+            },
+            false => right,
         }
     }
 
@@ -315,6 +327,9 @@ impl Group {
             None => Some(Reason::PeerLacksGroup),
             Some(report) if report.role == Role::Failed => Some(Reason::PeerStopFailed),
             Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
+            Some(_) if !self.would_cover(cx, Right::Agreement { echo: 0 }) => {
+                self.held_back().map(Reason::HeldBack)
+            }
             Some(_) => None,
         }
     }

@@ -2,6 +2,7 @@
 
 mod canonical;
 pub mod clearance;
+pub mod coverage;
 pub mod events;
 pub mod evidence;
 pub mod group;

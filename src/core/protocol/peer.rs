@@ -33,6 +33,7 @@ use super::super::canonical::{LONG_AGO, Mark};
 use super::super::reason::Reason;
 use super::super::setup::Setup;
 use super::super::time::Time;
+use super::coverage::Lists;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{
     Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
@@ -85,6 +86,8 @@ pub struct Peer {
     retired: Vec<u64>,
     /// The latest heartbeat accepted and compatible.
     latest: Option<Heartbeat>,
+    /// What it and those before said of lists that differ from this node's.
+    lists: Lists,
     /// Per path, when the believed incarnation was last heard there.
     paths: Vec<Option<Time>>,
 }
@@ -204,6 +207,7 @@ impl Peer {
             reflected: 0,
             retired: Vec::new(),
             latest: None,
+            lists: Lists::default(),
             paths: Vec::new(),
         }
     }
@@ -234,6 +238,11 @@ impl Peer {
     /// What its latest heartbeat says about a group.
     pub fn group(&self, id: GroupId) -> Option<&GroupReport> {
         self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
+    }
+
+    /// What it lists in groups whose lists are not the same on both nodes.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// When it was last heard.
@@ -407,6 +416,7 @@ impl Peer {
             self.held_until = None;
         }
         if self.state != PeerState::Refused {
+            self.lists.hear(heartbeat);
             self.latest = Some(heartbeat.clone());
         }
         Heard::News { restarted }
@@ -709,6 +719,7 @@ pub(in crate::core) fn forget_judged(heartbeat: &mut Heartbeat) {
     heartbeat.echo.sequence = 0;
     heartbeat.heard_paths = 0;
     heartbeat.challenges.clear();
+    heartbeat.listed.clear();
     if let Some(answer) = &mut heartbeat.answer {
         answer.text.clear();
     }

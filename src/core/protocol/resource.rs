@@ -11,6 +11,8 @@ pub struct Resource {
     pub id: ResourceId,
     /// What the configuration says of it.
     pub setup: ResourceSetup,
+    /// The right by which the group runs here covers it: it may be started.
+    pub covered: bool,
     /// It may be running.
     pub present: bool,
     /// As far as the last look, not all of it runs.
@@ -53,6 +55,7 @@ impl Resource {
         Resource {
             id: setup.id,
             setup: *setup,
+            covered: false,
             present: true,
             partial: false,
             down: false,

@@ -15,7 +15,7 @@ impl Group {
         GroupReport {
             id: self.id,
             token: self.token,
-            list: 0,
+            list: self.list(),
             // A node that does not hear its peer may have clearance from one moment to the next; one that
             // asked a source may learn that the peer, heard again meanwhile, was off. Were it to agree
             // until then, its agreement could still be under way when it starts.

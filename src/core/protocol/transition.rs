@@ -38,7 +38,11 @@ impl Group {
             State::Stopped { rest } => self.stand_by(cx, rest, wish, out),
             State::Adopted { seeking } => self.hold_adopted(cx, seeking, wish, out),
             State::Starting { next, right } => self.start_on(cx, next, right, wish, out),
-            State::Active { right, granting } => self.hold_active(cx, right, granting, wish, out),
+            State::Active {
+                right,
+                granting,
+                seeking,
+            } => self.hold_active(cx, right, granting, seeking, wish, out),
             State::Ceding { right, granting } => self.cede_on(cx, right, granting, wish, out),
             State::Ceded => self.hold_ceded(cx, out),
             State::Failed { looks } => self.look_again(cx, looks, out),
@@ -59,9 +63,10 @@ impl Group {
             match &mut self.state {
                 State::Stopped { rest } => *rest = Rest::Idle,
                 State::Adopted { seeking } => *seeking = None,
-                State::Active { granting, .. } | State::Stopping { granting, .. } => {
-                    *granting = None
-                }
+                State::Active {
+                    granting, seeking, ..
+                } => (*granting, *seeking) = (None, None),
+                State::Stopping { granting, .. } => *granting = None,
                 State::Looking { .. }
                 | State::Starting { .. }
                 | State::Ceding { .. }
@@ -139,10 +144,7 @@ impl Group {
             }
             State::Stopped { .. } => self.state = State::Stopped { rest: Rest::Idle },
             State::Adopted { .. } => self.state = State::Adopted { seeking: None },
-            State::Active { right, .. } => {
-                let granting = None;
-                self.state = State::Active { right, granting };
-            }
+            State::Active { right, .. } => self.state = active(right),
             State::Stopping { haste, .. } => {
                 let granting = None;
                 self.state = State::Stopping { haste, granting };
@@ -268,15 +270,15 @@ impl Group {
             let right = Right::Agreement {
                 echo: cx.peer.proof(),
             };
-            self.begin(right, Reason::Agreement, out);
+            self.begin(cx, right, Reason::Agreement, out);
             return true;
         }
         if cx.heartbeat && self.resumed(cx, decided) {
             let right = Right::Resumed {
                 echo: cx.peer.proof(),
             };
-            let granting = None;
-            self.enter(State::Active { right, granting }, Reason::Resumed, out);
+            self.cover_all();
+            self.enter(active(right), Reason::Resumed, out);
             self.lifetimes.found(cx.now);
             return true;
         }
@@ -296,7 +298,7 @@ impl Group {
         };
         match judged.given {
             Some(right) => {
-                self.begin(right, reason_of(right), out);
+                self.begin(cx, right, reason_of(right), out);
                 true
             }
             None => false,
@@ -317,7 +319,7 @@ impl Group {
                 }
                 // The evidence was judged again in this very step: the write may have taken long.
                 self.own_token(token, reason_of(right), out);
-                self.begin(right, reason_of(right), out);
+                self.begin(cx, right, reason_of(right), out);
                 true
             }
             (Rest::Seizing(_), None) => match judged.contested {
@@ -369,11 +371,10 @@ impl Group {
             if self.busy() || self.awaits_restart() {
                 return false;
             }
-            let granting = None;
-            self.enter(State::Active { right, granting }, Reason::Complete, out);
+            self.enter(active(right), Reason::Complete, out);
             return true;
         };
-        if !resource.exclusive() {
+        if !resource.exclusive() || !resource.covered {
             let next = next + 1;
             self.state = State::Starting { next, right };
             return true;
@@ -392,6 +393,7 @@ impl Group {
         cx: &Context,
         right: Right,
         granting: Option<Token>,
+        seeking: Option<Seeking>,
         wish: &Wish,
         out: &mut Vec<Action>,
     ) -> bool {
@@ -409,8 +411,11 @@ impl Group {
                 // On disk before the service stops, so that the outage does not wait for it.
                 let token = self.mint_for(cx.me().other(), cx);
                 self.waiting = Some(reason.clone());
-                let granting = Some(token);
-                self.state = State::Active { right, granting };
+                self.state = State::Active {
+                    right,
+                    granting: Some(token),
+                    seeking: None,
+                };
                 true
             }
             (Wish::Move(_), None) => false,
@@ -425,15 +430,60 @@ impl Group {
                 true
             }
             (Wish::Run | Wish::Agree(_) | Wish::Move(_), Some(_)) => {
-                let granting = None;
-                self.state = State::Active { right, granting };
+                self.state = active(right);
                 false
             }
             (Wish::Run | Wish::Agree(_), None) => {
-                self.renew_right(cx, right);
-                false
+                let right = self.renewed(cx, right);
+                self.extend_right(cx, right, seeking, wish, out)
             }
         }
+    }
+
+    /// What runs goes on; the right to what it does not cover is sought as any other.
+    fn extend_right(
+        &mut self,
+        cx: &Context,
+        right: Right,
+        seeking: Option<Seeking>,
+        wish: &Wish,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        self.state = active(right);
+        if !self.could_extend(cx) {
+            self.waiting = self.held_back().map(Reason::HeldBack);
+            return false;
+        }
+        if right.is_clearance() && !cx.peer_heard() && self.would_cover(cx, right) {
+            // Not heard since that was given: it is about all of the group.
+            self.cover(cx, right);
+            return true;
+        }
+        let decided = seeking.map_or(cx.next_sequence, |s| s.decided);
+        let agreement = Right::Agreement {
+            echo: cx.peer.proof(),
+        };
+        if cx.heartbeat && self.agreed(cx, decided) {
+            self.state = active(agreement);
+            self.cover(cx, agreement);
+            return true;
+        }
+        let before = seeking.is_some_and(|s| s.contested);
+        let judged = self.judge(cx, wish, before, out);
+        self.state = State::Active {
+            right,
+            granting: None,
+            seeking: Some(Seeking {
+                decided,
+                contested: judged.contested,
+            }),
+        };
+        let Some(right) = judged.given else {
+            return false;
+        };
+        self.state = active(right);
+        self.cover(cx, right);
+        true
     }
 
     /// Begins to hand it over while it runs.
@@ -504,12 +554,7 @@ impl Group {
     /// The peer is not there to take it: everything as before. The addresses are renewed and announced again
     /// at once.
     fn resume(&mut self, right: Right, out: &mut Vec<Action>) {
-        let granting = None;
-        self.enter(
-            State::Active { right, granting },
-            Reason::HandoverAborted,
-            out,
-        );
+        self.enter(active(right), Reason::HandoverAborted, out);
     }
 
     /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is.
@@ -548,9 +593,10 @@ impl Group {
         true
     }
 
-    /// The only way into [`State::Starting`]: with a right.
-    fn begin(&mut self, right: Right, reason: Reason, out: &mut Vec<Action>) {
+    /// The only way into [`State::Starting`]: with a right, for what that covers.
+    fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
         self.waiting = None;
+        self.cover(cx, right);
         // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
         self.probes.end();
         self.enter(State::Starting { next: 0, right }, reason, out);
@@ -617,11 +663,22 @@ impl Group {
     fn enter(&mut self, state: State, reason: Reason, out: &mut Vec<Action>) {
         let before = self.role();
         self.state = state;
+        if self.right().is_none() {
+            self.uncover();
+        }
         self.reason = reason.clone();
         let after = self.role();
         if before != after {
             out.push(self.report(Change::Role(before, after), reason));
         }
+    }
+}
+
+fn active(right: Right) -> State {
+    State::Active {
+        right,
+        granting: None,
+        seeking: None,
     }
 }
 

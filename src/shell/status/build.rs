@@ -100,6 +100,8 @@ impl Names {
             }
             Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
             Reason::PutBack(i)
+            | Reason::HeldBack(i)
+            | Reason::Covered(i)
             | Reason::StartedByHand(i)
             | Reason::FoundDown(i)
             | Reason::Reinstalled(i)
@@ -139,6 +141,12 @@ impl Names {
                 };
                 format!(
                     "{part}{} cannot run here now",
+                    self.resource(group, resource)
+                )
+            }
+            Fact::HeldBack(resource) => {
+                format!(
+                    "{} is held back: the peer's ha.toml does not list it in this group",
                     self.resource(group, resource)
                 )
             }
@@ -320,6 +328,7 @@ fn resource_state(state: ResourceState) -> &'static str {
         ResourceState::Starting => "starting",
         ResourceState::Running => "running",
         ResourceState::Down => "down",
+        ResourceState::HeldBack => "held back",
         ResourceState::Stopping => "stopping",
         ResourceState::Stuck => "stuck",
     }

@@ -1,0 +1,159 @@
+//! What of a group a right covers.
+//!
+//! Agreement and a goodbye are a word about the peer's own list of the group: "nothing of it runs here". What
+//! that list lacks, or has in another group, was not looked at, and may run there by another right. So where
+//! the two lists differ each node tells the other its own, and what the peer does not list in this very group is
+//! *held back*, with what is new and follows it in file order; the rest runs. (A hash alone would let no group
+//! start between the two reloads of a pair.) A peer that is off, or whose silence was judged, runs nothing
+//! whatever its list.
+//!
+//! What was once covered stays so while the group runs: it is renewed and restarted. What a reload adds is
+//! not, and the right to it is sought while the rest runs on.
+
+use super::super::context::Context;
+use super::group::{Group, State};
+use super::resource::Resource;
+use super::right::Right;
+use crate::id::{GroupId, ResourceId};
+use crate::wire::heartbeat::{GroupReport, Heartbeat, Listed};
+
+/// What the peer lists, in groups whose lists are not the same on both nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lists {
+    /// Per group: the hash of its list, and what is known of that.
+    known: Vec<(GroupId, u64, Vec<ResourceId>)>,
+}
+
+/// More than any file has in one group.
+const LONGEST: usize = 256;
+
+impl Lists {
+    /// A heartbeat of the peer may say more of them, or that they changed.
+    pub fn hear(&mut self, heartbeat: &Heartbeat) {
+        let said = |id: &GroupId, hash: &u64| {
+            let mut groups = heartbeat.groups.iter();
+            groups.any(|report| (report.id, report.list) == (*id, *hash))
+        };
+        self.known.retain(|(id, hash, _)| said(id, hash));
+        for entry in &heartbeat.listed {
+            let Some(report) = heartbeat.groups.iter().find(|g| g.id == entry.group) else {
+                continue;
+            };
+            let known = self.known.iter().position(|(id, ..)| *id == report.id);
+            let at = known.unwrap_or_else(|| {
+                self.known.push((report.id, report.list, Vec::new()));
+                self.known.len() - 1
+            });
+            let list = &mut self.known[at].2;
+            if let (Err(place), true) = (list.binary_search(&entry.resource), list.len() < LONGEST)
+            {
+                list.insert(place, entry.resource);
+            }
+        }
+    }
+
+    /// The list of that report is known to have it.
+    fn has(&self, report: &GroupReport, resource: ResourceId) -> bool {
+        let mut known = self.known.iter();
+        known.any(|(id, hash, list)| {
+            (*id, *hash) == (report.id, report.list) && list.binary_search(&resource).is_ok()
+        })
+    }
+}
+
+impl Group {
+    /// A hash of the list of its exclusive resources, whatever their order.
+    pub fn list(&self) -> u64 {
+        let exclusive = self.resources.iter().filter(|r| r.exclusive());
+        exclusive.fold(0, |sum: u64, r| sum.wrapping_add(mixed(r.id.0)))
+    }
+
+    /// The list itself, if the peer's differs.
+    pub fn listed(&self, cx: &Context) -> Vec<Listed> {
+        if cx.peer.group(self.id).is_none() || self.same_list(cx) {
+            return Vec::new();
+        }
+        let exclusive = self.resources.iter().filter(|r| r.exclusive());
+        exclusive
+            .map(|r| Listed {
+                group: self.id,
+                resource: r.id,
+            })
+            .collect()
+    }
+
+    /// The peer's latest word is about the same resources.
+    pub fn same_list(&self, cx: &Context) -> bool {
+        let theirs = cx.peer.group(self.id);
+        theirs.is_some_and(|report| report.list == self.list())
+    }
+
+    /// The first that the right does not cover by which the group runs.
+    pub fn held_back(&self) -> Option<ResourceId> {
+        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
+        exclusive.find(|r| !r.covered).map(|r| r.id)
+    }
+
+    /// Something is held back that the peer, were it to agree, would not hold back.
+    pub(super) fn could_extend(&self, cx: &Context) -> bool {
+        let word = Right::Agreement { echo: 0 };
+        self.held_back().is_some() && (!cx.peer_heard() || self.would_cover(cx, word))
+    }
+
+    /// That right covers more than was covered, or there is nothing to cover.
+    pub(super) fn would_cover(&self, cx: &Context, right: Right) -> bool {
+        !self.resources.iter().any(Resource::exclusive) || self.gains(cx, right).next().is_some()
+    }
+
+    /// Covers what that right covers.
+    pub(super) fn cover(&mut self, cx: &Context, right: Right) {
+        let gains: Vec<usize> = self.gains(cx, right).collect();
+        gains
+            .into_iter()
+            .for_each(|r| self.resources[r].covered = true);
+    }
+
+    /// All of it runs by right.
+    pub(super) fn cover_all(&mut self) {
+        self.resources.iter_mut().for_each(|r| r.covered = true);
+    }
+
+    /// Nothing of it does.
+    pub(super) fn uncover(&mut self) {
+        self.resources.iter_mut().for_each(|r| r.covered = false);
+    }
+
+    /// What that right covers and was not covered: nothing new after what it does not, but what was found
+    /// running is not started by it.
+    fn gains(&self, cx: &Context, right: Right) -> impl Iterator<Item = usize> {
+        let found = matches!(self.state, State::Adopted { .. });
+        let mut in_order = true;
+        let exclusive = |(_, r): &(usize, &Resource)| r.exclusive() && !r.covered;
+        let open = self.resources.iter().enumerate().filter(exclusive);
+        open.filter(move |(_, r)| {
+            let allowed = self.allows(cx, right, r.id);
+            in_order &= allowed;
+            allowed && (in_order || (found && r.present && !r.partial))
+        })
+        .map(|(place, _)| place)
+    }
+
+    fn allows(&self, cx: &Context, right: Right, resource: ResourceId) -> bool {
+        match right {
+            Right::Agreement { .. } | Right::Left => cx.report().is_some_and(|report| {
+                report.list == self.list() || cx.peer.lists().has(report, resource)
+            }),
+            Right::Fenced { .. }
+            | Right::Lease { .. }
+            | Right::BestEffort { .. }
+            | Right::Resumed { .. } => true,
+        }
+    }
+}
+
+/// Spreads a number over all bits, so that sums of such numbers tell sets apart (the last step of SplitMix64).
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}

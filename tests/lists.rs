@@ -1,0 +1,153 @@
+//! Two files that differ: what the peer does not list in the same group is held back, and only that.
+
+mod world;
+
+use ha_appliance::core::event::Command;
+use ha_appliance::core::setup::{Failback, ResourceSetup};
+use ha_appliance::id::ResourceId;
+use ha_appliance::wire::heartbeat::Side::{First, Second};
+use ha_appliance::wire::heartbeat::{Role, Side};
+use std::time::Duration;
+use world::{SIDES, World, index, service, vip};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn named(name: &str, like: ResourceSetup) -> ResourceSetup {
+    ResourceSetup {
+        id: ResourceId::of(name),
+        ..like
+    }
+}
+
+/// One group a list, the same groups in both files; each prefers the node given.
+fn pair(prefer: &[Side], first: &[&[&str]], second: &[&[&str]]) -> World {
+    let names = ["web", "data"];
+    let groups = names.iter().zip(prefer);
+    let groups: Vec<_> = groups
+        .map(|(name, side)| (*name, Some(*side), Failback::Manual))
+        .collect();
+    let mut world = World::new(&groups);
+    for (machine, lists) in world.machines.iter_mut().zip([first, second]) {
+        for (group, list) in machine.setup.groups.iter_mut().zip(lists) {
+            let resource = |name: &&str| match name.starts_with("vip") {
+                true => named(name, vip()),
+                false => named(name, service()),
+            };
+            group.resources = list.iter().map(resource).collect();
+        }
+        machine.running = lists.iter().map(|list| vec![None; list.len()]).collect();
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(3 * SECOND);
+    world
+}
+
+/// What runs there, by name.
+fn running(world: &World, side: Side) -> String {
+    let names = ["vip", "vip-data", "nginx", "extra", "last"];
+    let machine = &world.machines[index(side)];
+    let groups = machine.setup.groups.iter().zip(&machine.running);
+    let on = groups.flat_map(|(group, running)| {
+        let resources = group.resources.iter().zip(running);
+        resources.filter(|(_, until)| until.is_some())
+    });
+    let name = |id: ResourceId| names.iter().find(|name| ResourceId::of(name) == id);
+    let on: Vec<_> = on
+        .filter_map(|(setup, _)| name(setup.id).copied())
+        .collect();
+    on.join(" ")
+}
+
+fn waits_for(world: &World, side: Side) -> String {
+    let view = world.machines[index(side)].node.as_ref().unwrap().view();
+    let waiting = view.groups[0].waiting.as_ref();
+    waiting.map(ToString::to_string).unwrap_or_default()
+}
+
+#[test]
+fn equal_lists_in_another_order_hold_nothing_back() {
+    let world = pair(&[First], &[&["nginx", "vip"]], &[&["vip", "nginx"]]);
+    assert_eq!(running(&world, First), "nginx vip");
+}
+
+#[test]
+fn what_only_one_file_has_is_held_back_with_what_follows_it() {
+    let files: [&[&str]; 2] = [
+        &["vip", "nginx", "last"],
+        &["vip", "nginx", "extra", "last"],
+    ];
+    let world = pair(&[Second], &files[..1], &files[1..]);
+    assert_eq!(running(&world, Second), "vip nginx");
+    assert_eq!(running(&world, First), "");
+    assert_eq!(
+        waits_for(&world, Second),
+        "is held back: the peer's ha.toml does not list it in this group"
+    );
+    // The other way round nothing is missing: all that this file has, the peer's has too.
+    let world = pair(&[First], &files[..1], &files[1..]);
+    assert_eq!(running(&world, First), "vip nginx last");
+}
+
+#[test]
+fn a_service_that_is_in_another_group_there_runs_once() {
+    let world = pair(
+        &[First, Second],
+        &[&["vip", "nginx"], &["vip-data"]],
+        &[&["vip"], &["vip-data", "nginx"]],
+    );
+    // Each node holds it back: neither file can be told to be the newer one.
+    assert_eq!(running(&world, First), "vip");
+    assert_eq!(running(&world, Second), "vip-data");
+}
+
+#[test]
+fn nothing_starts_where_the_first_is_held_back() {
+    let world = pair(&[First], &[&["extra", "vip"]], &[&["vip"]]);
+    assert_eq!(running(&world, First), "");
+    let role = |side: Side| {
+        let view = world.machines[index(side)].node.as_ref().unwrap().view();
+        view.groups[0].role
+    };
+    assert_eq!(role(First), Role::Stopped);
+    assert_eq!(
+        waits_for(&world, First),
+        "is held back: the peer's ha.toml does not list it in this group"
+    );
+}
+
+#[test]
+fn a_goodbye_says_nothing_of_what_it_does_not_list() {
+    let mut world = pair(&[Second], &[&["vip"]], &[&["vip", "extra"]]);
+    world.command(First, 1, Command::Leave);
+    world.run(20 * SECOND);
+    assert_eq!(running(&world, Second), "vip");
+    world.command(Second, 2, Command::ConfirmFenced);
+    world.run(SECOND);
+    assert_eq!(running(&world, Second), "vip extra");
+}
+
+#[test]
+fn evidence_against_a_silent_peer_is_about_all_of_it() {
+    let mut world = pair(&[Second], &[&["vip"]], &[&["vip", "extra"]]);
+    assert_eq!(running(&world, Second), "vip");
+    world.power_cut(First);
+    world.run(3 * SECOND);
+    assert_eq!(running(&world, Second), "vip extra");
+    // And one that comes back does not take away what runs.
+    world.start(First);
+    world.run(5 * SECOND);
+    assert_eq!(running(&world, Second), "vip extra");
+    assert_eq!(running(&world, First), "");
+}
+
+#[test]
+fn a_peer_with_another_list_is_no_better_place_but_for_an_order() {
+    let mut world = pair(&[First], &[&["vip"]], &[&["vip", "extra"]]);
+    world.machines[0].gateway = false;
+    world.run(20 * SECOND);
+    assert_eq!(running(&world, First), "vip");
+    world.command(First, 1, Command::Standby(First, true));
+    world.run(5 * SECOND);
+    assert_eq!(running(&world, First), "");
+    assert_eq!(running(&world, Second), "vip");
+}
