@@ -336,7 +336,7 @@ impl Node {
             }
         }
         if self.peer.state() == PeerState::Refused {
-            return (false, false);
+            return (true, false);
         }
         let maintenance =
             |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.is_on();

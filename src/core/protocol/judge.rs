@@ -6,6 +6,7 @@ use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::{self, Verdict};
 use super::group::{Group, State, Wish};
+use super::peer::PeerState;
 use super::resource::Resource;
 use super::right::Right;
 use super::token::{mint, outranks};
@@ -101,10 +102,15 @@ impl Group {
     }
 
     /// What a daemon of this boot started by right, and what runs as it left it, goes on: the peer has
-    /// claimed nothing. Less than agreement, for nothing is started by it.
+    /// claimed nothing. Less than agreement, for nothing is started by it: a refused peer can tell that, too.
     pub(super) fn resumed(&self, cx: &Context, decided: u64) -> bool {
         let whole = |r: &Resource| !r.exclusive() || (r.present && !r.partial);
-        let idle = match cx.report() {
+        let report = match (cx.peer.state(), cx.peer.refused()) {
+            (PeerState::Alive, _) => cx.report(),
+            (PeerState::Refused, Some(groups)) => groups.iter().find(|g| g.id == self.id),
+            _ => return false,
+        };
+        let idle = match report {
             Some(report) => {
                 !outranks(report.token, self.token, cx.me())
                     && !report.contested
@@ -116,7 +122,6 @@ impl Group {
             && self.mark == Some(self.token.epoch)
             && self.token.holder == cx.me()
             && self.resources.iter().all(whole)
-            && cx.peer_alive()
             && !cx.sources.in_flight()
             && idle
             && cx.peer.proves(cx.now, decided, cx.node)

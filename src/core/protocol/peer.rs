@@ -86,6 +86,9 @@ pub struct Peer {
     retired: Vec<u64>,
     /// The latest heartbeat accepted and compatible.
     latest: Option<Heartbeat>,
+    /// The latest of a peer that is refused for its version or node list: of that the fixed frame counts, and for
+    /// [`Right::Resumed`](super::right::Right) only.
+    refused: Option<Heartbeat>,
     /// What it and those before said of lists that differ from this node's.
     lists: Lists,
     /// Per path, when the believed incarnation was last heard there.
@@ -207,6 +210,7 @@ impl Peer {
             reflected: 0,
             retired: Vec::new(),
             latest: None,
+            refused: None,
             lists: Lists::default(),
             paths: Vec::new(),
         }
@@ -243,6 +247,14 @@ impl Peer {
     /// What it lists in groups whose lists are not the same on both nodes.
     pub fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    /// What it says about its groups while it is refused, and is the peer all the same.
+    pub fn refused(&self) -> Option<&[GroupReport]> {
+        let refused = self.refused.as_ref();
+        refused
+            .filter(|_| self.state == PeerState::Refused)
+            .map(|heartbeat| &heartbeat.groups[..])
     }
 
     /// When it was last heard.
@@ -415,9 +427,12 @@ impl Peer {
         if !self.state.is_gone() {
             self.held_until = None;
         }
+        self.refused = None;
         if self.state != PeerState::Refused {
             self.lists.hear(heartbeat);
             self.latest = Some(heartbeat.clone());
+        } else if matches!(self.reason, Reason::OtherVersion(..) | Reason::OtherNodes) {
+            self.refused = Some(heartbeat.clone());
         }
         Heard::News { restarted }
     }
@@ -568,7 +583,7 @@ impl Peer {
         self.reason = Reason::PeerUnknown;
         self.reflected = 0;
         self.paths.clear();
-        if let Some(latest) = &mut self.latest {
+        for latest in [&mut self.latest, &mut self.refused].into_iter().flatten() {
             forget_judged(latest);
             (latest.solicit, latest.goodbye, latest.echo) = (false, false, Echo::default());
         }
