@@ -305,7 +305,7 @@ mod tests {
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
-        4841 6862 daca 930b 3112 eca7 77c8 d58e 4294 6141
+        4841 6862 ae61 e4cc a614 b391 3718 eb78 0928 84c0
         0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
         1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
         4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 0000 0000 0000 1157 02
