@@ -208,6 +208,11 @@ fn told(action: &Action, machine: &Machine) -> Option<String> {
         },
         Action::Stop(at) => format!("stop {}", place(at)),
         Action::Cede(at) => format!("cede {}", place(at)),
+        Action::Part(at) => format!("part with {}", place(at)),
+        Action::Proof {
+            proof: Some(right), ..
+        } => format!("proof: {right}"),
+        Action::Proof { proof: None, .. } => "proof: none".into(),
         Action::Cancel(Op::Resource(at)) => format!("cancel {}", place(at)),
         Action::Cancel(op) => format!("cancel {op:?}"),
         Action::Clear(source) => format!("ask source {source} for clearance"),

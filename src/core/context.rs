@@ -7,7 +7,7 @@ use super::protocol::record::GroupRecord;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
 use super::vif::Vifs;
-use crate::wire::heartbeat::{GroupReport, Side};
+use crate::wire::heartbeat::{GroupReport, Role, Side};
 
 /// The rest of the node, as a group sees it at this step.
 #[derive(Clone, Copy)]
@@ -129,6 +129,12 @@ impl Context<'_> {
     /// Agreement decides, not clearance.
     pub fn peer_heard(&self) -> bool {
         self.peer.state().is_heard()
+    }
+
+    /// It could not stop the group, has handed over all else, and asks to be switched off.
+    pub fn pleaded(&self) -> bool {
+        let failed = |report: &GroupReport| report.role == Role::Failed;
+        self.peer.pleads_since().is_some() && self.report().is_some_and(failed)
     }
 
     /// It is not heard, and not known to be gone.

@@ -92,6 +92,13 @@ pub enum Event {
         /// On this node's boot-time clock, counted from the sending of what was answered.
         until: Time,
     },
+    /// Somebody asks, for a program that must not go on before it is certain, what is known of the peer.
+    Question {
+        /// Names the question in its [`Action::Proof`].
+        number: u32,
+        /// About this group.
+        group: GroupId,
+    },
     /// An operator's command.
     Command {
         /// Names the command in its [`Action::Answer`].
@@ -191,6 +198,8 @@ pub enum Action {
     Start(Place, Option<Right>),
     /// Stop the resource and check that nothing of it is left.
     Stop(Place),
+    /// Take down what is left of a stopped resource: this node leaves.
+    Part(Place),
     /// Let a running lease end by itself [`CEDED`](super::setup::CEDED) from now, and neither
     /// announce nor defend it any more.
     Cede(Place),
@@ -218,6 +227,13 @@ pub enum Action {
         gateway: GatewayId,
         /// Comes back in [`Event::Pong`].
         stamp: Time,
+    },
+    /// Answer a question: by what it is certain, now, that the peer runs nothing of the group; None: it is not.
+    Proof {
+        /// The question's number.
+        number: u32,
+        /// What is certain.
+        proof: Option<Right>,
     },
     /// Answer a command.
     Answer {

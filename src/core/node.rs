@@ -12,7 +12,7 @@ use super::policy::command::Commands;
 use super::policy::wishes::Wishes;
 use super::policy::{Dictate, Plan};
 use super::protocol::clearance::Sources;
-use super::protocol::group::Group;
+use super::protocol::group::{Group, State};
 use super::protocol::isolation::{self, Doubt};
 use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
@@ -31,6 +31,9 @@ use std::time::Duration;
 const LEAVE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long it waits for the peer to show that it has the tokens.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for the peer to show that it runs what was handed over, before it takes down what that may
+/// still need.
+const TAKING_PATIENCE: Duration = Duration::from_secs(30);
 /// How often a probe of the peer is tried until one was answered.
 const PROVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Goodbyes said: enough to survive the loss of some.
@@ -187,6 +190,7 @@ impl Node {
             self.start_wait_ends()
                 .filter(|_| self.peer.state() == PeerState::Unknown),
             self.leaving.map(|at| at + self.leave_patience()),
+            self.leaving.map(|at| at + TAKING_PATIENCE),
             self.proving().then_some(self.prove_at),
             self.reply_at().filter(|_| self.reply_owed),
         ];
@@ -275,6 +279,7 @@ impl Node {
             Event::Ready { place, unready } => {
                 self.at_place(place, |g, cx, resource| g.ready(cx, resource, unready, out))
             }
+            Event::Question { number, group } => self.question(number, group, out),
             Event::Lease { group, until } => {
                 self.at_group(group, |g, _| g.group.leased_until(until))
             }
@@ -400,6 +405,23 @@ impl Node {
         });
     }
 
+    /// Somebody asks what is known of the peer.
+    fn question(&mut self, number: u32, group: GroupId, out: &mut Vec<Action>) {
+        let mut proof = None;
+        self.at_group(group, |g, cx| proof = g.group.proof(cx));
+        out.push(Action::Proof { number, proof });
+    }
+
+    /// Something here could not be stopped, and all else is handed over: only the loss of power ends it.
+    fn pleads(&self) -> bool {
+        let failed = |g: &Managed| matches!(g.group.state(), State::Failed { .. });
+        let theirs = |g: &Managed| g.token().holder != self.setup.me && g.group.at_rest();
+        !self.setup.best_effort()
+            && !self.wishes.is_on(WishSubject::Maintenance)
+            && self.groups.iter().any(failed)
+            && self.groups.iter().all(|g| failed(g) || theirs(g))
+    }
+
     fn at_place(&mut self, place: Place, f: impl FnOnce(&mut Managed, &Context, usize)) {
         self.at_group(place.group, |group, cx| {
             if let Some(resource) = group.group.resource(place.resource) {
@@ -423,13 +445,18 @@ impl Node {
             group.drive(&self.context_of(index, heartbeat, tick), out);
         }
         self.groups = groups;
-        let silent = matches!(self.peer.state(), PeerState::Silent | PeerState::Unknown);
         let contested = self.groups.iter().any(|g| g.group.contested());
-        if self.peer.state() == PeerState::Alive || !contested {
+        let since = match self.peer.state() {
+            PeerState::Silent | PeerState::Unknown => {
+                Some(self.peer.last_heard().unwrap_or(self.started))
+            }
+            // Whoever asks for it himself switches nobody off.
+            _ => self.peer.pleads_since().filter(|_| !self.pleads()),
+        };
+        if !contested || (since.is_none() && self.peer.state() == PeerState::Alive) {
             self.sources.withdraw();
         }
-        if silent && contested {
-            let since = self.peer.last_heard().unwrap_or(self.started);
+        if let (Some(since), true) = (since, contested) {
             let (sources, saved) = (&self.setup.sources, self.memory.saved().intent);
             self.sources
                 .ask(self.now, sources, self.now.since(since), saved, out);

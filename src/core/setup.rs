@@ -125,6 +125,9 @@ pub struct ResourceSetup {
     pub data: bool,
     /// Ends by itself [`LIFETIME`] after it was last renewed (a VIP).
     pub leased: bool,
+    /// Something of it stays up while it is stopped (a disk that is replicated to here): a leaving node takes
+    /// that down last, once the peer shows that the group runs there.
+    pub lingers: bool,
     /// How long a start may take.
     pub start_timeout: Duration,
     /// How long a stop may take.

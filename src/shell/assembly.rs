@@ -161,6 +161,7 @@ impl Part<'_> {
                 exclusive: true,
                 data: false,
                 leased: true,
+                lingers: false,
                 start_timeout: ADDRESS_TIMEOUT,
                 stop_timeout: ADDRESS_TIMEOUT,
                 restarts: 0,
@@ -173,6 +174,7 @@ impl Part<'_> {
                 data: false,
                 leased: false,
                 // A restart stops it first.
+                lingers: false,
                 start_timeout: service.stop_timeout + service.start_timeout + SLACK,
                 stop_timeout: service.stop_timeout + SLACK,
                 restarts: service.restarts,

@@ -340,6 +340,9 @@ impl Daemon {
             Action::Start(place, _) => self.start(place),
             Action::Stop(place) => self.stop(place),
             Action::Cede(place) => self.cede(place),
+            // Nothing that this program manages yet is left up, and nobody asks.
+            Action::Part(place) => self.done(Op::Resource(place), Outcome::Done),
+            Action::Proof { .. } => {}
             Action::Mark(group, epoch) => self.marks.set(group, epoch),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}

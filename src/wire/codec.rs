@@ -21,7 +21,7 @@
 //! +                                                               +
 //! |                                                               |
 //! +---------------+---------------+---------------+---------------+  20
-//! |lowest version |highest version|. . . . . G S N| groups, n ≤ 20|
+//! |lowest version |highest version|. . . . F G S N| groups, n ≤ 20|
 //! +---------------+---------------+---------------+---------------+  24
 //! |                     interval, µs, not zero                    |
 //! +---------------------------------------------------------------+  28
@@ -52,6 +52,7 @@
 //! N  the sender is the second node        H     the second node holds the token
 //! S  solicit: answer at once              C     contested
 //! G  goodbye                              P     proven stopped
+//! F  fence me
 //! .  sent as 0, ignored when received     role  three bits: Stopped 0, Starting 1, Active 2,
 //!                                               Stopping 3, Failed 4; others are malformed
 //! ```
@@ -151,6 +152,7 @@ const FRAME: usize = 76;
 const SENDER_IS_SECOND: u8 = 1 << 0;
 const SOLICIT: u8 = 1 << 1;
 const GOODBYE: u8 = 1 << 2;
+const FENCE_ME: u8 = 1 << 3;
 
 const ROLE: u8 = 0b111;
 const HOLDER_IS_SECOND: u8 = 1 << 3;
@@ -160,7 +162,8 @@ const PROVEN_STOPPED: u8 = 1 << 5;
 fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
     let flags = bit(heartbeat.node == Side::Second, SENDER_IS_SECOND)
         | bit(heartbeat.solicit, SOLICIT)
-        | bit(heartbeat.goodbye, GOODBYE);
+        | bit(heartbeat.goodbye, GOODBYE)
+        | bit(heartbeat.fence_me, FENCE_ME);
     let interval = heartbeat.interval.as_micros().max(1);
     let interval = u32::try_from(interval).unwrap_or(u32::MAX);
     let count = u8::try_from(groups.len()).unwrap_or(u8::MAX);
@@ -237,6 +240,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
         interval,
         solicit: flags & SOLICIT != 0,
         goodbye: flags & GOODBYE != 0,
+        fence_me: flags & FENCE_ME != 0,
         groups,
         listed: Vec::new(),
         wishes: Vec::new(),
@@ -374,6 +378,7 @@ mod tests {
             interval: Duration::from_millis(100),
             solicit: true,
             goodbye: false,
+            fence_me: false,
             groups: vec![web, data],
             listed: vec![
                 Listed {

@@ -35,6 +35,8 @@ pub struct Heartbeat {
     pub solicit: bool,
     /// The sender is leaving: it has stopped everything and will be silent. Clearance until heard again.
     pub goodbye: bool,
+    /// The sender could not stop something, and has handed over all else: it is to be switched off.
+    pub fence_me: bool,
     /// Per group. At most [`MAX_GROUPS`].
     pub groups: Vec<GroupReport>,
     /// What stands on the sender's list of a group's exclusive resources, where that differs from the receiver's.

@@ -273,6 +273,7 @@ const BITES: &[(Defect, Property, Bounds)] = &[
     (Defect::Nags, Property::MovesBounded, BASE),
     (Defect::Tires, Property::StopsForCause, BASE),
     (Defect::LeavesEarly, Property::GoodbyeStopped, BASE),
+    (Defect::Despairs, Property::ServerNotShot, BASE),
     (
         Defect::BlindProbe,
         Property::NeverBoth,

@@ -32,6 +32,7 @@ pub enum Property {
     MovesBounded,
     StopsForCause,
     GoodbyeStopped,
+    ServerNotShot,
 }
 
 /// A property that does not hold, and how.
@@ -42,7 +43,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 19] = [
+    pub const ALL: [Property; 20] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -62,6 +63,7 @@ impl Property {
         Property::MovesBounded,
         Property::StopsForCause,
         Property::GoodbyeStopped,
+        Property::ServerNotShot,
     ];
 
     /// The design's words.
@@ -117,6 +119,9 @@ impl Property {
                 "nobody stops what runs without one of the causes in the table of §5 (§7): without a fault or an order nothing is stopped"
             }
             Property::GoodbyeStopped => "Left (said goodbye, proven stopped, tokens granted) (§7)",
+            Property::ServerNotShot => {
+                "no shot at a machine that is heard to serve (§7a); fence me: said by a node whose stop failed, after it handed over all else (§7)"
+            }
             Property::MovesBounded => {
                 "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"
             }
@@ -201,6 +206,18 @@ pub fn action(
             Property::HandsOff,
             format!("{side:?} seeks clearance in maintenance"),
         ),
+        Action::Clear(_) if node.peer_state() == PeerState::Alive => {
+            let there = world.seat(side.other());
+            let mut groups = 0..rules.bounds.groups.len();
+            let serves = |g: usize| there.keeps(g) && there.groups[g].role != Role::Failed;
+            match groups.any(serves) {
+                true => rules.broken(
+                    Property::ServerNotShot,
+                    format!("{side:?} switches off a peer that it hears, and that serves"),
+                ),
+                false => Ok(()),
+            }
+        }
         _ => Ok(()),
     }
 }

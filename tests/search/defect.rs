@@ -58,6 +58,8 @@ pub enum Defect {
     Tires,
     /// It says goodbye while something runs.
     LeavesEarly,
+    /// The peer is heard to ask to be switched off, for a stop that failed, in every heartbeat.
+    Despairs,
     /// The peer is heard to ask for a failover in every heartbeat.
     Nags,
 }
@@ -82,6 +84,9 @@ impl Defect {
             Defect::HigherEpoch => {
                 let (_, own) = receiver.node.stands(group(0)).expect("it is configured");
                 heartbeat.groups[0].token = own;
+            }
+            Defect::Despairs => {
+                (heartbeat.fence_me, heartbeat.groups[0].role) = (true, Role::Failed);
             }
             Defect::Nags => {
                 heartbeat.request = Some(Request {

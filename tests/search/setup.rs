@@ -32,6 +32,7 @@ impl Kind {
             exclusive: true,
             data,
             leased,
+            lingers: false,
             start_timeout: NEVER,
             stop_timeout: NEVER,
             restarts: 1,

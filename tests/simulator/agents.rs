@@ -163,6 +163,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             let after = world.rng.between(1_000_000, 30_000_000);
             world.later(after, Item::Start { of: m, boot: false });
         }
+        Action::Part(_) => unreachable!("nothing lingers"),
+        Action::Proof { .. } => unreachable!("nobody asks"),
         Action::Answer { .. } | Action::Report(_) => {}
     }
 }

@@ -182,6 +182,7 @@ fn vip() -> ResourceSetup {
         exclusive: true,
         data: false,
         leased: true,
+        lingers: false,
         start_timeout: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(5),
         restarts: 0,

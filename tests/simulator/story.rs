@@ -47,6 +47,8 @@ fn told(action: &Action) -> Option<String> {
         Action::Start(place, _) => format!("start {place:?}"),
         Action::Stop(place) => format!("stop {place:?}"),
         Action::Cede(place) => format!("cede {place:?}"),
+        Action::Part(place) => format!("part with {place:?}"),
+        Action::Proof { proof, .. } => format!("proof: {proof:?}"),
         Action::Cancel(op) => format!("cancel {op:?}"),
         Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Answer { accepted, text, .. } => {

@@ -762,7 +762,7 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         Event::Heartbeat { .. } => 3,
         Event::Claim { .. } => 4,
         Event::Pong { .. } => 5,
-        Event::Command { .. } => 6,
+        Event::Command { .. } | Event::Question { .. } => 6,
         Event::Tick => 7,
     }
 }

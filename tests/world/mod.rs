@@ -74,6 +74,7 @@ pub fn vip() -> ResourceSetup {
         exclusive: true,
         data: false,
         leased: true,
+        lingers: false,
         start_timeout: Duration::from_secs(5),
         stop_timeout: Duration::from_secs(5),
         restarts: 0,
@@ -293,6 +294,12 @@ impl World {
     pub fn set_gateways(&mut self, side: Side, known: bool) {
         let gateways = known.then_some(GATEWAY).into_iter().collect();
         self.step(side, Event::Gateways(gateways));
+    }
+
+    /// Somebody asks about the first group.
+    pub fn question(&mut self, side: Side, number: u32) {
+        let group = self.machines[index(side)].setup.groups[0].id;
+        self.step(side, Event::Question { number, group });
     }
 
     /// A third party promises that nobody else runs the first group for so long.
@@ -606,7 +613,8 @@ impl World {
                 machine.marks.extend(epoch.map(|epoch| (*group, epoch)));
                 None
             }
-            Action::Announce(_) => None,
+            Action::Part(place) => done(place, true, ""),
+            Action::Announce(_) | Action::Proof { .. } => None,
             Action::Answer { .. } | Action::Report(_) => None,
         }
     }

@@ -204,7 +204,7 @@ impl Managed {
         let state = match resource.work.map(|work| work.kind) {
             _ if resource.stuck => ResourceState::Stuck,
             Some(Kind::Start) => ResourceState::Starting,
-            Some(Kind::Stop | Kind::Cede) => ResourceState::Stopping,
+            Some(Kind::Stop | Kind::Cede | Kind::Part) => ResourceState::Stopping,
             Some(Kind::Look) => ResourceState::Unknown,
             None if looking => ResourceState::Unknown,
             None if held => ResourceState::HeldBack,

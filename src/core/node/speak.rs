@@ -60,6 +60,7 @@ impl Node {
                 || self.groups.iter().any(|g| g.group.decided().is_some())
                 || (self.doubts() && self.doubt.woke().is_some()),
             goodbye,
+            fence_me: self.pleads(),
             groups: groups
                 .clone()
                 .map(|g| {
@@ -91,7 +92,7 @@ fn differs(said: &Heartbeat, now: &Heartbeat) -> bool {
     let essence = |h: &Heartbeat| {
         (
             h.solicit,
-            h.goodbye,
+            (h.goodbye, h.fence_me),
             h.groups.clone(),
             h.wishes.clone(),
             h.vifs.clone(),

@@ -84,6 +84,7 @@ mod tests {
             exclusive: true,
             data: false,
             leased: false,
+            lingers: false,
             start_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(60),
             restarts,

@@ -30,6 +30,7 @@ pub enum Verdict {
 pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Verdict {
     let state = cx.peer.state();
     match state {
+        PeerState::Alive if cx.pleaded() => Verdict::Waiting(cx.sources.waiting()),
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         // Unread it may have come back, and taken over from a node that was paused.
         PeerState::Left | PeerState::Fenced if !cx.tick || cx.peer.held_back() => {
@@ -37,17 +38,11 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
         }
         // By the rule that would stop it again at once.
         PeerState::Left | PeerState::Fenced if cx.isolated() => Verdict::Waiting(Reason::Isolated),
-        PeerState::Left => match cx.report() {
-            Some(report) if report.proven_stopped => Verdict::Given(Right::Left),
-            Some(_) => Verdict::Waiting(Reason::PeerNotStopped),
-            None => Verdict::Waiting(Reason::PeerLacksGroup),
+        PeerState::Left | PeerState::Fenced => match (proof(cx), cx.report()) {
+            (Some(right), _) => Verdict::Given(right),
+            (None, Some(_)) => Verdict::Waiting(Reason::PeerNotStopped),
+            (None, None) => Verdict::Waiting(Reason::PeerLacksGroup),
         },
-        PeerState::Fenced => Verdict::Given(Right::Fenced {
-            by: match cx.peer.why().0 {
-                Reason::Confirmed => Word::Operator,
-                _ => Word::Source(cx.sources.gave),
-            },
-        }),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)
@@ -57,6 +52,27 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
             _ if !cx.node.sources.is_empty() => Verdict::Waiting(cx.sources.waiting()),
             _ => evidence::best_effort(cx, probes),
         },
+    }
+}
+
+/// By what it is known for certain, now, that the peer runs nothing of the group.
+pub(super) fn proof(cx: &Context) -> Option<Right> {
+    match cx.peer.state() {
+        PeerState::Left => cx
+            .report()
+            .is_some_and(|report| report.proven_stopped)
+            .then_some(Right::Left),
+        PeerState::Fenced => Some(Right::Fenced {
+            by: match cx.peer.why().0 {
+                Reason::Confirmed => Word::Operator,
+                _ => Word::Source(cx.sources.gave),
+            },
+        }),
+        PeerState::Unknown
+        | PeerState::Alive
+        | PeerState::OneWay
+        | PeerState::Refused
+        | PeerState::Silent => None,
     }
 }
 

@@ -105,6 +105,12 @@ impl Group {
         !self.resources.iter().any(Resource::exclusive) || self.gains(cx, right).next().is_some()
     }
 
+    /// That right holds nothing of it back.
+    pub(super) fn covers_all(&self, cx: &Context, right: Right) -> bool {
+        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
+        exclusive.all(|r| self.allows(cx, right, r.id))
+    }
+
     /// Covers what that right covers.
     pub(super) fn cover(&mut self, cx: &Context, right: Right) {
         let gains: Vec<usize> = self.gains(cx, right).collect();

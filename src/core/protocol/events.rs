@@ -131,7 +131,12 @@ impl Group {
                 out.push(self.report(Change::Notice, self.reason.clone()));
                 Ended::Nothing
             }
-            (Kind::Cede, Outcome::Done) => Ended::Nothing,
+            (Kind::Cede | Kind::Part, Outcome::Done) => Ended::Nothing,
+            (Kind::Part, outcome) => {
+                let reason = Reason::ResourceFailed(it.id, text(outcome));
+                out.push(self.report(Change::Notice, reason));
+                Ended::Nothing
+            }
             (Kind::Cede, outcome) => {
                 let reason = Reason::ResourceFailed(it.id, text(outcome));
                 out.push(self.report(Change::Notice, reason));

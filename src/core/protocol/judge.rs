@@ -178,6 +178,12 @@ impl Group {
         }
     }
 
+    /// By what it is known for certain that the peer runs nothing of it: for whoever asks from outside.
+    pub fn proof(&self, cx: &Context) -> Option<Right> {
+        let certain = clearance::proof(cx)?;
+        (!cx.sources.in_flight() && self.covers_all(cx, certain)).then_some(certain)
+    }
+
     /// The peer's token, where it wins over this node's.
     pub fn weightier(&self, cx: &Context) -> Option<Token> {
         let theirs = cx.report()?.token;

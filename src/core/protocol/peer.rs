@@ -70,6 +70,8 @@ pub struct Peer {
     counted: Option<Time>,
     /// When the newest was sent that it echoed, even as a stranger's, while it sought no clearance.
     answered: Option<Time>,
+    /// Since when it asks to be switched off.
+    pleads_since: Option<Time>,
     /// When it was heard again after it had left or had been fenced.
     returned: Option<Time>,
     /// Until when that holds back what would start because it is gone.
@@ -202,6 +204,7 @@ impl Peer {
             proof: None,
             counted: None,
             answered: None,
+            pleads_since: None,
             returned: None,
             held_until: None,
             strangers: Vec::new(),
@@ -255,6 +258,11 @@ impl Peer {
         refused
             .filter(|_| self.state == PeerState::Refused)
             .map(|heartbeat| &heartbeat.groups[..])
+    }
+
+    /// Since when it asks to be switched off, while it is alive.
+    pub fn pleads_since(&self) -> Option<Time> {
+        self.pleads_since.filter(|_| self.state == PeerState::Alive)
     }
 
     /// When it was last heard.
@@ -427,6 +435,10 @@ impl Peer {
         if !self.state.is_gone() {
             self.held_until = None;
         }
+        self.pleads_since = match heartbeat.fence_me {
+            true => self.pleads_since.or(Some(now)),
+            false => None,
+        };
         self.refused = None;
         if self.state != PeerState::Refused {
             self.lists.hear(heartbeat);
@@ -498,7 +510,12 @@ impl Peer {
         let sent = [&mut self.round, &mut self.newest, &mut self.proof];
         sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
-        let told = [&mut self.counted, &mut self.answered, &mut self.returned];
+        let told = [
+            &mut self.counted,
+            &mut self.answered,
+            &mut self.returned,
+            &mut self.pleads_since,
+        ];
         told.into_iter().flatten().for_each(&mut *f);
         self.strangers.iter_mut().for_each(|s| f(&mut s.until));
         let until = [&mut self.twin, &mut self.held_until];
@@ -575,6 +592,10 @@ impl Peer {
         self.answered = self
             .answered
             .filter(|at| Some(*at) > self.counted && !setup.vifs.is_empty());
+        // Longer than any source's delay is as long as any.
+        let delays = setup.sources.iter().map(|source| source.delay);
+        let longest = delays.max().unwrap_or_default();
+        self.pleads_since = self.pleads_since.map(|at| at.max(now - longest));
         let pause = setup.interval.max(self.interval);
         self.returned = self
             .returned

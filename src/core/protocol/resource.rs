@@ -21,6 +21,8 @@ pub struct Resource {
     pub down: bool,
     /// Its stop failed.
     pub stuck: bool,
+    /// What was left of it while stopped was taken down, as far as that went.
+    pub parted: bool,
     /// What is being done to it, one thing at a time.
     pub work: Option<Work>,
 }
@@ -47,6 +49,8 @@ pub enum Kind {
     Stop,
     /// It is handed over while it still runs.
     Cede,
+    /// What is left of it is taken down.
+    Part,
 }
 
 impl Resource {
@@ -60,6 +64,7 @@ impl Resource {
             partial: false,
             down: false,
             stuck: false,
+            parted: false,
             work: None,
         }
     }

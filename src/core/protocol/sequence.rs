@@ -6,6 +6,7 @@ use super::group::Group;
 use super::resource::{Kind, Resource, Work};
 use super::right::Right;
 use crate::id::Place;
+use crate::wire::heartbeat::Role;
 
 impl Group {
     /// The next to stop; None: all is done, or waits for what is under way. In haste addresses wait for
@@ -39,7 +40,7 @@ impl Group {
         let setup = self.resources[resource].setup;
         let span = match kind {
             Kind::Look | Kind::Start | Kind::Cede => setup.start_timeout,
-            Kind::Stop => setup.stop_timeout,
+            Kind::Stop | Kind::Part => setup.stop_timeout,
         };
         if kind == Kind::Start {
             // Of several leases the one renewed longest ago counts.
@@ -58,7 +59,31 @@ impl Group {
             Kind::Start => Action::Start(place, self.right().filter(|_| setup.exclusive)),
             Kind::Stop => Action::Stop(place),
             Kind::Cede => Action::Cede(place),
+            Kind::Part => Action::Part(place),
         });
+    }
+
+    /// Takes down what is left of what is stopped, once the peer shows that it runs the group, or cannot show it;
+    /// true: nothing is left.
+    pub(in crate::core) fn part(
+        &mut self,
+        cx: &Context,
+        late: bool,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let left = |r: &Resource| r.setup.lingers && !r.parted;
+        let shown = cx.report().is_some_and(|r| r.role == Role::Active);
+        if !shown && cx.peer_alive() && !late {
+            return !self.resources.iter().any(left);
+        }
+        for resource in (0..self.resources.len()).rev() {
+            if left(&self.resources[resource]) {
+                self.resources[resource].parted = true;
+                self.launch(cx, Kind::Part, resource, out);
+                return false;
+            }
+        }
+        true
     }
 
     /// Cancels what takes too long.
