@@ -9,7 +9,8 @@
 //!                         └──────────── Event::Finished ◄──────────┘
 //! ```
 //!
-//! `core` decides and does nothing else; `id` is what things are known by in all of it; `wire` turns bytes into values; `shell` reads clocks and
+//! `core` decides and does nothing else; `id` is what things are known by in all of it; `wire` turns bytes into values;
+//! `words` says it to people; `shell` reads clocks and
 //! sockets and runs the loop; `agents` change the kernel; `config` reads ha.toml; `cli` is what an
 //! operator types.
 
@@ -23,3 +24,4 @@ mod sys;
 #[cfg(test)]
 mod testing;
 pub mod wire;
+mod words;

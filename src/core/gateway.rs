@@ -6,7 +6,6 @@ use super::event::Action;
 use super::setup::GatewaySetup;
 use super::time::Time;
 use crate::id::GatewayId;
-use std::fmt;
 
 /// What is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -169,16 +168,5 @@ pub fn badness(state: GatewayState) -> u8 {
         GatewayState::Pending => 1,
         GatewayState::Dampened => 2,
         GatewayState::Lost => 3,
-    }
-}
-
-impl fmt::Display for GatewayState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            GatewayState::Pending => "asked",
-            GatewayState::Good => "answers",
-            GatewayState::Dampened => "answers again",
-            GatewayState::Lost => "lost",
-        })
     }
 }

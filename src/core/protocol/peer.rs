@@ -38,7 +38,6 @@ use crate::id::GroupId;
 use crate::wire::heartbeat::{
     Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
 };
-use std::fmt;
 use std::time::Duration;
 
 /// Wire versions this program speaks.
@@ -773,19 +772,5 @@ fn incompatible(heartbeat: &Heartbeat, setup: &Setup) -> Option<Reason> {
         Some(Reason::SameNode)
     } else {
         None
-    }
-}
-
-impl fmt::Display for PeerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PeerState::Unknown => "unknown",
-            PeerState::Alive => "alive",
-            PeerState::OneWay => "one-way",
-            PeerState::Refused => "refused",
-            PeerState::Left => "left",
-            PeerState::Silent => "silent",
-            PeerState::Fenced => "fenced",
-        })
     }
 }

@@ -10,7 +10,6 @@
 //! | resumed | it starts nothing | as agreement |
 
 use super::super::time::Time;
-use std::fmt;
 
 /// Why this node may run a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,22 +85,6 @@ impl Right {
             | Right::Fenced { .. }
             | Right::BestEffort { .. }
             | Right::Resumed { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Right::Agreement { .. } => write!(f, "agreement"),
-            Right::Left => write!(f, "the peer left"),
-            Right::Fenced {
-                by: Word::Source(_),
-            } => write!(f, "the peer is off, verified"),
-            Right::Fenced { by: Word::Operator } => write!(f, "the operator says the peer is off"),
-            Right::Lease { .. } => write!(f, "a lease"),
-            Right::BestEffort { .. } => write!(f, "best effort"),
-            Right::Resumed { .. } => write!(f, "resumed"),
         }
     }
 }
