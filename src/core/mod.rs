@@ -17,6 +17,7 @@
 //! | a holder that is cut off stops before its peer takes over | `NeverBoth` in best effort | the two clocks advance alike to within a quarter of an interval in a detection time (5 % for five misses) |
 //! | maintenance and hard facts keep their word | `HandsOff`, `Barred` | |
 //! | nothing is stopped without a cause, and a goodbye says the truth | `StopsForCause`, `GoodbyeStopped` | |
+//! | nobody is switched off who is heard to serve | `ServerNotShot` | |
 //! | when faults end, one eligible node runs the group, without a human | `OneActive` | no stop failed |
 //! | when one node stays dead, the other runs it | `TakesOver` | fencing works; in best effort a probe was answered once, and the peer's last word was neither maintenance nor a failed stop |
 //! | while a fault lasts, a group moves three times and then ever more rarely | `MovesBounded` | |

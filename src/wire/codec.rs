@@ -505,7 +505,7 @@ mod tests {
     fn future_flags_and_versions_are_readable() {
         let heartbeat = changed(|bytes| {
             bytes[20..22].copy_from_slice(&[8, 9]);
-            bytes[22] |= 0b1111_1000;
+            bytes[22] |= 0b1111_0000;
             bytes[100] |= 0b1100_0000;
         });
         let expected = Heartbeat {
