@@ -92,6 +92,24 @@ pub(crate) fn ready(dir: &Path) {
     std::fs::write(dir.join("ready"), "").unwrap();
 }
 
+/// Puts an executable copy of that file there. By another process: whoever executes a file that is open for
+/// writing is refused (ETXTBSY), and what this process has open for a moment, a child that another test forks
+/// in that moment has open until it executes its own program.
+#[allow(dead_code)] // each test program uses its part
+pub(crate) fn install(from: &Path, to: &Path) {
+    let mut command = Command::new("install");
+    let installed = command.args(["-m", "755", "--"]).args([from, to]).status();
+    assert!(installed.unwrap().success());
+}
+
+/// Puts an executable program with that text there.
+#[allow(dead_code)]
+pub(crate) fn script(text: &str, to: &Path) {
+    let source = to.with_extension("text");
+    std::fs::write(&source, text).unwrap();
+    install(&source, to);
+}
+
 /// Waits for something that other processes do.
 pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
     let start = Instant::now();

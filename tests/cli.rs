@@ -603,7 +603,7 @@ fn status_of_a_fresh_daemon() {
 fn anybody_may_ask_how_things_are_and_root_alone_gives_orders() {
     let dir = TestDir::new();
     let program = dir.join("ha-appliance");
-    std::fs::copy(env!("CARGO_BIN_EXE_ha-appliance"), &program).unwrap();
+    testing::install(Path::new(env!("CARGO_BIN_EXE_ha-appliance")), &program);
     let nobody = |line: &str| {
         let mut command = Command::new(&program);
         command.args(line.split_whitespace()).uid(65534).gid(65534);
@@ -635,13 +635,15 @@ fn its_memory_is_its_own() {
     use std::os::unix::fs::MetadataExt;
     let dir = TestDir::new();
     let program = dir.join("ha-appliance");
-    std::fs::copy(env!("CARGO_BIN_EXE_ha-appliance"), &program).unwrap();
+    testing::install(Path::new(env!("CARGO_BIN_EXE_ha-appliance")), &program);
     let mut command = Command::new(&program);
     command.args(["status", "--watch"]).uid(65534).gid(65534);
     command.stdout(std::process::Stdio::null());
     let mut watching = command.spawn().unwrap();
     let memory = format!("/proc/{}/mem", watching.id());
     testing::wait_until(|| std::fs::metadata(&memory).unwrap().uid() == 0);
+    // What the kernel shows of an ended one is root's, too.
+    assert_eq!(watching.try_wait().unwrap(), None);
     watching.kill().unwrap();
     watching.wait().unwrap();
 }

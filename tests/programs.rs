@@ -124,8 +124,7 @@ fn whatever_it_leaves_running_ends_with_it() {
     ] {
         let dir = TestDir::new();
         let left = dir.join("left");
-        std::fs::write(&left, "#!/bin/sh\necho $$ >>pids\nsleep 60\n").unwrap();
-        std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o755)).unwrap();
+        testing::script("#!/bin/sh\necho $$ >>pids\nsleep 60\n", &left);
         let wait = "until [ -s pids ]; do sleep 0.01; done";
         let script = format!("cd {}; {leave}\n{wait}", dir.display());
         let started = Instant::now();
@@ -268,8 +267,7 @@ fn entry(n: i64) -> Entry {
 fn hook(dir: &Path, script: &str) -> Program {
     let path = dir.join("hook");
     let text = format!("#!/bin/sh\ncd {}\n{script}\n", dir.display());
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    testing::script(&text, &path);
     program(&[path.to_str().unwrap()])
 }
 
