@@ -7,6 +7,7 @@
 //! core drops what may have expired before it renews anything. After a renewal the clock is read
 //! again: what is due then is done before the loop sleeps.
 
+mod first;
 mod fit;
 mod follow;
 mod hear;
@@ -17,6 +18,7 @@ mod tell;
 
 use super::assembly;
 use super::clock;
+use super::duplicates::Duplicates;
 use super::history::{self, Chronicle, History};
 use super::identity;
 use super::lock::PidLock;
@@ -126,6 +128,11 @@ struct Daemon {
     readiness: Readiness,
     /// What the core knows of it.
     told_unready: BTreeMap<Place, Option<Unready>>,
+    duplicates: Duplicates,
+    /// Addresses beside VIPs that are listened for just now.
+    nearby: Vec<IpAddr>,
+    /// The peer's hardware addresses as a daemon before this one knew them.
+    known_macs: Vec<[u8; 6]>,
     /// What was asked of VIPs and got no answer.
     open: Vec<operate::Open>,
     /// Parts of large sets of VIPs, renewed one a turn.
@@ -187,6 +194,7 @@ impl Daemon {
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
         let marks = Marks::open(&options.run_dir);
+        let known_macs = loaded.record.vifs.iter().map(|vif| vif.mac).collect();
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
             true => node.restarted(marks.known()),
@@ -202,6 +210,9 @@ impl Daemon {
             pending: VecDeque::new(),
             readiness: Readiness::default(),
             told_unready: BTreeMap::new(),
+            duplicates: Duplicates::default(),
+            nearby: Vec::new(),
+            known_macs,
             open: Vec::new(),
             renewals: VecDeque::new(),
             finished,
@@ -280,6 +291,7 @@ impl Daemon {
             self.fit.deadline(),
             self.again_at(),
             self.readiness.deadline(),
+            self.duplicates.deadline(),
         ];
         due.into_iter()
             .flatten()
@@ -299,6 +311,7 @@ impl Daemon {
         }
         self.hear_heartbeats();
         self.hear_neighbours();
+        self.follow_duplicates();
         for _ in 0..BATCH {
             let Some(signal) = signals.try_next() else {
                 break;
@@ -337,7 +350,7 @@ impl Daemon {
             Action::Send(heartbeat) => self.send(&heartbeat),
             Action::Persist(record) => self.persist(record),
             Action::Look(place) => self.look(place),
-            Action::Start(place, _) => self.start(place),
+            Action::Start(place, right) => self.start(place, right),
             Action::Stop(place) => self.stop(place),
             Action::Cede(place) => self.cede(place),
             // Nothing that this program manages yet is left up, and nobody asks.

@@ -4,6 +4,7 @@ pub mod assembly;
 pub mod carriers;
 pub mod clock;
 pub mod daemon;
+pub mod duplicates;
 pub mod edges;
 pub mod history;
 pub mod identity;

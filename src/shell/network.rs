@@ -253,6 +253,14 @@ impl Network {
         changed
     }
 
+    /// Whether somebody is known to have that address: this machine, the peer, or a gateway.
+    pub fn knows(&self, address: IpAddr) -> bool {
+        let peers = self.ears.iter().any(|ear| ear.peer == Some(address));
+        let mut vifs = self.resolved.vifs.iter();
+        let gateway = vifs.any(|vif| vif.gateways.contains(&address));
+        peers || gateway || self.host.standing().any(|own| own == address)
+    }
+
     /// The peer's own address on a VIP interface.
     pub fn peer_on(&self, vif: usize) -> Option<IpAddr> {
         self.ears.get(vif)?.peer

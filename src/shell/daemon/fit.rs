@@ -86,7 +86,8 @@ impl Daemon {
 
     /// Tells what is not as it should be, as it is now; each thing is logged when it comes and when it goes.
     pub(super) fn note(&mut self) {
-        let network: Vec<String> = self.network.notices().chain(self.unanswered()).collect();
+        let network = self.network.notices().chain(self.unanswered());
+        let network: Vec<String> = network.chain(self.duplicate_notices()).collect();
         if self.fit.network != network {
             self.fit.network = network;
             self.fit.stale = true;

@@ -93,7 +93,7 @@ impl Daemon {
     }
 
     /// What this machine lacks for its VIPs.
-    fn tell_readiness(&mut self) {
+    pub(super) fn tell_readiness(&mut self) {
         let now = clock::now();
         let places = self.vips.places();
         self.told_unready.retain(|place, _| places.contains(place));
@@ -105,6 +105,7 @@ impl Daemon {
             let vips = self.vips.all_of(place);
             let vifs = &self.network.resolved.vifs;
             let unready = self.readiness.of(vips, vifs, beside, now);
+            let unready = unready.or_else(|| self.duplicate(place).map(entirely));
             self.ready(place, unready);
         }
         self.readiness.told(now);
@@ -149,7 +150,9 @@ impl Daemon {
     }
 
     pub(super) fn listen(&mut self) {
-        let vips: Vec<_> = self.vips.all().collect();
+        let nearby = self.duplicates.controls();
+        let nearby = nearby.filter_map(|(near, vip)| Some((near, self.vips.home(vip)?.1)));
+        let vips: Vec<_> = self.vips.all().chain(nearby).collect();
         self.network.listen_for(&vips);
         self.name_paths();
     }
@@ -179,5 +182,12 @@ impl Daemon {
                 self.step(Event::Carrier { vif, up });
             }
         }
+    }
+}
+
+fn entirely(why: String) -> Unready {
+    Unready {
+        why,
+        entirely: true,
     }
 }

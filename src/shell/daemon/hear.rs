@@ -18,6 +18,9 @@ impl Daemon {
                         let reflected = self.node.reflected();
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
+                        if self.node.heard() != heard {
+                            self.note_what_the_peer_runs(clock::now());
+                        }
                         if self.node.reflected() != reflected {
                             *self.counters.entry("stale: from this node").or_default() += 1;
                         } else if said.0 == heard.incarnation && said.1 < heard.sequence {
@@ -54,6 +57,7 @@ impl Daemon {
                     break;
                 };
                 self.network.learn_gateway(&claim);
+                self.duplicates.heard(claim.address, claim.mac);
                 let subject = if self.network.peer_on(vif) == Some(claim.address) {
                     Claimed::PeerAddress
                 } else if let Some((place, _)) = self.vips.home(claim.address) {

@@ -6,6 +6,7 @@
 //! of the resource, and a stop that could not be verified is no failed stop.
 
 use super::*;
+use crate::core::protocol::right::Right;
 use crate::shell::vips::{Answer, NoAnswer};
 use std::time::Duration;
 
@@ -43,11 +44,16 @@ impl Daemon {
         }
     }
 
-    pub(super) fn start(&mut self, place: Place) {
-        match self.vips.has(place) {
-            true => self.ask(place, Doing::Start, clock::now()),
-            false => self.services.start(place),
+    pub(super) fn start(&mut self, place: Place, right: Option<Right>) {
+        if !self.vips.has(place) {
+            self.services.start(place);
+        } else if !self.asks_first(place, right, clock::now()) {
+            self.ask_to_start(place);
         }
+    }
+
+    pub(super) fn ask_to_start(&mut self, place: Place) {
+        self.ask(place, Doing::Start, clock::now());
     }
 
     pub(super) fn stop(&mut self, place: Place) {
@@ -63,6 +69,10 @@ impl Daemon {
 
     /// Ends an operation early: it took too long, or is not wanted any more.
     pub(super) fn cancel(&mut self, place: Place) {
+        if self.duplicates.cancel(place) {
+            let outcome = Outcome::Failed("cancelled".into());
+            return self.done(Op::Resource(place), outcome);
+        }
         match self.open.iter().position(|open| open.place == place) {
             Some(at) => {
                 let open = self.open.swap_remove(at);

@@ -2,7 +2,7 @@
 
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{NODES, VIP, VIP6, Wire, batch};
+use crate::net::{Host, NODES, VIP, VIP6, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::sys;
@@ -39,6 +39,12 @@ pub const ALL: &[Scenario] = &[
         name: "without-ipv6",
         shows: "IPv6 is switched off on both nodes' LAN, or its MTU is too short for it: the IPv4 VIP stays, the IPv6 one is back with IPv6",
         run: Nodes(without_ipv6),
+        limit: (60, 120),
+    },
+    Scenario {
+        name: "duplicate-address",
+        shows: "another host has the VIP, then the IPv6 one, before the pair starts: neither node starts it, both say whose hardware address answers, and it is started once the other host gives it up",
+        run: Nodes(duplicate_address),
         limit: (60, 120),
     },
     Scenario {
@@ -241,6 +247,52 @@ fn without_ipv6(lab: &mut Lab) -> Outcome {
         lab.record
             .figure("back after", Duration::from_micros(after));
         ensure!(failures(lab) == 0, "failures are counted");
+    }
+    Ok(())
+}
+
+fn duplicate_address(lab: &mut Lab) -> Outcome {
+    let settings = Settings {
+        vips: vec![format!("{VIP}/24"), format!("{VIP6}/64")],
+        ..Settings::default()
+    };
+    let stranger = Stranger::new(lab)?;
+    let netns = lab.net.netns(Host::Stranger);
+    let mac = Host::Stranger.mac(Wire::Lan);
+    let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+    for vip in [VIP, VIP6] {
+        match vip {
+            VIP => stranger.claim(VIP)?,
+            _ => batch(Some(&netns), &format!("addr add {vip}/64 dev lan0 nodad\n"))?,
+        }
+        lab.configure(&settings)?;
+        for host in NODES {
+            lab.start(host)?;
+        }
+        lab.both_alive()?;
+        for host in NODES {
+            let said = format!("another host ({mac} on lan0) answers for {vip}");
+            status::wait_until(lab.node(host), &said, Duration::from_secs(8), |s| {
+                status::notices(s)
+                    .iter()
+                    .any(|notice| notice.contains(&said))
+            })?;
+            let status = status::read(lab.node(host)).ok_or("no status")?;
+            let failures = status::counter(&status["groups"], "fail_count");
+            ensure!(failures == 0, "{failures} failures are counted on {host:?}");
+        }
+        ensure!(lab.watch.holders(VIP).is_empty(), "it was started");
+        let gone = lab.note("the other host gives it up");
+        match vip {
+            VIP => stranger.yield_claim(VIP)?,
+            _ => batch(Some(&netns), &format!("addr del {vip}/64 dev lan0\n"))?,
+        }
+        let client = lab.client(vip)?;
+        let (sent, _) = client.answered(None, Duration::from_secs(8))?;
+        lab.record
+            .figure("started after", Duration::from_micros(sent - gone));
+        drop(client);
+        lab.reset()?;
     }
     Ok(())
 }
