@@ -145,11 +145,29 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
 
 /// VIPs that are an address of somebody.
 fn addresses(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let whose = whose(config, &machine.host, &machine.peer);
+    let misfit = |vip: &IpNet| {
+        let what = format!("VIP {} is {}", vip.addr(), whose(vip.addr())?);
+        let place = config.places.of(&Subject::Vip(vip.addr()));
+        Some(new(Kind::Harmful, place, what, CHOOSE))
+    };
+    vips(config).filter_map(|vip| misfit(&vip)).collect()
+}
+
+/// What to do about a VIP that is an address of somebody.
+pub const CHOOSE: &str = "a VIP moves between the nodes: choose an address that nobody has";
+
+/// Whose address a VIP is already, if anybody's: this machine's, its default gateway's, or the peer's, as far as
+/// that told them.
+pub fn whose<'a>(
+    config: &Config,
+    host: &'a Host,
+    peer: &'a [IpAddr],
+) -> impl Fn(IpAddr) -> Option<String> + use<'a> {
     let vips: Vec<IpAddr> = vips(config).map(|vip| vip.addr()).collect();
-    let host = &machine.host;
     // A thousand VIPs are looked at while heartbeats wait.
     let here: HashSet<IpAddr> = host.standing().collect();
-    let whose = |vip: IpAddr| {
+    move |vip| {
         let own = || host.own(vip, |other| vips.contains(&other));
         if let Some((interface, net)) = here.contains(&vip).then(own).flatten() {
             return Some(format!(
@@ -163,16 +181,9 @@ fn addresses(config: &Config, machine: &Machine) -> Vec<Misfit> {
             let name = name.map_or("", |interface| interface.name.as_str());
             return Some(format!("the default gateway on {name}"));
         }
-        let peers = machine.peer.contains(&vip);
+        let peers = peer.contains(&vip);
         peers.then(|| "an address of the peer".to_owned())
-    };
-    let misfit = |vip: &IpAddr| {
-        let what = format!("VIP {vip} is {}", whose(*vip)?);
-        let help = "a VIP moves between the nodes: choose an address that nobody has";
-        let place = config.places.of(&Subject::Vip(*vip));
-        Some(new(Kind::Harmful, place, what, help))
-    };
-    vips.iter().filter_map(misfit).collect()
+    }
 }
 
 /// Gateways that answer whatever becomes of the network.

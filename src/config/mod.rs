@@ -41,7 +41,7 @@ mod warning;
 pub use cluster::beside;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
-pub use fit::{Kind, Machine, Misfit, UnitLook, misfits};
+pub use fit::{CHOOSE, Kind, Machine, Misfit, UnitLook, misfits, whose};
 pub use key::generate_key_line;
 pub use known::Known;
 pub use lack::{Family, Lack};

@@ -448,6 +448,14 @@ impl Daemon {
     }
 }
 
+/// Nothing of a resource can run.
+fn entirely(why: String) -> Unready {
+    Unready {
+        why,
+        entirely: true,
+    }
+}
+
 /// So long the state is written again and again while this process lacks descriptors or memory for it.
 const PERSIST_PATIENCE: Duration = Duration::from_secs(20);
 const PERSIST_PAUSE: Duration = Duration::from_millis(200);

@@ -24,6 +24,8 @@ impl Daemon {
                         if self.network.could_have(&[(address, vif)]) {
                             self.lost(place);
                         }
+                    } else {
+                        self.changed = true; // it may have been an own address
                     }
                 }
                 News::Added(vif, address) => {
@@ -31,6 +33,7 @@ impl Daemon {
                         .home(vif, address)
                         .filter(|&place| !self.vips.started(place))
                     {
+                        self.changed = true;
                         self.step(Event::Appeared { place });
                     }
                 }
@@ -105,10 +108,28 @@ impl Daemon {
             let vips = self.vips.all_of(place);
             let vifs = &self.network.resolved.vifs;
             let unready = self.readiness.of(vips, vifs, beside, now);
-            let unready = unready.or_else(|| self.duplicate(place).map(entirely));
+            let unready = unready
+                .or_else(|| self.somebodys(place).map(entirely))
+                .or_else(|| self.duplicate(place).map(entirely));
             self.ready(place, unready);
         }
         self.readiness.told(now);
+    }
+
+    /// A VIP to be started is somebody's address already. The file may not tell that: it comes with the peer's
+    /// heartbeats, or from whoever gave this machine its addresses.
+    fn somebodys(&self, place: Place) -> Option<String> {
+        if self.vips.started(place) {
+            return None;
+        }
+        let peer = self.peer_addresses();
+        let whose = config::whose(&self.config, self.network.host(), &peer);
+        let mut vips = self.vips.all_of(place).iter();
+        let told = |(vip, _): &(IpAddr, usize)| {
+            let whose = whose(*vip)?;
+            Some(format!("{vip} is {whose}: {}", config::CHOOSE))
+        };
+        vips.find_map(told)
     }
 
     fn ready(&mut self, place: Place, unready: Option<Unready>) {
@@ -182,12 +203,5 @@ impl Daemon {
                 self.step(Event::Carrier { vif, up });
             }
         }
-    }
-}
-
-fn entirely(why: String) -> Unready {
-    Unready {
-        why,
-        entirely: true,
     }
 }

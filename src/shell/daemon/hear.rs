@@ -45,6 +45,7 @@ impl Daemon {
         };
         if self.network.learn_peer(&heartbeat.vifs) {
             self.listen();
+            self.tell_readiness();
             self.fit.outdated();
         }
     }

@@ -48,6 +48,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 120),
     },
     Scenario {
+        name: "address-of-the-peer",
+        shows: "the other node was given the VIP as its own address while its daemon ran: nobody starts it, and it is started once the node has its own again",
+        run: Nodes(address_of_the_peer),
+        limit: (30, 60),
+    },
+    Scenario {
         name: "stranger-claims",
         shows: "a stranger claims the VIP: the holder announces it again, and the client comes back",
         run: Nodes(stranger_claims),
@@ -294,6 +300,37 @@ fn duplicate_address(lab: &mut Lab) -> Outcome {
         drop(client);
         lab.reset()?;
     }
+    Ok(())
+}
+
+fn address_of_the_peer(lab: &mut Lab) -> Outcome {
+    lab.configure(&Settings::default())?;
+    lab.start(Host::B)?;
+    std::thread::sleep(Duration::from_millis(500));
+    let netns = lab.net.netns(Host::B);
+    let only = |address: &str| batch(Some(&netns), &format!("addr flush dev lan0\n{address}\n"));
+    lab.note("lb2 has the VIP as its own address");
+    only(&format!("addr add {VIP}/24 dev lan0"))?;
+    std::thread::sleep(Duration::from_millis(500));
+    lab.start(Host::A)?;
+    lab.both_alive()?;
+    std::thread::sleep(Duration::from_secs(3));
+    let status = status::read(lab.node(Host::A)).ok_or("no status")?;
+    let role = status["groups"][0]["role"].as_str();
+    ensure!(role == Some("stopped"), "lb1 is {role:?}");
+    let failures = status::counter(&status["groups"], "fail_count");
+    ensure!(failures == 0, "{failures} failures are counted on lb1");
+    let told = lab.node(Host::A).order(&["history"])?;
+    let said = format!("cannot run here now: {VIP} is an address of the peer");
+    ensure!(told.contains(&said), "{said:?} is not said: {told}");
+    let back = lab.note("and its own again");
+    let number = Host::B.number(Wire::Lan);
+    only(&format!("addr add 10.77.0.{number}/24 dev lan0"))?;
+    let client = lab.client(VIP)?;
+    // lb2 cannot remove what is its own, and looks again after 5 s and once more.
+    let (sent, _) = client.answered(None, Duration::from_secs(15))?;
+    lab.record
+        .figure("started after", Duration::from_micros(sent - back));
     Ok(())
 }
 
