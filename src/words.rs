@@ -95,6 +95,7 @@ impl fmt::Display for Reason {
             }
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
             Reason::PutBack(_) => write!(f, "vanished, put back"),
+            Reason::MadeSure(_) => write!(f, "made sure that it runs"),
             Reason::HeldBack(id) => Fact::HeldBack(*id).fmt(f),
             Reason::Covered(_) => write!(f, "is held back no more"),
             Reason::FoundDown(_) => write!(f, "found stopped: started"),

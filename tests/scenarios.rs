@@ -76,7 +76,7 @@ fn play(text: &str) -> String {
 
 fn obey(world: &mut World, command: &str) {
     let words: Vec<&str> = command.split_whitespace().collect();
-    let on = |word: &str| matches!(word, "up" | "works" | "on" | "known");
+    let on = |word: &str| matches!(word, "up" | "works" | "on" | "known" | "answered");
     match words[..] {
         ["groups", ref groups @ ..] => {
             let groups: Vec<_> = groups
@@ -143,6 +143,9 @@ fn obey(world: &mut World, command: &str) {
         ["disk", "of", who, state] => world.machines[index(side(who))].disk_works = on(state),
         ["stop", "of", who, state] => world.machines[index(side(who))].stop_works = on(state),
         ["start", "of", who, state] => world.machines[index(side(who))].start_works = on(state),
+        ["starts", "of", who, "are", state] => {
+            world.machines[index(side(who))].starts_answered = on(state)
+        }
         ["starts", "of", who, "take", time] => {
             world.machines[index(side(who))].start_takes = span(time)
         }

@@ -160,6 +160,9 @@ pub enum Outcome {
     Found(Presence),
     /// It did not, and why.
     Failed(String),
+    /// A start could not even be asked for in all its time, and why: that says nothing about the resource. It
+    /// counts as not ready until an [`Event::Ready`] says otherwise.
+    Unasked(String),
 }
 
 /// What a look at a resource found.

@@ -376,7 +376,7 @@ impl Node {
             Op::Source(_) => {
                 let refusal = match outcome {
                     Outcome::Done | Outcome::Found(_) => None,
-                    Outcome::Failed(why) => Some(why),
+                    Outcome::Failed(why) | Outcome::Unasked(why) => Some(why),
                 };
                 if refusal.is_none() {
                     self.peer.fenced(self.now, Reason::Fenced, &self.setup);

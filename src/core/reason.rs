@@ -105,6 +105,8 @@ pub enum Reason {
     HeldBack(ResourceId),
     /// The right covers it now.
     Covered(ResourceId),
+    /// A resource that can run here again is started, if it does not run.
+    MadeSure(ResourceId),
     /// A service was found stopped, and nobody starts it: one that runs on both nodes, or that somebody else
     /// stopped.
     FoundDown(ResourceId),

@@ -8,6 +8,7 @@
 use super::clock;
 use super::status::{Names, role};
 use crate::core::event::{Change, Report};
+use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::wire::heartbeat::Role;
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,7 @@ pub fn level(report: &Report) -> log::Level {
         Change::Role(_, Role::Failed) => log::Level::Error,
         Change::Peer(_, PeerState::Silent | PeerState::OneWay | PeerState::Refused)
         | Change::Notice => log::Level::Warn,
+        Change::Fact if matches!(report.reason, Reason::Unready(..)) => log::Level::Warn,
         _ => log::Level::Info,
     }
 }

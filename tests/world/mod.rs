@@ -119,6 +119,8 @@ pub struct Machine {
     /// Stops and starts fail.
     pub stop_works: bool,
     pub start_works: bool,
+    /// Starts can be asked for; otherwise they end without an answer.
+    pub starts_answered: bool,
     /// How long the starts, and the stops, of services take.
     pub start_takes: Duration,
     pub stop_takes: Duration,
@@ -186,6 +188,7 @@ impl World {
             carrier: true,
             stop_works: true,
             start_works: true,
+            starts_answered: true,
             start_takes: Duration::ZERO,
             stop_takes: Duration::ZERO,
             jobs: Vec::new(),
@@ -505,6 +508,11 @@ impl World {
             Action::Stop(place) if machine.takes_time(*place, false) => {
                 machine.begin(now, *place, false);
                 None
+            }
+            Action::Start(place, _) if !machine.starts_answered => {
+                let outcome = Outcome::Unasked("no answer".into());
+                let op = Op::Resource(*place);
+                Some(Event::Finished { op, outcome })
             }
             Action::Start(place, _) => {
                 if machine.start_works {

@@ -25,7 +25,7 @@ pub mod watch;
 
 pub use failure::{loss, unfit};
 pub use patience::Patience;
-pub use start::{restart, start};
+pub use start::{NotStarted, restart, start};
 pub use state::{Active, Load, UnitState};
 pub use stop::stop;
 

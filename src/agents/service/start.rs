@@ -8,22 +8,33 @@ use crate::agents::trouble::Trouble;
 use crate::sys;
 use std::time::Duration;
 
+/// Why a service was not started, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// It does not start.
+    Failed(String),
+    /// systemd could not be asked for it, or was not heard to have been, in all the time there was.
+    Unasked(String),
+}
+
+use NotStarted::{Failed, Unasked};
+
 /// Starts a service that does not run, with its enabled companions. `known` is what was seen of it
 /// last: it saves a look. Done when it runs; whether it serves is the check's question.
 pub async fn start(
     unit: &str,
     known: Option<Seen>,
     patience: &Patience<'_>,
-) -> Result<Seen, String> {
+) -> Result<Seen, NotStarted> {
     let limit = patience.limit();
-    let unknown = |trouble| format!("{unit} was not started: {trouble}");
+    let unknown = |trouble| Unasked(format!("{unit} was not started: {trouble}"));
     let before = match known {
         Some(seen) if unstartable(&seen.unit).is_none() => seen,
         // It may have been installed or unmasked meanwhile.
         _ => look(unit, patience).await.map_err(unknown)?,
     };
     if let Some(why) = unstartable(&before.unit) {
-        return Err(why);
+        return Err(Failed(why));
     }
     let mut arguments = vec!["start"];
     // Before the service, and only then: systemd refuses a socket whose service runs already.
@@ -47,12 +58,12 @@ pub async fn start(
             None => Ok(seen),
             Some(companion) => {
                 let words = with_last_words(companion).await;
-                Err(format!("{} does not start: {words}", companion.id))
+                Err(Failed(format!("{} does not start: {words}", companion.id)))
             }
         },
-        Active::Activating => Err(hangs(&seen.unit, limit).await),
-        _ if !told.tried => Err(unheard(unit, &told.answer)),
-        _ => Err(failed(&seen.unit, &told.answer).await),
+        Active::Activating => Err(Failed(hangs(&seen.unit, limit).await)),
+        _ if !told.tried => Err(Unasked(unheard(unit, &told.answer))),
+        _ => Err(Failed(failed(&seen.unit, &told.answer).await)),
     }
 }
 
@@ -90,7 +101,7 @@ pub async fn restart(
     unit: &str,
     stop_limit: Duration,
     patience: &Patience<'_>,
-) -> Result<Seen, String> {
+) -> Result<Seen, NotStarted> {
     let limit = patience.limit().saturating_sub(stop_limit);
     forget_how_often(&[unit], patience).await;
     let begin = sys::monotonic_us();
@@ -98,7 +109,7 @@ pub async fn restart(
     let (answer, seen) = loop {
         let first_half = patience.anew(stop_limit.min(patience.left()));
         let mut answer = ask_for_job(&["restart", unit], unit, &first_half).await;
-        let unknown = |trouble| format!("{unit} was not restarted: {trouble}");
+        let unknown = |trouble| Unasked(format!("{unit} was not restarted: {trouble}"));
         let mut seen = look(unit, patience).await.map_err(unknown)?;
         while seen.unit.active == Active::Deactivating && !first_half.is_over() {
             smol::Timer::after(Duration::from_millis(100)).await;
@@ -115,10 +126,16 @@ pub async fn restart(
         }
     };
     match seen.unit.active {
-        _ if !seen.unit.touched_since(begin) => Err(unheard(unit, &answer)),
+        _ if !seen.unit.touched_since(begin) => {
+            let why = unheard(unit, &answer);
+            Err(match answer {
+                Answer::Refused(_) => Failed(why),
+                Answer::Done(_) | Answer::Late(_) | Answer::Unusable(_) => Unasked(why),
+            })
+        }
         Active::Active => Ok(seen),
-        Active::Inactive | Active::Failed => Err(failed(&seen.unit, &answer).await),
-        Active::Activating | Active::Deactivating => Err(hangs(&seen.unit, limit).await),
+        Active::Inactive | Active::Failed => Err(Failed(failed(&seen.unit, &answer).await)),
+        Active::Activating | Active::Deactivating => Err(Failed(hangs(&seen.unit, limit).await)),
     }
 }
 

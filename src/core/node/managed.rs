@@ -104,6 +104,7 @@ impl Managed {
                 self.plan
                     .not_started(cx, &mut self.group, resource, why, out)
             }
+            Ended::Unasked(why) => self.plan.unasked(cx, &mut self.group, resource, why, out),
             Ended::Nothing => {}
         }
     }

@@ -111,9 +111,13 @@ impl Plan {
         let it = group.resources[resource];
         if self.unready(resource) {
             // It could not have been started. What is kept running meanwhile waits for it.
-            match it.exclusive() && !group.keeps(resource) {
-                true => self.gave_up = Some(Reason::Fact(Fact::Unready(it.id))),
-                false => group.resources[resource].down = it.exclusive(),
+            if !it.exclusive() {
+                group.resources[resource].present = false;
+                self.cares[resource].down_since.get_or_insert(cx.now);
+            } else if group.keeps(resource) {
+                group.resources[resource].down = true;
+            } else {
+                self.gave_up = Some(Reason::Fact(Fact::Unready(it.id)));
             }
             return;
         }
@@ -124,6 +128,23 @@ impl Plan {
             group.resources[resource].present = false;
             self.retry_on_both(cx, group, resource, why, out);
         }
+    }
+
+    /// A start could not be asked for: nobody knows whether it would have failed. It waits until it can be.
+    pub fn unasked(
+        &mut self,
+        cx: &Context,
+        group: &mut Group,
+        resource: usize,
+        why: String,
+        out: &mut Vec<Action>,
+    ) {
+        let unready = Some(Unready {
+            why: why.clone(),
+            entirely: true,
+        });
+        self.ready(cx, group, resource, unready, out);
+        self.not_started(cx, group, resource, why, out);
     }
 
     /// A resource can run here, or cannot, by its own account.
@@ -150,9 +171,14 @@ impl Plan {
         if was && !self.unready(resource) {
             // What waited for it is tried at once.
             self.retry_at = None;
-            if group.keeps(resource) && group.resources[resource].work.is_none() {
-                self.cares[resource].repair = Some((cx.now, Reason::PutBack(id)));
-                group.resources[resource].down = true;
+            let it = group.resources[resource];
+            let wanted = match it.exclusive() {
+                true => group.keeps(resource),
+                false => self.cares[resource].down_since.is_some(),
+            };
+            if wanted && it.work.is_none() {
+                self.cares[resource].repair = Some((cx.now, Reason::MadeSure(id)));
+                group.resources[resource].down = it.exclusive();
             }
         }
     }

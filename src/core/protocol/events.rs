@@ -15,6 +15,8 @@ pub enum Ended {
     Started,
     /// A start failed, and why.
     NotStarted(String),
+    /// A start could not be asked for, and why.
+    Unasked(String),
     /// Nothing that asks for a decision.
     Nothing,
 }
@@ -93,7 +95,7 @@ impl Group {
                 let presence = match outcome {
                     Outcome::Found(presence) => presence,
                     // What cannot be looked at may run.
-                    Outcome::Done | Outcome::Failed(_) => Presence::Partial,
+                    Outcome::Done | Outcome::Failed(_) | Outcome::Unasked(_) => Presence::Partial,
                 };
                 it.present = !matches!(presence, Presence::Missing | Presence::Absent);
                 it.partial = presence != Presence::Running;
@@ -108,6 +110,7 @@ impl Group {
             }
             // Cancelled because it is not wanted any more, and about to be stopped.
             (Kind::Start, _) if it.exclusive() && !starts => Ended::Nothing,
+            (Kind::Start, Outcome::Unasked(why)) => Ended::Unasked(why),
             (Kind::Start, Outcome::Done) if !work.cancelled => {
                 (it.partial, it.down) = (false, false);
                 if let State::Starting { next, .. } = &mut self.state
@@ -154,7 +157,7 @@ impl Group {
 
 fn text(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Failed(why) => why,
+        Outcome::Failed(why) | Outcome::Unasked(why) => why,
         Outcome::Done | Outcome::Found(_) => "took too long".into(),
     }
 }

@@ -98,7 +98,7 @@ impl Memory {
                 self.failed = None;
                 self.retry_at = None;
             }
-            Outcome::Failed(why) => {
+            Outcome::Failed(why) | Outcome::Unasked(why) => {
                 self.failed = Some(why);
                 self.retry_at = Some(now + RETRY);
             }

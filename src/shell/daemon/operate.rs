@@ -76,7 +76,7 @@ impl Daemon {
         match self.open.iter().position(|open| open.place == place) {
             Some(at) => {
                 let open = self.open.swap_remove(at);
-                self.done(Op::Resource(place), Outcome::Failed(open.why));
+                self.give_up(open);
             }
             None => self.services.cancel(place),
         }
@@ -97,7 +97,7 @@ impl Daemon {
             let late = now.since(open.again_at) > STALE;
             let gone = !self.vips.has(open.place); // by a reload
             if gone || (late && matches!(open.doing, Doing::Start | Doing::Cede)) {
-                self.done(Op::Resource(open.place), Outcome::Failed(open.why));
+                self.give_up(open);
             } else {
                 self.ask(open.place, open.doing, open.since);
             }
@@ -143,6 +143,21 @@ impl Daemon {
         }
     }
 
+    /// It is asked no more. A start that the kernel never answered says nothing about the addresses: the next look
+    /// at the network, which comes when the kernel answers, tells the core that they may be tried again.
+    fn give_up(&mut self, open: Open) {
+        let (place, why) = (open.place, open.why);
+        let outcome = match open.doing {
+            Doing::Start => {
+                self.told_unready.insert(place, Some(entirely(why.clone())));
+                self.network.look();
+                Outcome::Unasked(why)
+            }
+            Doing::Look | Doing::Stop | Doing::Cede => Outcome::Failed(why),
+        };
+        self.done(Op::Resource(place), outcome);
+    }
+
     /// An interface that was just removed is told to the core before the start that fails for it, so that this
     /// counts against nobody; the next look has the last word.
     fn tell_if_away(&mut self, place: Place, doing: Doing, outcome: &Outcome) {
@@ -150,10 +165,7 @@ impl Daemon {
             return;
         };
         if doing == Doing::Start && !self.network.could_have(self.vips.all_of(place)) {
-            let unready = Some(Unready {
-                why: why.clone(),
-                entirely: true,
-            });
+            let unready = Some(entirely(why.clone()));
             self.told_unready.insert(place, unready.clone());
             self.pending.push_back(Event::Ready { place, unready });
             self.network.look();

@@ -15,7 +15,7 @@ mod watch;
 pub use view::{CheckView, ServiceView};
 
 use crate::agents::program::Programs;
-use crate::agents::service::{self, Patience, Presence, Seen, drop_in};
+use crate::agents::service::{self, NotStarted, Patience, Presence, Seen, drop_in};
 use crate::agents::trouble::Trouble;
 use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, Op, Outcome};
@@ -54,6 +54,10 @@ struct Shared {
 
 /// An operation waits no longer for systemd to read its units.
 const GATE: Duration = Duration::from_secs(5);
+
+/// The pauses between questions whether systemd answers again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A look does not wait longer for a unit that is on its way up or down: then it runs in part.
 const LOOK: Duration = Duration::from_secs(5);
@@ -172,7 +176,15 @@ impl Services {
                     unit.watch_running(&shared, true);
                     Outcome::Done
                 }
-                Err(why) => unit.failed(why).await,
+                Err(NotStarted::Failed(why)) => {
+                    unit.look_again().await;
+                    Outcome::Failed(why)
+                }
+                Err(NotStarted::Unasked(why)) => {
+                    unit.look_again().await;
+                    shared.ask_until_answered(&unit);
+                    Outcome::Unasked(why)
+                }
             }
         });
     }
@@ -198,7 +210,10 @@ impl Services {
                     unit.ring(); // a look, for the status, that nobody waits for
                     Outcome::Done
                 }
-                Err(why) => unit.failed(why).await,
+                Err(why) => {
+                    unit.look_again().await;
+                    Outcome::Failed(why)
+                }
             }
         });
     }
@@ -304,6 +319,27 @@ impl Shared {
     fn finish(&self, place: Place, outcome: Outcome) {
         let op = Op::Resource(place);
         self.push(Event::Finished { op, outcome });
+    }
+
+    /// Until systemd can be asked about a unit: then its start may be tried again. Not at once, for whoever
+    /// shows a unit may not be able to start it.
+    fn ask_until_answered(self: &Rc<Shared>, unit: &Rc<Unit>) {
+        let (shared, unit) = (self.clone(), unit.clone());
+        let ask = async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                Timer::after(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                let told = unit.told();
+                let patience = Patience::new(Duration::ZERO, &told);
+                if service::look(&unit.service.unit, &patience).await.is_ok() {
+                    break;
+                }
+            }
+            let (place, unready) = (unit.place.get(), None);
+            shared.push(Event::Ready { place, unready });
+        };
+        self.executor.spawn(ask).detach();
     }
 
     fn unit(&self, place: Place) -> Option<Rc<Unit>> {

@@ -5,7 +5,6 @@ use super::{Shared, watch};
 use crate::agents::service::{self, Patience, Seen};
 use crate::agents::trouble::Trouble;
 use crate::config::Service;
-use crate::core::event::Outcome;
 use crate::id::Place;
 use smol::Task;
 use smol::channel::{Receiver, Sender, bounded};
@@ -102,14 +101,13 @@ impl Unit {
     }
 
     /// After a failed operation: whatever it is now is what the status shows.
-    pub(super) async fn failed(&self, why: String) -> Outcome {
+    pub(super) async fn look_again(&self) {
         let told = self.told();
         let patience = Patience::new(Duration::ZERO, &told);
         match service::look(&self.service.unit, &patience).await {
             Ok(seen) => self.saw(seen),
             Err(_) => *self.seen.borrow_mut() = None,
         }
-        Outcome::Failed(why)
     }
 
     /// Whether and what for it is watched.

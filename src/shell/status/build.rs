@@ -100,6 +100,7 @@ impl Names {
             }
             Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
             Reason::PutBack(i)
+            | Reason::MadeSure(i)
             | Reason::HeldBack(i)
             | Reason::Covered(i)
             | Reason::StartedByHand(i)
