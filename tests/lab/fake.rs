@@ -97,6 +97,7 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         interval: Duration::from_millis(100),
         solicit: false,
         goodbye: false,
+        fence_me: false,
         groups: vec![],
         listed: vec![],
         wishes: Vec::new(),
