@@ -151,3 +151,69 @@ fn a_peer_with_another_list_is_no_better_place_but_for_an_order() {
     assert_eq!(running(&world, First), "");
     assert_eq!(running(&world, Second), "vip");
 }
+
+#[test]
+fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
+    let mut world = pair(&[Second], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
+    world.command(First, 1, Command::Leave);
+    world.run(2 * SECOND);
+    world.reload(
+        Second,
+        vec![
+            vip_named("vip"),
+            named("nginx", service()),
+            named("extra", service()),
+        ],
+    );
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, Second), "vip nginx");
+    // What must be started anew still can be.
+    world.command(
+        Second,
+        2,
+        Command::Stopped(world.machines[1].setup.groups[0].id, true),
+    );
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, Second), "");
+    world.command(
+        Second,
+        3,
+        Command::Stopped(world.machines[1].setup.groups[0].id, false),
+    );
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, Second), "vip nginx");
+}
+
+#[test]
+fn what_a_reload_adds_waits_for_the_reload_of_the_other_node() {
+    let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
+    let new = || {
+        vec![
+            vip_named("vip"),
+            named("extra", service()),
+            named("nginx", service()),
+        ]
+    };
+    world.reload(First, new());
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, First), "vip nginx");
+    world.said.clear();
+    world.reload(Second, new());
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, First), "vip extra nginx");
+    assert!(world.overlap.is_empty(), "{:?}", world.overlap);
+}
+
+#[test]
+fn what_a_reload_adds_on_a_lone_node_starts_by_evidence() {
+    let mut world = pair(&[First], &[&["vip"]], &[&["vip"]]);
+    world.power_cut(Second);
+    world.run(5 * SECOND);
+    world.reload(First, vec![vip_named("vip"), named("extra", service())]);
+    world.run(3 * SECOND);
+    assert_eq!(running(&world, First), "vip extra");
+}
+
+fn vip_named(name: &str) -> ResourceSetup {
+    named(name, vip())
+}

@@ -556,6 +556,7 @@ impl Node {
     /// new is looked at first. The shell refuses a configuration that drops what runs.
     fn reconfigure(&mut self, setup: Setup, out: &mut Vec<Action>) {
         let mut old = std::mem::take(&mut self.groups);
+        old.iter().for_each(|known| self.peer.relist(&known.group));
         let saved = self.memory.saved().clone();
         self.groups = (setup.groups.iter())
             .map(|g| match old.iter().position(|known| known.id() == g.id) {

@@ -8,6 +8,7 @@ use super::explore::{Samples, explore};
 use super::keep::{replay, scenario};
 use super::moves::Rules;
 use super::searches::{BASE, BEST_EFFORT, CAP, NONE, VIP};
+use super::setup::Kind;
 
 /// An operator's move.
 const MOVE: Left = Left {
@@ -273,6 +274,20 @@ const BITES: &[(Defect, Property, Bounds)] = &[
     (Defect::Nags, Property::MovesBounded, BASE),
     (Defect::Tires, Property::StopsForCause, BASE),
     (Defect::LeavesEarly, Property::GoodbyeStopped, BASE),
+    (
+        Defect::OneList,
+        Property::NeverBoth,
+        Bounds {
+            groups: &[Kind::Giver, Kind::Taker],
+            left: Left {
+                total: 3,
+                reloads: 2,
+                commands: 1,
+                ..NONE
+            },
+            ..BASE
+        },
+    ),
     (Defect::Despairs, Property::ServerNotShot, BASE),
     (
         Defect::BlindProbe,

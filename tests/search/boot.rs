@@ -46,7 +46,14 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
         _ => (*seat.disk).clone(),
     };
     let incarnation = new_incarnation(world, side);
-    let mut node = Node::new(NOW, setup(side, &rules.bounds), incarnation, record, "");
+    let new = world.seat(side).new_file;
+    let mut node = Node::new(
+        NOW,
+        setup(side, &rules.bounds, new),
+        incarnation,
+        record,
+        "",
+    );
     if rules.bounds.best_effort {
         node.describe_vifs(&[vif(side)]);
     }

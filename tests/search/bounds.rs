@@ -76,6 +76,8 @@ pub struct Left {
     pub slow: u8,
     /// Changes of mind of an adversary who wishes in the policy's place: that a group runs, moves, stops.
     pub whims: u8,
+    /// Machines that get the new file: a daemon reloads it.
+    pub reloads: u8,
     /// Changes of the interlink, each to any pattern of directions cut. Not in the total.
     pub cuts: u8,
     /// Things that break or heal in the clients' network. Not in the total.
@@ -137,6 +139,7 @@ impl fmt::Display for Bounds {
             (left.slips, "clock slips"),
             (left.slow, "slow operations"),
             (left.whims, "adverse wishes"),
+            (left.reloads, "new files"),
         ];
         let counts = counts.iter().filter(|(n, _)| *n > 0);
         let counts: Vec<String> = counts.map(|(n, what)| format!("{n} {what}")).collect();

@@ -1,7 +1,7 @@
 //! The properties, each with the sentence of the design that it checks.
 
 use super::moves::Rules;
-use super::setup::{group as group_id, index, lifetime};
+use super::setup::{Kind, group as group_id, index, lifetime};
 use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
@@ -224,8 +224,18 @@ pub fn action(
 
 /// Judges a state.
 pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
+    // A service that changes groups is one and the same, and may be left running in a group that is not here.
+    let two_files = rules.bounds.groups.contains(&Kind::Giver);
+    if two_files && world.seats.iter().all(Seat::serves) {
+        let how = "both run the service that changed groups".into();
+        rules.broken(Property::NeverBoth, how)?;
+    }
     for group in 0..rules.bounds.groups.len() {
-        if world.seats.iter().all(|s| s.keeps(group)) {
+        let keeps = |s: &Seat| match two_files {
+            true => s.groups[group].resources[0].runs,
+            false => s.keeps(group),
+        };
+        if world.seats.iter().all(keeps) {
             let excused = Excused::find(world, group, rules);
             if excused.is_none_or(|why| world.both[group] > why.bound(rules)) {
                 let how = format!("both run group {group}, excused: {excused:?}");
@@ -393,7 +403,7 @@ fn started(
     }
     let state = node.peer_state();
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
-    let data = rules.bounds.groups[group] == super::setup::Kind::Data;
+    let data = rules.bounds.groups[group] == Kind::Data;
     let cleared = state.is_gone() || (rules.bounds.best_effort && silent && !data);
     // What a daemon of this boot started by right is started again in place by the next one.
     let resumed = matches!(right, Some(Right::Resumed { .. }))

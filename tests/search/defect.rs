@@ -6,6 +6,7 @@ use super::world::{Mind, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
 use ha_appliance::core::event::Action;
+use ha_appliance::core::protocol::coverage::hash_of;
 use ha_appliance::wire::heartbeat::{Heartbeat, Request, RequestVerb, Role, Side, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum Defect {
     LeavesEarly,
     /// The peer is heard to ask to be switched off, for a stop that failed, in every heartbeat.
     Despairs,
+    /// Whatever the peer lists counts as this node's own list.
+    OneList,
     /// The peer is heard to ask for a failover in every heartbeat.
     Nags,
 }
@@ -87,6 +90,12 @@ impl Defect {
             }
             Defect::Despairs => {
                 (heartbeat.fence_me, heartbeat.groups[0].role) = (true, Role::Failed);
+            }
+            Defect::OneList => {
+                let groups = receiver.node.view().groups;
+                for (report, own) in heartbeat.groups.iter_mut().zip(groups) {
+                    report.list = hash_of(own.resources.iter().map(|r| r.id));
+                }
             }
             Defect::Nags => {
                 heartbeat.request = Some(Request {

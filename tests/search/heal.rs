@@ -35,6 +35,7 @@ pub const ENOUGH: Left = Left {
     slips: 0,
     slow: 0,
     whims: 0,
+    reloads: 0,
     cuts: 0,
     lan: 0,
 };
@@ -392,7 +393,7 @@ impl Healer {
                 let locals = there().map(|side| (side, &world.seat(side).groups[group]));
                 let running = |side: Side| {
                     let resources = world.seat(side).groups[group].resources.iter();
-                    resources.filter(|r| r.runs).count()
+                    resources.take(kind.count()).filter(|r| r.runs).count()
                 };
                 let total: usize = SIDES.into_iter().map(running).sum();
                 let active = locals

@@ -33,6 +33,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
         slips: 2,
         slow: 8,
         whims: 0,
+        reloads: 0,
         cuts: 8,
         lan: 8,
     };

@@ -4,7 +4,7 @@ use super::bounds::Left;
 use super::check::{Broken, Property, newest};
 use super::defect::Defect;
 use super::lan::Lan;
-use super::setup::early;
+use super::setup::{Kind, early};
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
 use ha_appliance::core::event::Action;
@@ -93,6 +93,8 @@ pub enum What {
     Order(Side, Order),
     /// An adversary wishes that for a group, in the policy's place.
     Whim(Side, u8, Dictate),
+    /// The machine gets the new file.
+    Reload(Side),
     /// The machine or the daemon dies between two steps.
     Crash(Side, Crash),
 }
@@ -262,6 +264,10 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
             all.push(What::Slip(side));
         }
         of_kernel(&mut all, world, side, rules);
+        let seat = world.seat(side);
+        if affordable(left, |l| l.reloads) && !seat.new_file && !seat.paused {
+            all.push(What::Reload(side));
+        }
         match world.seat(side) {
             seat if seat.mind.is_none() => boots(&mut all, world, side),
             seat => {
@@ -296,7 +302,7 @@ fn of_kernel(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
             .bounds
             .groups
             .get(group)
-            .is_some_and(|k| *k != super::setup::Kind::Data);
+            .is_some_and(|k| matches!(k, Kind::Vip | Kind::VipService));
         if mortal && it.runs && it.doing.is_none() && it.ceded == 0 && it.left != ENDLESS {
             let (group, resource) = (group as u8, resource as u8);
             all.push(What::Dies {

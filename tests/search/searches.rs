@@ -21,6 +21,7 @@ pub const NONE: Left = Left {
     slips: 0,
     slow: 0,
     whims: 0,
+    reloads: 0,
     cuts: 0,
     lan: 0,
 };
@@ -85,6 +86,10 @@ const VIP_SERVICE: Bounds = Bounds {
 };
 const TWO_GROUPS: Bounds = Bounds {
     groups: &[Kind::Data, Kind::Data],
+    ..BASE
+};
+const TWO_FILES: Bounds = Bounds {
+    groups: &[Kind::Giver, Kind::Taker],
     ..BASE
 };
 /// Evidence is judged within a quarter of an interval, and in fewer than three misses there would be no
@@ -245,6 +250,26 @@ const SHORT: &[Bounds] = &[
         ..TWO_GROUPS
     },
     Bounds {
+        name: "a service changes groups, a crash",
+        left: Left {
+            total: 2,
+            reloads: 2,
+            crashes: 1,
+            ..NONE
+        },
+        ..TWO_FILES
+    },
+    Bounds {
+        name: "a service changes groups, in a move",
+        left: Left {
+            total: 2,
+            reloads: 2,
+            commands: 1,
+            ..NONE
+        },
+        ..TWO_FILES
+    },
+    Bounds {
         name: "an address, moved",
         left: Left {
             total: 1,
@@ -306,6 +331,35 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "a service changes groups in both files, in a move",
+        left: Left {
+            total: 3,
+            reloads: 2,
+            commands: 1,
+            ..NONE
+        },
+        ..TWO_FILES
+    },
+    Bounds {
+        name: "a service changes groups in both files, a crash",
+        left: Left {
+            total: 3,
+            reloads: 2,
+            crashes: 1,
+            ..NONE
+        },
+        ..TWO_FILES
+    },
+    Bounds {
+        name: "a service changes groups, two faults of any kind",
+        left: Left {
+            total: 4,
+            reloads: 2,
+            ..TWO
+        },
+        ..TWO_FILES
+    },
     Bounds {
         name: "a policy that wishes anything, a crash, a failure",
         newest: 8,

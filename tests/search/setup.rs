@@ -22,11 +22,15 @@ pub enum Kind {
     Vip,
     /// An address and a service.
     VipService,
+    /// Data, and a service that the new file has in the other group.
+    Giver,
+    /// Data, and from the new file on that service.
+    Taker,
 }
 
 impl Kind {
-    /// Its resources; the kernel ends those that are leased.
-    pub fn resources(self) -> Vec<ResourceSetup> {
+    /// Its resources in the old file or the new one; the kernel ends those that are leased.
+    pub fn resources(self, new: bool) -> Vec<ResourceSetup> {
         let resource = |id, leased, data| ResourceSetup {
             id: ResourceId(id),
             exclusive: true,
@@ -40,7 +44,10 @@ impl Kind {
             fail_expiry: Some(Duration::from_secs(3600)),
         };
         match self {
-            Kind::Data => vec![resource(1, false, true)],
+            Kind::Giver | Kind::Taker if (self == Kind::Taker) == new => {
+                vec![resource(1, false, true), resource(2, false, false)]
+            }
+            Kind::Data | Kind::Giver | Kind::Taker => vec![resource(1, false, true)],
             Kind::Vip => vec![resource(1, true, false)],
             Kind::VipService => vec![resource(1, true, false), resource(2, false, false)],
         }
@@ -48,9 +55,10 @@ impl Kind {
 
     /// Whether the kernel ends that one.
     pub fn leased(self, resource: usize) -> bool {
-        self != Kind::Data && resource == 0
+        matches!(self, Kind::Vip | Kind::VipService) && resource == 0
     }
 
+    /// How many run where the group does, whatever the files.
     pub fn count(self) -> usize {
         1 + (self == Kind::VipService) as usize
     }
@@ -95,8 +103,8 @@ pub fn preferred(group: usize) -> Side {
 }
 
 /// One outside source of clearance and no gateway, or in best effort none and one; times that are few
-/// multiples of the heartbeat interval.
-pub fn setup(me: Side, bounds: &Bounds) -> Setup {
+/// multiples of the heartbeat interval. `new`: by the new file, where there are two.
+pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let interval = bounds.interval();
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
     let source = Some(SourceSetup {
@@ -104,7 +112,7 @@ pub fn setup(me: Side, bounds: &Bounds) -> Setup {
     });
     let vifs: Vec<VifId> = bounds.best_effort.then_some(LAN).into_iter().collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
-        let mut resources = kind.resources();
+        let mut resources = kind.resources(new);
         for it in &mut resources {
             (it.start_timeout, it.stop_timeout) = (patience, patience);
         }

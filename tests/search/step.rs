@@ -7,7 +7,7 @@ use super::check::{self, Broken};
 use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Move, Order, Rules, What, effect, spend};
-use super::setup::{GATEWAY, LAN, group as group_id, mac, place};
+use super::setup::{GATEWAY, LAN, group as group_id, mac, place, setup};
 use super::world::{Doing, Mind, NOW, Resource, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
@@ -116,6 +116,14 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             spend(&mut world.left, |l| &mut l.whims)?;
             whim = Some((group_id(group.into()), wish));
             (side, vec![Event::Tick])
+        }
+        What::Reload(side) => {
+            spend(&mut world.left, |l| &mut l.reloads)?;
+            let seat = world.seat_mut(side);
+            seat.exchange_file();
+            let setup = setup(side, &rules.bounds, true);
+            let told = seat.mind.as_ref().map(|_| Event::Setup(Box::new(setup)));
+            (side, told.into_iter().collect())
         }
         What::Order(side, order) => {
             spend(&mut world.left, |l| &mut l.commands)?;

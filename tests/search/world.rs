@@ -48,6 +48,8 @@ pub struct Seat {
     pub fresh: bool,
     /// The source of clearance was asked to make sure that the peer is off.
     pub asking: bool,
+    /// Its ha.toml is the new one, where there are two.
+    pub new_file: bool,
     /// What the clients' network has for the daemon.
     pub news: News,
     /// Each group as it is here.
@@ -185,7 +187,7 @@ impl World {
                 mind,
                 (s.powered, s.paused),
                 (&s.disk, &s.older, &s.writing, s.fresh),
-                (s.asking, s.news),
+                (s.asking, s.news, s.new_file),
                 s.groups,
                 s.seen,
             )
@@ -210,6 +212,7 @@ impl Seat {
             writing: None,
             fresh: false,
             asking: false,
+            new_file: false,
             news: News::default(),
             groups: [0, 1].map(Local::new),
             seen: Seen::default(),
@@ -233,6 +236,18 @@ impl Seat {
             let lease = &mut local.resources[0];
             lease.stalled |= kind.leased(0) && lease.runs;
         }
+    }
+
+    /// Its ha.toml is the new one from now on: a service changes groups. What is being done to it goes on as it
+    /// likes.
+    pub fn exchange_file(&mut self) {
+        self.new_file = true;
+        let [giver, taker] = &mut self.groups;
+        let service = std::mem::take(&mut giver.resources[1]);
+        taker.resources[1] = Resource {
+            runs: service.runs,
+            ..Resource::default()
+        };
     }
 
     /// A service runs here.

@@ -299,6 +299,20 @@ impl World {
         self.step(side, Event::Gateways(gateways));
     }
 
+    /// The first group consists of these from now on; what runs of it stays as it is.
+    pub fn reload(&mut self, side: Side, resources: Vec<ResourceSetup>) {
+        let machine = &mut self.machines[index(side)];
+        let old = &machine.setup.groups[0].resources;
+        let known = |setup: &ResourceSetup| old.iter().position(|known| known.id == setup.id);
+        let running = resources
+            .iter()
+            .map(|setup| machine.running[0][known(setup)?]);
+        machine.running[0] = running.collect();
+        machine.setup.groups[0].resources = resources;
+        let setup = Box::new(machine.setup.clone());
+        self.step(side, Event::Setup(setup));
+    }
+
     /// Somebody asks about the first group.
     pub fn question(&mut self, side: Side, number: u32) {
         let group = self.machines[index(side)].setup.groups[0].id;

@@ -52,6 +52,15 @@ impl Lists {
         }
     }
 
+    /// The peer's list is the one that this node gives up: what it says from now on is about that.
+    pub fn learn(&mut self, group: &Group) {
+        let exclusive = group.resources.iter().filter(|r| r.exclusive());
+        let mut list: Vec<ResourceId> = exclusive.map(|r| r.id).collect();
+        list.sort_unstable();
+        self.known.retain(|(id, ..)| *id != group.id());
+        self.known.push((group.id(), group.list(), list));
+    }
+
     /// The list of that report is known to have it.
     fn has(&self, report: &GroupReport, resource: ResourceId) -> bool {
         let mut known = self.known.iter();
@@ -61,11 +70,16 @@ impl Lists {
     }
 }
 
+/// The hash of a list, whatever its order.
+pub fn hash_of(list: impl Iterator<Item = ResourceId>) -> u64 {
+    list.fold(0, |sum: u64, id| sum.wrapping_add(mixed(id.0)))
+}
+
 impl Group {
-    /// A hash of the list of its exclusive resources, whatever their order.
+    /// The hash of its exclusive resources.
     pub fn list(&self) -> u64 {
         let exclusive = self.resources.iter().filter(|r| r.exclusive());
-        exclusive.fold(0, |sum: u64, r| sum.wrapping_add(mixed(r.id.0)))
+        hash_of(exclusive.map(|r| r.id))
     }
 
     /// The list itself, if the peer's differs.

@@ -34,6 +34,7 @@ use super::super::reason::Reason;
 use super::super::setup::Setup;
 use super::super::time::Time;
 use super::coverage::Lists;
+use super::group::Group;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{
     Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
@@ -244,6 +245,16 @@ impl Peer {
     /// What its latest heartbeat says about a group.
     pub fn group(&self, id: GroupId) -> Option<&GroupReport> {
         self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
+    }
+
+    /// This node is about to have another list of that group.
+    pub fn relist(&mut self, group: &Group) {
+        if self
+            .group(group.id())
+            .is_some_and(|r| r.list == group.list())
+        {
+            self.lists.learn(group);
+        }
     }
 
     /// What it lists in groups whose lists are not the same on both nodes.
