@@ -17,6 +17,12 @@ use std::time::Duration;
 
 pub const ALL: &[Scenario] = &[
     Scenario {
+        name: "files-differ",
+        shows: "a service more in one ha.toml: it is held back and the rest serves on, until the other node has it too",
+        run: Machines(&NGINX, files_differ),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "input-refused",
         shows: "programs, units, VIPs and links that cannot be: refused with their line; nginx serves on",
         run: Machines(&NGINX, refused),
@@ -117,6 +123,37 @@ fn refused(pair: &mut Pair) -> Outcome {
     said(pair, holder, "check", 0, "")?;
     said(pair, holder, "reload", 0, "is in force")?;
     pair.nothing_moves(holder, Duration::from_secs(1))?;
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    Ok(())
+}
+
+/// A service more in the file, after nginx.
+const MORE: &str = "[[group.resource]]\nservice = \"more.service\"\n";
+
+fn files_differ(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair, &[])?;
+    let unit = "[Service]\nExecStart=/bin/sleep infinity\n";
+    for host in NODES {
+        pair.node(host)
+            .write("/etc/systemd/system/more.service", unit)?;
+    }
+    pair.on_both("systemctl daemon-reload")?;
+    pair.only_one_runs("more.service");
+    let good = std::fs::read_to_string(in_repository("config/nginx.toml"))?;
+    let more = format!("{}\n{MORE}", good.trim_end());
+    let from = now();
+    pair.node(holder).write(FILE, &more)?;
+    said(pair, holder, "reload", 0, "is in force")?;
+    let held = "more.service is held back: the peer's ha.toml does not list it in this group";
+    pair.status(holder, 1, held)?;
+    for host in NODES {
+        ensure!(!pair.runs(host, "more.service")?, "it runs");
+    }
+    pair.node(holder.peer()).write(FILE, &more)?;
+    said(pair, holder.peer(), "reload", 0, "is in force")?;
+    pair.status(holder, 0, "")?;
+    pair.runs_only_on(holder, "more.service")?;
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
     Ok(())
