@@ -1,8 +1,8 @@
 //! What a node may do at all, alone or not: nothing without the token and a right, nothing in
 //! maintenance, no move while the peer is refused.
 
+use super::super::machine::Machine;
 use super::Safety;
-use crate::simulator::machine::Machine;
 use ha_appliance::core::event::{Action, Change, Report};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::reason::Reason;

@@ -1,8 +1,8 @@
 //! What could be known to whom, and when: what excuses an overlap or does not.
 
+use super::super::machine::{Machine, Pause};
+use super::super::spell::{MEMORY, Spell};
 use super::exception::HEARING;
-use crate::simulator::machine::{Machine, Pause};
-use crate::simulator::spell::{MEMORY, Spell};
 use ha_appliance::core::peer::PeerState;
 use std::collections::VecDeque;
 

@@ -3,12 +3,12 @@
 //! An overlap is judged once by [`excuse`], at the moment at which its taker decided to take the group,
 //! and then all the time by [`within_bound`].
 
+use super::super::agents::{FUZZ, PATROL};
+use super::super::machine::{Machine, Pause};
+use super::super::spell::Spell;
 use super::conduct::maintained;
 use super::evidence::INTERRUPTION;
 use super::{Overlap, Safety, What};
-use crate::simulator::agents::{FUZZ, PATROL};
-use crate::simulator::machine::{Machine, Pause};
-use crate::simulator::spell::Spell;
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::{CEDED, LIFETIME};
 use std::time::Duration;

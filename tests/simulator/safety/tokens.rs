@@ -1,8 +1,8 @@
 //! Tokens: of the minter's own parity, of one meaning per epoch, on disk before they are advertised, and
 //! never shrinking on a node that forgot nothing.
 
+use super::super::machine::Machine;
 use super::Safety;
-use crate::simulator::machine::Machine;
 use ha_appliance::id::GroupId;
 use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Side, Token};
 use std::collections::BTreeMap;
