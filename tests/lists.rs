@@ -29,17 +29,21 @@ fn pair(prefer: &[Side], first: &[&[&str]], second: &[&[&str]]) -> World {
     let mut world = World::new(&groups);
     for (machine, lists) in world.machines.iter_mut().zip([first, second]) {
         for (group, list) in machine.setup.groups.iter_mut().zip(lists) {
-            let resource = |name: &&str| match name.starts_with("vip") {
-                true => named(name, vip()),
-                false => named(name, service()),
-            };
-            group.resources = list.iter().map(resource).collect();
+            group.resources = resources(list);
         }
         machine.running = lists.iter().map(|list| vec![None; list.len()]).collect();
     }
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(3 * SECOND);
     world
+}
+
+fn resources(names: &[&str]) -> Vec<ResourceSetup> {
+    let resource = |name: &&str| match name.starts_with("vip") {
+        true => named(name, vip()),
+        false => named(name, service()),
+    };
+    names.iter().map(resource).collect()
 }
 
 /// What runs there, by name.
@@ -157,14 +161,7 @@ fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
     let mut world = pair(&[Second], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
     world.command(First, 1, Command::Leave);
     world.run(2 * SECOND);
-    world.reload(
-        Second,
-        vec![
-            vip_named("vip"),
-            named("nginx", service()),
-            named("extra", service()),
-        ],
-    );
+    world.reload(Second, &[resources(&["vip", "nginx", "extra"])]);
     world.run(2 * SECOND);
     assert_eq!(running(&world, Second), "vip nginx");
     // What must be started anew still can be.
@@ -187,18 +184,12 @@ fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
 #[test]
 fn what_a_reload_adds_waits_for_the_reload_of_the_other_node() {
     let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
-    let new = || {
-        vec![
-            vip_named("vip"),
-            named("extra", service()),
-            named("nginx", service()),
-        ]
-    };
-    world.reload(First, new());
+    let new = [resources(&["vip", "extra", "nginx"])];
+    world.reload(First, &new);
     world.run(2 * SECOND);
     assert_eq!(running(&world, First), "vip nginx");
     world.said.clear();
-    world.reload(Second, new());
+    world.reload(Second, &new);
     world.run(2 * SECOND);
     assert_eq!(running(&world, First), "vip extra nginx");
     assert!(world.overlap.is_empty(), "{:?}", world.overlap);
@@ -209,11 +200,27 @@ fn what_a_reload_adds_on_a_lone_node_starts_by_evidence() {
     let mut world = pair(&[First], &[&["vip"]], &[&["vip"]]);
     world.power_cut(Second);
     world.run(5 * SECOND);
-    world.reload(First, vec![vip_named("vip"), named("extra", service())]);
+    world.reload(First, &[resources(&["vip", "extra"])]);
     world.run(3 * SECOND);
     assert_eq!(running(&world, First), "vip extra");
 }
 
-fn vip_named(name: &str) -> ResourceSetup {
-    named(name, vip())
+#[test]
+fn evidence_is_not_about_what_the_peer_has_in_another_group() {
+    let old: [&[&str]; 2] = [&["vip", "nginx"], &["vip-data"]];
+    let mut world = pair(&[First, Second], &old, &old);
+    assert_eq!(running(&world, First), "vip nginx");
+    let new = [resources(&["vip"]), resources(&["vip-data", "nginx"])];
+    world.reload(Second, &new);
+    world.run(2 * SECOND);
+    world.link = [false; 2]; // everything else is well, and each reaches its gateway
+    world.run(20 * SECOND);
+    assert_eq!(running(&world, First), "vip nginx");
+    assert_eq!(running(&world, Second), "vip-data");
+    // Gone for certain it has nothing anywhere.
+    world.power_cut(First);
+    world.run(5 * SECOND);
+    world.command(Second, 1, Command::ConfirmFenced);
+    world.run(SECOND);
+    assert_eq!(running(&world, Second), "vip vip-data nginx");
 }

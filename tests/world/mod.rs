@@ -299,16 +299,18 @@ impl World {
         self.step(side, Event::Gateways(gateways));
     }
 
-    /// The first group consists of these from now on; what runs of it stays as it is.
-    pub fn reload(&mut self, side: Side, resources: Vec<ResourceSetup>) {
+    /// The groups consist of these from now on; what runs of them stays as it is.
+    pub fn reload(&mut self, side: Side, groups: &[Vec<ResourceSetup>]) {
         let machine = &mut self.machines[index(side)];
-        let old = &machine.setup.groups[0].resources;
-        let known = |setup: &ResourceSetup| old.iter().position(|known| known.id == setup.id);
-        let running = resources
-            .iter()
-            .map(|setup| machine.running[0][known(setup)?]);
-        machine.running[0] = running.collect();
-        machine.setup.groups[0].resources = resources;
+        for (group, resources) in groups.iter().enumerate() {
+            let old = &machine.setup.groups[group].resources;
+            let known = |setup: &ResourceSetup| old.iter().position(|known| known.id == setup.id);
+            let running = resources
+                .iter()
+                .map(|setup| machine.running[group][known(setup)?]);
+            machine.running[group] = running.collect();
+            machine.setup.groups[group].resources = resources.clone();
+        }
         let setup = Box::new(machine.setup.clone());
         self.step(side, Event::Setup(setup));
     }

@@ -4,13 +4,14 @@
 //! that list lacks, or has in another group, was not looked at, and may run there by another right. So where
 //! the two lists differ each node tells the other its own, and what the peer does not list in this very group is
 //! *held back*, with what is new and follows it in file order; the rest runs. (A hash alone would let no group
-//! start between the two reloads of a pair.) A peer that is off, or whose silence was judged, runs nothing
-//! whatever its list.
+//! start between the two reloads of a pair.) A peer that is off runs nothing whatever its list. Evidence against a
+//! silent one, and a lease, are about the group: they do not cover what the peer may have in another.
 //!
 //! What was once covered stays so while the group runs: it is renewed and restarted. What a reload adds is
 //! not, and the right to it is sought while the rest runs on.
 
 use super::super::context::Context;
+use super::super::setup::GroupSetup;
 use super::group::{Group, State};
 use super::resource::Resource;
 use super::right::Right;
@@ -61,6 +62,25 @@ impl Lists {
         self.known.push((group.id(), group.list(), list));
     }
 
+    /// Some other group may have it there, as far as its latest heartbeat and this node's own file tell.
+    fn may_be_elsewhere(&self, cx: &Context, group: GroupId, resource: ResourceId) -> bool {
+        let latest = cx.peer.latest().into_iter();
+        let mut others = latest.flat_map(|h| &h.groups).filter(|g| g.id != group);
+        others.any(|report| {
+            let ours = cx.node.groups.iter().find(|g| g.id == report.id);
+            let same = ours.is_some_and(|g| g.list() == report.list);
+            let known = self.known.iter().find(|(id, ..)| *id == report.id);
+            let told = known.filter(|(_, hash, list)| {
+                *hash == report.list && hash_of(list.iter().copied()) == *hash
+            });
+            match told {
+                _ if same => false,
+                Some((.., list)) => list.binary_search(&resource).is_ok(),
+                None => true,
+            }
+        })
+    }
+
     /// The list of that report is known to have it.
     fn has(&self, report: &GroupReport, resource: ResourceId) -> bool {
         let mut known = self.known.iter();
@@ -73,6 +93,14 @@ impl Lists {
 /// The hash of a list, whatever its order.
 pub fn hash_of(list: impl Iterator<Item = ResourceId>) -> u64 {
     list.fold(0, |sum: u64, id| sum.wrapping_add(mixed(id.0)))
+}
+
+impl GroupSetup {
+    /// The hash of its exclusive resources.
+    pub fn list(&self) -> u64 {
+        let exclusive = self.resources.iter().filter(|r| r.exclusive);
+        hash_of(exclusive.map(|r| r.id))
+    }
 }
 
 impl Group {
@@ -163,10 +191,11 @@ impl Group {
             Right::Agreement { .. } | Right::Left => cx.report().is_some_and(|report| {
                 report.list == self.list() || cx.peer.lists().has(report, resource)
             }),
-            Right::Fenced { .. }
-            | Right::Lease { .. }
-            | Right::BestEffort { .. }
-            | Right::Resumed { .. } => true,
+            Right::Lease { .. } | Right::BestEffort { .. } => {
+                let lists = cx.peer.lists();
+                !lists.may_be_elsewhere(cx, self.id, resource)
+            }
+            Right::Fenced { .. } | Right::Resumed { .. } => true,
         }
     }
 }
