@@ -68,7 +68,11 @@ impl Readiness {
             .unwrap_or("the interface of its network");
         let left_out = beside && lacks.iter().all(|(_, _, lack)| lack.is_of_ipv6());
         Some(Unready {
-            why: format!("{vip} cannot be on {name}: {lack}"),
+            why: match lack {
+                // It may well stand there still.
+                Lack::OwnAddress => format!("{name} has no address of its own beside {vip}"),
+                _ => format!("{vip} cannot be on {name}: {lack}"),
+            },
             entirely: lacks.len() == vips.len() && !left_out,
         })
     }
@@ -132,6 +136,9 @@ mod tests {
         let away = [Family::V4, Family::V6].map(|family| (family, Lack::Interface));
         let why = "192.0.2.1 cannot be on eth0: it does not exist";
         assert_eq!(of(&both, &away, true), Some((why.into(), true)));
+        let bare = [(Family::V6, Lack::OwnAddress)];
+        let why = "eth0 has no address of its own beside 2001:db8::1";
+        assert_eq!(of(&both[1..], &bare, false), Some((why.into(), true)));
     }
 
     #[test]
