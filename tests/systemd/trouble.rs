@@ -286,7 +286,7 @@ fn a_check_has_a_unit_of_its_own_and_leaves_nothing() {
     assert_eq!(files, 0);
 
     let mut costs = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..50 {
         let (ended, took) = timed(|| run("exit 0", None, SECOND * 5));
         assert_eq!(ended.unwrap().end, End::Exited(0));
         costs.push(took);
