@@ -40,16 +40,22 @@ impl Drop for Wedge {
     }
 }
 
-/// Processes that can start no other before this is dropped.
+/// What a unit's processes are short of before this is dropped.
 pub struct Full {
     group: PathBuf,
+    limit: &'static str,
     /// Where they go back to; none: they never left.
     home: Option<PathBuf>,
 }
 
 impl Drop for Full {
     fn drop(&mut self) {
-        let _ = fs::write(self.group.join("pids.max"), "max");
+        let none = if self.limit.ends_with(".max") {
+            "max"
+        } else {
+            "-1"
+        };
+        let _ = fs::write(self.group.join(self.limit), none);
         if let Some(home) = &self.home {
             let pids = fs::read_to_string(self.group.join("cgroup.procs")).unwrap_or_default();
             for pid in pids.lines() {
@@ -185,12 +191,30 @@ impl Machine {
 
     /// From now on what a unit runs may start no further process or thread.
     pub fn limit_processes(&self, unit: &str) -> io::Result<Full> {
+        self.limit(unit, "pids", ["pids.max"; 2], "0")
+    }
+
+    /// From now on what a unit runs gets no more memory than so many bytes beside what it has.
+    pub fn limit_memory(&self, unit: &str, bytes: u64) -> io::Result<Full> {
+        let files = ["memory.limit_in_bytes", "memory.max"];
+        self.limit(unit, "memory", files, &bytes.to_string())
+    }
+
+    /// By the file's name in the first and in the second version of control groups. In the first, systemd leaves
+    /// this controller alone, so a group is made; in the second it counts what they have, too.
+    fn limit(
+        &self,
+        unit: &str,
+        controller: &str,
+        files: [&'static str; 2],
+        value: &str,
+    ) -> io::Result<Full> {
         let pids = fs::read_to_string(self.processes_of(unit))?;
-        let v1 = Path::new("/sys/fs/cgroup/pids");
+        let v1 = Path::new("/sys/fs/cgroup").join(controller);
         let (group, home) = match v1.join("cgroup.procs").exists() {
             true => {
                 let name = format!("ha-lab-{}-{}-full", std::process::id(), self.host.tag());
-                (v1.join(name), Some(v1.to_owned()))
+                (v1.join(name), Some(v1))
             }
             false => {
                 let group = self.processes_of(unit);
@@ -203,8 +227,9 @@ impl Machine {
                 fs::write(group.join("cgroup.procs"), pid)?;
             }
         }
-        fs::write(group.join("pids.max"), "0")?;
-        Ok(Full { group, home })
+        let limit = files[usize::from(home.is_none())];
+        fs::write(group.join(limit), value)?;
+        Ok(Full { group, limit, home })
     }
 
     /// Where one of its files is for the lab; of a machine that is off only those on disk.

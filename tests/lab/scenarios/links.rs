@@ -60,6 +60,12 @@ pub const ALL: &[Scenario] = &[
         limit: (90, 300),
     },
     Scenario {
+        name: "on-a-bridge",
+        shows: "the VIP stands on a bridge, whose port is taken out and put back, on the holder and then on both, and whose hardware address changes: a client that remembers the old one for minutes reaches the VIP at once",
+        run: Nodes(on_a_bridge),
+        limit: (60, 120),
+    },
+    Scenario {
         name: "mac-changed",
         shows: "the holder's card gets another hardware address: a client that remembers the old one for minutes reaches the VIP at once",
         run: Nodes(mac_changed),
@@ -150,6 +156,57 @@ fn switch_restart(lab: &mut Lab) -> Outcome {
         client.noticed_nothing(sys::now() - 4_000_000)?;
     }
     Ok(())
+}
+
+fn on_a_bridge(lab: &mut Lab) -> Outcome {
+    let netns = NODES.map(|host| lab.net.netns(host));
+    let on = |host: Host, line: &str| batch(Some(&netns[host as usize]), line);
+    for host in NODES {
+        let number = host.number(Wire::Lan);
+        let lines = format!(
+            "link add br0 type bridge\nlink set lan0 master br0\nlink set br0 up\naddr flush dev lan0\n\
+             addr add 10.77.0.{number}/24 dev br0\nroute replace default via 10.77.0.1\n"
+        );
+        on(host, &lines)?;
+    }
+    let settings = Settings {
+        inferred: true,
+        ..Settings::default()
+    };
+    let (holder, client) = lab.pair(&settings)?;
+    lab.net.remember_neighbours(Host::Client)?;
+    let short = |outage: Duration, longest: Duration| -> Outcome {
+        ensure!(outage < longest, "the outage was {outage:?}");
+        Ok(())
+    };
+    let out = lab.note("the port of the holder's bridge is taken out");
+    on(holder, "link set lan0 nomaster\n")?;
+    client.answered(Some(holder.peer()), Duration::from_secs(5))?;
+    lab.record.figure("port out", client.outage(out).length());
+    short(client.outage(out).length(), Duration::from_secs(2))?;
+    on(holder, "link set lan0 master br0\n")?;
+    std::thread::sleep(Duration::from_secs(7)); // its gateway counts as good again
+    lab.note("both ports are out for 3 s");
+    for host in NODES {
+        on(host, "link set lan0 nomaster\n")?;
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    for host in NODES {
+        on(host, "link set lan0 master br0\n")?;
+    }
+    let back = lab.note("and are back");
+    client.answered(None, Duration::from_secs(10))?;
+    let reached = now_answered(&client, back);
+    lab.record.figure("both back", reached);
+    short(reached, Duration::from_secs(1))?;
+    std::thread::sleep(Duration::from_secs(7));
+    let holder = lab.settled(Duration::from_secs(5))?;
+    let changed = lab.note("another hardware address");
+    on(holder, "link set br0 address 02:77:00:00:02:01\n")?;
+    client.answered(None, Duration::from_secs(10))?;
+    let outage = client.outage(changed).length();
+    lab.record.figure("address changed", outage);
+    short(outage, Duration::from_secs(1))
 }
 
 fn mac_changed(lab: &mut Lab) -> Outcome {

@@ -43,6 +43,12 @@ pub const ALL: &[Scenario] = &[
         limit: (90, 90),
     },
     Scenario {
+        name: "no-memory-left",
+        shows: "the holder's daemon gets no further memory for 10 s: it goes on, or is restarted, or the other node serves, and never both; afterwards all is well",
+        run: Machines(&NGINX, no_memory_left),
+        limit: (90, 90),
+    },
+    Scenario {
         name: "programs-apart",
         shows: "a check and a hook run outside the daemon's unit, as whom they are to; a hook outlives a restart",
         run: Machines(&NGINX, programs_apart),
@@ -187,6 +193,32 @@ fn no_descriptor_left(pair: &mut Pair) -> Outcome {
         "it is another daemon"
     );
     Ok(browser.noticed_nothing(from)?)
+}
+
+fn no_memory_left(pair: &mut Pair) -> Outcome {
+    write_program(pair, "/usr/local/bin/lab-check", "exit 0")?;
+    let (holder, browser) = serving(pair, &[(CHECK, EXEC)])?;
+    let daemon = pair.node(holder).main_pid("ha-appliance")?;
+    let from = now();
+    let limit = pair
+        .node(holder)
+        .limit_memory("ha-appliance.service", 4096)?;
+    std::thread::sleep(Duration::from_secs(5));
+    // Whatever needs memory, it does in vain.
+    let _ = pair.node(holder).try_run("timeout 3 ha-appliance clear")?;
+    std::thread::sleep(Duration::from_secs(5));
+    drop(limit);
+    let (_, server) = browser.answered(None, Duration::from_secs(5))?;
+    let outage = browser.outage(from).length();
+    pair.record.figure("HTTP outage", outage);
+    let other = pair.node(holder).main_pid("ha-appliance")? != daemon;
+    pair.note(format!("served by {server:?}, another daemon: {other}"));
+    ensure!(outage < Duration::from_secs(8), "the outage was {outage:?}");
+    pair.daemon_is_back(holder)?;
+    pair.runs_only_on(server, UNIT)?;
+    // What was learnt meanwhile is not held against anybody.
+    pair.on(server, "ha-appliance failover")?;
+    pair.moved(&browser, server.peer(), now(), Duration::from_secs(4))
 }
 
 fn programs_apart(pair: &mut Pair) -> Outcome {
