@@ -257,6 +257,7 @@ impl Daemon {
             self.config.cluster.name
         );
         self.ready.watch(signals.descriptor())?;
+        self.note_what_was_left_running();
         let host = self.network.host().clone();
         self.reconnect(host);
         let waker = self.ready.waker();

@@ -7,7 +7,7 @@
 //! none of them: it is known by its answers for addresses nearby that nobody was asked for.
 
 use crate::core::time::Time;
-use crate::id::{GroupId, Place};
+use crate::id::Place;
 use crate::wire::heartbeat::Role;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -17,8 +17,8 @@ type Mac = [u8; 6];
 /// What is asked, and what came of it. There are few groups, so these are lists.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    /// When a node of the pair was last known to have a group's VIPs.
-    ran: Vec<(GroupId, Time)>,
+    /// When a node of the pair was last known to have a resource's VIPs.
+    ran: Vec<(Place, Time)>,
     questions: Vec<Question>,
     taken: Vec<Taken>,
     /// When nobody answered.
@@ -82,28 +82,33 @@ const LATE: Duration = Duration::from_millis(500);
 pub const MOST: usize = 128;
 
 impl Duplicates {
-    /// A node of the pair has VIPs of that group.
-    pub fn runs(&mut self, group: GroupId, now: Time) {
-        match self.ran.iter_mut().find(|(known, _)| *known == group) {
+    /// A node of the pair has a resource's VIPs.
+    pub fn runs(&mut self, place: Place, now: Time) {
+        match self.ran.iter_mut().find(|(known, _)| *known == place) {
             Some((_, at)) => *at = now,
-            None => self.ran.push((group, now)),
+            None => self.ran.push((place, now)),
         }
     }
 
-    /// The peer says that of the group. What it is still starting it does not have yet, and what it stops it has
+    /// The peer says that of a resource's group. What it is still starting it does not have yet, and what it stops it has
     /// if it had it before.
-    pub fn peer_says(&mut self, group: GroupId, role: Role, recently: Duration, now: Time) {
+    pub fn peer_says(&mut self, place: Place, role: Role, recently: Duration, now: Time) {
         match role {
-            Role::Active => self.runs(group, now),
-            Role::Stopping if is_lately(&self.ran, group, recently, now) => self.runs(group, now),
+            Role::Active => self.runs(place, now),
+            Role::Stopping if is_lately(&self.ran, place, recently, now) => self.runs(place, now),
             Role::Stopping | Role::Stopped | Role::Starting | Role::Failed => {}
         }
+    }
+
+    /// Whether a node of the pair had them lately.
+    pub fn ran_lately(&self, place: Place, recently: Duration, now: Time) -> bool {
+        is_lately(&self.ran, place, recently, now)
     }
 
     /// Whether the VIPs are to be asked for before they are started.
     pub fn must_ask(&self, place: Place, recently: Duration, now: Time) -> bool {
         let fresh = |(of, at): &(Place, Time)| *of == place && now.since(*at) < FRESH;
-        let lately = is_lately(&self.ran, place.group, recently, now);
+        let lately = is_lately(&self.ran, place, recently, now);
         !lately && !self.free.iter().any(fresh)
     }
 
@@ -226,9 +231,11 @@ impl Duplicates {
 
     /// Forgets what is no resource any more, and who answered for what runs all the same. True: something.
     pub fn forget(&mut self, known: &[Place], recently: Duration, now: Time) -> bool {
-        let (ran, before) = (&self.ran, self.taken.len());
-        let lately = |place: Place| is_lately(ran, place.group, recently, now);
+        let before = self.taken.len();
         self.free.retain(|(_, at)| now.since(*at) < FRESH);
+        self.ran.retain(|(place, _)| known.contains(place));
+        let ran = &self.ran;
+        let lately = |place: Place| is_lately(ran, place, recently, now);
         self.taken
             .retain(|taken| known.contains(&taken.place) && !lately(taken.place));
         self.questions
@@ -309,19 +316,18 @@ fn near(vip: IpAddr, known: impl Fn(IpAddr) -> bool) -> Vec<(IpAddr, IpAddr)> {
     unknown.map(|address| (vip, address)).collect()
 }
 
-fn is_lately(ran: &[(GroupId, Time)], group: GroupId, recently: Duration, now: Time) -> bool {
+fn is_lately(ran: &[(Place, Time)], place: Place, recently: Duration, now: Time) -> bool {
     let mut ran = ran.iter();
-    ran.any(|(known, at)| *known == group && now.since(*at) < recently)
+    ran.any(|(known, at)| *known == place && now.since(*at) < recently)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ResourceId;
+    use crate::id::{GroupId, ResourceId};
 
-    const GROUP: GroupId = GroupId(7);
     const PLACE: Place = Place {
-        group: GROUP,
+        group: GroupId(7),
         resource: ResourceId(1),
     };
     const RECENTLY: Duration = Duration::from_secs(10);
@@ -424,16 +430,16 @@ mod tests {
     #[test]
     fn what_the_pair_ran_just_before_is_not_asked_for() {
         let mut duplicates = Duplicates::default();
-        duplicates.runs(GROUP, at(0));
+        duplicates.runs(PLACE, at(0));
         assert!(!duplicates.must_ask(PLACE, RECENTLY, at(9_999)));
         assert!(duplicates.must_ask(PLACE, RECENTLY, at(10_000)));
         // What the peer tries to start it does not have, nor what it gives up then.
         for role in [Role::Stopped, Role::Starting, Role::Stopping, Role::Failed] {
-            duplicates.peer_says(GROUP, role, RECENTLY, at(10_000));
+            duplicates.peer_says(PLACE, role, RECENTLY, at(10_000));
         }
         assert!(duplicates.must_ask(PLACE, RECENTLY, at(10_000)));
-        duplicates.peer_says(GROUP, Role::Active, RECENTLY, at(20_000));
-        duplicates.peer_says(GROUP, Role::Stopping, RECENTLY, at(29_000));
+        duplicates.peer_says(PLACE, Role::Active, RECENTLY, at(20_000));
+        duplicates.peer_says(PLACE, Role::Stopping, RECENTLY, at(29_000));
         assert!(!duplicates.must_ask(PLACE, RECENTLY, at(38_000)));
     }
 
@@ -447,7 +453,7 @@ mod tests {
         let known = [PLACE];
         assert!(!duplicates.forget(&known, RECENTLY, at(1000)));
         duplicates.ask(PLACE, vec![vip()], (false, false), at(1000));
-        duplicates.peer_says(GROUP, Role::Active, RECENTLY, at(1000));
+        duplicates.peer_says(PLACE, Role::Active, RECENTLY, at(1000));
         assert!(duplicates.forget(&known, RECENTLY, at(1000)));
         assert_eq!(duplicates.taken(PLACE), None);
         assert!(!duplicates.asks(), "nobody wants to know any more");

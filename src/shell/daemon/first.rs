@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::protocol::right::Right;
 use crate::shell::duplicates::{Answer, MOST, Taken};
+use crate::wire::heartbeat::Role;
 
 /// A group that ran so lately, beyond the detection time, is taken over: nobody is asked.
 const TAKEOVER: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ impl Daemon {
         let places = self.vips.places();
         for place in &places {
             if self.vips.started(*place) {
-                self.duplicates.runs(place.group, now);
+                self.duplicates.runs(*place, now);
             }
         }
         if self.duplicates.forget(&places, self.recently(), now) {
@@ -51,13 +52,37 @@ impl Daemon {
         }
     }
 
+    /// A new configuration. What it adds to a group that runs here is not asked for: the whole group would have to
+    /// do with what came of that.
+    pub(super) fn note_what_runs_here(&mut self, now: Time) {
+        let places = self.vips.places();
+        let recently = self.recently();
+        let ran = |place: &&Place| self.duplicates.ran_lately(**place, recently, now);
+        let groups: Vec<GroupId> = places.iter().filter(ran).map(|place| place.group).collect();
+        for place in places.iter().filter(|place| groups.contains(&place.group)) {
+            self.duplicates.runs(*place, now);
+        }
+    }
+
+    /// Nor is what a daemon of this boot left running.
+    pub(super) fn note_what_was_left_running(&mut self) {
+        let now = clock::now();
+        for place in self.vips.places() {
+            let mut left = self.marks.known().iter();
+            if left.any(|(group, _)| *group == place.group) {
+                self.duplicates.runs(place, now);
+            }
+        }
+    }
+
     /// What the peer says of its groups: what it has is no other host's.
     pub(super) fn note_what_the_peer_runs(&mut self, now: Time) {
         let recently = self.recently();
         if let Some(heartbeat) = self.node.peer_heartbeat() {
-            for report in &heartbeat.groups {
-                self.duplicates
-                    .peer_says(report.id, report.role, recently, now);
+            for place in self.vips.places() {
+                let report = heartbeat.groups.iter().find(|r| r.id == place.group);
+                let role = report.map_or(Role::Stopped, |report| report.role);
+                self.duplicates.peer_says(place, role, recently, now);
             }
         }
     }

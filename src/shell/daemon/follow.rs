@@ -165,6 +165,8 @@ impl Daemon {
         }
         let services = assembly::services(&self.config, resolved);
         self.services.replace(services);
+        self.note_what_runs_here(clock::now());
+        let resolved = &self.network.resolved;
         let setup = assembly::setup(&self.config, self.me, resolved);
         self.step(Event::Setup(Box::new(setup)));
         self.dirty = true;
