@@ -43,7 +43,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "duplicate-address",
-        shows: "another host has the VIP, then the IPv6 one, before the pair starts: neither node starts it, both say whose hardware address answers, and it is started once the other host gives it up",
+        shows: "another host has the VIP, then the IPv6 one, before the pair starts: neither node starts it, both say whose hardware address answers, and it is started once the other host gives it up; a takeover does not wait for that",
         run: Nodes(duplicate_address),
         limit: (60, 120),
     },
@@ -294,10 +294,21 @@ fn duplicate_address(lab: &mut Lab) -> Outcome {
             _ => batch(Some(&netns), &format!("addr del {vip}/64 dev lan0\n"))?,
         }
         let client = lab.client(vip)?;
-        let (sent, _) = client.answered(None, Duration::from_secs(8))?;
+        let (sent, holder) = client.answered(None, Duration::from_secs(8))?;
         lab.record
             .figure("started after", Duration::from_micros(sent - gone));
         drop(client);
+        if vip == VIP {
+            // No takeover waits for who answers beside the old holder.
+            std::thread::sleep(Duration::from_secs(1));
+            stranger.claim(VIP)?;
+            let cut = lab.power_cut(holder)?;
+            let next = lab.settled(Duration::from_secs(4))?;
+            ensure!(next == holder.peer(), "nobody took it over");
+            lab.record.figure("taken over after", sys::since(cut));
+            stranger.yield_claim(VIP)?;
+            lab.power_on(holder)?;
+        }
         lab.reset()?;
     }
     Ok(())
