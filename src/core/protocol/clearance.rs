@@ -198,3 +198,120 @@ impl Sources {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(seconds: u64) -> Time {
+        Time(0) + SECOND * seconds as u32
+    }
+
+    /// The first at once, the second after three seconds of silence.
+    fn levels() -> [SourceSetup; 2] {
+        [0, 3].map(|n| SourceSetup { delay: SECOND * n })
+    }
+
+    /// Asks after so many seconds of silence; what is on disk is what it wants there.
+    fn ask(sources: &mut Sources, now: u64, silent: u64) -> Vec<Action> {
+        let mut out = vec![];
+        for _ in 0..2 {
+            let saved = sources.intent();
+            let silent = SECOND * silent as u32;
+            sources.ask(at(now), &levels(), silent, saved, &mut out);
+        }
+        out
+    }
+
+    fn refused() -> Option<String> {
+        Some("wrong password".into())
+    }
+
+    #[test]
+    fn the_intent_is_on_disk_before_a_source_is_asked() {
+        let (mut sources, mut out) = (Sources::default(), vec![]);
+        sources.ask(at(0), &levels(), SECOND, None, &mut out);
+        assert_eq!((sources.intent(), &out[..]), (Some(0), &[][..]));
+        assert!(
+            sources.in_flight(),
+            "it may be asked by a daemon after this one"
+        );
+        sources.ask(at(0), &levels(), SECOND, Some(1), &mut out);
+        assert!(out.is_empty(), "that is another");
+        sources.ask(at(0), &levels(), SECOND, Some(0), &mut out);
+        assert_eq!(out, [Action::Clear(0)]);
+        sources.ask(at(0), &levels(), SECOND, Some(0), &mut out);
+        assert_eq!(out.len(), 1, "one question at a time");
+    }
+
+    #[test]
+    fn what_was_not_asked_yet_is_withdrawn_and_what_was_asked_is_not() {
+        let mut sources = Sources::default();
+        sources.ask(at(0), &levels(), SECOND, None, &mut vec![]);
+        sources.withdraw();
+        assert_eq!((sources.intent(), sources.in_flight()), (None, false));
+        ask(&mut sources, 0, 1);
+        sources.withdraw();
+        assert_eq!((sources.intent(), sources.in_flight()), (Some(0), true));
+        let remembered = Sources::remembered(Some(1));
+        assert!(remembered.in_flight(), "nobody knows how that ended");
+    }
+
+    #[test]
+    fn levels_follow_each_other_each_after_its_delay_and_begin_again_after_a_pause() {
+        let mut sources = Sources::default();
+        assert_eq!(ask(&mut sources, 1, 1), [Action::Clear(0)]);
+        sources.answered(at(1), 2, refused());
+        assert!(!sources.in_flight());
+        assert_eq!(ask(&mut sources, 2, 2), [], "its silence is too short");
+        assert_eq!(ask(&mut sources, 3, 3), [Action::Clear(1)]);
+        assert_eq!(sources.deadline(), Some(at(603)));
+        sources.answered(at(4), 2, refused());
+        assert_eq!(sources.deadline(), Some(at(9)));
+        assert_eq!(ask(&mut sources, 8, 8), []);
+        assert_eq!(ask(&mut sources, 9, 9), [Action::Clear(0)]);
+        sources.answered(at(10), 2, None);
+        assert_eq!((sources.gave, sources.deadline()), (0, None));
+        assert_eq!(
+            ask(&mut sources, 11, 1),
+            [Action::Clear(0)],
+            "from the first again"
+        );
+    }
+
+    #[test]
+    fn without_sources_nobody_is_asked() {
+        let mut out = vec![];
+        Sources::default().ask(at(0), &[], SECOND, None, &mut out);
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn a_source_that_takes_ten_minutes_is_told_to_end_once() {
+        let (mut sources, mut out) = (Sources::default(), vec![]);
+        ask(&mut sources, 0, 1);
+        sources.tick(at(599), &mut out);
+        assert!(out.is_empty());
+        sources.tick(at(600), &mut out);
+        sources.tick(at(601), &mut out);
+        assert_eq!(out, [Action::Cancel(Op::Source(0))]);
+        assert!(sources.in_flight(), "its end still comes");
+        // The next one has its own ten minutes.
+        sources.answered(at(601), 2, refused());
+        ask(&mut sources, 601, 601);
+        sources.tick(at(1201), &mut out);
+        assert_eq!(out[1..], [Action::Cancel(Op::Source(1))]);
+    }
+
+    #[test]
+    fn what_a_source_refused_is_said_while_the_next_is_asked() {
+        let mut sources = Sources::default();
+        assert_eq!(sources.waiting(), Reason::ClearancePending);
+        ask(&mut sources, 0, 1);
+        sources.answered(at(1), 2, refused());
+        let said = Reason::ClearanceRefused("wrong password".into());
+        assert_eq!(sources.waiting(), said);
+    }
+}

@@ -131,3 +131,97 @@ impl Probes {
         self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    fn at(millis: u64) -> Time {
+        Time(0) + Duration::from_millis(millis)
+    }
+
+    /// Looks at that moment; a gateway answered a ping sent then. True: it sent a probe.
+    fn tick(probes: &mut Probes, now: u64, answer: Option<u64>) -> bool {
+        let mut out = vec![];
+        let group = GroupId::of("web");
+        probes.tick(at(now), INTERVAL, answer.map(at), group, &mut out);
+        assert!(out.iter().all(|a| *a == Action::Probe(group)) && out.len() < 2);
+        !out.is_empty()
+    }
+
+    fn unanswered(probes: &Probes, now: u64, answer: Option<u64>) -> u32 {
+        probes.unanswered(at(now), INTERVAL, answer.map(at))
+    }
+
+    /// Three probes, an interval apart, the last of them at 1200.
+    fn three() -> Probes {
+        let mut probes = Probes::default();
+        for now in [1000, 1100, 1200] {
+            assert!(tick(&mut probes, now, Some(now - 10)));
+        }
+        probes
+    }
+
+    #[test]
+    fn a_probe_leaves_once_an_interval() {
+        let mut probes = three();
+        assert!(!tick(&mut probes, 1299, Some(1290)));
+        let due: Vec<Time> = probes.deadlines(INTERVAL).collect();
+        assert_eq!(due, [at(1225), at(1300)]);
+        assert!(tick(&mut probes, 1300, Some(1290)));
+    }
+
+    /// The last gets a quarter of an interval, and counts once a gateway answered after it.
+    #[test]
+    fn a_probe_counts_when_it_had_its_time_on_a_network_that_was_there() {
+        let mut probes = Probes::default();
+        tick(&mut probes, 1000, Some(990));
+        assert_eq!(unanswered(&probes, 1024, Some(1010)), 0);
+        assert_eq!(unanswered(&probes, 1025, Some(1000)), 1);
+        assert_eq!(unanswered(&probes, 1025, Some(999)), 0);
+        assert_eq!(unanswered(&probes, 1025, None), 0);
+        tick(&mut probes, 1100, Some(1090));
+        tick(&mut probes, 1200, Some(1190));
+        assert_eq!(unanswered(&probes, 1210, Some(1205)), 2);
+        assert_eq!(unanswered(&probes, 1225, Some(1205)), 3);
+    }
+
+    #[test]
+    fn an_answer_voids_those_before_it() {
+        let mut probes = three();
+        probes.answered(at(1210));
+        assert_eq!(probes.answered_at, Some(at(1210)));
+        assert_eq!(unanswered(&probes, 1230, Some(1220)), 0);
+        tick(&mut probes, 1300, Some(1290));
+        assert_eq!(unanswered(&probes, 1330, Some(1310)), 1);
+    }
+
+    #[test]
+    fn what_came_before_a_pause_proves_nothing() {
+        let (mut short, mut long) = (three(), three());
+        tick(&mut short, 1500, Some(1490));
+        assert_eq!(unanswered(&short, 1525, Some(1510)), 4);
+        tick(&mut long, 1501, Some(1490));
+        assert_eq!(unanswered(&long, 1526, Some(1510)), 1);
+    }
+
+    #[test]
+    fn what_came_before_this_node_was_cut_off_proves_nothing() {
+        let (mut lately, mut long_ago, mut never) = (three(), three(), three());
+        tick(&mut lately, 1300, Some(1101));
+        assert_eq!(unanswered(&lately, 1325, Some(1310)), 3);
+        tick(&mut long_ago, 1300, Some(1100));
+        assert_eq!(unanswered(&long_ago, 1325, Some(1310)), 1);
+        tick(&mut never, 1300, None);
+        assert_eq!(unanswered(&never, 1325, Some(1310)), 1);
+    }
+
+    #[test]
+    fn a_peer_heard_again_ends_it() {
+        let mut probes = three();
+        probes.end();
+        assert_eq!(probes, Probes::default());
+    }
+}

@@ -131,3 +131,60 @@ impl Context<'_> {
         self.isolation_at().is_some_and(|at| self.now >= at) && self.doubt.is_over()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    fn at(millis: u64) -> Time {
+        Time(0) + Duration::from_millis(millis)
+    }
+
+    /// A node that ran again at that moment and asked at once.
+    fn woken() -> Doubt {
+        let mut doubt = Doubt::default();
+        doubt.begin(at(1000));
+        assert_eq!(doubt.deadline(INTERVAL), Some(at(1000)));
+        doubt.ask(at(1000), INTERVAL);
+        doubt
+    }
+
+    #[test]
+    fn two_rounds_in_vain_each_with_a_quarter_of_an_interval_end_the_doubt() {
+        let mut doubt = woken();
+        for (now, next) in [(1025, Some(1050)), (1050, None)] {
+            assert!(!doubt.is_over());
+            assert_eq!(doubt.deadline(INTERVAL), Some(at(now)));
+            doubt.ask(at(now - 1), INTERVAL);
+            assert!(!doubt.is_over(), "too early to be in vain");
+            doubt.ask(at(now), INTERVAL);
+            assert_eq!(doubt.deadline(INTERVAL), next.map(at));
+        }
+        assert!(doubt.is_over());
+        doubt.ask(at(2000), INTERVAL);
+        assert!(doubt.is_over(), "however often it is asked");
+        assert_eq!(doubt.woke(), Some(at(1000)), "but nothing was answered");
+    }
+
+    #[test]
+    fn only_what_answers_something_sent_since_ends_it_at_once() {
+        let mut doubt = woken();
+        doubt.answered(None);
+        doubt.answered(Some(at(999)));
+        assert_eq!(doubt.woke(), Some(at(1000)));
+        doubt.answered(Some(at(1000)));
+        assert_eq!((doubt.woke(), doubt.deadline(INTERVAL)), (None, None));
+        assert!(doubt.is_over());
+        doubt.ask(at(1100), INTERVAL);
+        assert_eq!(doubt, Doubt::default(), "nothing is asked without a doubt");
+    }
+
+    #[test]
+    fn the_shortest_intervals_leave_five_milliseconds_for_an_answer() {
+        assert_eq!(pace(INTERVAL), Duration::from_millis(25));
+        assert_eq!(pace(Duration::from_millis(10)), Duration::from_millis(5));
+        assert_eq!(pause(INTERVAL), Duration::from_millis(50));
+    }
+}

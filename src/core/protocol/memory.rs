@@ -127,3 +127,91 @@ impl Memory {
         writing.chain(kept).for_each(f);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Time = Time(0);
+
+    fn at(millis: u64) -> Time {
+        START + Duration::from_millis(millis)
+    }
+
+    fn intent(source: usize) -> Record {
+        Record {
+            intent: Some(source),
+            ..Record::default()
+        }
+    }
+
+    /// What a call of [`Memory::keep`] writes.
+    fn written(memory: &mut Memory, now: Time, wanted: &Record) -> Option<Record> {
+        let mut out = vec![];
+        memory.keep(now, wanted.clone(), &mut out);
+        out.pop().map(|action| match action {
+            Action::Persist(record) => record,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    /// A disk that was tried at the start.
+    fn tried() -> Memory {
+        let mut memory = Memory::new(Record::default());
+        assert!(written(&mut memory, START, &Record::default()).is_some());
+        memory.finished(START, Outcome::Done);
+        memory
+    }
+
+    #[test]
+    fn one_write_at_a_time_is_under_way_and_the_last_wish_wins() {
+        let mut memory = tried();
+        assert_eq!(written(&mut memory, at(1), &intent(1)), Some(intent(1)));
+        assert_eq!(written(&mut memory, at(2), &intent(2)), None);
+        assert_eq!(memory.saved(), &Record::default(), "not there yet");
+        memory.finished(at(3), Outcome::Done);
+        assert_eq!(memory.saved(), &intent(1));
+        assert_eq!(written(&mut memory, at(3), &intent(2)), Some(intent(2)));
+    }
+
+    #[test]
+    fn a_disk_is_tried_again_after_ten_seconds_without_a_write() {
+        let mut memory = tried();
+        assert_eq!(memory.deadline(), Some(at(10_000)));
+        assert_eq!(written(&mut memory, at(9_999), &Record::default()), None);
+        assert!(written(&mut memory, at(10_000), &Record::default()).is_some());
+    }
+
+    #[test]
+    fn after_a_failed_write_there_is_a_pause_of_a_second() {
+        let mut memory = tried();
+        written(&mut memory, at(100), &intent(1));
+        memory.finished(at(100), Outcome::Failed("full".into()));
+        assert_eq!(memory.failure(), Some("full"));
+        assert_eq!(memory.saved(), &Record::default());
+        assert_eq!(memory.deadline(), Some(at(1100)));
+        assert_eq!(written(&mut memory, at(1099), &intent(1)), None);
+        // Also where nothing is to be changed any more: whether it takes writes is what is not known.
+        let mut withdrawn = memory.clone();
+        assert!(written(&mut withdrawn, at(1100), &Record::default()).is_some());
+        assert_eq!(written(&mut memory, at(1100), &intent(1)), Some(intent(1)));
+        memory.finished(at(1101), Outcome::Done);
+        assert_eq!((memory.failure(), memory.saved()), (None, &intent(1)));
+        assert_eq!(memory.deadline(), Some(at(11_101)));
+    }
+
+    #[test]
+    fn a_disk_that_hangs_has_failed_after_five_seconds_and_may_still_end_well() {
+        let mut memory = tried();
+        written(&mut memory, at(100), &intent(1));
+        assert_eq!(memory.deadline(), Some(at(5100)));
+        memory.tick(at(5099));
+        assert_eq!(memory.failure(), None);
+        memory.tick(at(5100));
+        let said = "the disk has not answered for 5 s";
+        assert_eq!(memory.failure(), Some(said));
+        assert_eq!(written(&mut memory, at(20_000), &intent(2)), None);
+        memory.finished(at(20_000), Outcome::Done);
+        assert_eq!((memory.failure(), memory.saved()), (None, &intent(1)));
+    }
+}

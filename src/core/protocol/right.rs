@@ -88,3 +88,29 @@ impl Right {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_right_rests_on_what_it_says() {
+        let by = [Word::Source(1), Word::Operator].map(|by| Right::Fenced { by });
+        let until = Time(7);
+        // Rests on the peer's silence; the peer is known to be off; when it ends by itself.
+        let table = [
+            (Right::Agreement { echo: 3 }, false, false, None),
+            (Right::Resumed { echo: 3 }, false, false, None),
+            (Right::BestEffort { unanswered: 4 }, true, false, None),
+            (Right::Lease { until }, true, false, Some(until)),
+            (Right::Left, true, true, None),
+            (by[0], true, true, None),
+            (by[1], true, true, None),
+        ];
+        for (right, clearance, verified, ends) in table {
+            assert_eq!(right.is_clearance(), clearance, "{right:?}");
+            assert_eq!(right.is_verified(), verified, "{right:?}");
+            assert_eq!(right.until(), ends, "{right:?}");
+        }
+    }
+}

@@ -47,6 +47,15 @@ mod tests {
     }
 
     #[test]
+    fn where_the_files_drifted_the_first_nodes_view_wins() {
+        let [first, second] = [Side::First, Side::Second].map(|holder| Token { epoch: 0, holder });
+        for (first_nodes, second_nodes) in [(first, second), (second, first)] {
+            assert!(!outranks(second_nodes, first_nodes, Side::First));
+            assert!(outranks(first_nodes, second_nodes, Side::Second));
+        }
+    }
+
+    #[test]
     fn of_two_tokens_exactly_one_node_yields() {
         let token = |epoch, holder| Token { epoch, holder };
         let all = [0, 1, 2].map(|e| [token(e, Side::First), token(e, Side::Second)]);
