@@ -4,6 +4,7 @@
 pub mod core;
 pub mod id;
 pub mod wire;
+mod words;
 
 #[cfg(test)]
 extern crate self as ha_appliance;
