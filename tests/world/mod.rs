@@ -353,9 +353,16 @@ impl World {
     }
 
     /// Runs the world until then.
+    /// A node that is due again and again, at one moment or a microsecond after it, fails the test: it would
+    /// keep a whole core busy.
     pub fn run_until(&mut self, end: Time) {
+        let (begin, mut turns) = (self.now, 0);
         while let Some(at) = self.next().filter(|at| *at <= end) {
             self.now = self.now.max(at);
+            turns += 1;
+            let span = self.now.since(begin);
+            let most = 1000 + 10 * span.as_millis();
+            assert!(turns <= most, "{turns} turns in {span:?}: it never rests");
             self.expire();
             self.work();
             self.turn();
