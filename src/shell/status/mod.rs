@@ -212,7 +212,7 @@ pub struct Group {
 pub struct Resource {
     /// What a person calls it, such as "service nginx.service".
     pub name: String,
-    /// unknown, stopped, starting, running, down, stopping or stuck.
+    /// unknown, stopped, starting, running, down, held back, stopping or stuck.
     pub state: String,
     /// Failures counted here.
     pub fail_count: u16,
