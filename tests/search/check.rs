@@ -209,7 +209,11 @@ pub fn action(
         Action::Clear(_) if node.peer_state() == PeerState::Alive => {
             let there = world.seat(side.other());
             let mut groups = 0..rules.bounds.groups.len();
-            let serves = |g: usize| there.keeps(g) && there.groups[g].role != Role::Failed;
+            // What an earlier daemon of it could not stop, and this one found, it does not serve.
+            let serves = |g: usize| {
+                let local = &there.groups[g];
+                there.keeps(g) && local.by_right && local.role != Role::Failed
+            };
             match groups.any(serves) {
                 true => rules.broken(
                     Property::ServerNotShot,
