@@ -206,3 +206,34 @@ fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(list: &[u64]) -> u64 {
+        hash_of(list.iter().map(|id| ResourceId(*id)))
+    }
+
+    #[test]
+    fn a_lists_hash_tells_sets_apart_and_not_their_order() {
+        assert_eq!(hash(&[1, 2, 3]), hash(&[3, 1, 2]));
+        // Sums of the numbers themselves would be the same.
+        for (one, other) in [
+            (&[1, 4], &[2, 3]),
+            (&[1, 2], &[0, 3]),
+            (&[1 << 63, 1], &[0, (1 << 63) + 1]),
+        ] {
+            assert_ne!(hash(one), hash(other), "{one:?} {other:?}");
+        }
+        assert_ne!(hash(&[1]), hash(&[1, 1]));
+    }
+
+    /// Both nodes must come to the same number, whichever version of this program they run.
+    #[test]
+    fn a_lists_hash_stays_the_same_from_version_to_version() {
+        assert_eq!(hash(&[]), 0);
+        assert_eq!(hash(&[1]), 0x5692_161d_100b_05e5);
+        assert_eq!(hash(&[0x0123_4567_89ab_cdef]), 0xb2c0_58e4_ebb5_112c);
+    }
+}

@@ -128,3 +128,42 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Time = Time(0);
+    const INSTANT: Duration = Duration::from_micros(1);
+
+    #[test]
+    fn a_lease_may_have_ended_half_a_second_before_the_kernel_says_so() {
+        let lifetimes = Lifetimes::new(START);
+        let last = START + LIFETIME - Duration::from_millis(500);
+        assert!(!lifetimes.late(last));
+        assert!(lifetimes.late(last + INSTANT));
+        let endless = Lifetimes {
+            endless: true,
+            ..lifetimes
+        };
+        assert!(!endless.late(START + LIFETIME * 1000));
+    }
+
+    #[test]
+    fn what_is_handed_over_is_late_by_the_same_margin_before_its_short_end() {
+        let mut lifetimes = Lifetimes::new(START);
+        let now = START + Duration::from_secs(60);
+        lifetimes.cede(now);
+        let last = now + CEDED - (LIFETIME - LATE);
+        assert!(!lifetimes.late(last));
+        assert!(lifetimes.late(last + INSTANT));
+    }
+
+    #[test]
+    fn what_was_found_running_is_due_at_once_and_not_yet_late() {
+        let mut lifetimes = Lifetimes::new(START);
+        let now = START + Duration::from_secs(60);
+        lifetimes.found(now);
+        assert!(now.since(lifetimes.renewed_at) >= RENEWAL && !lifetimes.late(now));
+    }
+}
