@@ -461,8 +461,10 @@ impl World {
 
     fn step(&mut self, side: Side, event: Event) {
         let now = self.now;
-        let mut events = VecDeque::from([event]);
+        let (mut events, mut taken) = (VecDeque::from([event]), 0);
         while let Some(event) = events.pop_front() {
+            taken += 1;
+            assert!(taken <= 1000, "what it does leads to itself: {event:?}");
             let Some(node) = &mut self.machines[index(side)].node else {
                 return;
             };
