@@ -306,6 +306,14 @@ fn operate(world: &mut World, m: usize, place: Place, on: bool) {
     let stop_lies = world.machines[m].stop_lies;
     let lies = !on && !fails && stop_lies > 0.0 && world.rng.chance(stop_lies);
     let outcome = match fails {
+        // Every third was never heard of, and can be asked for later.
+        true if on && world.now % 3 == 0 => {
+            let (life, unready) = (world.machines[m].life, None);
+            let event = Event::Ready { place, unready };
+            let answered = Item::Daemon { to: m, life, event };
+            world.later(40_000_000, answered);
+            Outcome::Unasked("no answer".into())
+        }
         true => Outcome::Failed("it does not".into()),
         false => Outcome::Done,
     };
