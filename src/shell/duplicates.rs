@@ -34,8 +34,8 @@ pub struct Question {
     pub vips: Vec<IpAddr>,
     /// A start waits for the answer; otherwise it was refused, and is to be tried again.
     pub starts: bool,
-    /// The peer says that it runs nothing of it: what it answers for all the same is its own.
-    pub peer_too: bool,
+    /// The peer says that it runs nothing of it.
+    pub agreed: bool,
     /// Somebody answered, and addresses nearby are asked for: of each VIP that was answered for, these.
     nearby: bool,
     controls: Vec<(IpAddr, IpAddr)>,
@@ -53,7 +53,6 @@ pub struct Taken {
     pub vip: IpAddr,
     /// From where.
     pub mac: Mac,
-    peer_too: bool,
     asked: Time,
 }
 
@@ -117,7 +116,7 @@ impl Duplicates {
         &mut self,
         place: Place,
         vips: Vec<IpAddr>,
-        (starts, peer_too): (bool, bool),
+        (starts, agreed): (bool, bool),
         now: Time,
     ) {
         self.questions.retain(|question| question.place != place);
@@ -125,7 +124,7 @@ impl Duplicates {
             place,
             vips,
             starts,
-            peer_too,
+            agreed,
             nearby: false,
             controls: Vec::new(),
             rounds: 0,
@@ -209,7 +208,6 @@ impl Duplicates {
                 place,
                 vip,
                 mac,
-                peer_too: question.peer_too,
                 asked: now,
             }));
             answers.push((question, answer));
@@ -222,11 +220,11 @@ impl Duplicates {
         self.taken.iter().find(|taken| taken.place == place)
     }
 
-    /// What is to be asked for again, and whether of the peer, too.
-    pub fn again(&self, now: Time) -> Vec<(Place, bool)> {
+    /// What is to be asked for again.
+    pub fn again(&self, now: Time) -> Vec<Place> {
         let due = |taken: &&Taken| now >= taken.asked + AGAIN && !self.is_asked(taken.place);
         let due = self.taken.iter().filter(due);
-        due.map(|taken| (taken.place, taken.peer_too)).collect()
+        due.map(|taken| taken.place).collect()
     }
 
     /// Forgets what is no resource any more, and who answered for what runs all the same. True: something.
@@ -267,30 +265,31 @@ impl Duplicates {
 }
 
 impl Taken {
-    /// In words, for people. `on`: where; `peer`: the peer's name, where it is the peer.
-    pub fn words(&self, on: &str, peer: Option<&str>) -> String {
-        let (vip, mac) = (
-            self.vip,
-            self.mac.map(|byte| format!("{byte:02x}")).join(":"),
-        );
-        match peer {
-            Some(peer) => format!(
-                "{peer} itself ({mac} on {on}) answers for {vip}, and runs nothing of the group: it is an address \
-                 of {peer}'s own; choose an address that nobody has"
-            ),
-            None => format!(
-                "another host ({mac} on {on}) answers for {vip}: find it, or choose another address"
-            ),
-        }
+    /// In words, for people; `on`: where.
+    pub fn words(&self, on: &str) -> String {
+        let mac = self.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let vip = self.vip;
+        format!(
+            "another host ({mac} on {on}) answers for {vip}: find it, or choose another address"
+        )
     }
 }
 
 impl Question {
+    /// A VIP for which a peer that agreed answers all the same. It keeps nothing away: in a cloud it is the network
+    /// that answers so, for whom it last gave the address to.
+    pub fn answered_by_peer(&self, of_pair: impl Fn(Mac) -> (bool, bool)) -> Option<IpAddr> {
+        let by_peer =
+            |(address, mac): &&(IpAddr, Mac)| of_pair(*mac).1 && self.vips.contains(address);
+        let heard = self.heard.iter().find(by_peer)?;
+        self.agreed.then_some(heard.0)
+    }
+
     /// The VIPs that strangers answer for.
     fn others(&self, of_pair: impl Fn(Mac) -> (bool, bool)) -> Vec<(IpAddr, Mac)> {
         let heard = self.heard.iter().filter(|(address, mac)| {
             let (own, peers) = of_pair(*mac);
-            self.vips.contains(address) && !own && (!peers || self.peer_too)
+            self.vips.contains(address) && !own && !peers
         });
         heard.take(FEW).copied().collect()
     }
@@ -370,9 +369,9 @@ mod tests {
         unreachable!()
     }
 
-    fn asked_about(peer_too: bool, has: impl Fn(IpAddr) -> Option<Mac>) -> Option<Mac> {
+    fn asked_about(has: impl Fn(IpAddr) -> Option<Mac>) -> Option<Mac> {
         let mut duplicates = Duplicates::default();
-        duplicates.ask(PLACE, vec![vip()], (true, peer_too), at(0));
+        duplicates.ask(PLACE, vec![vip()], (true, true), at(0));
         play(&mut duplicates, 0, has).2
     }
 
@@ -396,11 +395,11 @@ mod tests {
         assert_eq!(play(&mut duplicates, 0, has).2, Some(OTHER));
         let taken = duplicates.taken(PLACE).unwrap();
         assert_eq!(
-            taken.words("eth0", None),
+            taken.words("eth0"),
             "another host (02:00:00:00:00:ff on eth0) answers for 192.0.2.100: find it, or choose another address"
         );
         let due = duplicates.deadline().unwrap();
-        assert!(duplicates.again(due + Duration::from_secs(1)) == [(PLACE, false)]);
+        assert!(duplicates.again(due + Duration::from_secs(1)) == [PLACE]);
         let begun = due.since(at(0)).as_millis() as i64;
         duplicates.ask(PLACE, vec![vip()], (false, false), due);
         assert_eq!(play(&mut duplicates, begun, |_| None).2, None);
@@ -409,22 +408,34 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_no_other_host_unless_it_says_that_it_runs_nothing() {
+    fn the_pair_is_no_other_host_whatever_the_peer_says() {
         let of = |mac| move |address| (address == vip()).then_some(mac);
-        assert_eq!(asked_about(false, of(PEER)), None);
-        assert_eq!(asked_about(true, of(PEER)), Some(PEER));
-        assert_eq!(asked_about(true, of(OWN)), None);
+        assert_eq!(asked_about(of(PEER)), None);
+        assert_eq!(asked_about(of(OWN)), None);
+        let of_pair = |mac| (mac == OWN, mac == PEER);
+        for (agreed, expected) in [(true, Some(vip())), (false, None)] {
+            let mut duplicates = Duplicates::default();
+            duplicates.ask(PLACE, vec![vip()], (true, agreed), at(0));
+            duplicates.due(at(0));
+            duplicates.heard(vip(), PEER);
+            duplicates.due(at(100));
+            let answers = duplicates.answers(of_pair, |_| false, at(300));
+            let [(question, Answer::Free)] = &answers[..] else {
+                panic!("{answers:?}");
+            };
+            assert_eq!(question.answered_by_peer(of_pair), expected);
+        }
     }
 
     #[test]
     fn a_router_that_answers_for_every_address_has_none_of_them() {
-        assert_eq!(asked_about(false, |_| Some(OTHER)), None);
+        assert_eq!(asked_about(|_| Some(OTHER)), None);
         // Others have addresses nearby.
         let mixed = |address| Some(if address == vip() { OTHER } else { PEER });
-        assert_eq!(asked_about(false, mixed), Some(OTHER));
+        assert_eq!(asked_about(mixed), Some(OTHER));
         let some: IpAddr = [192, 0, 2, 100 ^ 13].into();
         let several = |address| (address == vip() || address == some).then_some(OTHER);
-        assert_eq!(asked_about(false, several), Some(OTHER));
+        assert_eq!(asked_about(several), Some(OTHER));
     }
 
     #[test]

@@ -19,7 +19,6 @@ impl Daemon {
         let vips = self.vips_to_ask(place);
         let asks = !vips.is_empty();
         if asks {
-            // A peer that agrees says that it runs nothing of it.
             let agreed = matches!(right, Some(Right::Agreement { .. }));
             self.duplicates.ask(place, vips, (true, agreed), now);
         }
@@ -38,9 +37,9 @@ impl Daemon {
         if self.duplicates.forget(&places, self.recently(), now) {
             self.tell_readiness();
         }
-        for (place, agreed) in self.duplicates.again(now) {
+        for place in self.duplicates.again(now) {
             let vips = self.vips_to_ask(place);
-            self.duplicates.ask(place, vips, (false, agreed), now);
+            self.duplicates.ask(place, vips, (false, false), now);
         }
         for (vip, address) in self.duplicates.due(now) {
             if let Some((_, vif)) = self.vips.home(vip) {
@@ -113,11 +112,17 @@ impl Daemon {
             let place = question.place;
             if answer == Answer::Missed {
                 // Had it been asked in vain, nothing would speak for the start.
-                let why = (question.starts, question.peer_too);
+                let why = (question.starts, question.agreed);
                 self.duplicates.ask(place, question.vips, why, now);
                 continue;
             }
             self.tell_readiness();
+            if let Some(vip) = question.answered_by_peer(|mac| (false, peers.contains(&mac))) {
+                log::warn!(
+                    "{} answers for {vip}, and runs nothing of its group: is it an address of its own?",
+                    self.config.node(self.me.other()).name
+                );
+            }
             if question.starts {
                 match self.duplicate(place) {
                     None if self.vips.has(place) => self.ask_to_start(place),
@@ -160,9 +165,7 @@ impl Daemon {
     fn words_for(&self, taken: &Taken) -> String {
         let vif = self.vips.home(taken.vip).map(|(_, vif)| vif);
         let on = vif.map_or("?", |vif| self.network.vifs[vif].name.as_str());
-        let peer = self.peer_macs().contains(&taken.mac);
-        let peer = peer.then(|| self.config.node(self.me.other()).name.as_str());
-        taken.words(on, peer)
+        taken.words(on)
     }
 
     fn recently(&self) -> Duration {
