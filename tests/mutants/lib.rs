@@ -16,6 +16,9 @@ mod decisions;
 #[path = "../tests/hearing.rs"]
 mod hearing;
 #[cfg(test)]
+#[path = "../tests/keeping.rs"]
+mod keeping;
+#[cfg(test)]
 #[path = "../tests/scenarios.rs"]
 mod scenarios;
 #[cfg(test)]

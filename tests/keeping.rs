@@ -1,0 +1,115 @@
+//! What a node does beside deciding who runs a group: it renews leases, defends them against a rival, and looks
+//! again at what could not be stopped.
+
+mod world;
+
+use ha_appliance::core::event::{Action, Change, Claimed, Command, Event};
+use ha_appliance::core::reason::Reason;
+use ha_appliance::core::setup::{Failback, RENEWAL};
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::Side;
+use std::time::Duration;
+use world::{LAN, SIDES, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A pair that runs its group on the first node.
+fn pair() -> World {
+    let mut world = World::new(&[("web", None, Failback::Manual)]);
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(2 * SECOND);
+    assert!(world.runs(Side::First, 0));
+    world.said.clear();
+    world
+}
+
+/// When the first node did that.
+fn times(world: &World, what: fn(&Action) -> bool) -> Vec<Time> {
+    let said = world.said.iter();
+    said.filter(|(_, side, action)| *side == Side::First && what(action))
+        .map(|(at, ..)| *at)
+        .collect()
+}
+
+#[test]
+fn leases_are_renewed_once_a_second_and_in_maintenance_once_for_ever() {
+    let renewals = |world: &World| times(world, |a| matches!(a, Action::Renew { .. }));
+    let mut world = pair();
+    world.run(10 * SECOND);
+    let renewed = renewals(&world);
+    assert!((9..=11).contains(&renewed.len()), "{renewed:?}");
+    let pauses = renewed.windows(2).map(|w| w[1].since(w[0]));
+    assert!(
+        pauses.into_iter().all(|pause| pause >= RENEWAL),
+        "{renewed:?}"
+    );
+    world.command(Side::First, 1, Command::Maintenance(true));
+    world.run(SECOND);
+    world.said.clear();
+    world.run(10 * SECOND);
+    assert_eq!(renewals(&world), [], "they have no end any more");
+    world.command(Side::First, 2, Command::Maintenance(false));
+    world.run(3 * SECOND);
+    assert!(renewals(&world).len() >= 2, "as before");
+    assert!(world.runs(Side::First, 0));
+}
+
+#[test]
+fn a_rival_is_answered_at_most_once_a_second_and_only_by_who_runs_it() {
+    let mut world = pair();
+    let group = world.machines[0].setup.groups[0].id;
+    let claim = |world: &mut World, side: Side| {
+        let now = world.now;
+        let node = world.machines[world::index(side)].node.as_mut().unwrap();
+        let mac = [2, 9, 9, 9, 9, 9];
+        let (vif, subject) = (LAN, Claimed::Vip(group));
+        let actions = node.step(now, Event::Claim { vif, subject, mac });
+        let told = actions.iter().any(|action| {
+            matches!(action, Action::Report(r) if r.change == Change::Notice && r.reason == Reason::Rival(mac))
+        });
+        let announced = actions.contains(&Action::Announce(group));
+        assert_eq!(announced, told, "what is done is said");
+        announced
+    };
+    assert!(claim(&mut world, Side::First));
+    assert!(
+        !claim(&mut world, Side::First),
+        "two that defend it must not flood the network"
+    );
+    world.run(Duration::from_millis(999));
+    assert!(!claim(&mut world, Side::First));
+    world.run(Duration::from_millis(1));
+    assert!(claim(&mut world, Side::First));
+    assert!(!claim(&mut world, Side::Second), "it runs nothing");
+}
+
+#[test]
+fn what_could_not_be_stopped_is_looked_at_ever_more_rarely_and_believed_after_two_looks() {
+    let looks = |world: &World| times(world, |a| matches!(a, Action::Look(_)));
+    let mut world = World::of(SIDES.map(|side| {
+        let mut setup = world::setup(side, &[("web", None, Failback::Manual)]);
+        setup.groups[0].resources[0].leased = false; // or the kernel would end it
+        setup
+    }));
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(2 * SECOND);
+    world.machines[0].stop_works = false;
+    world.command(Side::First, 1, Command::Standby(Side::First, true));
+    world.run(SECOND);
+    world.said.clear();
+    let failed = Time(2_000_000);
+    world.run(230 * SECOND);
+    let after = looks(&world)
+        .into_iter()
+        .map(|at| at.since(failed).as_secs_f64().round());
+    let after: Vec<f64> = after.collect();
+    assert_eq!(after, [5.0, 10.0, 20.0, 40.0, 80.0, 140.0, 200.0]);
+    assert!(!world.runs(Side::Second, 0), "a failed stop never grants");
+    // It ended, with nobody's help.
+    world.machines[0].running[0][0] = None;
+    world.said.clear();
+    world.run(60 * SECOND);
+    let after = looks(&world);
+    assert_eq!(after[1].since(after[0]), SECOND, "{after:?}");
+    assert!(world.runs(Side::Second, 0), "found stopped twice");
+}
