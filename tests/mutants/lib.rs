@@ -1,5 +1,5 @@
 //! The core with its judges in one test binary, as `scripts/mutants` builds it for every mutant: one crate to
-//! compile and one program to link instead of six. The first test that fails ends the run.
+//! compile and one program to link instead of nine. The script adds the judges; the first that fails ends the run.
 
 pub mod core;
 pub mod id;
@@ -8,25 +8,6 @@ mod words;
 
 #[cfg(test)]
 extern crate self as ha_appliance;
-
-#[cfg(test)]
-#[path = "../tests/decisions.rs"]
-mod decisions;
-#[cfg(test)]
-#[path = "../tests/hearing.rs"]
-mod hearing;
-#[cfg(test)]
-#[path = "../tests/keeping.rs"]
-mod keeping;
-#[cfg(test)]
-#[path = "../tests/scenarios.rs"]
-mod scenarios;
-#[cfg(test)]
-#[path = "../tests/seams.rs"]
-mod seams;
-#[cfg(test)]
-#[path = "../tests/simulator.rs"]
-mod simulator;
 
 #[cfg(test)]
 mod at_the_first_failure {

@@ -300,11 +300,6 @@ impl Group {
         self.adopting.or(pending).unwrap_or(self.token)
     }
 
-    /// The epoch that the run directory is to hold: what runs here was started by a daemon of this boot.
-    pub fn mark(&self) -> Option<u64> {
-        self.mark
-    }
-
     /// A third party promises that nobody else runs it until then.
     pub fn leased_until(&mut self, until: Time) {
         self.lease = self.lease.max(Some(until));
