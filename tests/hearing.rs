@@ -256,6 +256,7 @@ fn a_peer_that_was_gone_is_back_once_it_echoes() {
         assert_eq!(ear.hear(2, 2, sent), Heard::News { restarted: true });
         assert_eq!(ear.peer.state(), PeerState::Alive);
         assert_eq!(ear.peer.returned(), Some(returned));
+        assert!(!ear.peer.held_back(), "its word decides now");
     }
 }
 
@@ -386,4 +387,135 @@ fn an_incompatible_peer_is_refused_which_is_not_silence() {
         ear.pass(600);
         assert_eq!(ear.peer.state(), PeerState::Silent);
     }
+}
+
+/// By an echo of this node's heartbeat as the peer's own it counts this node's silence; an echo as a stranger's only
+/// says that it heard, and began its evidence anew unless it contests something already.
+#[test]
+fn what_a_peer_heard_and_what_it_counts_are_told_apart() {
+    let mut ear = Ear::acquainted();
+    let say = |ear: &mut Ear, counts: bool, contested: bool| {
+        ear.pass(100);
+        let sent = ear.send();
+        let echo = Echo {
+            incarnation: OWN.incarnation,
+            sequence: sent,
+        };
+        let mut heartbeat = Heartbeat {
+            incarnation: 1,
+            sequence: sent,
+            ..ear.template.clone()
+        };
+        match counts {
+            true => heartbeat.echo = echo,
+            false => heartbeat.challenges = vec![echo],
+        }
+        heartbeat
+            .groups
+            .iter_mut()
+            .for_each(|g| g.contested = contested);
+        let heard = ear.peer.hear(ear.now, 0, &heartbeat, OWN, &ear.setup);
+        assert_eq!(heard, Heard::News { restarted: false });
+        (ear.peer.counted(), ear.peer.answered())
+    };
+    let [a, b, c] = [100, 200, 300].map(|at| Some(Time(0) + Duration::from_millis(at)));
+    assert_eq!(say(&mut ear, true, false), (a, a));
+    assert_eq!(say(&mut ear, false, false), (a, b));
+    assert_eq!(say(&mut ear, true, true), (c, b));
+}
+
+#[test]
+fn contact_is_what_was_heard_and_answered() {
+    let mut ear = Ear::new();
+    assert_eq!(ear.peer.contact(), None);
+    let sent = ear.send();
+    ear.pass(50);
+    ear.hear(1, 1, sent);
+    assert_eq!(ear.peer.contact(), Some(ear.now), "heard at once");
+    for sequence in 2..5 {
+        ear.pass(100);
+        ear.hear(1, sequence, sent);
+    }
+    // It is heard still, but an answer ought to have come within two intervals.
+    let answered = Time(0) + 2 * ear.setup.interval;
+    assert_eq!(ear.peer.contact(), Some(answered));
+}
+
+#[test]
+fn silence_and_deafness_are_due_to_be_judged_when_they_are_over() {
+    let mut ear = Ear::acquainted();
+    let (detection, interval) = (ear.setup.interval * ear.setup.misses, ear.setup.interval);
+    assert_eq!(ear.peer.deadline(&ear.setup), Some(Time(0) + detection));
+    let heard = |ear: &mut Ear, sequence| {
+        ear.pass(100);
+        ear.hear(1, sequence, 1);
+    };
+    (2..6).for_each(|sequence| heard(&mut ear, sequence));
+    let deaf = Time(0) + detection + 3 * interval + Duration::from_micros(1);
+    assert_eq!(ear.peer.deadline(&ear.setup), Some(deaf));
+    (6..8).for_each(|sequence| heard(&mut ear, sequence));
+    ear.now = deaf;
+    ear.peer.tick(ear.now, &ear.setup);
+    assert_eq!(ear.peer.state(), PeerState::OneWay);
+}
+
+#[test]
+fn each_path_counts_for_the_detection_time_and_a_late_copy_counts_for_its_path() {
+    let mut ear = Ear::acquainted();
+    let at = |ear: &mut Ear, path, sequence| {
+        let heartbeat = Heartbeat {
+            incarnation: 1,
+            sequence,
+            ..ear.template.clone()
+        };
+        ear.peer.hear(ear.now, path, &heartbeat, OWN, &ear.setup)
+    };
+    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1);
+    ear.pass(100);
+    assert_eq!(at(&mut ear, 2, 100), Heard::News { restarted: false });
+    assert_eq!(
+        at(&mut ear, 1, 100),
+        Heard::Nothing,
+        "the same by another way"
+    );
+    assert_eq!(at(&mut ear, 3, 37), Heard::Nothing);
+    assert_eq!(at(&mut ear, 4, 36), Heard::Nothing, "too old to be a copy");
+    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1111);
+    assert_eq!(ear.peer.heard_on(1), Some(ear.now));
+    assert_eq!(ear.peer.heard_on(4), None);
+    ear.pass(401);
+    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1110);
+}
+
+#[test]
+fn the_last_eight_incarnations_are_never_heard_again() {
+    let mut ear = Ear::acquainted();
+    for incarnation in 2..=10 {
+        let sent = ear.send();
+        ear.hear(incarnation, 1, sent);
+    }
+    for incarnation in 2..10 {
+        let sent = ear.send();
+        assert_eq!(ear.hear(incarnation, 99, sent), Heard::Nothing);
+    }
+    assert_eq!(ear.peer.echoes().0.incarnation, 10);
+}
+
+#[test]
+fn of_too_many_strangers_this_nodes_own_side_gives_way_first() {
+    let mut ear = Ear::new();
+    ear.hear(1, 1, 0);
+    ear.template.node = Side::First;
+    ear.hear(2, 1, 0);
+    ear.template.node = Side::Second;
+    (3..6).for_each(|stranger| _ = ear.hear(stranger, 1, 0));
+    let challenged = |ear: &Ear| -> Vec<u64> {
+        let strangers = ear.peer.echoes().1;
+        strangers.iter().map(|echo| echo.incarnation).collect()
+    };
+    assert_eq!(challenged(&ear), [1, 3, 4, 5]);
+    ear.hear(1, 2, 0); // heard again, it is the newest
+    ear.hear(6, 1, 0);
+    assert_eq!(challenged(&ear), [4, 5, 1, 6]);
+    assert_eq!(ear.peer.echoes().1[2].sequence, 2);
 }
