@@ -3,10 +3,11 @@
 
 mod world;
 
-use ha_appliance::core::event::{Action, Change, Claimed, Command, Event};
+use ha_appliance::core::event::{Action, Change, Claimed, Command, Event, Op, Outcome};
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::{Failback, RENEWAL};
 use ha_appliance::core::time::Time;
+use ha_appliance::id::Place;
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
 use world::{LAN, SIDES, World};
@@ -112,4 +113,62 @@ fn what_could_not_be_stopped_is_looked_at_ever_more_rarely_and_believed_after_tw
     let after = looks(&world);
     assert_eq!(after[1].since(after[0]), SECOND, "{after:?}");
     assert!(world.runs(Side::Second, 0), "found stopped twice");
+}
+
+/// What a daemon that starts again may take for its own: told before the first start, and taken back before
+/// anybody hears that nothing runs.
+#[test]
+fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop() {
+    let mut world = pair();
+    let group = world.machines[0].setup.groups[0].id;
+    assert_eq!(world.machines[0].marks, [(group, 0)]);
+    world.command(Side::First, 1, Command::Failover(None));
+    world.run(SECOND);
+    assert_eq!(world.machines[0].marks, []);
+    assert_eq!(world.machines[1].marks, [(group, 2)]);
+    let position = |side: Side, what: &dyn Fn(&Action) -> bool| {
+        let mut said = world.said.iter();
+        said.position(|(_, s, action)| *s == side && what(action))
+            .unwrap()
+    };
+    let told = position(Side::First, &|a| *a == Action::Mark(group, None));
+    let granted = position(
+        Side::First,
+        &|a| matches!(a, Action::Send(h) if h.groups[0].token.holder == Side::Second),
+    );
+    assert!(told < granted);
+    let told = position(Side::Second, &|a| *a == Action::Mark(group, Some(2)));
+    assert!(told < position(Side::Second, &|a| matches!(a, Action::Start(..))));
+}
+
+/// It is cancelled, and whatever its end says, it did not start in the time that it has.
+#[test]
+fn a_start_that_ends_after_its_time_is_a_failure() {
+    let mut world = World::of(SIDES.map(|side| {
+        let mut setup = world::setup(side, &[("web", None, Failback::Manual)]);
+        setup.groups[0].resources = vec![world::service()];
+        setup
+    }));
+    world.machines[0].start_takes = 600 * SECOND;
+    SIDES.into_iter().for_each(|side| world.start(side));
+    let op = Op::Resource(Place {
+        group: world.machines[0].setup.groups[0].id,
+        resource: world.machines[0].setup.groups[0].resources[0].id,
+    });
+    let cancelled = |world: &World| !times(world, |a| matches!(a, Action::Cancel(_))).is_empty();
+    while !cancelled(&world) {
+        world.run(Duration::from_millis(10));
+    }
+    let spent = world.now.since(Time(0));
+    let timeout = world.machines[0].setup.groups[0].resources[0].start_timeout;
+    assert!(spent >= timeout && spent < timeout + SECOND, "{spent:?}");
+    let now = world.now;
+    let node = world.machines[0].node.as_mut().unwrap();
+    let outcome = Outcome::Done;
+    let actions = node.step(now, Event::Finished { op, outcome });
+    let says = |action: &Action| match action {
+        Action::Report(report) => report.reason.to_string().contains("it took too long"),
+        _ => false,
+    };
+    assert!(actions.iter().any(says), "{actions:?}");
 }
