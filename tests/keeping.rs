@@ -172,3 +172,34 @@ fn a_start_that_ends_after_its_time_is_a_failure() {
     };
     assert!(actions.iter().any(says), "{actions:?}");
 }
+
+/// A peer that said goodbye may be back where replays of it come in. Cut off from its gateway too, a node stops, and
+/// what cleared its start before does not start it again.
+#[test]
+fn an_old_goodbye_starts_nothing_that_isolation_would_stop_at_once() {
+    let mut world = pair();
+    world.run(SECOND);
+    let mut replay = world::heartbeats(&world, Side::First).remove(0);
+    world.command(Side::First, 1, Command::Leave);
+    world.run(2 * SECOND);
+    assert!(world.runs(Side::Second, 0));
+    world.machines[1].gateway = false;
+    for sequence in 1..40 {
+        (replay.incarnation, replay.sequence) = (99, sequence);
+        let (now, heartbeat) = (world.now, Box::new(replay.clone()));
+        let node = world.machines[1].node.as_mut().unwrap();
+        let actions = node.step(now, Event::Heartbeat { path: 0, heartbeat });
+        let said = |a: &Action| matches!(a, Action::Send(_));
+        assert!(
+            actions.iter().all(said),
+            "a replay starts and stops nothing: {actions:?}"
+        );
+        world.run(Duration::from_millis(100));
+    }
+    assert!(!world.runs(Side::Second, 0), "it is isolated");
+    let waiting = &world.machines[1].node.as_ref().unwrap().view().groups[0].waiting;
+    assert_eq!(waiting, &Some(Reason::Isolated));
+    // The replays end, and the goodbye counts again.
+    world.run(2 * SECOND);
+    assert!(world.runs(Side::Second, 0));
+}

@@ -38,6 +38,12 @@ mod tests {
     }
 
     #[test]
+    fn the_last_epochs_are_minted_as_well() {
+        assert_eq!(mint(Side::First, MAX_EPOCH - 2), MAX_EPOCH - 1);
+        assert_eq!(mint(Side::Second, MAX_EPOCH - 2), MAX_EPOCH);
+    }
+
+    #[test]
     #[cfg(not(debug_assertions))]
     fn at_the_end_of_all_epochs_nothing_wraps() {
         for seen in [MAX_EPOCH - 1, MAX_EPOCH, u64::MAX] {
