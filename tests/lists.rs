@@ -224,3 +224,18 @@ fn evidence_is_not_about_what_the_peer_has_in_another_group() {
     world.run(SECOND);
     assert_eq!(running(&world, Second), "vip vip-data nginx");
 }
+
+/// Nothing is started by that: it was, by right, before the reload.
+#[test]
+fn what_a_restarted_daemon_finds_running_goes_on_behind_what_is_held_back() {
+    let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
+    world.reload(First, &[resources(&["extra", "vip", "nginx"])]);
+    world.run(SECOND);
+    world.kill(First);
+    world.run(SECOND / 2);
+    world.start(First);
+    world.run(10 * SECOND);
+    assert_eq!(running(&world, First), "vip nginx");
+    assert_eq!(running(&world, Second), "");
+    assert!(world.overlap.is_empty(), "{:?}", world.overlap);
+}
