@@ -6,7 +6,7 @@ use ha_appliance::core::event::Command;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
-use world::{SIDES, World, index};
+use world::{GATEWAY, LAN, SIDES, World, index};
 
 /// What may speak against a node.
 const WRONG: [&str; 6] = ["nothing", "gateway", "carrier", "disk", "start", "standby"];
@@ -65,8 +65,8 @@ fn facts_decide_who_runs() {
 fn spoil(world: &mut World, side: Side, what: &str) {
     let machine = &mut world.machines[index(side)];
     match what {
-        "gateway" => machine.gateway = false,
-        "carrier" => machine.carrier = false,
+        "gateway" => drop(machine.dead.insert(GATEWAY)),
+        "carrier" => drop(machine.unplugged.insert(LAN)),
         "disk" => machine.disk_works = false,
         "start" => machine.start_works = false,
         _ => {}
@@ -84,8 +84,8 @@ fn evidence_decides_whether_a_silent_peer_is_taken_over() {
         world.run(Duration::from_secs(3));
         assert!(world.runs(Side::First, 0));
         world.link[index(Side::First)] = heartbeats;
-        world.arp = arp;
-        world.machines[index(Side::Second)].gateway = gateway;
+        world.set_arp(arp);
+        world.set_gateway(Side::Second, GATEWAY, gateway);
         if !lives {
             world.power_cut(Side::First);
         }

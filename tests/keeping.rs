@@ -10,7 +10,7 @@ use ha_appliance::core::time::Time;
 use ha_appliance::id::Place;
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
-use world::{LAN, SIDES, World};
+use world::{GATEWAY, LAN, SIDES, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -107,7 +107,8 @@ fn what_could_not_be_stopped_is_looked_at_ever_more_rarely_and_believed_after_tw
     assert_eq!(after, [5.0, 10.0, 20.0, 40.0, 80.0, 140.0, 200.0]);
     assert!(!world.runs(Side::Second, 0), "a failed stop never grants");
     // It ended, with nobody's help.
-    world.machines[0].running[0][0] = None;
+    let vip = world.place(0, 0);
+    world.machines[0].running.remove(&vip);
     world.said.clear();
     world.run(60 * SECOND);
     let after = looks(&world);
@@ -183,7 +184,7 @@ fn an_old_goodbye_starts_nothing_that_isolation_would_stop_at_once() {
     world.command(Side::First, 1, Command::Leave);
     world.run(2 * SECOND);
     assert!(world.runs(Side::Second, 0));
-    world.machines[1].gateway = false;
+    world.set_gateway(Side::Second, GATEWAY, false);
     for sequence in 1..40 {
         (replay.incarnation, replay.sequence) = (99, sequence);
         let (now, heartbeat) = (world.now, Box::new(replay.clone()));

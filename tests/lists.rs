@@ -4,11 +4,11 @@ mod world;
 
 use ha_appliance::core::event::Command;
 use ha_appliance::core::setup::{Failback, ResourceSetup};
-use ha_appliance::id::ResourceId;
+use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side::{First, Second};
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::time::Duration;
-use world::{SIDES, World, index, service, vip};
+use world::{GATEWAY, SIDES, World, index, service, vip};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -28,10 +28,9 @@ fn pair(prefer: &[Side], first: &[&[&str]], second: &[&[&str]]) -> World {
         .collect();
     let mut world = World::new(&groups);
     for (machine, lists) in world.machines.iter_mut().zip([first, second]) {
-        for (group, list) in machine.setup.groups.iter_mut().zip(lists) {
+        for (group, list) in machine.file.groups.iter_mut().zip(lists) {
             group.resources = resources(list);
         }
-        machine.running = lists.iter().map(|list| vec![None; list.len()]).collect();
     }
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(3 * SECOND);
@@ -46,19 +45,29 @@ fn resources(names: &[&str]) -> Vec<ResourceSetup> {
     names.iter().map(resource).collect()
 }
 
+/// The groups consist of these from now on.
+fn reload(world: &mut World, side: Side, groups: &[Vec<ResourceSetup>]) {
+    let file = &mut world.machines[index(side)].file;
+    for (group, resources) in file.groups.iter_mut().zip(groups) {
+        group.resources = resources.clone();
+    }
+    assert!(world.reload(side));
+}
+
 /// What runs there, by name.
 fn running(world: &World, side: Side) -> String {
     let names = ["vip", "vip-data", "nginx", "extra", "last"];
     let machine = &world.machines[index(side)];
-    let groups = machine.setup.groups.iter().zip(&machine.running);
-    let on = groups.flat_map(|(group, running)| {
-        let resources = group.resources.iter().zip(running);
-        resources.filter(|(_, until)| until.is_some())
+    let on = machine.setup.groups.iter().flat_map(|group| {
+        let place = |r: &ResourceSetup| Place {
+            group: group.id,
+            resource: r.id,
+        };
+        let resources = group.resources.iter();
+        resources.filter(move |r| machine.running.contains_key(&place(r)))
     });
     let name = |id: ResourceId| names.iter().find(|name| ResourceId::of(name) == id);
-    let on: Vec<_> = on
-        .filter_map(|(setup, _)| name(setup.id).copied())
-        .collect();
+    let on: Vec<_> = on.filter_map(|setup| name(setup.id).copied()).collect();
     on.join(" ")
 }
 
@@ -147,7 +156,7 @@ fn evidence_against_a_silent_peer_is_about_all_of_it() {
 #[test]
 fn a_peer_with_another_list_is_no_better_place_but_for_an_order() {
     let mut world = pair(&[First], &[&["vip"]], &[&["vip", "extra"]]);
-    world.machines[0].gateway = false;
+    world.set_gateway(First, GATEWAY, false);
     world.run(20 * SECOND);
     assert_eq!(running(&world, First), "vip");
     world.command(First, 1, Command::Standby(First, true));
@@ -161,7 +170,7 @@ fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
     let mut world = pair(&[Second], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
     world.command(First, 1, Command::Leave);
     world.run(2 * SECOND);
-    world.reload(Second, &[resources(&["vip", "nginx", "extra"])]);
+    reload(&mut world, Second, &[resources(&["vip", "nginx", "extra"])]);
     world.run(2 * SECOND);
     assert_eq!(running(&world, Second), "vip nginx");
     // What must be started anew still can be.
@@ -185,11 +194,11 @@ fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
 fn what_a_reload_adds_waits_for_the_reload_of_the_other_node() {
     let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
     let new = [resources(&["vip", "extra", "nginx"])];
-    world.reload(First, &new);
+    reload(&mut world, First, &new);
     world.run(2 * SECOND);
     assert_eq!(running(&world, First), "vip nginx");
     world.said.clear();
-    world.reload(Second, &new);
+    reload(&mut world, Second, &new);
     world.run(2 * SECOND);
     assert_eq!(running(&world, First), "vip extra nginx");
     assert!(world.overlap.is_empty(), "{:?}", world.overlap);
@@ -200,7 +209,7 @@ fn what_a_reload_adds_on_a_lone_node_starts_by_evidence() {
     let mut world = pair(&[First], &[&["vip"]], &[&["vip"]]);
     world.power_cut(Second);
     world.run(5 * SECOND);
-    world.reload(First, &[resources(&["vip", "extra"])]);
+    reload(&mut world, First, &[resources(&["vip", "extra"])]);
     world.run(3 * SECOND);
     assert_eq!(running(&world, First), "vip extra");
 }
@@ -211,7 +220,7 @@ fn evidence_is_not_about_what_the_peer_has_in_another_group() {
     let mut world = pair(&[First, Second], &old, &old);
     assert_eq!(running(&world, First), "vip nginx");
     let new = [resources(&["vip"]), resources(&["vip-data", "nginx"])];
-    world.reload(Second, &new);
+    reload(&mut world, Second, &new);
     world.run(2 * SECOND);
     world.link = [false; 2]; // everything else is well, and each reaches its gateway
     world.run(20 * SECOND);
@@ -229,7 +238,7 @@ fn evidence_is_not_about_what_the_peer_has_in_another_group() {
 #[test]
 fn what_a_restarted_daemon_finds_running_goes_on_behind_what_is_held_back() {
     let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip", "nginx"]]);
-    world.reload(First, &[resources(&["extra", "vip", "nginx"])]);
+    reload(&mut world, First, &[resources(&["extra", "vip", "nginx"])]);
     world.run(SECOND);
     world.kill(First);
     world.run(SECOND / 2);

@@ -16,7 +16,7 @@ fn pair(change: impl Fn(&mut ha_appliance::core::setup::Setup)) -> World {
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(Duration::from_secs(2));
     world.kill(Second);
-    change(&mut world.machines[1].setup);
+    change(&mut world.machines[1].file);
     world.start(Second);
     world.run(Duration::from_secs(2));
     assert_eq!(state(&world), PeerState::Refused);

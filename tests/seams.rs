@@ -27,9 +27,8 @@ fn disk() -> ResourceSetup {
 fn pair(sources: usize) -> World {
     let mut world = World::new(&[("data", None, Failback::Manual)]);
     for machine in &mut world.machines {
-        machine.setup.groups[0].resources = vec![disk(), world::vip()];
-        machine.setup.sources = world::sources(sources);
-        machine.running = vec![vec![None; 2]];
+        machine.file.groups[0].resources = vec![disk(), world::vip()];
+        machine.file.sources = world::sources(sources);
     }
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(Duration::from_secs(2));
@@ -38,7 +37,7 @@ fn pair(sources: usize) -> World {
 }
 
 fn operations(world: &World, side: Side) -> Vec<String> {
-    let number = |place: &Place| world.machines[side as usize].find(*place).1;
+    let number = |place: &Place| world.numbers(*place).1;
     let of_side = world.said.iter().filter(|(_, s, _)| *s == side);
     of_side
         .filter_map(|(_, _, action)| match action {

@@ -2,17 +2,19 @@
 //! expires addresses, disks and gateways that can fail. Nothing here decides anything.
 #![allow(dead_code)] // each test binary uses its part
 
+mod file;
+mod machine;
+
+pub use file::*;
+pub use machine::{FOREVER, Machine};
+
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Unready};
-use ha_appliance::core::record::Record;
-use ha_appliance::core::setup::{
-    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup, SourceSetup,
-};
+use ha_appliance::core::setup::{CEDED, Failback, LIFETIME, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
-use ha_appliance::wire::heartbeat::{GatewayReport, Heartbeat, Side, VifReport, hash};
-use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use ha_appliance::wire::heartbeat::{Heartbeat, Role, Side};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 pub const SIDES: [Side; 2] = [Side::First, Side::Second];
@@ -21,138 +23,14 @@ pub fn index(side: Side) -> usize {
     side as usize
 }
 
-/// The hardware address of a node's VIP interface.
-pub fn mac(side: Side) -> [u8; 6] {
-    [2, 0, 0, 0, 0, 1 + side as u8]
-}
-
-/// The VIP interface, and the gateway there.
-pub const LAN: VifId = VifId(1);
-pub const GATEWAY: GatewayId = GatewayId {
-    vif: LAN,
-    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)),
-};
-
-/// A configuration as the defaults of ha.toml make it: one VIP per group, one gateway.
-pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
-    Setup {
-        me,
-        names: ["first".into(), "second".into()],
-        cluster: hash("test"),
-        nodes: hash("first\nsecond"),
-        digest: 1,
-        links: 1,
-        interval: Duration::from_millis(100),
-        misses: 5,
-        start_wait: Duration::from_secs(10),
-        wait_for_peer: false,
-        gateway: GatewaySetup {
-            require_all: false,
-            interval: Duration::from_secs(1),
-            timeout: Duration::from_millis(500),
-            misses: 3,
-            dampening: Duration::from_secs(5),
-        },
-        vifs: vec![LAN],
-        groups: groups
-            .iter()
-            .map(|(name, prefer, failback)| GroupSetup {
-                id: GroupId::of(name),
-                prefer: *prefer,
-                failback: *failback,
-                resources: vec![vip()],
-                vifs: vec![LAN],
-            })
-            .collect(),
-        sources: Vec::new(),
-    }
-}
-
-pub fn vip() -> ResourceSetup {
-    ResourceSetup {
-        id: ResourceId::of("vip"),
-        exclusive: true,
-        data: false,
-        leased: true,
-        lingers: false,
-        start_timeout: Duration::from_secs(5),
-        stop_timeout: Duration::from_secs(5),
-        restarts: 0,
-        window: Duration::ZERO,
-        fail_expiry: Some(Duration::from_secs(3600)),
-    }
-}
-
-/// So many outside sources of clearance, asked at once.
-pub fn sources(count: usize) -> Vec<SourceSetup> {
-    let source = SourceSetup {
-        delay: Duration::ZERO,
-    };
-    vec![source; count]
-}
-
-/// A service as the defaults of ha.toml make it.
-pub fn service() -> ResourceSetup {
-    ResourceSetup {
-        id: ResourceId::of("service"),
-        leased: false,
-        restarts: 1,
-        window: Duration::from_secs(600),
-        ..vip()
-    }
-}
-
-/// What one machine is, apart from its node's mind.
-pub struct Machine {
-    pub setup: Setup,
-    pub node: Option<Node>,
-    pub disk: Record,
-    /// What the run directory says of what was started in this boot.
-    pub marks: Vec<(GroupId, u64)>,
-    pub disk_works: bool,
-    /// Per group and resource: until when it runs.
-    pub running: Vec<Vec<Option<Time>>>,
-    /// Groups whose addresses were left to end by themselves.
-    ceded: Vec<usize>,
-    pub gateway: bool,
-    pub carrier: bool,
-    /// Stops and starts fail.
-    pub stop_works: bool,
-    pub start_works: bool,
-    /// Starts can be asked for; otherwise they end without an answer.
-    pub starts_answered: bool,
-    /// How long the starts, and the stops, of services take.
-    pub start_takes: Duration,
-    pub stop_takes: Duration,
-    /// Starts and stops under way; they go on without the daemon.
-    jobs: Vec<Job>,
-    /// What the shell would do next: events queued behind the one being handled.
-    queue: VecDeque<Event>,
-    pub frozen: bool,
-    boots: u64,
-    /// A daemon ran since its power came.
-    up: bool,
-}
-
-/// A start or stop under way.
-struct Job {
-    ends: Time,
-    /// None: the daemon that began it is no more.
-    op: Option<Op>,
-    group: usize,
-    resource: usize,
-    on: bool,
-    works: bool,
-}
-
 /// Both machines and what is between them.
 pub struct World {
     pub now: Time,
     pub machines: [Machine; 2],
     /// Heartbeats from that side arrive.
     pub link: [bool; 2],
-    /// ARP between the nodes passes.
-    pub arp: bool,
+    /// VIP interfaces between which no ARP passes.
+    pub mute: BTreeSet<VifId>,
     /// Heartbeats and answers under way: when, to whom, what.
     wire: Vec<(Time, Side, Event)>,
     pub latency: Duration,
@@ -161,9 +39,12 @@ pub struct World {
     /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
     /// (None) never answers.
     pub source: Option<Result<(), String>>,
-    /// When a group began to run on both machines, and when that ended.
+    /// When something began to run on both machines, and when that ended.
     pub overlap: Vec<String>,
-    both: Vec<bool>,
+    /// What does now.
+    both: BTreeSet<String>,
+    /// Groups and their resources, in the order in which a file in force first named them: their numbers.
+    known: Vec<(GroupId, Vec<ResourceId>)>,
 }
 
 impl World {
@@ -171,43 +52,20 @@ impl World {
         World::of(SIDES.map(|side| setup(side, groups)))
     }
 
-    pub fn of(setups: [Setup; 2]) -> World {
-        let machine = |setup: Setup| Machine {
-            running: setup
-                .groups
-                .iter()
-                .map(|g| vec![None; g.resources.len()])
-                .collect(),
-            ceded: Vec::new(),
-            setup,
-            node: None,
-            disk: Record::default(),
-            marks: Vec::new(),
-            disk_works: true,
-            gateway: true,
-            carrier: true,
-            stop_works: true,
-            start_works: true,
-            starts_answered: true,
-            start_takes: Duration::ZERO,
-            stop_takes: Duration::ZERO,
-            jobs: Vec::new(),
-            queue: VecDeque::new(),
-            frozen: false,
-            boots: 0,
-            up: false,
-        };
+    /// With these files.
+    pub fn of(files: [Setup; 2]) -> World {
         World {
             now: Time(0),
-            machines: setups.map(machine),
+            machines: files.map(Machine::new),
             link: [true; 2],
-            arp: true,
+            mute: BTreeSet::new(),
             wire: Vec::new(),
             latency: Duration::from_micros(200),
             said: Vec::new(),
             source: None,
             overlap: Vec::new(),
-            both: Vec::new(),
+            both: BTreeSet::new(),
+            known: Vec::new(),
         }
     }
 
@@ -216,6 +74,7 @@ impl World {
         let now = self.now;
         let machine = &mut self.machines[index(side)];
         machine.boots += 1;
+        machine.setup = machine.file.clone();
         let incarnation = machine.boots * 2 + side as u64 + 1;
         let mut node = Node::new(
             now,
@@ -228,22 +87,37 @@ impl World {
             node = node.restarted(&machine.marks);
         }
         machine.up = true;
-        node.describe_vifs(&[VifReport {
-            id: LAN,
-            gateway: GatewayReport::default(),
-            mac: mac(side),
-            address: [192, 0, 2, 1 + side as u8].into(),
-        }]);
+        node.describe_vifs(&machine.vifs());
         machine.node = Some(node);
-        let up = machine.carrier;
-        for event in [
-            Event::LinkUp,
-            Event::Carrier { vif: LAN, up },
-            Event::Gateways(vec![GATEWAY]),
-            Event::Tick,
-        ] {
-            self.step(side, event);
+        SIDES.into_iter().for_each(|s| self.learn(s));
+        self.step(side, Event::LinkUp);
+        self.tell_vifs(side, &[]);
+        self.step(side, Event::Tick);
+    }
+
+    /// Brings a node's file into force. False: a group that runs here is not in it, and nothing changes.
+    pub fn reload(&mut self, side: Side) -> bool {
+        let machine = &mut self.machines[index(side)];
+        let Some(node) = &machine.node else {
+            return false;
+        };
+        let kept = |id| machine.file.groups.iter().any(|g| g.id == id);
+        let mut groups = node.view().groups.into_iter();
+        if groups.any(|g| g.role != Role::Stopped && !kept(g.id)) {
+            return false;
         }
+        let before = machine.setup.vifs.clone();
+        machine.setup = machine.file.clone();
+        self.learn(side);
+        let setup = self.machines[index(side)].setup.clone();
+        self.step(side, Event::Setup(Box::new(setup)));
+        let machine = &mut self.machines[index(side)];
+        let vifs = machine.vifs();
+        if let Some(node) = &mut machine.node {
+            node.describe_vifs(&vifs);
+        }
+        self.tell_vifs(side, &before);
+        true
     }
 
     /// The daemon dies; what it started stays until the kernel ends it.
@@ -261,15 +135,12 @@ impl World {
         machine.up = false;
         machine.marks.clear();
         machine.jobs.clear();
-        machine.running.iter_mut().flatten().for_each(|r| *r = None);
+        machine.running.clear();
     }
 
     /// A service dies, or somebody starts it by hand.
-    pub fn switch(&mut self, side: Side, resource: usize, on: bool) {
-        let group = 0;
-        let forever = Time(i64::MAX);
-        self.machines[index(side)].running[group][resource] = on.then_some(forever);
-        let place = self.machines[index(side)].place(group, resource);
+    pub fn switch(&mut self, side: Side, place: Place, on: bool) {
+        let machine = &mut self.machines[index(side)];
         let event = match on {
             true => Event::Appeared { place },
             false => Event::Lost {
@@ -277,15 +148,18 @@ impl World {
                 why: "its process died".into(),
             },
         };
-        match self.machines[index(side)].frozen {
-            true => self.machines[index(side)].queue.push_back(event),
+        match on {
+            true => drop(machine.running.insert(place, FOREVER)),
+            false => drop(machine.running.remove(&place)),
+        }
+        match machine.frozen {
+            true => machine.queue.push_back(event),
             false => self.step(side, event),
         }
     }
 
     /// A resource says that it cannot run here, or that it can.
-    pub fn ready(&mut self, side: Side, resource: usize, lacks: Option<String>) {
-        let place = self.machines[index(side)].place(0, resource);
+    pub fn ready(&mut self, side: Side, place: Place, lacks: Option<String>) {
         let unready = lacks.map(|why| Unready {
             why,
             entirely: true,
@@ -293,26 +167,21 @@ impl World {
         self.step(side, Event::Ready { place, unready });
     }
 
-    /// The gateway is in the routing table, or is not.
-    pub fn set_gateways(&mut self, side: Side, known: bool) {
-        let gateways = known.then_some(GATEWAY).into_iter().collect();
+    /// These gateways are in the routing table, and no others; None: one on each VIP interface.
+    pub fn set_gateways(&mut self, side: Side, gateways: Option<Vec<GatewayId>>) {
+        let machine = &mut self.machines[index(side)];
+        machine.routes = gateways;
+        let gateways = machine.gateways();
         self.step(side, Event::Gateways(gateways));
     }
 
-    /// The groups consist of these from now on; what runs of them stays as it is.
-    pub fn reload(&mut self, side: Side, groups: &[Vec<ResourceSetup>]) {
-        let machine = &mut self.machines[index(side)];
-        for (group, resources) in groups.iter().enumerate() {
-            let old = &machine.setup.groups[group].resources;
-            let known = |setup: &ResourceSetup| old.iter().position(|known| known.id == setup.id);
-            let running = resources
-                .iter()
-                .map(|setup| machine.running[group][known(setup)?]);
-            machine.running[group] = running.collect();
-            machine.setup.groups[group].resources = resources.clone();
-        }
-        let setup = Box::new(machine.setup.clone());
-        self.step(side, Event::Setup(setup));
+    /// A gateway answers a node, or does not.
+    pub fn set_gateway(&mut self, side: Side, gateway: GatewayId, works: bool) {
+        let dead = &mut self.machines[index(side)].dead;
+        match works {
+            true => dead.remove(&gateway),
+            false => dead.insert(gateway),
+        };
     }
 
     /// Somebody asks about the first group.
@@ -329,16 +198,14 @@ impl World {
     }
 
     /// Somebody else stops a service, and does not start it again in time.
-    pub fn stop_by_others(&mut self, side: Side, resource: usize) {
-        self.machines[index(side)].running[0][resource] = None;
-        let place = self.machines[index(side)].place(0, resource);
+    pub fn stop_by_others(&mut self, side: Side, place: Place) {
+        self.machines[index(side)].running.remove(&place);
         self.step(side, Event::Stopped { place });
     }
 
     /// A service runs and does not do its work.
-    pub fn fail_check(&mut self, side: Side, resource: usize) {
+    pub fn fail_check(&mut self, side: Side, place: Place) {
         let why = "its check failed".into();
-        let place = self.machines[index(side)].place(0, resource);
         let lost = Event::Lost { place, why };
         self.step(side, lost);
     }
@@ -347,14 +214,30 @@ impl World {
         self.step(side, Event::Command { number, command });
     }
 
-    pub fn set_carrier(&mut self, side: Side, up: bool) {
-        self.machines[index(side)].carrier = up;
-        self.step(side, Event::Carrier { vif: LAN, up });
+    /// The first heartbeat that a node ever sent arrives once more.
+    pub fn replay(&mut self, from: Side, to: Side) {
+        let heartbeat = heartbeats(self, from).into_iter().next();
+        let heartbeat = Box::new(heartbeat.expect("it has sent one"));
+        self.step(to, Event::Heartbeat { path: 0, heartbeat });
     }
 
-    /// Runs the world until then.
-    /// A node that is due again and again, at one moment or a microsecond after it, fails the test: it would
-    /// keep a whole core busy.
+    pub fn set_carrier(&mut self, side: Side, vif: VifId, up: bool) {
+        let unplugged = &mut self.machines[index(side)].unplugged;
+        match up {
+            true => unplugged.remove(&vif),
+            false => unplugged.insert(vif),
+        };
+        self.step(side, Event::Carrier { vif, up });
+    }
+
+    /// No ARP passes on any VIP interface, or it does on all.
+    pub fn set_arp(&mut self, passes: bool) {
+        let vifs = self.machines.iter().flat_map(|m| &m.file.vifs).copied();
+        self.mute = vifs.filter(|_| !passes).collect();
+    }
+
+    /// Runs the world until then. A node that is due again and again, at one moment or a microsecond after it,
+    /// fails the test: it would keep a whole core busy.
     pub fn run_until(&mut self, end: Time) {
         let (begin, mut turns) = (self.now, 0);
         while let Some(at) = self.next().filter(|at| *at <= end) {
@@ -377,9 +260,64 @@ impl World {
 
     /// Whether all of a group's resources run on a machine.
     pub fn runs(&self, side: Side, group: usize) -> bool {
-        self.machines[index(side)].running[group]
-            .iter()
-            .all(Option::is_some)
+        let machine = &self.machines[index(side)];
+        let mut all = 0..machine.setup.groups[group].resources.len();
+        all.all(|resource| {
+            machine
+                .running
+                .contains_key(&machine.place(group, resource))
+        })
+    }
+
+    /// The number of a group.
+    pub fn number(&self, group: GroupId) -> usize {
+        let place = self.known.iter().position(|(id, _)| *id == group);
+        place.expect("it was in a file")
+    }
+
+    /// The numbers of a group and of its resource.
+    pub fn numbers(&self, place: Place) -> (usize, usize) {
+        let group = self.number(place.group);
+        let mut resources = self.known[group].1.iter();
+        let resource = resources.position(|id| *id == place.resource);
+        (group, resource.expect("it was in a file"))
+    }
+
+    /// What has that number.
+    pub fn place(&self, group: usize, resource: usize) -> Place {
+        let (group, resources) = &self.known[group];
+        Place {
+            group: *group,
+            resource: resources[resource],
+        }
+    }
+
+    /// What a node's file names gets its numbers.
+    fn learn(&mut self, side: Side) {
+        for group in &self.machines[index(side)].in_force().groups {
+            let at = self.known.iter().position(|(id, _)| *id == group.id);
+            let at = at.unwrap_or_else(|| {
+                self.known.push((group.id, vec![]));
+                self.known.len() - 1
+            });
+            let known = &mut self.known[at].1;
+            let new = group.resources.iter().map(|r| r.id);
+            let new: Vec<ResourceId> = new.filter(|id| !known.contains(id)).collect();
+            known.extend(new);
+        }
+    }
+
+    /// Tells a node of its VIP interfaces' carriers and of its gateways, as far as it does not know.
+    fn tell_vifs(&mut self, side: Side, known: &[VifId]) {
+        let machine = &self.machines[index(side)];
+        let mut vifs = machine.setup.vifs.clone();
+        vifs.retain(|vif| !known.contains(vif));
+        for &vif in &vifs {
+            let up = !self.machines[index(side)].unplugged.contains(&vif);
+            self.step(side, Event::Carrier { vif, up });
+        }
+        let gateways = self.machines[index(side)].gateways();
+        self.step(side, Event::Gateways(gateways));
     }
 
     fn next(&self) -> Option<Time> {
@@ -391,7 +329,7 @@ impl World {
         let leases = self
             .machines
             .iter()
-            .flat_map(|m| m.running.iter().flatten().flatten().copied());
+            .flat_map(|m| m.running.values().copied());
         let wire = self
             .wire
             .iter()
@@ -403,17 +341,14 @@ impl World {
 
     fn expire(&mut self) {
         let now = self.now;
-        for side in SIDES {
-            for group in 0..self.machines[index(side)].running.len() {
-                for resource in 0..self.machines[index(side)].running[group].len() {
-                    let lease = &mut self.machines[index(side)].running[group][resource];
-                    if lease.is_some_and(|until| until <= now) {
-                        *lease = None;
-                        let machine = &mut self.machines[index(side)];
-                        let (place, why) = (machine.place(group, resource), "expired".into());
-                        machine.queue.push_back(Event::Lost { place, why });
-                    }
-                }
+        for machine in &mut self.machines {
+            let (ended, running) = std::mem::take(&mut machine.running)
+                .into_iter()
+                .partition(|(_, until)| *until <= now);
+            machine.running = running;
+            for place in BTreeMap::<Place, Time>::into_keys(ended) {
+                let why = "expired".into();
+                machine.queue.push_back(Event::Lost { place, why });
             }
         }
     }
@@ -423,8 +358,10 @@ impl World {
         for machine in &mut self.machines {
             let now = self.now;
             for job in machine.jobs.extract_if(.., |job| job.ends <= now) {
-                if job.works {
-                    machine.running[job.group][job.resource] = job.on.then_some(Time(i64::MAX));
+                match (job.works, job.on) {
+                    (true, true) => drop(machine.running.insert(job.place, FOREVER)),
+                    (true, false) => drop(machine.running.remove(&job.place)),
+                    (false, _) => {}
                 }
                 let outcome = match job.works {
                     true => Outcome::Done,
@@ -516,10 +453,9 @@ impl World {
                 None
             }
             Action::Look(place) => {
-                let (group, resource) = machine.find(*place);
-                let presence = match machine.running[group][resource] {
-                    Some(_) => Presence::Running,
-                    None => Presence::Absent,
+                let presence = match machine.running.contains_key(place) {
+                    true => Presence::Running,
+                    false => Presence::Absent,
                 };
                 Some(Event::Finished {
                     op: Op::Resource(*place),
@@ -541,81 +477,51 @@ impl World {
             }
             Action::Start(place, _) => {
                 if machine.start_works {
-                    let (group, resource) = machine.find(*place);
-                    machine.ceded.retain(|ceded| *ceded != group);
-                    let until = if machine.leased(group, resource) {
-                        now + LIFETIME
-                    } else {
-                        Time(i64::MAX)
+                    machine.ceded.remove(&place.group);
+                    let until = match machine.leased(*place) {
+                        true => now + LIFETIME,
+                        false => FOREVER,
                     };
-                    machine.running[group][resource] = Some(until);
+                    machine.running.insert(*place, until);
                 }
                 done(place, machine.start_works, "no such interface")
             }
             Action::Stop(place) => {
                 if machine.stop_works {
-                    let (group, resource) = machine.find(*place);
-                    machine.running[group][resource] = None;
+                    machine.running.remove(place);
                 }
                 done(place, machine.stop_works, "operation not permitted")
             }
             Action::Cede(place) => {
-                let (group, resource) = machine.find(*place);
-                let until = &mut machine.running[group][resource];
-                *until = until.map(|_| now + CEDED);
-                machine.ceded.push(group);
+                if let Some(until) = machine.running.get_mut(place) {
+                    *until = now + CEDED;
+                }
+                machine.ceded.insert(place.group);
                 done(place, true, "")
             }
             Action::Renew { group, forever } => {
-                let lease = if *forever {
-                    Time(i64::MAX)
-                } else {
-                    now + LIFETIME
+                let until = match forever {
+                    true => FOREVER,
+                    false => now + LIFETIME,
                 };
-                let group = machine.group(*group);
-                let resources = &machine.setup.groups[group].resources;
-                let running = machine.running[group].iter_mut().zip(resources);
-                running
-                    .filter(|(_, setup)| setup.leased)
-                    .for_each(|(until, _)| *until = Some(lease)); // also what was deleted
+                let groups = machine.setup.groups.iter().filter(|g| g.id == *group);
+                let leased = groups.flat_map(|g| &g.resources).filter(|r| r.leased);
+                for resource in leased {
+                    let (group, resource) = (*group, resource.id);
+                    let place = Place { group, resource };
+                    machine.running.insert(place, until); // also what was deleted
+                }
                 None
             }
-            Action::Probe(id) => {
-                let passes = self.arp && self.machines.iter().all(|m| m.carrier);
-                let there = &self.machines[index(peer)];
-                let group = there.group(*id);
-                let mut subjects = vec![];
-                let vips = (there.running[group].iter().enumerate())
-                    .filter(|(resource, on)| on.is_some() && there.leased(group, *resource));
-                if passes && vips.count() > 0 {
-                    subjects.push(Claimed::Vip(*id));
-                }
-                if passes && there.node.is_some() {
-                    subjects.push(Claimed::PeerAddress);
-                }
-                for subject in subjects {
-                    self.send(
-                        side,
-                        2,
-                        Event::Claim {
-                            vif: LAN,
-                            subject,
-                            mac: mac(peer),
-                        },
-                    );
-                }
+            Action::Probe(group) => {
+                self.probe(side, *group);
                 None
             }
             Action::Ping { gateway, stamp } => {
-                if machine.gateway && machine.carrier {
-                    self.send(
-                        side,
-                        2,
-                        Event::Pong {
-                            gateway: *gateway,
-                            stamp: *stamp,
-                        },
-                    );
+                let cut = machine.unplugged.contains(&gateway.vif);
+                if !cut && !machine.dead.contains(gateway) {
+                    let (gateway, stamp) = (*gateway, *stamp);
+                    self.send(side, 2, Event::Pong { gateway, stamp });
                 }
                 None
             }
@@ -652,88 +558,61 @@ impl World {
         }
     }
 
+    /// Asks for a group's VIPs, and for the peer's own address, on each of the group's interfaces.
+    fn probe(&mut self, side: Side, group: GroupId) {
+        let peer = side.other();
+        let mut groups = self.machines[index(side)].setup.groups.iter();
+        let vifs = groups.find(|g| g.id == group).map(|g| g.vifs.clone());
+        let there = &self.machines[index(peer)];
+        let has_vip = |place: &Place| place.group == group && there.leased(*place);
+        let has_vip = there.running.keys().any(has_vip);
+        let lives = there.node.is_some();
+        for vif in vifs.unwrap_or_default() {
+            let cut = self.machines.iter().any(|m| m.unplugged.contains(&vif));
+            if cut || self.mute.contains(&vif) {
+                continue;
+            }
+            let vips = has_vip.then_some(Claimed::Vip(group));
+            for subject in vips
+                .into_iter()
+                .chain(lives.then_some(Claimed::PeerAddress))
+            {
+                let mac = mac_of(peer, vif);
+                self.send(side, 2, Event::Claim { vif, subject, mac });
+            }
+        }
+    }
+
     fn send(&mut self, to: Side, latencies: u32, event: Event) {
         self.wire
             .push((self.now + self.latency * latencies, to, event));
     }
 
-    /// No group may run on both machines, but for addresses that the kernel is about to end.
+    /// Nothing exclusive may run on both machines, but for addresses that the kernel is about to end.
     fn check(&mut self) {
-        self.both.resize(self.machines[0].running.len(), false);
-        for group in 0..self.both.len() {
-            let any = |m: &Machine| {
-                let resources = m.running[group]
-                    .iter()
-                    .zip(&m.setup.groups[group].resources);
-                let exclusive =
-                    |(on, setup): (&Option<Time>, &ResourceSetup)| on.is_some() && setup.exclusive;
-                resources.into_iter().any(exclusive) && !m.ceded.contains(&group)
-            };
-            let both = self.machines.iter().all(any);
-            if both != self.both[group] {
-                self.both[group] = both;
-                let at = self.now.0 as f64 / 1e6;
-                let runs = if both { "runs on both" } else { "no more" };
-                self.overlap
-                    .push(format!("{at:>9.3}  group {group} {runs}"));
-            }
-        }
-    }
-}
-
-impl Machine {
-    fn leased(&self, group: usize, resource: usize) -> bool {
-        self.setup.groups[group].resources[resource].leased
-    }
-
-    fn place(&self, group: usize, resource: usize) -> Place {
-        let group = &self.setup.groups[group];
-        Place {
-            group: group.id,
-            resource: group.resources[resource].id,
-        }
-    }
-
-    pub fn group(&self, id: GroupId) -> usize {
-        let mut groups = self.setup.groups.iter();
-        groups.position(|g| g.id == id).expect("it is configured")
-    }
-
-    /// The group and the resource, as the file counts them.
-    pub fn find(&self, place: Place) -> (usize, usize) {
-        let group = self.group(place.group);
-        let mut resources = self.setup.groups[group].resources.iter();
-        let resource = resources.position(|r| r.id == place.resource);
-        (group, resource.expect("it is configured"))
-    }
-
-    fn takes_time(&self, place: Place, on: bool) -> bool {
-        let (group, resource) = self.find(place);
-        let span = if on {
-            self.start_takes
-        } else {
-            self.stop_takes
-        };
-        !self.leased(group, resource) && !span.is_zero()
-    }
-
-    fn begin(&mut self, now: Time, place: Place, on: bool) {
-        let (group, resource) = self.find(place);
-        let (span, works) = match on {
-            true => (self.start_takes, self.start_works),
-            false => (self.stop_takes, self.stop_works),
-        };
-        // As systemd does: a new job of a unit takes the place of the one before.
-        self.jobs
-            .retain(|job| (job.group, job.resource) != (group, resource));
-        self.jobs.push(Job {
-            ends: now + span,
-            op: Some(Op::Resource(place)),
-            group,
-            resource,
-            on,
-            works,
+        let [first, second] = &self.machines;
+        let groups = first.in_force().groups.iter().map(|g| g.id);
+        let both = groups.filter(|group| self.machines.iter().all(|m| m.keeps(*group)));
+        let both = both.map(|group| format!("group {}", self.number(group)));
+        // What is called the same in two groups is the same thing: another group's is no excuse.
+        let moved = first.named().filter_map(|here| {
+            let mut there = second.named();
+            let there = there.find(|p| p.resource == here.resource && p.group != here.group)?;
+            let [a, b] = [here, there].map(|place| self.numbers(place));
+            Some(format!(
+                "resource {} of group {}, {} of group {},",
+                a.1, a.0, b.1, b.0
+            ))
         });
+        let both: BTreeSet<String> = both.chain(moved).collect();
+        let at = self.now.0 as f64 / 1e6;
+        for what in both.difference(&self.both) {
+            self.overlap.push(format!("{at:>9.3}  {what} runs on both"));
+        }
+        for what in self.both.difference(&both) {
+            self.overlap.push(format!("{at:>9.3}  {what} no more"));
+        }
+        self.both = both;
     }
 }
 
