@@ -255,7 +255,7 @@ impl Node {
             Event::LinkUp => self.link_up = self.link_up.or(Some(self.now)),
             Event::Carrier { vif, up } => {
                 if let Some(vif) = self.vifs.find_mut(vif) {
-                    vif.carrier = up;
+                    vif.carrier = Some(up);
                 }
             }
             Event::Gateways(gateways) => {

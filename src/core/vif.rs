@@ -30,8 +30,8 @@ pub struct Vifs {
 pub struct Vif {
     /// Which.
     pub id: VifId,
-    /// It has carrier.
-    pub carrier: bool,
+    /// It has carrier, or has none. None: nobody said yet, as of one that a reload has just named.
+    pub carrier: Option<bool>,
     /// What a probe of the peer is judged by.
     pub peer: VifRecord,
     /// What this node tells of it; only passed on.
@@ -229,6 +229,11 @@ impl Vifs {
         self.find(id).is_some_and(confirmed)
     }
 
+    /// An interface is known to have no carrier.
+    pub fn carrier_lost(&self, id: VifId) -> bool {
+        self.find(id).is_some_and(|vif| vif.carrier == Some(false))
+    }
+
     /// The state of an interface's gateways; None: it has none.
     pub fn gateway(&self, id: VifId, setup: &GatewaySetup) -> Option<GatewayState> {
         self.find(id)?.state(setup)
@@ -279,7 +284,7 @@ impl Vif {
     fn new(id: VifId, saved: Option<VifRecord>) -> Vif {
         Vif {
             id,
-            carrier: false,
+            carrier: None,
             peer: saved.unwrap_or(VifRecord {
                 id,
                 mac: [0; 6],

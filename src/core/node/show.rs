@@ -50,7 +50,7 @@ impl Node {
             vifs: (self.vifs.all().iter())
                 .map(|v| crate::core::view::VifView {
                     id: v.id,
-                    carrier: v.carrier,
+                    carrier: v.carrier == Some(true),
                     probe_proven: v.peer.proven,
                 })
                 .collect(),

@@ -112,8 +112,8 @@ impl Plan {
         note(cx.stopped, Fact::StoppedByOperator);
         note(group.resources.iter().any(|r| r.stuck), Fact::StopFailed);
         for &vif in &cx.setup.vifs {
-            let carrier = cx.vifs.find(vif).is_some_and(|v| v.carrier);
-            note(!carrier, Fact::NoCarrier(vif));
+            let carrier = cx.vifs.find(vif).and_then(|v| v.carrier);
+            note(carrier != Some(true), Fact::NoCarrier(vif));
         }
         for &vif in &cx.setup.vifs {
             match cx.vifs.gateway(vif, &cx.node.gateway) {
@@ -145,13 +145,14 @@ impl Plan {
         facts
     }
 
-    /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own, and failures
-    /// only where they speak against what runs, too.
+    /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own, carrier only
+    /// once it is known to be away, and failures only where they speak against what runs, too.
     pub(super) fn facts_that_move(&self, cx: &Context, group: &Group) -> Vec<Fact> {
         let mut facts = self.facts(cx, group);
         facts.retain(|fact| {
             let holds = match fact {
                 Fact::GatewayLost(vif) => cx.vifs.loss_confirmed(*vif),
+                Fact::NoCarrier(vif) => cx.vifs.carrier_lost(*vif),
                 Fact::Failures(_) | Fact::Down(_) => self.failing(group),
                 _ => true,
             };
