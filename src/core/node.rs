@@ -570,7 +570,9 @@ impl Node {
         self.retired.truncate(RETIRED);
         self.vifs.reconcile(&setup);
         self.setup = Arc::new(setup);
-        let groups: Vec<GroupId> = self.groups.iter().map(Managed::id).collect();
+        // What an operator was told of it as well: it is kept until he takes it back.
+        let groups = self.groups.iter().map(Managed::id);
+        let groups: Vec<GroupId> = groups.chain(self.retired.iter().map(|g| g.id)).collect();
         self.wishes.retain_groups(&groups);
         self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
     }

@@ -1,6 +1,7 @@
 //! What a node tells its peer, and when: at every interval, at every change, and when it is asked.
 
 use super::*;
+use crate::wire::heartbeat::Wish;
 
 impl Node {
     /// Sends a heartbeat if one is due, if what it says has changed, or if the peer waits for it.
@@ -72,13 +73,22 @@ impl Node {
             listed: groups
                 .flat_map(|g| self.groups[g].group.listed(&self.context(g)))
                 .collect(),
-            wishes: self.wishes.all().to_vec(),
+            wishes: self.spoken_wishes(),
             vifs: self.vifs.report(),
             request: self.commands.request(),
             answer: self.commands.answer(),
             digest: self.setup.digest,
             software: self.software.clone(),
         }
+    }
+
+    /// Those about groups in the file: what is remembered of others is for the day on which they come back.
+    fn spoken_wishes(&self) -> Vec<Wish> {
+        let here = |wish: &&Wish| match wish.subject {
+            WishSubject::Stopped(id) => self.groups.iter().any(|g| g.id() == id),
+            WishSubject::Maintenance | WishSubject::Standby(_) => true,
+        };
+        self.wishes.all().iter().filter(here).copied().collect()
     }
 
     /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.

@@ -35,7 +35,8 @@ impl Fact {
             {
                 (true, true, true, true)
             }
-            Fact::StoppedByOperator => (true, true, true, true),
+            // On neither node: no other is a better place.
+            Fact::StoppedByOperator => (false, true, true, true),
             Fact::StopFailed =>
             /*    */
             {

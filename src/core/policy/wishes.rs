@@ -78,7 +78,7 @@ impl Wishes {
         *mine != before
     }
 
-    /// Forgets wishes about groups that are no more.
+    /// Forgets wishes about groups that nobody remembers.
     pub fn retain_groups(&mut self, groups: &[GroupId]) {
         self.all.retain(|w| match w.subject {
             WishSubject::Stopped(group) => groups.contains(&group),
