@@ -41,8 +41,8 @@ pub struct Vif {
     answered: Option<Time>,
     /// This node's latest question to the peer.
     asked: u32,
-    /// The question stands: the gateway is lost here.
-    asking: bool,
+    /// The question stands, for the gateway is lost here; true: every one of several is.
+    asking: Option<bool>,
     /// The latest question of this node that the peer answered.
     confirmed: u32,
     /// The peer's latest question, and when it was read.
@@ -154,10 +154,13 @@ impl Vifs {
                 gateway.tick(now, setup, out);
             }
             let lost = vif.state(setup) == Some(GatewayState::Lost);
-            if lost && !vif.asking {
-                vif.asked = vif.asked.wrapping_add(1).max(1);
+            let asking = lost.then(|| vif.reaches_none());
+            if asking != vif.asking
+                && let Some(any_will_do) = asking
+            {
+                vif.asked = next_question(vif.asked, any_will_do);
             }
-            vif.asking = lost;
+            vif.asking = asking;
         }
     }
 
@@ -225,13 +228,18 @@ impl Vifs {
 
     /// The peer reached its gateways on that interface after this node lost its own there.
     pub fn loss_confirmed(&self, id: VifId) -> bool {
-        let confirmed = |vif: &Vif| vif.asking && vif.confirmed == vif.asked;
+        let confirmed = |vif: &Vif| vif.asking.is_some() && vif.confirmed == vif.asked;
         self.find(id).is_some_and(confirmed)
     }
 
     /// An interface is known to have no carrier.
     pub fn carrier_lost(&self, id: VifId) -> bool {
         self.find(id).is_some_and(|vif| vif.carrier == Some(false))
+    }
+
+    /// Of several gateways that are all asked for, some answer.
+    pub fn reaches_some(&self, id: VifId) -> bool {
+        self.find(id).is_some_and(|vif| !vif.reaches_none())
     }
 
     /// The state of an interface's gateways; None: it has none.
@@ -280,6 +288,16 @@ impl Vifs {
 /// Of an interface that the shell has not described.
 const NOTHING: ([u8; 6], IpAddr) = ([0; 6], IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 
+/// The question after that. Whoever reaches no gateway at all asks for any, by an odd number: a peer that
+/// reaches one is better off, though by its own file it may want all.
+fn next_question(number: u32, any_will_do: bool) -> u32 {
+    (number | 1).wrapping_add(1).max(2) | u32::from(any_will_do)
+}
+
+fn asks_for_any(question: u32) -> bool {
+    question % 2 == 1
+}
+
 impl Vif {
     fn new(id: VifId, saved: Option<VifRecord>) -> Vif {
         Vif {
@@ -294,7 +312,7 @@ impl Vif {
             gateways: Vec::new(),
             answered: None,
             asked: 0,
-            asking: false,
+            asking: None,
             confirmed: 0,
             question: None,
             replied: 0,
@@ -317,12 +335,17 @@ impl Vif {
         }
     }
 
+    fn reaches_none(&self) -> bool {
+        let mut gateways = self.gateways.iter();
+        gateways.all(|gateway| gateway.state == GatewayState::Lost)
+    }
+
     fn answer_question(&mut self, setup: &GatewaySetup) {
         let Some((number, read_at)) = self.question else {
             return;
         };
         let mut after = self.gateways.iter().map(|g| g.answered >= Some(read_at));
-        let reached = match setup.require_all {
+        let reached = match setup.require_all && !asks_for_any(number) {
             true => after.all(|a| a),
             false => after.any(|a| a),
         };

@@ -174,7 +174,8 @@ pub struct Listed {
 /// What a node says about a VIP interface's gateways, and about the peer's question "do *you* reach yours?".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GatewayReport {
-    /// The sender's latest question, counted from 1; 0 is none.
+    /// The sender's latest question; 0 is none. An odd one asks for any gateway, an even one for all that the
+    /// receiver's file wants.
     pub asked: u32,
     /// The receiver's latest question that the sender answers with "a ping sent after I read your
     /// question was answered"; 0 is none.

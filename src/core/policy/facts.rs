@@ -196,7 +196,13 @@ impl Plan {
 
     /// How well this node could run it, for the peer.
     pub fn readiness(&self, cx: &Context, group: &Group) -> Readiness {
-        readiness(&self.facts(cx, group))
+        let mut facts = self.facts(cx, group);
+        // One router of several that is dead for both makes nobody worse than the other.
+        facts.retain(|fact| match fact {
+            Fact::GatewayLost(vif) => !cx.vifs.reaches_some(*vif) || cx.vifs.loss_confirmed(*vif),
+            _ => true,
+        });
+        readiness(&facts)
     }
 }
 
