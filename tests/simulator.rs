@@ -198,6 +198,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
     (Defect::NeverContested, Mode::Fenced, 110, 100),
     (Defect::NeverContested, Mode::WideFenced, 0, 60),
+    (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];
 

@@ -518,6 +518,7 @@ fn order(world: &mut World, m: usize, fault: Fault, commands: &mut u32) -> bool 
     world
         .story
         .tell(world.now, Some(m), || format!("> {command:?}"));
+    world.safety.ordered(m, number, command);
     world.feed(m, Event::Command { number, command });
     true
 }

@@ -19,6 +19,8 @@ pub enum Defect {
     LyingDisk,
     /// Every delivered heartbeat has lost its "contested".
     NeverContested,
+    /// Every delivered heartbeat says that all that was wished was taken back.
+    UndoneWishes,
     /// Delivered heartbeats echo nothing: nobody is ever alive to anybody.
     NoEcho,
 }

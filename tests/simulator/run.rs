@@ -144,6 +144,9 @@ fn demand(world: &mut World, cleared: bool) -> i64 {
     }
 }
 
+/// The number of all his last orders.
+const REPAIR: u32 = 1_000_000;
+
 /// The operator withdraws everything and clears what failed.
 fn repair(world: &mut World) {
     world
@@ -157,10 +160,11 @@ fn repair(world: &mut World) {
     commands.extend(groups.iter().map(|g| Command::Stopped(g.id, false)));
     commands.push(Command::Clear(None));
     for command in commands {
+        world.safety.ordered(m, REPAIR, command);
         world.feed(
             m,
             Event::Command {
-                number: 1_000_000,
+                number: REPAIR,
                 command,
             },
         );

@@ -5,12 +5,13 @@
 //! bound. With a truthful outside source best effort's exceptions do not count. What a person started
 //! by hand counts for nothing.
 //!
-//! Beside it what a node says (`tokens`) and does (`conduct`). `evidence` is what could be known to
+//! Beside it what a node says (`tokens`), does (`conduct`) and keeps (`kept`). `evidence` is what could be known to
 //! whom.
 
 mod conduct;
 mod evidence;
 mod exception;
+mod kept;
 mod tokens;
 
 pub use exception::Exception;
@@ -19,11 +20,12 @@ use super::machine::{Machine, Resource};
 use conduct::maintained;
 use evidence::Evidence;
 use exception::Case;
-use ha_appliance::core::event::{Action, Change, Report};
+use ha_appliance::core::event::{Action, Change, Command, Report};
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::time::Time;
 use ha_appliance::id::GroupId;
 use ha_appliance::wire::heartbeat::Role;
+use kept::Kept;
 use std::collections::BTreeMap;
 use tokens::Tokens;
 
@@ -47,6 +49,7 @@ pub struct Safety {
     starting: Vec<[bool; 2]>,
     evidence: Evidence,
     tokens: Tokens,
+    kept: Kept,
     /// When one of them was in maintenance last.
     maintained: i64,
 }
@@ -87,6 +90,7 @@ impl Safety {
             starting: vec![[false; 2]; groups],
             evidence: Evidence::new(groups),
             tokens: Tokens::default(),
+            kept: Kept::default(),
             maintained: i64::MIN / 2,
         }
     }
@@ -120,9 +124,20 @@ impl Safety {
         }
     }
 
+    /// An operator gives an order at that node.
+    pub fn ordered(&mut self, m: usize, number: u32, command: Command) {
+        self.kept.ordered(m, number, command);
+    }
+
     /// A node acts.
     pub fn acts(&mut self, now: i64, m: usize, machines: &[Machine; 2], action: &Action) {
         self.note_decision(now, m, &machines[m], action);
+        if let Action::Answer {
+            number, accepted, ..
+        } = action
+        {
+            self.kept.answered(m, *number, *accepted);
+        }
         if let Some(found) = self.misconduct(m, &machines[m], action) {
             self.find(now, found);
         }
@@ -132,6 +147,9 @@ impl Safety {
     pub fn watch(&mut self, now: i64, machines: &[Machine; 2]) {
         if self.overlaps.iter().flatten().any(Option::is_some) && maintained(machines) {
             self.maintained = now;
+        }
+        if let Some(found) = self.kept.broken(machines) {
+            self.find(now, found);
         }
         let watched: &[What] = match self.fenced {
             true => &[What::Any],

@@ -546,6 +546,10 @@ impl World {
                         .groups
                         .iter_mut()
                         .for_each(|g| g.contested = false),
+                    Some(Defect::UndoneWishes) => {
+                        let given = heartbeat.wishes.iter_mut().flat_map(|w| &mut w.given);
+                        given.flatten().for_each(|given| given.taken_back = true);
+                    }
                     Some(Defect::NoEcho) => {
                         heartbeat.echo = Default::default();
                         heartbeat.challenges.clear();
