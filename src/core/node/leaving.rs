@@ -19,12 +19,14 @@ impl Node {
             return;
         }
         let waited = self.now.since(since);
+        let mut groups = self.groups.iter();
+        let at_rest = groups.all(|it| it.group.at_rest());
         let known = self.groups.iter().all(|group| {
             let theirs = self.peer.group(group.id()).map(|r| r.token);
             theirs == Some(group.token())
         });
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
-        if self.at_rest() && peer_knows && self.part(waited >= TAKING_PATIENCE, out) {
+        if at_rest && peer_knows && self.part(waited >= TAKING_PATIENCE, out) {
             if self.groups.iter().all(|g| g.group.proven_stopped()) {
                 for _ in 0..GOODBYES {
                     let goodbye = self.heartbeat(true);
@@ -37,15 +39,11 @@ impl Node {
         }
     }
 
-    fn at_rest(&self) -> bool {
-        self.groups.iter().all(|it| it.group.at_rest())
-    }
-
     /// Takes down what is left of what is stopped; true: nothing is.
     fn part(&mut self, late: bool, out: &mut Vec<Action>) -> bool {
         let mut left = false;
         self.each_group(out, |it, cx, out| left |= !it.group.part(cx, late, out));
-        !left && self.at_rest()
+        !left
     }
 
     /// How long the groups may take to be stopped, and the peer to take them.

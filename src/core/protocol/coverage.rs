@@ -55,8 +55,7 @@ impl Lists {
 
     /// The peer's list is the one that this node gives up: what it says from now on is about that.
     pub fn learn(&mut self, group: &Group) {
-        let exclusive = group.resources.iter().filter(|r| r.exclusive());
-        let mut list: Vec<ResourceId> = exclusive.map(|r| r.id).collect();
+        let mut list: Vec<ResourceId> = group.exclusive().map(|r| r.id).collect();
         list.sort_unstable();
         self.known.retain(|(id, ..)| *id != group.id());
         self.known.push((group.id(), group.list(), list));
@@ -69,24 +68,23 @@ impl Lists {
         others.any(|report| {
             let ours = cx.node.groups.iter().find(|g| g.id == report.id);
             let same = ours.is_some_and(|g| g.list() == report.list);
-            let known = self.known.iter().find(|(id, ..)| *id == report.id);
-            let told = known.filter(|(_, hash, list)| {
-                *hash == report.list && hash_of(list.iter().copied()) == *hash
-            });
-            match told {
-                _ if same => false,
-                Some((.., list)) => list.binary_search(&resource).is_ok(),
-                None => true,
-            }
+            let list = self.of(report);
+            let told = list.is_some_and(|list| hash_of(list.iter().copied()) == report.list);
+            !same && (!told || self.has(report, resource))
         })
     }
 
     /// The list of that report is known to have it.
     fn has(&self, report: &GroupReport, resource: ResourceId) -> bool {
+        let list = self.of(report);
+        list.is_some_and(|list| list.binary_search(&resource).is_ok())
+    }
+
+    /// What is known of the list of that report.
+    fn of(&self, report: &GroupReport) -> Option<&[ResourceId]> {
         let mut known = self.known.iter();
-        known.any(|(id, hash, list)| {
-            (*id, *hash) == (report.id, report.list) && list.binary_search(&resource).is_ok()
-        })
+        let known = known.find(|(id, hash, _)| (*id, *hash) == (report.id, report.list));
+        known.map(|(.., list)| &list[..])
     }
 }
 
@@ -106,8 +104,7 @@ impl GroupSetup {
 impl Group {
     /// The hash of its exclusive resources.
     pub fn list(&self) -> u64 {
-        let exclusive = self.resources.iter().filter(|r| r.exclusive());
-        hash_of(exclusive.map(|r| r.id))
+        hash_of(self.exclusive().map(|r| r.id))
     }
 
     /// The list itself, if the peer's differs.
@@ -115,8 +112,7 @@ impl Group {
         if cx.peer.group(self.id).is_none() || self.same_list(cx) {
             return Vec::new();
         }
-        let exclusive = self.resources.iter().filter(|r| r.exclusive());
-        exclusive
+        self.exclusive()
             .map(|r| Listed {
                 group: self.id,
                 resource: r.id,
@@ -132,25 +128,27 @@ impl Group {
 
     /// The first that the right does not cover by which the group runs.
     pub fn held_back(&self) -> Option<ResourceId> {
-        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
-        exclusive.find(|r| !r.covered).map(|r| r.id)
+        self.exclusive().find(|r| !r.covered).map(|r| r.id)
     }
 
     /// Something is held back that the peer, were it to agree, would not hold back.
     pub(super) fn could_extend(&self, cx: &Context) -> bool {
-        let word = Right::Agreement { echo: 0 };
-        self.held_back().is_some() && (!cx.peer_heard() || self.would_cover(cx, word))
+        self.held_back().is_some() && (!cx.peer_heard() || self.agreement_would_cover(cx))
+    }
+
+    /// Agreement, whatever it echoes, would cover something.
+    pub(super) fn agreement_would_cover(&self, cx: &Context) -> bool {
+        self.would_cover(cx, Right::Agreement { echo: 0 })
     }
 
     /// That right covers more than was covered, or there is nothing to cover.
     pub(super) fn would_cover(&self, cx: &Context, right: Right) -> bool {
-        !self.resources.iter().any(Resource::exclusive) || self.gains(cx, right).next().is_some()
+        self.exclusive().next().is_none() || self.gains(cx, right).next().is_some()
     }
 
     /// That right holds nothing of it back.
     pub(super) fn covers_all(&self, cx: &Context, right: Right) -> bool {
-        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
-        exclusive.all(|r| self.allows(cx, right, r.id))
+        self.exclusive().all(|r| self.allows(cx, right, r.id))
     }
 
     /// Covers what that right covers.
@@ -169,6 +167,10 @@ impl Group {
     /// Nothing of it does.
     pub(super) fn uncover(&mut self) {
         self.resources.iter_mut().for_each(|r| r.covered = false);
+    }
+
+    fn exclusive(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(|r| r.exclusive())
     }
 
     /// What that right covers and was not covered: nothing new after what it does not, but what was found

@@ -94,11 +94,10 @@ impl Group {
 
     /// The five conditions of agreement.
     pub(super) fn agreed(&self, cx: &Context, decided: u64) -> bool {
-        let word = Right::Agreement { echo: decided };
         self.peer_could(cx)
             && self.token.holder == cx.me()
             && cx.peer.proves(cx.now, decided, cx.node)
-            && self.would_cover(cx, word)
+            && self.agreement_would_cover(cx)
     }
 
     /// What a daemon of this boot started by right, and what runs as it left it, goes on: the peer has
@@ -338,9 +337,7 @@ impl Group {
             None => Some(Reason::PeerLacksGroup),
             Some(report) if report.role == Role::Failed => Some(Reason::PeerStopFailed),
             Some(report) if !report.proven_stopped => Some(Reason::PeerNotStopped),
-            Some(_) if !self.would_cover(cx, Right::Agreement { echo: 0 }) => {
-                self.held_back().map(Reason::HeldBack)
-            }
+            Some(_) if !self.agreement_would_cover(cx) => self.held_back().map(Reason::HeldBack),
             Some(_) => None,
         }
     }

@@ -72,18 +72,15 @@ impl Group {
         out: &mut Vec<Action>,
     ) -> bool {
         let left = |r: &Resource| r.setup.lingers && !r.parted;
+        let Some(resource) = self.resources.iter().rposition(left) else {
+            return true;
+        };
         let shown = cx.report().is_some_and(|r| r.role == Role::Active);
-        if !shown && cx.peer_alive() && !late {
-            return !self.resources.iter().any(left);
+        if shown || !cx.peer_alive() || late {
+            self.resources[resource].parted = true;
+            self.launch(cx, Kind::Part, resource, out);
         }
-        for resource in (0..self.resources.len()).rev() {
-            if left(&self.resources[resource]) {
-                self.resources[resource].parted = true;
-                self.launch(cx, Kind::Part, resource, out);
-                return false;
-            }
-        }
-        true
+        false
     }
 
     /// Cancels what takes too long.
