@@ -16,6 +16,7 @@ use world::{SIDES, World};
 fn disk() -> ResourceSetup {
     ResourceSetup {
         id: ResourceId(2),
+        definition: 0,
         data: true,
         leased: false,
         lingers: true,

@@ -119,6 +119,9 @@ pub enum Failback {
 pub struct ResourceSetup {
     /// What it is called, the same after a reload that moves it.
     pub id: ResourceId,
+    /// A hash of all that the file says of it: where a reload changes that, it is started again where it runs
+    /// (for what has what it needs that changes nothing) and looked at again where it does not.
+    pub definition: u64,
     /// Must never run on both nodes. Otherwise it runs on both, whoever holds the group.
     pub exclusive: bool,
     /// Writes data that both nodes share.

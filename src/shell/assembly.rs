@@ -154,10 +154,16 @@ impl Part<'_> {
         }
     }
 
+    /// Of everything that is said of it, and of the interfaces that were found for it.
+    fn definition(&self) -> u64 {
+        hash(&format!("{self:?}"))
+    }
+
     fn setup(&self) -> ResourceSetup {
         match self {
             Part::Vips(_) => ResourceSetup {
                 id: self.id(),
+                definition: self.definition(),
                 exclusive: true,
                 data: false,
                 leased: true,
@@ -170,6 +176,7 @@ impl Part<'_> {
             },
             Part::Service(service) => ResourceSetup {
                 id: self.id(),
+                definition: self.definition(),
                 exclusive: service.mode == Mode::One,
                 data: false,
                 leased: false,

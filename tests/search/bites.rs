@@ -17,6 +17,13 @@ const MOVE: Left = Left {
     ..NONE
 };
 
+/// A node gets the other file.
+const RELOAD: Left = Left {
+    total: 1,
+    reloads: 1,
+    ..NONE
+};
+
 /// The smallest bounds in which each defect shows, and the property that it breaks.
 const BITES: &[(Defect, Property, Bounds)] = &[
     (
@@ -289,6 +296,22 @@ const BITES: &[(Defect, Property, Bounds)] = &[
         },
     ),
     (Defect::Despairs, Property::ServerNotShot, BASE),
+    (
+        Defect::Ignores,
+        Property::RefusedIdle,
+        Bounds {
+            left: RELOAD,
+            ..BASE
+        },
+    ),
+    (
+        Defect::Forgets,
+        Property::ReloadKeeps,
+        Bounds {
+            left: RELOAD,
+            ..BASE
+        },
+    ),
     (
         Defect::BlindProbe,
         Property::NeverBoth,

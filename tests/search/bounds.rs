@@ -76,7 +76,8 @@ pub struct Left {
     pub slow: u8,
     /// Changes of mind of an adversary who wishes in the policy's place: that a group runs, moves, stops.
     pub whims: u8,
-    /// Machines that get the new file: a daemon reloads it.
+    /// Machines that get the other file: a daemon reloads it. Where a service changes groups, that stands in it
+    /// (and nobody goes back); otherwise another node list, and whose lists differ refuse each other.
     pub reloads: u8,
     /// Changes of the interlink, each to any pattern of directions cut. Not in the total.
     pub cuts: u8,
@@ -87,6 +88,11 @@ pub struct Left {
 impl Bounds {
     pub fn interval(&self) -> Duration {
         self.quantum * self.per_interval
+    }
+
+    /// A service stands in one group by the old file, in another by the new one.
+    pub fn two_lists(&self) -> bool {
+        self.groups.contains(&Kind::Giver)
     }
 }
 

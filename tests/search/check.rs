@@ -1,12 +1,14 @@
 //! The properties, each with the sentence of the design that it checks.
 
+use super::bounds::Left;
 use super::moves::Rules;
-use super::setup::{Kind, group as group_id, index, lifetime};
+use super::setup::{Kind, group as group_id, index, indices, lifetime};
 use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::protocol::right::Right;
+use ha_appliance::core::view::{GroupView, ResourceState, View};
 use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Role, Side, Token};
 use std::fmt;
 
@@ -33,6 +35,8 @@ pub enum Property {
     StopsForCause,
     GoodbyeStopped,
     ServerNotShot,
+    RefusedIdle,
+    ReloadKeeps,
 }
 
 /// A property that does not hold, and how.
@@ -43,7 +47,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 20] = [
+    pub const ALL: [Property; 22] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -64,6 +68,8 @@ impl Property {
         Property::StopsForCause,
         Property::GoodbyeStopped,
         Property::ServerNotShot,
+        Property::RefusedIdle,
+        Property::ReloadKeeps,
     ];
 
     /// The design's words.
@@ -122,6 +128,12 @@ impl Property {
             Property::ServerNotShot => {
                 "no shot at a machine that is heard to serve (§7a); fence me: said by a node whose stop failed, after it handed over all else (§7)"
             }
+            Property::RefusedIdle => {
+                "An authenticated peer that is incompatible is refused, which is not silence: no moves, no seizing, no shooting (§6)"
+            }
+            Property::ReloadKeeps => {
+                "groups and resources are known by an id made from their name: a reload changes nothing that it does not name (§5)"
+            }
             Property::MovesBounded => {
                 "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"
             }
@@ -178,13 +190,15 @@ pub fn action(
             .try_for_each(|(group, report)| said(world, side, group, report, rules)),
         Action::Start(place, right) => {
             let group = index(place.group);
+            let in_place = before.groups[group].by_right;
+            refused(node, side, (!in_place).then_some(action), rules)?;
             started(world, side, before, node, event, (group, *right), rules)?;
             meddled(side, node, group, action, rules)
         }
         Action::Stop(place) | Action::Cede(place) => {
-            let (bounds, left) = (&rules.bounds, &world.left);
-            // In a lossy world every heartbeat may be lost.
-            if bounds.settled && !bounds.lossy && *left == bounds.left {
+            // A service that changes groups may have to stop for that.
+            let named = rules.bounds.two_lists() && indices(*place).1 > 0;
+            if only_reloads(world, rules) && !named {
                 let how = format!("{side:?} stops although nothing happened: {action:?}");
                 rules.broken(Property::StopsForCause, how)?;
             }
@@ -206,6 +220,10 @@ pub fn action(
             Property::HandsOff,
             format!("{side:?} seeks clearance in maintenance"),
         ),
+        Action::Clear(_) if node.peer_state() == PeerState::Refused || idle(world, rules) => {
+            let how = format!("{side:?} has a peer switched off that is there and refused");
+            rules.broken(Property::RefusedIdle, how)
+        }
         Action::Clear(_) if node.peer_state() == PeerState::Alive => {
             let there = world.seat(side.other());
             let mut groups = 0..rules.bounds.groups.len();
@@ -226,10 +244,67 @@ pub fn action(
     }
 }
 
+/// Judges a step in which a daemon reloaded its file: whatever that does not name stays as it was. (What runs is
+/// asked to run where its group has a new list; and what was merely found running is looked at again.)
+pub fn reloaded(before: &Node, node: &Node, rules: &Rules) -> Result<(), Broken> {
+    let (was, is) = (before.view(), node.view());
+    let wishes = |view: &View| (view.standby, view.maintenance);
+    let group = |g: &GroupView| {
+        let first = &g.resources[0];
+        (g.id, g.token, g.stopped, g.failback_held, first.fail_count)
+    };
+    let stands = |g: &GroupView| {
+        let state = g.resources[0].state;
+        let runs = matches!(state, ResourceState::Running | ResourceState::Starting);
+        (g.role, runs)
+    };
+    let kept = |(a, b): (&GroupView, &GroupView)| {
+        let named = rules.bounds.two_lists() && a.role != Role::Active;
+        group(a) == group(b) && (named || stands(a) == stands(b))
+    };
+    let mut groups = was.groups.iter().zip(&is.groups);
+    match wishes(&was) == wishes(&is) && groups.all(kept) {
+        true => Ok(()),
+        false => rules.broken(
+            Property::ReloadKeeps,
+            format!("a reload made of {:?}\n  {:?}", was.groups, is.groups),
+        ),
+    }
+}
+
+/// A pair at rest, and nothing happened to it but reloads. (In a lossy world every heartbeat may be lost.)
+fn only_reloads(world: &World, rules: &Rules) -> bool {
+    let (bounds, left) = (&rules.bounds, &world.left);
+    let others = bounds.left.reloads.checked_sub(left.reloads);
+    let others = others.map(|reloads| Left {
+        reloads: bounds.left.reloads,
+        total: left.total + reloads,
+        ..*left
+    });
+    bounds.settled && !bounds.lossy && others == Some(bounds.left)
+}
+
+/// Nothing happened but that node lists became different, or the same again: nothing need be done.
+fn idle(world: &World, rules: &Rules) -> bool {
+    let reloaded = world.left.reloads < rules.bounds.left.reloads;
+    only_reloads(world, rules) && reloaded && !rules.bounds.two_lists()
+}
+
+/// Beside a peer that is refused nothing new is begun.
+fn refused(node: &Node, side: Side, new: Option<&Action>, rules: &Rules) -> Result<(), Broken> {
+    match new {
+        Some(action) if node.peer_state() == PeerState::Refused => rules.broken(
+            Property::RefusedIdle,
+            format!("{side:?} beside a peer that it refuses: {action:?}"),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// Judges a state.
 pub fn state(world: &World, rules: &Rules) -> Result<(), Broken> {
     // A service that changes groups is one and the same, and may be left running in a group that is not here.
-    let two_files = rules.bounds.groups.contains(&Kind::Giver);
+    let two_files = rules.bounds.two_lists();
     if two_files && world.seats.iter().all(Seat::serves) {
         let how = "both run the service that changed groups".into();
         rules.broken(Property::NeverBoth, how)?;
@@ -354,6 +429,10 @@ fn said(
             Property::EpochsGrow,
             format!("{side:?} advertises {token} after {known}"),
         )?;
+    }
+    if seat.seen.spoke && token != known && idle(world, rules) {
+        let how = format!("{side:?} says {token} after {known}, and nothing happened but reloads");
+        rules.broken(Property::RefusedIdle, how)?;
     }
     let given = known.holder == side && token.holder == other && token != known;
     // A grant is on disk before the stop, so that a crash between the two comes back with it.

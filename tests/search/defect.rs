@@ -63,6 +63,10 @@ pub enum Defect {
     Despairs,
     /// Whatever the peer lists counts as this node's own list.
     OneList,
+    /// A peer with another node list is not heard at all.
+    Ignores,
+    /// A reload begins with the state of the disk.
+    Forgets,
     /// The peer is heard to ask for a failover in every heartbeat.
     Nags,
 }

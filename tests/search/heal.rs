@@ -35,7 +35,7 @@ pub const ENOUGH: Left = Left {
     slips: 0,
     slow: 0,
     whims: 0,
-    reloads: 0,
+    reloads: 100,
     cuts: 0,
     lan: 0,
 };
@@ -144,8 +144,22 @@ impl Healer {
             }
             power_off(&mut world, gone, false);
         }
+        self.same_files(&mut world)?;
         self.come_to_rest(&world, gone, &mut None)
             .or_else(|_| self.come_to_rest(&world, gone, &mut Some(String::new())))
+    }
+
+    /// Node lists that differ are a human's to mend. (Of a service that changes groups the files may stay as they
+    /// are.)
+    fn same_files(&self, world: &mut World) -> Result<(), Broken> {
+        let differ = world.seats[0].new_file != world.seats[1].new_file;
+        let old = SIDES.into_iter().find(|s| !world.seat(*s).new_file);
+        match old {
+            Some(side) if differ && !self.rules.bounds.two_lists() => {
+                self.step(world, What::Reload(side), &mut None)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn come_to_rest(

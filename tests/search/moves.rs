@@ -265,7 +265,8 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         }
         of_kernel(&mut all, world, side, rules);
         let seat = world.seat(side);
-        if affordable(left, |l| l.reloads) && !seat.new_file && !seat.paused {
+        let again = !rules.bounds.two_lists();
+        if affordable(left, |l| l.reloads) && (again || !seat.new_file) && !seat.paused {
             all.push(What::Reload(side));
         }
         match world.seat(side) {

@@ -270,6 +270,16 @@ const SHORT: &[Bounds] = &[
         ..TWO_FILES
     },
     Bounds {
+        name: "a peer that is refused, a crash",
+        left: Left {
+            total: 2,
+            reloads: 2,
+            crashes: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
         name: "an address, moved",
         left: Left {
             total: 1,
@@ -331,6 +341,15 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "a peer that is refused, one fault of any kind",
+        left: Left {
+            total: 2,
+            reloads: 2,
+            ..ONE
+        },
+        ..BASE
+    },
     Bounds {
         name: "a service changes groups in both files, in a move",
         left: Left {

@@ -33,6 +33,7 @@ impl Kind {
     pub fn resources(self, new: bool) -> Vec<ResourceSetup> {
         let resource = |id, leased, data| ResourceSetup {
             id: ResourceId(id),
+            definition: 0,
             exclusive: true,
             data,
             leased,
@@ -128,7 +129,7 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         me,
         names: ["first".into(), "second".into()],
         cluster: 1,
-        nodes: 1,
+        nodes: 1 + (new && !bounds.two_lists()) as u64,
         digest: 1,
         links: 1,
         interval,

@@ -6,7 +6,7 @@ use super::canonical::{age, renumber};
 use super::check::{self, Broken};
 use super::defect::Defect;
 use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
-use super::moves::{Move, Order, Rules, What, effect, spend};
+use super::moves::{Disk, Move, Order, Rules, What, effect, spend};
 use super::setup::{GATEWAY, LAN, group as group_id, mac, place, setup};
 use super::world::{Doing, Mind, NOW, Resource, World};
 use ha_appliance::core::Node;
@@ -61,7 +61,12 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 letters.remove(slot as usize);
             }
             let heartbeat = Box::new((*letter.heartbeat).clone());
-            (from.other(), vec![Event::Heartbeat { path: 0, heartbeat }])
+            let side = from.other();
+            let differ = world.seat(side).new_file != world.seat(from).new_file;
+            match rules.defect == Some(Defect::Ignores) && differ {
+                true => (side, vec![]),
+                false => (side, vec![Event::Heartbeat { path: 0, heartbeat }]),
+            }
         }
         What::Written { side, .. } => (side, vec![written(&mut world, what, rules)?]),
         What::Ended {
@@ -120,8 +125,8 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         What::Reload(side) => {
             spend(&mut world.left, |l| &mut l.reloads)?;
             let seat = world.seat_mut(side);
-            seat.exchange_file();
-            let setup = setup(side, &rules.bounds, true);
+            seat.exchange_file(&rules.bounds);
+            let setup = setup(side, &rules.bounds, seat.new_file);
             let told = seat.mind.as_ref().map(|_| Event::Setup(Box::new(setup)));
             (side, told.into_iter().collect())
         }
@@ -146,6 +151,9 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         Some(node) => node,
         None => world.seat(side).mind.as_ref()?.node.clone(),
     };
+    if rules.defect == Some(Defect::Forgets) && matches!(what, What::Reload(_)) {
+        node = new_node(&mut world, side, Disk::Kept, rules)?;
+    }
     if let Some((group, wish)) = whim {
         node.dictate(group, Some(wish));
     }
@@ -203,6 +211,9 @@ impl Step {
         let mut world = self.world.clone();
         if let (Some(side), Some(node)) = (self.side, &self.node) {
             let before = world.seat(side).clone();
+            if let (Some(Event::Setup(_)), Some(mind)) = (&self.event, &before.mind) {
+                check::reloaded(&mind.node, node, rules)?;
+            }
             let mut left = m.cut.map_or(usize::MAX, |(after, _)| after as usize);
             for action in self.actions.iter().filter(|a| effect(a)) {
                 if left == 0 {

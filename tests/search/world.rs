@@ -1,7 +1,7 @@
 //! Two machines and the networks between them, at one moment. Time stands at zero always: when it
 //! passes, everything else moves into the past.
 
-use super::bounds::Left;
+use super::bounds::{Bounds, Left};
 use super::lan::Lan;
 use super::moves::Rules;
 use super::print::print;
@@ -238,10 +238,13 @@ impl Seat {
         }
     }
 
-    /// Its ha.toml is the new one from now on: a service changes groups. What is being done to it goes on as it
-    /// likes.
-    pub fn exchange_file(&mut self) {
-        self.new_file = true;
+    /// Its ha.toml is the other one from now on. Where a service changes groups by it, what is being done to that
+    /// goes on as it likes.
+    pub fn exchange_file(&mut self, bounds: &Bounds) {
+        self.new_file = !self.new_file;
+        if !bounds.two_lists() {
+            return;
+        }
         let [giver, taker] = &mut self.groups;
         let service = std::mem::take(&mut giver.resources[1]);
         taker.resources[1] = Resource {

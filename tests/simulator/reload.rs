@@ -4,6 +4,7 @@ use super::rng::Rng;
 use super::world::{Item, World};
 use ha_appliance::core::event::Event;
 use ha_appliance::core::setup::{Failback, GroupSetup, Setup};
+use ha_appliance::core::view::{GroupView, View};
 use ha_appliance::wire::heartbeat::{Role, Side, Versions};
 use std::time::Duration;
 
@@ -46,11 +47,41 @@ pub fn reload(world: &mut World, m: usize) {
         world.later(1_000_000, Item::Reload { of: m });
         return;
     }
-    machine.file = wanted.clone();
+    let before = std::mem::replace(&mut machine.file, wanted.clone());
     world
         .story
         .tell(world.now, Some(m), || format!("reloads: {}", told(&wanted)));
-    world.feed(m, Event::Setup(Box::new(wanted)));
+    world.feed(m, Event::Setup(Box::new(wanted.clone())));
+    if let Some(what) = view.and_then(|view| touched(world, m, (&before, &wanted), view)) {
+        let side = [Side::First, Side::Second][m];
+        let broken = format!("{side:?}: a reload changed what it does not name, {what}");
+        world.safety.broken.get_or_insert(broken);
+    }
+}
+
+/// A group of which nothing is said anew stays as it was, in the very step of the reload.
+fn touched(
+    world: &World,
+    m: usize,
+    (before, after): (&Setup, &Setup),
+    was: View,
+) -> Option<String> {
+    let is = world.machines[m].node.as_ref()?.view();
+    // How the peer and the gateways are judged is about every group.
+    let judged = |file: &Setup| (file.interval, file.misses, file.gateway.clone());
+    if judged(before) != judged(after) {
+        return None;
+    }
+    let named = |id| {
+        let of = |file: &Setup| file.groups.iter().find(|g| g.id == id).cloned();
+        of(before) != of(after)
+    };
+    let stands = |g: &GroupView| (g.role, g.token, g.fail_count, g.failback_held, g.stopped);
+    let changed = is.groups.iter().filter(|g| !named(g.id)).find(|g| {
+        let before = was.groups.iter().find(|w| w.id == g.id);
+        before.map(stands) != Some(stands(g))
+    });
+    changed.map(|g| format!("group {:?}: {:?} was {:?}", g.id, g, was.groups))
 }
 
 /// Installs a program and restarts the daemon.

@@ -5,7 +5,7 @@
 //! bound. With a truthful outside source best effort's exceptions do not count. What a person started
 //! by hand counts for nothing.
 //!
-//! Beside it what a node says (`tokens`), does (`conduct`) and keeps (`kept`). `evidence` is what could be known to
+//! Beside it what a node says (`tokens`), does (`conduct`) and keeps (`kept`; over a reload: `super::reload`). `evidence` is what could be known to
 //! whom.
 
 mod conduct;

@@ -117,6 +117,7 @@ pub fn plain() -> [Setup; 2] {
             vip(),
             ResourceSetup {
                 id: ResourceId(2),
+                definition: 0,
                 restarts: 1,
                 window: Duration::from_secs(600),
                 ..service()
@@ -179,6 +180,7 @@ fn outside(count: usize) -> Vec<SourceSetup> {
 fn vip() -> ResourceSetup {
     ResourceSetup {
         id: ResourceId(1),
+        definition: 0,
         exclusive: true,
         data: false,
         leased: true,

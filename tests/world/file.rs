@@ -76,6 +76,7 @@ pub fn group(name: &str) -> GroupSetup {
 pub fn vip() -> ResourceSetup {
     ResourceSetup {
         id: ResourceId::of("vip"),
+        definition: 0,
         exclusive: true,
         data: false,
         leased: true,

@@ -118,9 +118,9 @@ impl Managed {
 
     /// The configuration changed.
     pub fn reconfigured(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.group.reconcile(&cx.setup.resources);
         self.plan.reconcile(cx, &self.group);
-        self.keeping(cx, out, |group, out| group.reconfigured(out));
+        let changed = self.group.reconcile(&cx.setup.resources);
+        self.keeping(cx, out, |group, out| group.reconfigured(changed, out));
     }
 
     /// Forgets failures, looks again at what failed to stop.

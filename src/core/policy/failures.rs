@@ -81,6 +81,7 @@ mod tests {
     fn setup(restarts: u32) -> ResourceSetup {
         ResourceSetup {
             id: ResourceId(1),
+            definition: 0,
             exclusive: true,
             data: false,
             leased: false,

@@ -224,8 +224,8 @@ impl Plan {
         }
     }
 
-    /// The configuration changed: what stays keeps what is known of it. Where the group runs all of it is
-    /// started, which changes nothing for what runs already.
+    /// The configuration changed: what stays keeps what is known of it. Where the group runs, what the new file
+    /// says something new of is started, which changes nothing for what has all it needs. `group` is as it was.
     pub fn reconcile(&mut self, cx: &Context, group: &Group) {
         let mut old = std::mem::take(&mut self.cares);
         let active = matches!(group.state(), State::Active { .. });
@@ -236,7 +236,7 @@ impl Plan {
             let mut care = known.map_or_else(|| Care::new(setup), |at| old.swap_remove(at));
             if starting {
                 care.repair = None; // what was not reached yet is started in its turn
-            } else if new || (setup.exclusive && active) {
+            } else if new || (setup.exclusive && active && group.is_news(setup)) {
                 care.repair = Some((cx.now, Reason::Reloaded));
             }
             self.cares.push(care);

@@ -69,8 +69,10 @@ impl Group {
         }
     }
 
-    /// What was there before a reload stays, by name, with what is known of it.
-    pub fn reconcile(&mut self, setups: &[super::super::setup::ResourceSetup]) {
+    /// What was there before a reload stays, by name, with what is known of it. Gives whether the new file says
+    /// anything new of a resource.
+    pub fn reconcile(&mut self, setups: &[super::super::setup::ResourceSetup]) -> bool {
+        let changed = setups.iter().any(|setup| self.is_news(setup));
         let mut old = std::mem::take(&mut self.resources);
         for setup in setups {
             let known = old.iter().position(|r| r.id == setup.id);
@@ -78,6 +80,13 @@ impl Group {
             resource.setup = *setup;
             self.resources.push(resource);
         }
+        changed
+    }
+
+    /// The resource is not known, or not like this.
+    pub fn is_news(&self, setup: &super::super::setup::ResourceSetup) -> bool {
+        let known = self.resources.iter().find(|r| r.id == setup.id);
+        known.is_none_or(|r| r.setup != *setup)
     }
 
     fn ended(

@@ -89,15 +89,19 @@ impl Group {
         true
     }
 
-    /// The configuration changed: resources keep their state by name.
-    pub fn reconfigured(&mut self, out: &mut Vec<Action>) {
+    /// The configuration is another; `changed`: it says something new of a resource.
+    pub fn reconfigured(&mut self, changed: bool, out: &mut Vec<Action>) {
         match self.state {
-            State::Looking { .. } | State::Stopped { .. } | State::Adopted { .. } => {
+            // The places of what was looked at may be others.
+            State::Looking { .. } => self.look(Reason::Reloaded, out),
+            State::Stopped { .. } | State::Adopted { .. } if changed => {
                 self.look(Reason::Reloaded, out)
             }
             // What was not reached yet is started in its turn.
             State::Starting { right, .. } => self.state = State::Starting { next: 0, right },
-            State::Active { .. }
+            State::Stopped { .. }
+            | State::Adopted { .. }
+            | State::Active { .. }
             | State::Ceding { .. }
             | State::Ceded
             | State::Stopping { .. }
