@@ -54,9 +54,9 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             (world.cut, world.both) = (cut, [0; GROUPS]);
             Some(())
         }
-        What::Lan(lan) => {
+        What::Lan(lans) => {
             world.left.lan -= 1;
-            (world.lan, world.both) = (lan, [0; GROUPS]);
+            (world.lans, world.both) = (lans, [0; GROUPS]);
             Some(())
         }
         What::Slow(side) => {

@@ -2,7 +2,7 @@
 
 use super::defect::Defect;
 use super::moves::{Disk, Rules, spend};
-use super::setup::{group, setup, vif};
+use super::setup::{group, setup, vifs};
 use super::world::{Local, NOW, Seen, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::record::Record;
@@ -55,7 +55,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
         "",
     );
     if rules.bounds.best_effort {
-        node.describe_vifs(&[vif(side)]);
+        node.describe_vifs(&vifs(side, &rules.bounds));
     }
     let marks = world.seat(side).groups.iter().enumerate();
     let marks = marks.filter_map(|(index, local)| Some((group(index), local.mark?)));

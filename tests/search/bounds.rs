@@ -14,6 +14,8 @@ pub struct Bounds {
     pub groups: &'static [Kind],
     /// No fencing: evidence from the clients' network instead of a source of clearance.
     pub best_effort: bool,
+    /// On how many networks each address of a group stands; each has its gateway, and evidence is needed on all.
+    pub networks: usize,
     /// It begins with a pair at rest, each node active with its group; otherwise with two machines switched off.
     pub settled: bool,
     /// Time advances by this; a deadline between two such points is met at the later one.

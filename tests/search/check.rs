@@ -374,14 +374,14 @@ impl Excused {
         if !rules.bounds.best_effort {
             return None;
         }
-        let apart = !world.lan.joined() && world.cut != [false; 2];
-        if apart && world.lan.split && rules.bounds.split {
+        let apart = !world.lans.joined() && world.cut != [false; 2];
+        if apart && world.lans.split() && rules.bounds.split {
             return Some(Excused::Split);
         }
         let machine = SIDES.into_iter().find_map(|side| {
             let seat = world.seat(side);
             let it = seat.groups[group].resources[0];
-            if !world.lan.reaches(side) && !world.lan.joined() {
+            if !world.lans.reaches(side) && !world.lans.joined() {
                 let alone = world.node(side).is_some_and(|n| n.peer_state().is_gone());
                 if alone && world.blocked(side.other(), true) {
                     return Some(Excused::Returned);

@@ -3,7 +3,7 @@
 use super::bounds::Bounds;
 use super::check::{Broken, Property, newest};
 use super::heal::{ENOUGH, Healer, free};
-use super::lan::Lan;
+use super::lan::Lans;
 use super::moves::{Rules, What, doing};
 use super::setup::{GROUPS, Kind};
 use super::trace;
@@ -79,8 +79,8 @@ impl Lasting {
     fn begin(self, world: &mut World) {
         match self {
             Lasting::Cut(cut) => world.cut = cut,
-            Lasting::Port(side) => world.lan.ports[side as usize] = true,
-            Lasting::Gateway => world.lan.gateway = true,
+            Lasting::Port(side) => world.lans.0[0].ports[side as usize] = true,
+            Lasting::Gateway => world.lans.0[0].gateway = true,
             Lasting::Starts(_) | Lasting::Dies(_) | Lasting::Disk(_) => {}
         }
     }
@@ -124,7 +124,7 @@ pub fn endure(world: &World, rules: &Rules) -> Result<(), Broken> {
 fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {
     let healer = Healer::but_for(*rules, lasting);
     let mut world = world.clone();
-    (world.left, world.cut, world.lan) = (ENOUGH, [false; 2], Lan::default());
+    (world.left, world.cut, world.lans) = (ENOUGH, [false; 2], Lans::well(&rules.bounds));
     world.both = [0; GROUPS];
     world.seats.iter_mut().for_each(|s| s.paused = false);
     free(&mut world);

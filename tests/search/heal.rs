@@ -6,7 +6,7 @@ use super::bounds::Left;
 use super::check::{Broken, Property, newest};
 use super::endure::Lasting;
 use super::explore::Sharded;
-use super::lan::Lan;
+use super::lan::Lans;
 use super::machine::power_off;
 use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
 use super::setup::{GROUPS, Kind, group};
@@ -96,7 +96,7 @@ impl Healer {
     /// Where a search begins.
     pub fn root(&self) -> World {
         let left = self.rules.bounds.left;
-        let mut world = World::new(left);
+        let mut world = World::new(&self.rules.bounds);
         if let (true, Some(_)) = (self.rules.bounds.settled, self.rules.defect) {
             let rules = Rules {
                 defect: None,
@@ -134,7 +134,7 @@ impl Healer {
         let mut world = world.clone();
         world.left = ENOUGH;
         world.cut = [false; 2];
-        world.lan = Lan::default();
+        world.lans = Lans::well(&self.rules.bounds);
         world.both = [0; GROUPS];
         world.seats.iter_mut().for_each(|s| s.paused = false);
         free(&mut world);

@@ -13,14 +13,15 @@ use std::time::Duration;
 fn canonical_and_raw_worlds_do_the_same() {
     use Kind::{Data, Vip, VipService};
     for groups in [&[Data][..], &[Vip], &[VipService], &[Data, Vip]] {
-        compare(groups, false);
+        compare(groups, false, 1);
     }
     for groups in [&[Vip][..], &[VipService], &[Vip, Vip]] {
-        compare(groups, true);
+        compare(groups, true, 1);
+        compare(groups, true, 2);
     }
 }
 
-fn compare(groups: &'static [Kind], best_effort: bool) {
+fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
     let plenty = Left {
         total: 16,
         crashes: 4,
@@ -49,6 +50,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
         name: "honest",
         groups,
         best_effort,
+        networks,
         settled: false,
         quantum: Duration::from_millis(interval) / per_interval,
         per_interval,
@@ -75,7 +77,7 @@ fn compare(groups: &'static [Kind], best_effort: bool) {
             },
             ..rules
         };
-        let (mut canonical, mut raw) = (World::new(plenty), World::new(plenty));
+        let (mut canonical, mut raw) = (World::new(&bounds), World::new(&bounds));
         for step in 0..150 {
             let mut open = vec![];
             next(&canonical, &rules, &mut |m, outcome| {

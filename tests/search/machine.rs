@@ -1,9 +1,10 @@
 //! What actions and crashes do to a machine.
 
 use super::defect::Defect;
+use super::lan::Lan;
 use super::moves::{Crash, Rules, leased};
-use super::setup::{ceded, index, indices, lifetime};
-use super::world::{Doing, ENDLESS, Letter, News, Resource, World};
+use super::setup::{ceded, index, indices, lifetime, network};
+use super::world::{Doing, ENDLESS, Letter, Resource, World};
 use ha_appliance::core::event::Action;
 use ha_appliance::core::record::Record;
 use ha_appliance::id::Place;
@@ -41,18 +42,24 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
     }
 }
 
-/// What is asked of, or told to, the clients' network; it answers before anything else happens.
-pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
-    let (joined, other) = (world.lan.joined(), side.other());
+/// What is asked of, or told to, the clients' networks; they answer before anything else happens.
+pub fn ask_lans(world: &mut World, side: Side, action: &Action, rules: &Rules) {
+    for (at, lan) in world.lans.0.into_iter().enumerate() {
+        ask(world, side, action, (at, lan), rules);
+    }
+}
+
+fn ask(world: &mut World, side: Side, action: &Action, (at, lan): (usize, Lan), rules: &Rules) {
+    let (joined, other) = (lan.joined(), side.other());
     match action {
-        Action::Ping { .. } => {
-            let reached = world.lan.reaches(side) || rules.defect == Some(Defect::BlindProbe);
-            world.seat_mut(side).news.pong |= reached;
+        Action::Ping { gateway, .. } if gateway.vif == network(at) => {
+            let reached = lan.reaches(side) || rules.defect == Some(Defect::BlindProbe);
+            world.seat_mut(side).news[at].pong |= reached;
         }
         Action::Probe(group) if joined && world.seat(other).powered => {
             let group = index(*group);
             let has = leased(group, rules) && world.seat(other).groups[group].resources[0].runs;
-            let news = &mut world.seat_mut(side).news;
+            let news = &mut world.seat_mut(side).news[at];
             news.peer = true;
             news.claims[group] |= has;
         }
@@ -60,7 +67,7 @@ pub fn ask_lan(world: &mut World, side: Side, action: &Action, rules: &Rules) {
         Action::Start(Place { group, .. }, _) | Action::Announce(group)
             if joined && leased(index(*group), rules) && world.seat(other).mind.is_some() =>
         {
-            world.seat_mut(other).news.claims[index(*group)] = true;
+            world.seat_mut(other).news[at].claims[index(*group)] = true;
         }
         _ => {}
     }
@@ -97,7 +104,7 @@ pub fn end(world: &mut World, side: Side) {
     }
     seat.groups.iter_mut().for_each(|g| g.role = Role::Stopped);
     seat.asking = false;
-    seat.news = News::default();
+    seat.news = Default::default();
     (seat.seen.spoke, seat.seen.unwritable) = (false, false);
 }
 

@@ -3,7 +3,7 @@
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
 use super::defect::Defect;
-use super::lan::Lan;
+use super::lan::Lans;
 use super::setup::{Kind, early};
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
@@ -30,8 +30,8 @@ pub enum What {
     Slip(Side),
     /// The interlink changes: which directions are cut, by sender.
     Cut([bool; 2]),
-    /// Something in the clients' network breaks or heals.
-    Lan(Lan),
+    /// Something in the clients' networks breaks or heals.
+    Lan(Lans),
     /// What just began does not end at once.
     Slow(Side),
     /// The daemon starts (the machine is switched on, if it is off).
@@ -217,7 +217,7 @@ pub fn at_once(world: &World, rules: &Rules) -> Vec<What> {
             end_write(&mut all, side, failing);
         } else if let Some((group, resource, _)) = work {
             end_work(&mut all, side, (group, resource), failing);
-        } else if seat.news != Default::default() && seat.mind.is_some() && !seat.paused {
+        } else if seat.has_news() && seat.mind.is_some() && !seat.paused {
             all.push(What::News(side));
         }
         // What is done to an address is done at once.
@@ -256,7 +256,7 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         );
     }
     if left.lan > 0 && rules.bounds.best_effort {
-        let changes = world.lan.changes(rules.bounds.split);
+        let changes = world.lans.changes(&rules.bounds);
         all.extend(changes.into_iter().map(What::Lan));
     }
     for side in SIDES {

@@ -59,6 +59,7 @@ pub const BASE: Bounds = Bounds {
     name: "",
     groups: &[Kind::Data],
     best_effort: false,
+    networks: 1,
     settled: true,
     quantum: Duration::from_millis(500),
     per_interval: 1,
@@ -338,9 +339,52 @@ const SHORT: &[Bounds] = &[
         },
         ..BEST_EFFORT
     },
+    Bounds {
+        name: "best effort, two networks, one of them fails",
+        networks: 2,
+        left: Left { lan: 1, ..NONE },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, two networks, a crash",
+        networks: 2,
+        left: Left {
+            total: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "best effort, two networks, a crash, and one of them fails",
+        networks: 2,
+        left: Left {
+            total: 1,
+            crashes: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, two networks, one fault of any kind",
+        networks: 2,
+        left: ONE,
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, two networks, cut off",
+        networks: 2,
+        left: Left {
+            cuts: 1,
+            lan: 2,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
     Bounds {
         name: "a peer that is refused, one fault of any kind",
         left: Left {

@@ -91,12 +91,18 @@ pub fn indices(place: Place) -> (usize, usize) {
     (index(place.group), place.resource.0 as usize - 1)
 }
 
-/// The clients' network, and its gateway.
-pub const LAN: VifId = VifId(1);
-pub const GATEWAY: GatewayId = GatewayId {
-    vif: LAN,
-    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)),
-};
+/// The interface on one of the clients' networks.
+pub fn network(at: usize) -> VifId {
+    VifId(1 + at as u64)
+}
+
+/// The gateway there.
+pub fn gateway(at: usize) -> GatewayId {
+    GatewayId {
+        vif: network(at),
+        address: IpAddr::V4(Ipv4Addr::new(192, 0, 2 + at as u8, 254)),
+    }
+}
 
 /// Whose token a group's first one is: active on both, if there are two.
 pub fn preferred(group: usize) -> Side {
@@ -111,7 +117,8 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let source = Some(SourceSetup {
         delay: Duration::ZERO,
     });
-    let vifs: Vec<VifId> = bounds.best_effort.then_some(LAN).into_iter().collect();
+    let networks = bounds.networks * bounds.best_effort as usize;
+    let vifs: Vec<VifId> = (0..networks).map(network).collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
         let mut resources = kind.resources(new);
         for it in &mut resources {
@@ -149,19 +156,20 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     }
 }
 
-/// The hardware address of a machine on the clients' network.
+/// The hardware address of a machine on its networks.
 pub fn mac(side: Side) -> [u8; 6] {
     [2, 0, 0, 0, 0, 1 + side as u8]
 }
 
-/// What a machine tells of its interface there.
-pub fn vif(side: Side) -> VifReport {
-    VifReport {
-        id: LAN,
+/// What a machine tells of its interfaces there.
+pub fn vifs(side: Side, bounds: &Bounds) -> Vec<VifReport> {
+    let vif = |at| VifReport {
+        id: network(at),
         gateway: GatewayReport::default(),
         mac: mac(side),
-        address: [192, 0, 2, 1 + side as u8].into(),
-    }
+        address: [192, 0, 2 + at as u8, 1 + side as u8].into(),
+    };
+    (0..bounds.networks).map(vif).collect()
 }
 
 /// How long an address lives that is not renewed, in time steps.

@@ -5,10 +5,10 @@ use super::boot::new_node;
 use super::canonical::{age, renumber};
 use super::check::{self, Broken};
 use super::defect::Defect;
-use super::machine::{ask_lan, carry_out, cede, crash, end, lease, power_off, store};
+use super::machine::{ask_lans, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Disk, Move, Order, Rules, What, effect, spend};
-use super::setup::{GATEWAY, LAN, group as group_id, mac, place, setup};
-use super::world::{Doing, Mind, NOW, Resource, World};
+use super::setup::{gateway, group as group_id, mac, network, place, setup};
+use super::world::{Doing, Mind, NOW, News, Resource, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
 use ha_appliance::wire::heartbeat::{Role, Side};
@@ -46,8 +46,13 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             boot = Some(new_node(&mut world, side, disk, rules)?);
             let mut events = vec![];
             if rules.bounds.best_effort {
-                events.push(Event::Carrier { vif: LAN, up: true });
-                events.push(Event::Gateways(vec![GATEWAY]));
+                let networks = 0..rules.bounds.networks;
+                let up = |at| Event::Carrier {
+                    vif: network(at),
+                    up: true,
+                };
+                events.extend(networks.clone().map(up));
+                events.push(Event::Gateways(networks.map(gateway).collect()));
             }
             events.push(Event::LinkUp);
             (side, events)
@@ -251,7 +256,7 @@ impl Step {
     fn go_on(&self, world: &mut World, side: Side, node: &Node, rules: &Rules) {
         if rules.bounds.best_effort {
             let actions = self.actions.iter();
-            actions.for_each(|action| ask_lan(world, side, action, rules));
+            actions.for_each(|action| ask_lans(world, side, action, rules));
         }
         if self.actions.contains(&Action::Exit) {
             return end(world, side);
@@ -276,20 +281,26 @@ impl Step {
     }
 }
 
-/// What the clients' network had for the daemon.
+/// What the clients' networks had for the daemon.
 fn news(world: &mut World, side: Side, rules: &Rules) -> Vec<Event> {
-    let mut news = std::mem::take(&mut world.seat_mut(side).news);
+    let news = std::mem::take(&mut world.seat_mut(side).news);
+    let news = news.into_iter().enumerate();
+    news.flat_map(|(at, news)| of_network(side, at, news, rules))
+        .collect()
+}
+
+fn of_network(side: Side, at: usize, mut news: News, rules: &Rules) -> Vec<Event> {
     if rules.defect == Some(Defect::BlindProbe) {
         news.claims = Default::default();
     }
     let claim = |subject| Event::Claim {
-        vif: LAN,
+        vif: network(at),
         subject,
         mac: mac(side.other()),
     };
     let mut events = vec![];
     if news.pong {
-        let (gateway, stamp) = (GATEWAY, NOW);
+        let (gateway, stamp) = (gateway(at), NOW);
         events.push(Event::Pong { gateway, stamp });
     }
     if news.peer {

@@ -2,7 +2,7 @@
 //! passes, everything else moves into the past.
 
 use super::bounds::{Bounds, Left};
-use super::lan::Lan;
+use super::lan::{Lans, NETWORKS};
 use super::moves::Rules;
 use super::print::print;
 use super::setup::{GROUPS, RESOURCES, preferred};
@@ -24,7 +24,7 @@ pub struct World {
     pub wire: [Vec<Letter>; 2],
     /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
-    pub lan: Lan,
+    pub lans: Lans,
     /// For how many time steps both machines have run a group, since a network changed.
     pub both: [u8; GROUPS],
     pub left: Left,
@@ -50,15 +50,15 @@ pub struct Seat {
     pub asking: bool,
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
-    /// What the clients' network has for the daemon.
-    pub news: News,
+    /// What each of the clients' networks has for the daemon.
+    pub news: [News; NETWORKS],
     /// Each group as it is here.
     pub groups: [Local; GROUPS],
     /// What was seen of it so far, for the properties.
     pub seen: Seen,
 }
 
-/// What the clients' network brings, before anything else happens.
+/// What a clients' network brings, before anything else happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct News {
     /// The gateway's answer.
@@ -146,14 +146,14 @@ pub struct Letter {
 
 impl World {
     /// Two machines that never ran.
-    pub fn new(left: Left) -> World {
+    pub fn new(bounds: &Bounds) -> World {
         World {
             seats: [Seat::new(), Seat::new()],
             wire: [vec![], vec![]],
             cut: [false; 2],
-            lan: Lan::default(),
+            lans: Lans::well(bounds),
             both: [0; GROUPS],
-            left,
+            left: bounds.left,
         }
     }
 
@@ -176,7 +176,7 @@ impl World {
 
     /// What that side says reaches nobody: no path works.
     pub fn blocked(&self, from: Side, best_effort: bool) -> bool {
-        self.cut[from as usize] && !(best_effort && self.lan.joined())
+        self.cut[from as usize] && !(best_effort && self.lans.joined())
     }
 
     /// The fingerprint of everything there is.
@@ -196,7 +196,7 @@ impl World {
             .wire
             .each_ref()
             .map(|w| w.iter().map(|l| (l.print, l.waits)).collect::<Vec<_>>());
-        print(&(seats, wire, self.cut, self.lan, self.both, self.left))
+        print(&(seats, wire, self.cut, self.lans, self.both, self.left))
     }
 }
 
@@ -213,7 +213,7 @@ impl Seat {
             fresh: false,
             asking: false,
             new_file: false,
-            news: News::default(),
+            news: [News::default(); NETWORKS],
             groups: [0, 1].map(Local::new),
             seen: Seen::default(),
         }
@@ -251,6 +251,11 @@ impl Seat {
             runs: service.runs,
             ..Resource::default()
         };
+    }
+
+    /// A network has something for the daemon.
+    pub fn has_news(&self) -> bool {
+        self.news != [News::default(); NETWORKS]
     }
 
     /// A service runs here.
