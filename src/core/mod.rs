@@ -18,7 +18,10 @@
 //! | maintenance and hard facts keep their word | `HandsOff`, `Barred` | |
 //! | nothing is stopped without a cause, and a goodbye says the truth | `StopsForCause`, `GoodbyeStopped` | |
 //! | nobody is switched off who is heard to serve | `ServerNotShot` | |
-//! | when faults end, one eligible node runs the group, without a human | `OneActive` | no stop failed |
+//! | beside a peer that is refused nothing is begun, moved or shot | `RefusedIdle` | |
+//! | a reload changes nothing that it does not name | `ReloadKeeps` | a definition's hash differs where the definition does |
+//! | what runs by a third party's promise ends with it | `NeverBoth` with leases | it promises nobody else for as long as a stop and the kernel's lifetime take beyond that |
+//! | when faults end, one eligible node runs the group, without a human, within 60 intervals | `OneActive` | no stop failed |
 //! | when one node stays dead, the other runs it | `TakesOver` | fencing works; in best effort a probe was answered once, and the peer's last word was neither maintenance nor a failed stop |
 //! | while a fault lasts, a group moves three times and then ever more rarely | `MovesBounded` | |
 #![forbid(unsafe_code)]

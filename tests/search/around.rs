@@ -1,6 +1,7 @@
 //! What happens around the daemons, and is told to none: time passes, networks change, processes pause.
 
 use super::canonical::age;
+use super::lease;
 use super::machine::crash;
 use super::moves::{Rules, What, due, spend};
 use super::setup::GROUPS;
@@ -33,6 +34,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                     return None; // what waits is read, and what is due is done
                 }
             }
+            world.leases.iter_mut().for_each(lease::ages);
             for group in 0..rules.bounds.groups.len() {
                 let both = world.seats.iter().all(|s| s.keeps(group));
                 let count = &mut world.both[group];
@@ -57,6 +59,10 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         What::Lan(lans) => {
             world.left.lan -= 1;
             (world.lans, world.both) = (lans, [0; GROUPS]);
+            Some(())
+        }
+        What::Promise { side, group } => {
+            lease::promise(world, side, group.into(), &rules.bounds);
             Some(())
         }
         What::Slow(side) => {
@@ -103,6 +109,9 @@ fn time_passes(world: &mut World, side: Side, rules: &Rules) -> Option<()> {
             lease.left = lease.left.checked_sub(1)?;
             lease.ceded = lease.ceded.saturating_sub(1);
         }
+    }
+    for promised in seat.promised.iter_mut().flatten() {
+        *promised = promised.saturating_sub(1);
     }
     if let Some(mind) = &seat.mind {
         let mut node = mind.node.clone();

@@ -297,6 +297,15 @@ const BITES: &[(Defect, Property, Bounds)] = &[
     ),
     (Defect::Despairs, Property::ServerNotShot, BASE),
     (
+        Defect::Endless,
+        Property::NeverBoth,
+        Bounds {
+            leases: true,
+            settled: false,
+            ..VIP
+        },
+    ),
+    (
         Defect::Ignores,
         Property::RefusedIdle,
         Bounds {

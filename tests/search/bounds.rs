@@ -14,6 +14,9 @@ pub struct Bounds {
     pub groups: &'static [Kind],
     /// No fencing: evidence from the clients' network instead of a source of clearance.
     pub best_effort: bool,
+    /// No word of the peer's ever arrives, and nothing makes sure that it is off; but a third party promises a
+    /// group to one of the two at a time, for a while.
+    pub leases: bool,
     /// On how many networks each address of a group stands; each has its gateway, and evidence is needed on all.
     pub networks: usize,
     /// It begins with a pair at rest, each node active with its group; otherwise with two machines switched off.
@@ -104,9 +107,10 @@ impl fmt::Display for Bounds {
             true => "a pair at rest",
             false => "two machines switched off",
         };
-        let clearance = match self.best_effort {
-            true => "best effort",
-            false => "fencing",
+        let clearance = match (self.best_effort, self.leases) {
+            (true, _) => "best effort",
+            (_, true) => "leases",
+            _ => "fencing",
         };
         writeln!(
             f,

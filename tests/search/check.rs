@@ -113,10 +113,10 @@ impl Property {
                 "Hard facts: standby, leaving, stopped by the operator: never runs, the last node neither (§7)"
             }
             Property::OneActive => {
-                "exactly one of two nodes (§1): when faults end, one eligible node runs the group, both agree on the token, and it stays so"
+                "exactly one of two nodes (§1): when faults end, within 60 intervals one eligible node runs the group, both agree on the token, and it stays so"
             }
             Property::TakesOver => {
-                "seize: the peer fell silent and there is clearance (§7): when one machine is off for good and all else is well, the other runs the group"
+                "seize: the peer fell silent and there is clearance (§7): when one machine is off for good and all else is well, within 60 intervals the other runs the group"
             }
             Property::GrantKept => {
                 "the grant rides in every heartbeat until the peer's heartbeat shows that it holds it (§7): when faults end, no token is older than the newest there was"
@@ -487,7 +487,8 @@ fn started(
     let state = node.peer_state();
     let silent = matches!(state, PeerState::Silent | PeerState::Unknown);
     let data = rules.bounds.groups[group] == Kind::Data;
-    let cleared = state.is_gone() || (rules.bounds.best_effort && silent && !data);
+    let promised = world.leases[group].is_some_and(|(whose, _)| whose == side) && silent;
+    let cleared = state.is_gone() || promised || (rules.bounds.best_effort && silent && !data);
     // What a daemon of this boot started by right is started again in place by the next one.
     let resumed = matches!(right, Some(Right::Resumed { .. }))
         && seat.groups[group].mark == Some(token.epoch);

@@ -63,6 +63,8 @@ pub enum Defect {
     Despairs,
     /// Whatever the peer lists counts as this node's own list.
     OneList,
+    /// A promise for a while counts for ever.
+    Endless,
     /// A peer with another node list is not heard at all.
     Ignores,
     /// A reload begins with the state of the disk.

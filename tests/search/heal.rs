@@ -355,7 +355,7 @@ impl Healer {
     /// heard of it; and never a group with data.
     fn could_take_over(&self, world: &World, side: Side) -> bool {
         if !self.rules.bounds.best_effort {
-            return true;
+            return !self.rules.bounds.leases;
         }
         let seat = world.seat(side);
         let proven =

@@ -50,6 +50,7 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
         name: "honest",
         groups,
         best_effort,
+        leases: false,
         networks,
         settled: false,
         quantum: Duration::from_millis(interval) / per_interval,

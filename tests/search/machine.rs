@@ -3,7 +3,7 @@
 use super::defect::Defect;
 use super::lan::Lan;
 use super::moves::{Crash, Rules, leased};
-use super::setup::{ceded, index, indices, lifetime, network};
+use super::setup::{GROUPS, ceded, index, indices, lifetime, network};
 use super::world::{Doing, ENDLESS, Letter, Resource, World};
 use ha_appliance::core::event::Action;
 use ha_appliance::core::record::Record;
@@ -104,6 +104,7 @@ pub fn end(world: &mut World, side: Side) {
     }
     seat.groups.iter_mut().for_each(|g| g.role = Role::Stopped);
     seat.asking = false;
+    seat.promised = [None; GROUPS];
     seat.news = Default::default();
     (seat.seen.spoke, seat.seen.unwritable) = (false, false);
 }

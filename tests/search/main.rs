@@ -7,8 +7,8 @@
 //! may run, an operation under way for each, a kernel that ends an address which is not renewed (and brings
 //! back one that is). Between them heartbeats under way. With fencing a source of clearance, truthful: it
 //! says done at a moment at which the peer is off, having switched it off if need be. In best effort
-//! instead the clients' network (`lan`): a gateway that answers, addresses that the machines' kernels answer
-//! for, and the heartbeats' path of last resort.
+//! instead the clients' networks (`lan`): a gateway that answers, addresses that the machines' kernels answer
+//! for, and the heartbeats' path of last resort. Or a third party that promises for a while (`lease`).
 //!
 //! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The interlink
 //! changes to any pattern of cut directions; what was under way then arrives at any time later or
@@ -51,6 +51,7 @@ mod heal;
 mod honest;
 mod keep;
 mod lan;
+mod lease;
 mod machine;
 mod moves;
 mod print;

@@ -4,6 +4,7 @@ use super::bounds::Left;
 use super::check::{Broken, Property, newest};
 use super::defect::Defect;
 use super::lan::Lans;
+use super::lease;
 use super::setup::{Kind, early};
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
@@ -86,6 +87,15 @@ pub enum What {
     Cleared {
         side: Side,
         reached: bool,
+    },
+    /// The third party promises a group; and the daemon learns of it.
+    Promise {
+        side: Side,
+        group: u8,
+    },
+    Promised {
+        side: Side,
+        group: u8,
     },
     /// The source says that it cannot.
     Refused(Side),
@@ -259,6 +269,7 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         let changes = world.lans.changes(&rules.bounds);
         all.extend(changes.into_iter().map(What::Lan));
     }
+    lease::moves(&mut all, world, &rules.bounds);
     for side in SIDES {
         if affordable(left, |l| l.slips) {
             all.push(What::Slip(side));

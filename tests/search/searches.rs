@@ -59,6 +59,7 @@ pub const BASE: Bounds = Bounds {
     name: "",
     groups: &[Kind::Data],
     best_effort: false,
+    leases: false,
     networks: 1,
     settled: true,
     quantum: Duration::from_millis(500),
@@ -176,11 +177,6 @@ const SHORT: &[Bounds] = &[
     Bounds {
         name: "loss and delay at any time",
         lossy: true,
-        left: Left {
-            total: 1,
-            fences: 1,
-            ..NONE
-        },
         ..BASE
     },
     Bounds {
@@ -281,6 +277,12 @@ const SHORT: &[Bounds] = &[
         ..BASE
     },
     Bounds {
+        name: "leases that end",
+        leases: true,
+        settled: false,
+        ..VIP
+    },
+    Bounds {
         name: "an address, moved",
         left: Left {
             total: 1,
@@ -358,6 +360,34 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "loss and delay at any time, a fence",
+        lossy: true,
+        left: Left {
+            total: 1,
+            fences: 1,
+            ..NONE
+        },
+        ..BASE
+    },
+    Bounds {
+        name: "leases that end, a crash",
+        leases: true,
+        settled: false,
+        left: Left {
+            total: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..VIP
+    },
+    Bounds {
+        name: "leases that end, one fault of any kind",
+        leases: true,
+        settled: false,
+        left: ONE,
+        ..VIP
+    },
     Bounds {
         name: "best effort, two networks, a crash, and one of them fails",
         networks: 2,

@@ -152,7 +152,10 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         },
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
         vifs,
-        sources: source.filter(|_| !bounds.best_effort).into_iter().collect(),
+        sources: source
+            .filter(|_| !bounds.best_effort && !bounds.leases)
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -35,6 +35,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         | What::Slip(_)
         | What::Cut(_)
         | What::Lan(_)
+        | What::Promise { .. }
         | What::Slow(_)
         | What::Pause(_)
         | What::Resume(_)
@@ -116,6 +117,14 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             }
             world.seat_mut(side).asking = false;
             (side, vec![finished(Op::Source(0), Outcome::Done)])
+        }
+        What::Promised { side, group } => {
+            let left = world.seat_mut(side).promised[group as usize].take()?;
+            let forever = rules.defect == Some(Defect::Endless);
+            let left = if forever { 100 } else { u32::from(left) };
+            let until = NOW + rules.bounds.quantum * left;
+            let group = group_id(group.into());
+            (side, vec![Event::Lease { group, until }])
         }
         What::Refused(side) => {
             spend(&mut world.left, |l| &mut l.failures)?;

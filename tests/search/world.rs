@@ -25,6 +25,8 @@ pub struct World {
     /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
     pub lans: Lans,
+    /// To whom a third party has promised a group, and for how many time steps.
+    pub leases: [Option<(Side, u8)>; GROUPS],
     /// For how many time steps both machines have run a group, since a network changed.
     pub both: [u8; GROUPS],
     pub left: Left,
@@ -50,6 +52,8 @@ pub struct Seat {
     pub asking: bool,
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
+    /// Promises under way to it: the time steps that are left of each.
+    pub promised: [Option<u8>; GROUPS],
     /// What each of the clients' networks has for the daemon.
     pub news: [News; NETWORKS],
     /// Each group as it is here.
@@ -150,8 +154,9 @@ impl World {
         World {
             seats: [Seat::new(), Seat::new()],
             wire: [vec![], vec![]],
-            cut: [false; 2],
+            cut: [bounds.leases; 2],
             lans: Lans::well(bounds),
+            leases: [None; GROUPS],
             both: [0; GROUPS],
             left: bounds.left,
         }
@@ -187,7 +192,7 @@ impl World {
                 mind,
                 (s.powered, s.paused),
                 (&s.disk, &s.older, &s.writing, s.fresh),
-                (s.asking, s.news, s.new_file),
+                (s.asking, s.promised, s.news, s.new_file),
                 s.groups,
                 s.seen,
             )
@@ -196,7 +201,15 @@ impl World {
             .wire
             .each_ref()
             .map(|w| w.iter().map(|l| (l.print, l.waits)).collect::<Vec<_>>());
-        print(&(seats, wire, self.cut, self.lans, self.both, self.left))
+        print(&(
+            seats,
+            wire,
+            self.cut,
+            self.lans,
+            self.leases,
+            self.both,
+            self.left,
+        ))
     }
 }
 
@@ -213,6 +226,7 @@ impl Seat {
             fresh: false,
             asking: false,
             new_file: false,
+            promised: [None; GROUPS],
             news: [News::default(); NETWORKS],
             groups: [0, 1].map(Local::new),
             seen: Seen::default(),
