@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod check;
 pub mod child;
 pub mod executable;
+pub mod fence;
 mod frames;
 pub mod host;
 pub mod neighbour;

@@ -63,4 +63,5 @@ feed! {
     systemctl: 6_000,
     http: 6_000,
     words: 20_000,
+    ipmi: 5_000,
 }

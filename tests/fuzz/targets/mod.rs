@@ -1,6 +1,7 @@
 //! What must hold for any bytes, per kind of input.
 
 mod config;
+mod device;
 mod disk;
 mod kernel;
 mod programs;
@@ -8,6 +9,7 @@ mod shell;
 mod wire;
 
 pub use config::{config, key};
+pub use device::ipmi;
 pub use disk::{history, pid, state, status};
 pub use kernel::netlink;
 pub use programs::{http, systemctl, words};
@@ -37,4 +39,5 @@ pub const ALL: &[(&str, Target)] = &[
     ("systemctl", systemctl),
     ("http", http),
     ("words", words),
+    ("ipmi", ipmi),
 ];

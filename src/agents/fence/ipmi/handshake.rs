@@ -1,0 +1,219 @@
+//! A session's set-up as far as it is pure: what is said at each step, and what comes of the answer
+//! (IPMI 2.0 sections 13.17 to 13.23, 13.31).
+
+use super::Privilege;
+use super::failure::Failure;
+use super::packet;
+use super::suite::{Keys, Suite, same};
+
+/// Who logs in, and how.
+#[derive(Clone, Copy)]
+pub struct Login<'a> {
+    /// At most 16 bytes.
+    pub user: &'a [u8],
+    /// At most 20 bytes.
+    pub password: &'a [u8],
+    /// The BMC's own key; None: the password is it.
+    pub kg: Option<&'a [u8]>,
+    /// The most that may be done in the session.
+    pub privilege: Privilege,
+    /// Which ciphers.
+    pub suite: Suite,
+    /// The user is looked up by name alone; otherwise by name and privilege. BMCs differ in which of the two
+    /// they hash.
+    pub name_only: bool,
+}
+
+/// One attempt, with numbers that no other attempt has: an answer to another is a stranger's.
+pub struct Handshake<'a> {
+    login: Login<'a>,
+    tag: u8,
+    session: u32,
+    random: [u8; 16],
+    theirs: u32,
+    their_random: [u8; 16],
+    guid: [u8; 16],
+    sik: Vec<u8>,
+}
+
+/// What an answer means.
+pub enum Heard<T> {
+    /// It is the one that is waited for.
+    Answer(T),
+    /// It is not for this attempt, or not for this step.
+    Stray,
+    /// It is, and says no.
+    Refused(Failure),
+}
+
+/// A session that stands.
+pub struct Session {
+    /// The BMC's number of it.
+    pub theirs: u32,
+    /// This side's number of it.
+    pub ours: u32,
+    /// What it signs and seals with.
+    pub keys: Keys,
+}
+
+/// The largest random number of a session's set-up, and of what names it.
+pub struct Random {
+    /// Of the messages.
+    pub tag: u8,
+    /// Of the session, on this side; never zero.
+    pub session: u32,
+    /// Hashed into everything.
+    pub number: [u8; 16],
+}
+
+impl<'a> Handshake<'a> {
+    /// Begins anew.
+    pub fn new(login: Login<'a>, random: Random) -> Handshake<'a> {
+        Handshake {
+            login,
+            tag: random.tag,
+            session: random.session,
+            random: random.number,
+            theirs: 0,
+            their_random: [0; 16],
+            guid: [0; 16],
+            sik: vec![],
+        }
+    }
+
+    /// Open Session Request.
+    pub fn open(&self) -> Vec<u8> {
+        let mut payload = vec![self.tag, self.login.privilege as u8, 0, 0];
+        payload.extend(self.session.to_le_bytes());
+        for (kind, algorithm) in (0..).zip(self.login.suite.algorithms()) {
+            payload.extend([kind, 0, 0, 8, algorithm, 0, 0, 0]);
+        }
+        packet::set_up(0x10, &payload)
+    }
+
+    /// Open Session Response. Gives RAKP message 1.
+    pub fn opened(&mut self, payload: &[u8]) -> Heard<Vec<u8>> {
+        let body = match self.answer("Open Session", payload) {
+            Heard::Answer(body) => body,
+            Heard::Stray => return Heard::Stray,
+            Heard::Refused(failure) => return Heard::Refused(failure),
+        };
+        let Some(theirs) = body.first_chunk::<4>() else {
+            return Heard::Stray;
+        };
+        self.theirs = u32::from_le_bytes(*theirs);
+        // An answer that chose other ciphers than it was offered is none.
+        let chosen = [12, 20, 28].map(|at| payload.get(at + 4).copied());
+        if self.theirs == 0 || chosen != self.login.suite.algorithms().map(Some) {
+            return Heard::Refused(Failure::Suite(self.login.suite, 0));
+        }
+        let mut payload = vec![self.tag, 0, 0, 0];
+        payload.extend(theirs);
+        payload.extend(self.random);
+        payload.extend([self.role(), 0, 0, self.login.user.len() as u8]);
+        payload.extend(self.login.user);
+        Heard::Answer(packet::set_up(0x12, &payload))
+    }
+
+    /// RAKP message 2. Gives RAKP message 3.
+    pub fn challenged(&mut self, payload: &[u8]) -> Heard<Vec<u8>> {
+        let body = match self.answer("RAKP 1", payload) {
+            Heard::Answer(body) => body,
+            Heard::Stray => return Heard::Stray,
+            Heard::Refused(failure) => return Heard::Refused(failure),
+        };
+        let suite = self.login.suite;
+        let whole = 32 + suite.whole();
+        let (Some(random), Some(guid), Some(proof)) =
+            (body.get(..16), body.get(16..32), body.get(32..whole))
+        else {
+            return Heard::Stray;
+        };
+        self.their_random.copy_from_slice(random);
+        self.guid.copy_from_slice(guid);
+        let (ours, theirs) = (self.session.to_le_bytes(), self.theirs.to_le_bytes());
+        let who = self.who();
+        let password = self.login.password;
+        let parts: [&[u8]; 6] = [&ours, &theirs, &self.random, random, guid, &who];
+        if !same(&suite.hash(password, &parts), proof) {
+            let long = password.len() > 16;
+            return Heard::Refused(Failure::Password { long });
+        }
+        let parts: [&[u8]; 3] = [&self.random, random, &who];
+        self.sik = suite.hash(self.login.kg.unwrap_or(password), &parts);
+        let parts: [&[u8]; 3] = [random, &ours, &who];
+        let mut payload = vec![self.tag, 0, 0, 0];
+        payload.extend(theirs);
+        payload.extend(suite.hash(password, &parts));
+        Heard::Answer(packet::set_up(0x14, &payload))
+    }
+
+    /// RAKP message 4. Gives the session.
+    pub fn agreed(&self, payload: &[u8]) -> Heard<Session> {
+        let body = match self.answer("RAKP 3", payload) {
+            Heard::Answer(body) => body,
+            Heard::Stray => return Heard::Stray,
+            Heard::Refused(failure) => return Heard::Refused(failure),
+        };
+        let suite = self.login.suite;
+        let theirs = self.theirs.to_le_bytes();
+        let parts: [&[u8]; 3] = [&self.random, &theirs, &self.guid];
+        let mut proof = suite.hash(&self.sik, &parts);
+        proof.truncate(suite.cut());
+        match body.get(..suite.cut()) {
+            Some(theirs) if same(theirs, &proof) => Heard::Answer(Session {
+                theirs: self.theirs,
+                ours: self.session,
+                keys: Keys::of(suite, &self.sik),
+            }),
+            // RAKP 2 proved the password; what differs now is the BMC's own key.
+            Some(_) => Heard::Refused(Failure::Session {
+                at: "RAKP 3 (its key `kg` is another)",
+                status: 0,
+            }),
+            None => Heard::Stray,
+        }
+    }
+
+    /// What of an answer is after its status and this side's session.
+    fn answer<'p>(&self, at: &'static str, payload: &'p [u8]) -> Heard<&'p [u8]> {
+        let [tag, status, rest @ ..] = payload else {
+            return Heard::Stray;
+        };
+        let rest = rest.get(2..).and_then(|rest| rest.split_first_chunk::<4>());
+        let (session, body) = match (rest, status) {
+            (Some((session, body)), _) => (u32::from_le_bytes(*session), body),
+            // A refusal may end after its status, or leave the session out.
+            (None, 1..) => (0, &[][..]),
+            (None, 0) => return Heard::Stray,
+        };
+        let ours = session == self.session || (*status != 0 && session == 0);
+        if *tag != self.tag || !ours {
+            return Heard::Stray;
+        }
+        match status {
+            0 => Heard::Answer(body),
+            0x01 => Heard::Refused(Failure::NoFreeSession),
+            0x04 | 0x05 | 0x10 | 0x11 => Heard::Refused(Failure::Suite(self.login.suite, *status)),
+            0x09 | 0x0a => Heard::Refused(Failure::Role(*status)),
+            0x0d => Heard::Refused(Failure::Name),
+            0x0f => Heard::Refused(Failure::Password {
+                long: self.login.password.len() > 16,
+            }),
+            status => Heard::Refused(Failure::Session {
+                at,
+                status: *status,
+            }),
+        }
+    }
+
+    fn role(&self) -> u8 {
+        self.login.privilege as u8 | if self.login.name_only { 0x10 } else { 0 }
+    }
+
+    /// Role, length and name, as they are hashed.
+    fn who(&self) -> Vec<u8> {
+        let user = self.login.user;
+        [&[self.role(), user.len() as u8], user].concat()
+    }
+}

@@ -1,0 +1,242 @@
+//! A machine's power by its BMC: IPMI 2.0 over LAN (RMCP+), as much of it as fencing needs.
+//!
+//! Nothing but an authenticated answer with the power bit clear is off. Only `00h` (power down) is ever sent:
+//! cycle (`02h`) is accepted before the power is off, and reset (`03h`) starts a machine that was off.
+
+mod console;
+pub mod failure;
+pub mod handshake;
+pub mod packet;
+pub mod suite;
+
+use console::Console;
+pub use failure::Failure;
+use std::cell::Cell;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use suite::Suite;
+
+/// A BMC and how to log in to it.
+pub struct Bmc {
+    /// Where it listens; its port is 623.
+    pub address: SocketAddr,
+    /// At most 16 bytes.
+    pub user: String,
+    /// At most 20 bytes, whatever they are.
+    pub password: Vec<u8>,
+    /// The BMC's own key, at most 20 bytes, if it has one.
+    pub kg: Option<Vec<u8>>,
+    /// Operator is enough to switch power.
+    pub privilege: Privilege,
+    /// None: 17, and 3 if that is refused.
+    pub suite: Option<Suite>,
+    /// What worked last.
+    known: Cell<Option<(Suite, bool)>>,
+}
+
+/// What a session may do at most (IPMI 2.0 table 22-35).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privilege {
+    /// Reads.
+    User = 2,
+    /// Switches power.
+    Operator = 3,
+    /// Everything.
+    Administrator = 4,
+}
+
+/// What a BMC says of its machine (Get Chassis Status, IPMI 2.0 table 28-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chassis {
+    /// The power is on.
+    pub on: bool,
+    /// The power could not be switched.
+    pub fault: bool,
+    /// What the machine does when mains come back.
+    pub restore: Restore,
+    /// Its power was last cut because mains failed.
+    pub mains_failed: bool,
+}
+
+/// What a machine does when mains come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// It stays off.
+    Off,
+    /// It is as it was before.
+    Previous,
+    /// It is switched on.
+    On,
+    /// The BMC does not know.
+    Unknown,
+}
+
+/// What came of switching a machine off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Off {
+    /// When the last `off` was accepted, counted from the beginning; None: it read off and none was sent.
+    pub accepted: Option<Duration>,
+    /// When it was read off for the first time since then.
+    pub first: Duration,
+    /// When it was read off again.
+    pub verified: Duration,
+}
+
+/// How often the power is read while it is to change.
+const POLL: Duration = Duration::from_millis(100);
+/// A machine that is still on after so long is sent another `off`: some BMCs make of it the press of a button,
+/// which an operating system may take its time over, or ignore (the override needs 4 s).
+const AGAIN: Duration = Duration::from_secs(5);
+
+impl Bmc {
+    /// One with nothing known of it yet.
+    pub fn new(address: SocketAddr, user: String, password: Vec<u8>) -> Bmc {
+        Bmc {
+            address,
+            user,
+            password,
+            kg: None,
+            privilege: Privilege::Operator,
+            suite: None,
+            known: Cell::new(None),
+        }
+    }
+
+    /// The cipher suite that worked last.
+    pub fn spoken(&self) -> Option<Suite> {
+        self.known.get().map(|(suite, _)| suite)
+    }
+
+    /// Logs in and asks for the power.
+    pub async fn status(&self, within: Duration) -> Result<Chassis, Failure> {
+        let mut console = Console::open(self, Instant::now() + within).await?;
+        let status = console.chassis().await;
+        console.close().await;
+        status
+    }
+
+    /// Switches the machine off and verifies that: accepted, then read off twice, so long apart, the fault bit
+    /// clear. What reads off from the start is sent nothing.
+    pub async fn off(&self, settle: Duration, within: Duration) -> Result<Off, Failure> {
+        let mut console = Console::open(self, Instant::now() + within).await?;
+        let gone = switch_off(&mut console, settle, within).await;
+        console.close().await;
+        gone
+    }
+
+    /// Switches the machine on, and reads that it is.
+    pub async fn on(&self, within: Duration) -> Result<(), Failure> {
+        let mut console = Console::open(self, Instant::now() + within).await?;
+        let there = switch_on(&mut console, within).await;
+        console.close().await;
+        there
+    }
+}
+
+async fn switch_off(
+    console: &mut Console<'_>,
+    settle: Duration,
+    within: Duration,
+) -> Result<Off, Failure> {
+    let mut accepted: Option<Instant> = None;
+    let mut first: Option<Instant> = None;
+    loop {
+        let asked = Instant::now();
+        let chassis = console.chassis().await?;
+        let gone = !chassis.on && !chassis.fault;
+        let since = |at: Instant| at - console.began;
+        match (gone, first) {
+            (true, Some(at)) if asked >= at + settle => {
+                return Ok(Off {
+                    accepted: accepted.map(since),
+                    first: since(at),
+                    verified: since(Instant::now()),
+                });
+            }
+            (true, Some(_)) => {}
+            // From the answer on, not from the question.
+            (true, None) => first = Some(Instant::now()),
+            (false, _) => {
+                first = None;
+                if accepted.is_none_or(|at| asked >= at + AGAIN) {
+                    console.switch(Switch::Off).await?;
+                    accepted = Some(Instant::now());
+                }
+            }
+        }
+        if Instant::now() + POLL >= console.deadline {
+            return Err(Failure::Unchanged {
+                wanted: "off",
+                after: within,
+                fault: chassis.fault,
+            });
+        }
+        let settled = first.map(|at| at + settle);
+        let next = Instant::now() + POLL;
+        smol::Timer::at(settled.map_or(next, |at| at.min(next).max(Instant::now()))).await;
+    }
+}
+
+async fn switch_on(console: &mut Console<'_>, within: Duration) -> Result<(), Failure> {
+    let mut accepted: Option<Instant> = None;
+    loop {
+        let chassis = console.chassis().await?;
+        if chassis.on {
+            return Ok(());
+        }
+        if accepted.is_none_or(|at| Instant::now() >= at + AGAIN) {
+            console.switch(Switch::On).await?;
+            accepted = Some(Instant::now());
+        }
+        if Instant::now() + POLL >= console.deadline {
+            return Err(Failure::Unchanged {
+                wanted: "on",
+                after: within,
+                fault: chassis.fault,
+            });
+        }
+        smol::Timer::after(POLL).await;
+    }
+}
+
+/// Chassis Control (IPMI 2.0 table 28-4). There is no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    Off = 0,
+    On = 1,
+}
+
+impl Chassis {
+    fn read(data: &[u8]) -> Option<Chassis> {
+        let [power, last, ..] = data else { return None };
+        Some(Chassis {
+            on: power & 0x01 != 0,
+            fault: power & 0x18 != 0,
+            restore: match power >> 5 & 3 {
+                0 => Restore::Off,
+                1 => Restore::Previous,
+                2 => Restore::On,
+                _ => Restore::Unknown,
+            },
+            mains_failed: last & 0x01 != 0,
+        })
+    }
+}
+
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Privilege::User => "user",
+            Privilege::Operator => "operator",
+            Privilege::Administrator => "administrator",
+        })
+    }
+}
+
+impl fmt::Debug for Bmc {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user, self.address)
+    }
+}

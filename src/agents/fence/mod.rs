@@ -1,0 +1,3 @@
+//! What makes sure from outside that a machine is off.
+
+pub mod ipmi;
