@@ -1,6 +1,6 @@
 //! What is written of what the nodes do.
 
-use crate::world::World;
+use super::super::world::World;
 use ha_appliance::core::event::{Action, Change, Op, Report};
 use ha_appliance::id::Place;
 

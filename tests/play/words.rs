@@ -31,7 +31,7 @@
 //! **The operator.** `failover`, `clear`, `standby`, `online`, `confirm-fenced`, `leave` WHO; `maintenance WHO on`;
 //! `stop-group`, `start-group [GROUP]` WHO.
 
-use crate::world::{self, FOREVER, LAN, SIDES, World, index};
+use super::super::world::{self, FOREVER, LAN, SIDES, World, index};
 use ha_appliance::core::event::Command;
 use ha_appliance::core::setup::{Failback, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
