@@ -162,6 +162,7 @@ async fn switch_off(
                 if accepted.is_none_or(|at| asked >= at + AGAIN) {
                     console.switch(Switch::Off).await?;
                     accepted = Some(Instant::now());
+                    continue; // it may be off by now
                 }
             }
         }
