@@ -270,7 +270,7 @@ pub(crate) fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
 }
 
 /// One signal from a signalfd: its number, si_code and si_int.
-pub(crate) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
+pub(crate) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32, Sender)> {
     // SAFETY: signalfd_siginfo is plain data, for which all zeroes is valid.
     let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
     // SAFETY: the buffer is `info`, as long as told.
@@ -283,7 +283,25 @@ pub(crate) fn signalfd_read(fd: &impl AsRawFd) -> io::Result<(i32, i32, u32)> {
     })?;
     // The kernel gives whole structures only.
     assert_eq!(read as usize, size_of::<libc::signalfd_siginfo>());
-    Ok((info.ssi_signo as i32, info.ssi_code, info.ssi_int as u32))
+    let sender = Sender {
+        pid: info.ssi_pid as i32,
+        uid: info.ssi_uid,
+    };
+    Ok((
+        info.ssi_signo as i32,
+        info.ssi_code,
+        info.ssi_int as u32,
+        sender,
+    ))
+}
+
+/// Who sent a signal, by his own account: for people's eyes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// The process; 0: the kernel, or a process of another namespace.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
 }
 
 /// A pipe: its reading and its writing end.
@@ -468,5 +486,87 @@ fn check<T: Default + PartialOrd>(result: T) -> io::Result<T> {
         Err(io::Error::last_os_error())
     } else {
         Ok(result)
+    }
+}
+/// Rows and columns of the terminal that is stdout; none: it is no terminal, or does not tell.
+pub(crate) fn window_size() -> Option<(usize, usize)> {
+    // SAFETY: winsize is plain data, for which all zeroes is valid.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes a winsize to where it is pointed.
+    check(unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) }).ok()?;
+    let (rows, columns) = (usize::from(size.ws_row), usize::from(size.ws_col));
+    (rows > 0 && columns > 0).then_some((rows, columns))
+}
+
+/// A terminal whose keys are read one by one, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    /// As it was before; none: stdin is no terminal.
+    before: Option<Termios>,
+}
+
+struct Termios(libc::termios);
+
+impl std::fmt::Debug for Termios {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Termios")
+    }
+}
+
+impl Screen {
+    /// That of stdin, if it is one.
+    pub(crate) fn open() -> Screen {
+        // SAFETY: termios is plain data, for which all zeroes is valid.
+        let mut now: libc::termios = unsafe { std::mem::zeroed() };
+        // SAFETY: the call writes a termios to where it is pointed.
+        let terminal = check(unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut now) });
+        let before = terminal.ok().map(|_| Termios(now));
+        if before.is_some() {
+            // Not ISIG either: who ends it by Ctrl-C wants his terminal back as it was.
+            now.c_lflag &= !(libc::ICANON | libc::ECHO | libc::ISIG);
+            // SAFETY: the call reads a termios.
+            unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, &raw const now) };
+        }
+        Screen { before }
+    }
+
+    /// Rows and columns, where stdout is a terminal.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        window_size()
+    }
+
+    /// The key that is typed within that time.
+    pub(crate) fn key_within(&self, time: Duration) -> Option<u8> {
+        if self.before.is_none() {
+            std::thread::sleep(time);
+            return None;
+        }
+        let mut poll = libc::pollfd {
+            fd: libc::STDIN_FILENO,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one valid pollfd.
+        let ready = unsafe { libc::poll(&mut poll, 1, time.as_millis() as i32) };
+        let mut key = [0];
+        let read = ready == 1 && io::Read::read(&mut io::stdin(), &mut key).is_ok_and(|n| n == 1);
+        match (ready, read) {
+            (1, true) => Some(key[0]),
+            // At its end there is nothing to wait for.
+            (1, false) => {
+                std::thread::sleep(time);
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(Termios(before)) = &self.before {
+            // SAFETY: the call reads a termios.
+            unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, before) };
+        }
     }
 }

@@ -2,9 +2,11 @@
 //! tests all print these. A name that only the shell knows (of a resource, an interface) is put before them by it.
 
 use crate::core::gateway::GatewayState;
+use crate::core::node::{Sign, SignKind};
 use crate::core::protocol::peer::PeerState;
 use crate::core::protocol::right::{Right, Word};
 use crate::core::reason::{Fact, Reason};
+use crate::core::time::Time;
 use std::fmt;
 
 impl fmt::Display for Reason {
@@ -55,7 +57,7 @@ impl fmt::Display for Reason {
             }
             Reason::ProbeUnproven(_) => write!(
                 f,
-                "the peer never answered a probe on the VIP interface, so its silence proves nothing; `confirm-fenced` if it is off"
+                "the peer never answered a probe on the VIP interface, so its silence proves nothing"
             ),
             Reason::VipAnswered => write!(
                 f,
@@ -65,13 +67,10 @@ impl fmt::Display for Reason {
             Reason::ClearanceRefused(why) => write!(f, "clearance refused: {why}"),
             Reason::PeerInMaintenance => write!(
                 f,
-                "the peer fell silent in maintenance and keeps what it runs; `confirm-fenced` if it is off"
+                "the peer fell silent in maintenance and keeps what it runs"
             ),
             Reason::ClearancePending => write!(f, "waiting for clearance"),
-            Reason::WaitingForPeer => write!(
-                f,
-                "wait_for_peer: the peer must be seen once, or `confirm-fenced`"
-            ),
+            Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
             Reason::ClearanceSought(state) => write!(
                 f,
@@ -110,10 +109,10 @@ impl fmt::Display for Reason {
             Reason::PersistFailed(why) => write!(f, "the state could not be written: {why}"),
             Reason::Complete => write!(f, "everything runs"),
             Reason::Rival(mac) => {
-                let [a, b, c, d, e, g] = mac;
                 write!(
                     f,
-                    "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x} claims a VIP of this group; announced again"
+                    "{} claims a VIP of this group; announced again",
+                    Mac(mac)
                 )
             }
             Reason::Maintenance(true) => write!(f, "maintenance began: nothing is touched"),
@@ -189,6 +188,38 @@ impl fmt::Display for PeerState {
             PeerState::Silent => "silent",
             PeerState::Fenced => "fenced",
         })
+    }
+}
+
+impl Sign {
+    /// What it is and how long ago, without the names that the core does not know.
+    pub fn words(&self, now: Time) -> String {
+        let ago = format!("{} ms ago", now.since(self.at).as_millis());
+        match &self.kind {
+            SignKind::Unproven(_) => format!(
+                "heartbeats with this cluster's key come from it, the latest {ago}, though it does not hear this node"
+            ),
+            SignKind::Answered(_, group, mac) => {
+                let what = match group {
+                    Some(_) => "a VIP",
+                    None => "its own address",
+                };
+                format!(
+                    "its hardware address {} answered for {what} {ago}",
+                    Mac(mac)
+                )
+            }
+        }
+    }
+}
+
+/// A hardware address.
+pub struct Mac<'a>(pub &'a [u8; 6]);
+
+impl fmt::Display for Mac<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
     }
 }
 

@@ -23,6 +23,7 @@ type Said = (i32, String, String);
 fn run(dir: &Path, line: &str) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ha-appliance"));
     command.args(line.split_whitespace()).env_remove("RUST_LOG");
+    command.env("TZ", "UTC").env_remove("COLUMNS");
     command
         .arg("--run-dir")
         .arg(dir.join("run"))
@@ -400,8 +401,7 @@ fn history_is_empty_at_first_and_then_tells() {
         entry(1, "x") + "garbage\n" + &entry(2, "active"),
     )
     .unwrap();
-    let line =
-        "2026-11-20T07:14:29.123Z  lb1  web: starting → active after 12 ms: everything runs\n";
+    let line = "Nov 20 07:14:29  lb1  web: starting → active after 12 ms: everything runs\n";
     assert_eq!(
         run(&dir, "history --lines 1"),
         (0, line.into(), String::new())
@@ -523,8 +523,15 @@ fn orders_reach_the_daemon_and_its_answers_the_operator() {
         ("online lb2", "OnlineSecond None"),
         ("maintenance on", "MaintenanceOn None"),
         ("maintenance off", "MaintenanceOff None"),
-        ("confirm-fenced lb2", "ConfirmFenced None"),
+        ("confirm-fenced lb2 --yes", "ConfirmFenced None"),
+        (
+            "confirm-fenced lb2 --yes --despite-signs-of-life",
+            "ConfirmFencedDespite None",
+        ),
+        ("failover --to lb2", "MoveToSecond None"),
+        ("failover db --to lb1", "MoveToFirst Some(1)"),
         ("reload", "Reload None"),
+        ("reload --dry-run", "ReloadDryRun None"),
     ] {
         assert_eq!(
             run(&dir, line),
@@ -533,8 +540,107 @@ fn orders_reach_the_daemon_and_its_answers_the_operator() {
         );
     }
     assert_eq!(
-        run(&dir, "stop web"),
+        run(&dir, "stop web --yes"),
         (1, String::new(), "refused, because\n".into())
+    );
+}
+
+/// What takes a service down says so first, and does nothing without a clear word.
+#[test]
+fn what_costs_something_needs_a_yes() {
+    let dir = TestDir::new();
+    let _daemon = daemon(&dir);
+    assert_eq!(
+        run(&dir, "stop web"),
+        (
+            1,
+            String::new(),
+            "web is served by lb2: `stop web` takes it down on both nodes (192.0.2.80/32), until \
+             `ha-appliance start web`\nnothing was done: give `--yes` if that is meant\n"
+                .into()
+        )
+    );
+    // It runs nowhere: there is nothing to lose.
+    let (code, _, err) = run(&dir, "stop db");
+    assert_eq!((code, err.as_str()), (1, "refused, because\n"));
+}
+
+#[test]
+fn a_peer_is_not_said_to_be_off_by_a_slip() {
+    let dir = TestDir::new();
+    let _lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let now = clock::now().0;
+    let mut status = status(std::process::id(), now);
+    status["peer"]["state"] = json!("unknown");
+    status["peer"]["signs_of_life"] =
+        json!([{"what": "lb2 answers for 192.0.2.80 on eth9", "heartbeat": false, "at_us": now}]);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let (code, _, err) = run(&dir, "confirm-fenced lb2");
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("both nodes will run everything at once"),
+        "{err}"
+    );
+    assert!(
+        err.contains("lb2 answers for 192.0.2.80 on eth9, "),
+        "{err}"
+    );
+    assert!(
+        err.ends_with("nothing was done: give `--yes` if that is meant\n"),
+        "{err}"
+    );
+}
+
+#[test]
+fn the_last_usable_node_goes_to_standby_by_a_clear_word_only() {
+    let dir = TestDir::new();
+    let _lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let mut status = status(std::process::id(), clock::now().0);
+    status["peer"]["state"] = json!("silent");
+    status["groups"][0]["role"] = json!("active");
+    status["groups"][0]["peer"] = json!(null);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let (code, _, err) = run(&dir, "standby");
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("lb1 is the last node that can run web: lb2 is silent. In standby it would be served by nobody"),
+        "{err}"
+    );
+}
+
+#[test]
+fn one_line_one_group_and_json_say_the_same() {
+    let dir = TestDir::new();
+    let _daemon = daemon(&dir);
+    let (code, out, _) = run(&dir, "status --brief");
+    assert_eq!(code, 2);
+    assert_eq!(
+        out,
+        "edge-lb on lb1: BLOCKED: web on lb2, db NOWHERE; db: runs nowhere: looked at everything: nothing runs\n"
+    );
+    let (code, out, _) = run(&dir, "status web");
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.starts_with("web         active on lb2, by its word; stopped here"),
+        "{out}"
+    );
+    let (code, _, err) = run(&dir, "status wbe");
+    assert_eq!(
+        (code, err.as_str()),
+        (64, "there is no group `wbe`; there are: web, db\n")
+    );
+    let (code, out, _) = run(&dir, "status --json");
+    assert_eq!(code, 2);
+    let value: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value["verdict"], "blocked");
+    let first = &value["attention"][0];
+    assert_eq!(
+        (&first["severity"], &first["group"]),
+        (&json!("blocked"), &json!("db"))
+    );
+    assert_eq!(
+        first["text"],
+        "db: runs nowhere: looked at everything: nothing runs"
     );
 }
 

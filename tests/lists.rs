@@ -134,7 +134,13 @@ fn a_goodbye_says_nothing_of_what_it_does_not_list() {
     world.command(First, 1, Command::Leave);
     world.run(20 * SECOND);
     assert_eq!(running(&world, Second), "vip");
-    world.command(Second, 2, Command::ConfirmFenced);
+    world.command(
+        Second,
+        2,
+        Command::ConfirmFenced {
+            despite_signs: true,
+        },
+    );
     world.run(SECOND);
     assert_eq!(running(&world, Second), "vip extra");
 }
@@ -229,7 +235,13 @@ fn evidence_is_not_about_what_the_peer_has_in_another_group() {
     // Gone for certain it has nothing anywhere.
     world.power_cut(First);
     world.run(5 * SECOND);
-    world.command(Second, 1, Command::ConfirmFenced);
+    world.command(
+        Second,
+        1,
+        Command::ConfirmFenced {
+            despite_signs: true,
+        },
+    );
     world.run(SECOND);
     assert_eq!(running(&world, Second), "vip vip-data nginx");
 }

@@ -256,6 +256,7 @@ fn entry(n: i64) -> Entry {
         cluster: "edge-lb".into(),
         node: "lb1".into(),
         group: Some("web".into()),
+        level: "info".into(),
         change: "role".into(),
         from: Some("starting".into()),
         to: Some("active".into()),

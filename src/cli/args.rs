@@ -158,10 +158,16 @@ subcommands! {
     Check = "check" {}
     /// Show who is active and why. Exit code 0: well, 1: degraded, 2: blocked or nobody active, 3: no daemon.
     Status = "status" {
-        /// print status.json instead of a page
+        /// one group only (default: everything)
+        #[argh(positional)]
+        group: Option<String>,
+        /// print one line
+        #[argh(switch)]
+        brief: bool,
+        /// print status.json, judged now and with wall-clock times, instead of a page
         #[argh(switch)]
         json: bool,
-        /// draw the page again every second
+        /// draw the page again every second; q ends it
         #[argh(switch)]
         watch: bool,
     }
@@ -170,12 +176,18 @@ subcommands! {
         /// the group (default: all of this node, else all of the peer)
         #[argh(positional)]
         group: Option<String>,
+        /// where it is to run; nothing happens if it does already
+        #[argh(option, arg_name = "node")]
+        to: Option<String>,
     }
     /// Put a node in standby: what it runs moves to the other, and it takes nothing. It outlasts a reboot.
     Standby = "standby" {
         /// the node (default: this one)
         #[argh(positional, arg_name = "node")]
         node_name: Option<String>,
+        /// though nobody else could run its groups
+        #[argh(switch)]
+        yes: bool,
     }
     /// End a node's standby.
     Online = "online" {
@@ -194,6 +206,9 @@ subcommands! {
         /// the group
         #[argh(positional)]
         group: String,
+        /// though it is served now
+        #[argh(switch)]
+        yes: bool,
     }
     /// Let a stopped group run again.
     Start = "start" {
@@ -212,9 +227,19 @@ subcommands! {
         /// the peer's name
         #[argh(positional, arg_name = "node")]
         node_name: String,
+        /// you have seen that it is off
+        #[argh(switch)]
+        yes: bool,
+        /// though something that is not proven speaks for its life
+        #[argh(switch)]
+        despite_signs_of_life: bool,
     }
     /// Let the daemon read ha.toml again, and print its verdict; if anything is wrong the old one stays in force.
-    Reload = "reload" {}
+    Reload = "reload" {
+        /// only say what would change, or what is wrong
+        #[argh(switch)]
+        dry_run: bool,
+    }
     /// Make a key, which both nodes share, and print it.
     Keygen = "keygen" {
         /// write it to the key_file of ha.toml instead, unless that exists
@@ -226,7 +251,7 @@ subcommands! {
     /// Print the latest transitions of this node, with their reasons.
     History = "history" {
         /// how many (default 50)
-        #[argh(option, arg_name = "n", default = "50")]
+        #[argh(option, short = 'n', arg_name = "n", default = "50")]
         lines: usize,
         /// print them as JSON, one a line
         #[argh(switch)]
@@ -245,15 +270,55 @@ fn split(word: &str) -> Vec<&str> {
 }
 
 fn unknown(word: &str) -> String {
-    let similar = names()
+    let hint = elsewhere(word).map_or_else(|| nearest(word), str::to_owned);
+    format!("`{word}` is no subcommand of ha-appliance; {hint}")
+}
+
+/// Those that change nothing: a slip of the finger may be taken for one of them, and never for an order.
+const HARMLESS: [&str; 5] = ["status", "history", "check", "version", "help"];
+
+fn nearest(word: &str) -> String {
+    let similar = HARMLESS
         .iter()
         .map(|name| (distance(word, name), name))
         .min();
-    let hint = match similar {
+    match similar {
         Some((distance, name)) if distance <= 2 => format!("did you mean `{name}`?"),
         _ => format!("there are: {}", names().join(", ")),
-    };
-    format!("`{word}` is no subcommand of ha-appliance; {hint}")
+    }
+}
+
+/// What pcs, crm and others call what is here.
+fn elsewhere(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "cleanup" | "refresh" | "failcount" => "here that is `clear [GROUP]`",
+        "move" | "migrate" | "relocate" | "switchover" => {
+            "here that is `failover [GROUP] --to NODE`; it leaves no constraint behind"
+        }
+        "unmove" | "unmigrate" | "clear-constraint" => {
+            "there is nothing to undo after a `failover`: it leaves no constraint behind"
+        }
+        "unstandby" => "here that is `online [NODE]`",
+        "show" | "mon" | "crm_mon" | "monitor" | "state" | "list" => "here that is `status`",
+        "disable" => "here that is `stop GROUP`",
+        "enable" => "here that is `start GROUP`",
+        "unmaintenance" | "manage" => "here that is `maintenance off`",
+        "unmanage" => "here that is `maintenance on`, of the pair",
+        "verify" | "validate" | "config" | "configure" | "configtest" => {
+            "ha.toml is the configuration, and `check` verifies it"
+        }
+        "log" | "logs" | "events" => "here that is `history`",
+        "stonith" | "fence" | "fence_ack_manual" | "confirm" => {
+            "what is known of the other node says `status`; `confirm-fenced NODE` tells that it is off"
+        }
+        "resource" | "node" | "cluster" | "property" | "constraint" | "quorum" => {
+            "say what to do first: `status`, `failover [GROUP] --to NODE`, `standby NODE`, `clear [GROUP]`"
+        }
+        "restart" => {
+            "the daemon is restarted by `systemctl restart ha-appliance`; it keeps what runs"
+        }
+        _ => return None,
+    })
 }
 
 /// Letters to add, drop or change between two words (Levenshtein).
@@ -325,6 +390,24 @@ mod tests {
             refusal("statsu"),
             "`statsu` is no subcommand of ha-appliance; did you mean `status`?"
         );
+        for slip in [
+            "stauts", "strat", "stpo", "reloda", "standbye", "onlin", "cleer",
+        ] {
+            let told = refusal(slip);
+            let (_, hint) = told.split_once("; ").unwrap();
+            let read_only = HARMLESS
+                .iter()
+                .any(|name| hint == format!("did you mean `{name}`?"));
+            assert!(read_only || hint.starts_with("there are: "), "{told}");
+        }
+        for (word, here) in [
+            ("cleanup", "`clear [GROUP]`"),
+            ("move", "`failover [GROUP] --to NODE`"),
+            ("unstandby", "`online [NODE]`"),
+            ("show", "`status`"),
+        ] {
+            assert!(refusal(word).contains(here), "{}", refusal(word));
+        }
         assert!(refusal("frobnicate").contains("there are: run, check, status, failover"));
         assert!(
             refusal("maintenance maybe").contains("say `on` or `off`"),

@@ -2,8 +2,11 @@
 //!
 //! The daemon is found by its lock, is told by a real-time signal, and answers in status.json.
 
+use super::consent;
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::core::time::Time;
+use crate::shell::clock;
 use crate::shell::lock::Holder;
 use crate::shell::options::Options;
 use crate::shell::orders::{Generation, MAX_GROUP, Order, Verb};
@@ -30,6 +33,31 @@ pub(super) enum Target {
 
 /// Gives the order, waits for the answer, prints it.
 pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Verb) -> Exit {
+    give_if(options, target, verb, true, |_, _| None)
+}
+
+/// The same, to have the group, or all, run on that node.
+pub(super) fn give_to(options: &Options, group: Option<String>, node: String) -> Exit {
+    let (holder, status) = match daemon(options) {
+        Ok(found) => found,
+        Err(exit) => return exit,
+    };
+    let aimed = aim(&status, &Target::Node(Some(node)))
+        .and_then(|(side, _)| Ok((side, aim(&status, &Target::AnyGroup(group))?.1)));
+    match aimed {
+        Ok((side, group)) => order(options, &holder, &status, Verb::move_to(side), group),
+        Err(why) => fail(Exit::Refused, why),
+    }
+}
+
+/// The same for what may cost something: then only with `yes`, or if the operator says so when asked.
+pub(super) fn give_if(
+    options: &Options,
+    target: Target,
+    verb: impl Fn(Side) -> Verb,
+    yes: bool,
+    cost: impl Fn(&Status, Time) -> Option<String>,
+) -> Exit {
     let (holder, status) = match daemon(options) {
         Ok(found) => found,
         Err(exit) => return exit,
@@ -38,7 +66,22 @@ pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Ver
         Ok(aim) => aim,
         Err(why) => return fail(Exit::Refused, why),
     };
-    let number = match fresh_number(&status) {
+    if let (Some(cost), false) = (cost(&status, clock::now()), yes)
+        && let Err(why) = consent::ask(&cost)
+    {
+        return fail(Exit::Refused, why);
+    }
+    order(options, &holder, &status, verb(side), group)
+}
+
+fn order(
+    options: &Options,
+    holder: &Holder,
+    status: &Status,
+    verb: Verb,
+    group: Option<u8>,
+) -> Exit {
+    let number = match fresh_number(status) {
         Ok(number) => number,
         Err(e) => {
             return fail(
@@ -48,7 +91,7 @@ pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Ver
         }
     };
     let order = Order {
-        verb: verb(side),
+        verb,
         group,
         generation: Generation::of(status.daemon.generation),
         number,
@@ -61,9 +104,9 @@ pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Ver
         );
     }
     if let Err(e) = holder.queue(signal, order.encode()) {
-        return cannot_signal(&holder, &e);
+        return cannot_signal(holder, &e);
     }
-    match answer(options, &holder, number) {
+    match answer(options, holder, number) {
         Ok(Answer {
             accepted: true,
             text,

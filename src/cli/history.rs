@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::shell::clock::{self, Zone};
 use crate::shell::history;
 use crate::shell::options::Options;
 
@@ -24,7 +25,11 @@ pub(super) fn run(options: &Options, lines: usize, json: bool) -> Exit {
     }
     let line = |entry: &history::Entry| match json {
         true => serde_json::to_string(entry).unwrap_or_default() + "\n",
-        false => format!("{}  {}  {entry}\n", entry.time, entry.node),
+        false => {
+            let time = clock::seconds_of(&entry.time);
+            let time = time.map_or(entry.time.clone(), |at| clock::local(at, Zone::Here));
+            format!("{time}  {}  {entry}\n", entry.node)
+        }
     };
     print(&entries.iter().map(line).collect::<String>())
 }

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod command;
+mod consent;
 mod duplicate;
 mod exit;
 mod history;
@@ -17,6 +18,7 @@ mod status;
 use crate::agents::program::runner;
 use crate::shell::daemon;
 use crate::shell::options::Options;
+use crate::shell::status::Status;
 use crate::sys;
 use args::{Args, Subcommand, SwitchedTo};
 use command::Target;
@@ -53,25 +55,55 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
     match subcommand {
         S::Run(_) => unreachable!("main runs the daemon"),
         S::Check(_) => check::run(options),
-        S::Status(a) => status::run(options, a.json, a.watch),
+        S::Status(a) => {
+            let form = status::Form {
+                group: a.group,
+                brief: a.brief,
+                json: a.json,
+            };
+            status::run(options, &form, a.watch)
+        }
         S::History(a) => history::run(options, a.lines, a.json),
         S::Keygen(a) => keygen::run(options, a.write),
         S::Release(_) => release::run(options),
         S::Version(_) => out::print(&version()),
-        S::Failover(a) => command::give(options, Target::AnyGroup(a.group), |_| Verb::Failover),
+        S::Failover(a) => match a.to {
+            Some(node) => command::give_to(options, a.group, node),
+            None => command::give(options, Target::AnyGroup(a.group), |_| Verb::Failover),
+        },
         S::Clear(a) => command::give(options, Target::AnyGroup(a.group), |_| Verb::Clear),
-        S::StopGroup(a) => command::give(options, Target::Group(a.group), |_| Verb::Stop),
+        S::StopGroup(a) => {
+            let cost = |status: &Status, now| consent::of_stop(status, &a.group, now);
+            let target = Target::Group(a.group.clone());
+            command::give_if(options, target, |_| Verb::Stop, a.yes, cost)
+        }
         S::Start(a) => command::give(options, Target::Group(a.group), |_| Verb::Start),
-        S::Standby(a) => command::give(options, Target::Node(a.node_name), |side| {
-            Verb::standby(side, true)
-        }),
+        S::Standby(a) => {
+            let cost =
+                |status: &Status, now| consent::of_standby(status, a.node_name.as_deref(), now);
+            let target = Target::Node(a.node_name.clone());
+            let verb = |side| Verb::standby(side, true);
+            command::give_if(options, target, verb, a.yes, cost)
+        }
         S::Online(a) => command::give(options, Target::Node(a.node_name), |side| {
             Verb::standby(side, false)
         }),
         S::ConfirmFenced(a) => {
-            command::give(options, Target::Peer(a.node_name), |_| Verb::ConfirmFenced)
+            let verb = match a.despite_signs_of_life {
+                true => Verb::ConfirmFencedDespite,
+                false => Verb::ConfirmFenced,
+            };
+            let despite = a.despite_signs_of_life;
+            let cost = |status: &Status, now| consent::of_confirm(status, despite, now);
+            command::give_if(options, Target::Peer(a.node_name), |_| verb, a.yes, cost)
         }
-        S::Reload(_) => command::give(options, Target::Pair, |_| Verb::Reload),
+        S::Reload(a) => {
+            let verb = match a.dry_run {
+                true => Verb::ReloadDryRun,
+                false => Verb::Reload,
+            };
+            command::give(options, Target::Pair, |_| verb)
+        }
         S::Maintenance(a) => {
             let verb = match a.state {
                 SwitchedTo::On => Verb::MaintenanceOn,

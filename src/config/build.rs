@@ -10,6 +10,7 @@ use super::keys::{LATER_TABLES, TOP};
 use super::nodes::{NamedNode, nodes};
 use super::read::Section;
 use super::schema::Config;
+use super::settings::Settings;
 use crate::wire::heartbeat::hash;
 use std::path::Path;
 use toml::de::DeTable;
@@ -44,13 +45,15 @@ pub(super) fn build(
     if !report.is_clean() {
         return Err(std::mem::replace(report, Report::new(path, text)).into_error());
     }
+    let settings = Settings::of(document.get_ref());
     Ok(Config {
         cluster,
         heartbeat,
         nodes: [first.into(), second.into()],
         gateway,
         groups,
-        digest: hash(text),
+        digest: hash(&settings.text()),
+        settings,
         path: path.to_owned(),
         places: std::mem::take(&mut report.places),
     })

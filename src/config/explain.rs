@@ -83,11 +83,27 @@ fn write(
             }
         }
     }
-    writeln!(
-        out,
-        "\nprotection\n  UNPROTECTED: best effort. A silent peer is taken over only while a gateway answers on every\n  \
-         VIP interface and no VIP answers from the peer; a partition that hides more can run both."
-    )?;
+    writeln!(out, "\nprotection")?;
+    let mut best_effort = false;
+    for (index, group) in config.groups.iter().enumerate() {
+        let Some(why) = never_taken_over(config, resolved, index) else {
+            best_effort = true;
+            continue;
+        };
+        let name = &group.name;
+        writeln!(
+            out,
+            "  NONE for {name}: nobody takes it over from a silent peer by itself, for {why};\n  \
+             the sums below that begin with a silent peer do not hold for it"
+        )?;
+    }
+    if best_effort {
+        writeln!(
+            out,
+            "  UNPROTECTED: best effort. A silent peer is taken over only while a gateway answers on every\n  \
+             VIP interface and no VIP answers from the peer; a partition that hides more can run both."
+        )?;
+    }
     worst::vips(out, config, resolved)?;
     services::times(out, config)?;
     let mut warnings = warnings.iter().peekable();
@@ -98,6 +114,21 @@ fn write(
         writeln!(out, "  {warning}")?;
     }
     Ok(())
+}
+
+/// Why no silence of the peer is ever enough to take the group over, as this node is now.
+fn never_taken_over(config: &Config, resolved: &Resolved, group: usize) -> Option<String> {
+    let vifs = &resolved.vip_vifs[group];
+    if vifs.is_empty() {
+        return Some("it has no VIP".into());
+    }
+    if config.gateway.addresses.as_ref().is_some_and(Vec::is_empty) {
+        return Some("no gateway is pinged".into());
+    }
+    let mut vifs = vifs.iter().map(|vif| &resolved.vifs[*vif]);
+    let without = vifs.find(|vif| vif.gateways.is_empty())?;
+    let interface = without.name.as_deref().unwrap_or("its interface");
+    Some(format!("no gateway is known on {interface}"))
 }
 
 fn gateway_line(gateway: &Gateway) -> String {

@@ -33,6 +33,7 @@ mod resolve;
 mod rhythm;
 mod schema;
 mod service;
+mod settings;
 mod user;
 mod vifs;
 mod vip;
@@ -52,6 +53,7 @@ pub use schema::{
     Resource, VIP_LIFETIME, Vip,
 };
 pub use service::{Check, Mode, Probe, Service};
+pub use settings::Settings;
 pub use warning::Warning;
 
 use std::os::unix::fs::MetadataExt;

@@ -33,8 +33,10 @@ pub struct Config {
     pub gateway: Gateway,
     /// At least one group, at most [`crate::wire::heartbeat::MAX_GROUPS`], in the file's order.
     pub groups: Vec<Group>,
-    /// [`crate::wire::heartbeat::hash`] of the file's text, to notice that the nodes' files differ.
+    /// [`crate::wire::heartbeat::hash`] of what the file sets, to notice that the nodes' files differ.
     pub digest: u64,
+    /// What it sets, key by key.
+    pub settings: super::settings::Settings,
     /// Where the text came from.
     pub path: PathBuf,
     /// Where what is checked against the machine stands in it.

@@ -125,6 +125,8 @@ pub enum Command {
     /// Hand the group over to the other node. None: every group of this node, or, if it holds none,
     /// of the peer.
     Failover(Option<GroupId>),
+    /// Have the group, or every one, run on that node.
+    MoveTo(Option<GroupId>, Side),
     /// That node takes nothing; false: takes part again.
     Standby(Side, bool),
     /// Nobody touches anything.
@@ -134,7 +136,10 @@ pub enum Command {
     /// Forget fail counts, look again at what failed to stop.
     Clear(Option<GroupId>),
     /// The operator saw with own eyes that the peer is off.
-    ConfirmFenced,
+    ConfirmFenced {
+        /// Though unproven datagrams or answered probes speak for its life.
+        despite_signs: bool,
+    },
     /// Hand everything over, say goodbye, and end.
     Leave,
 }

@@ -4,6 +4,7 @@ mod canonical;
 mod leaving;
 mod managed;
 mod show;
+mod signs;
 mod speak;
 
 use super::context::Context;
@@ -24,6 +25,8 @@ use super::vif::Vifs;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 pub use managed::Managed;
+use signs::Signs;
+pub use signs::{SIGN_LASTS, Sign, SignKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +57,8 @@ pub struct Node {
     /// The sequence of the heartbeat sent last.
     sequence: u64,
     pub(super) peer: Peer,
+    /// What else speaks for its life.
+    signs: Signs,
     pub(super) vifs: Vifs,
     sources: Sources,
     pub(super) groups: Vec<Managed>,
@@ -101,6 +106,7 @@ impl Node {
             incarnation,
             sequence: 0,
             peer: Peer::new(now, &setup),
+            signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
             retired,
@@ -222,6 +228,11 @@ impl Node {
         self.peer.reflected()
     }
 
+    /// Nobody touches anything.
+    pub fn in_maintenance(&self) -> bool {
+        self.wishes.is_on(WishSubject::Maintenance)
+    }
+
     /// The peer's state.
     pub fn peer_state(&self) -> PeerState {
         self.peer.state()
@@ -327,6 +338,7 @@ impl Node {
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
+                self.signs.unproven(self.now, &heartbeat);
                 self.may_agree();
                 return (false, true);
             }
@@ -391,11 +403,14 @@ impl Node {
     }
 
     /// Somebody says that an address is his: the peer, or a stranger.
-    fn claim(&mut self, vif: VifId, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
-        let Some(vif) = self.vifs.find_mut(vif) else {
+    fn claim(&mut self, id: VifId, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
+        let Some(vif) = self.vifs.find_mut(id) else {
             return;
         };
         let of_peer = vif.claimed(mac);
+        if of_peer {
+            self.signs.answered(self.now, id, subject, mac);
+        }
         let Claimed::Vip(group) = subject else { return };
         self.at_group(group, |group, cx| {
             if of_peer {

@@ -1,5 +1,6 @@
 //! What a person wants to see of the core: taken for `status`, never used to decide.
 
+use super::node::Sign;
 use super::protocol::peer::PeerState;
 use super::reason::{Fact, Reason};
 use super::time::Time;
@@ -46,6 +47,10 @@ pub struct PeerView {
     pub software: String,
     /// Its configuration differs from this node's.
     pub drift: bool,
+    /// What speaks for its life while it is not heard, or not believed.
+    pub signs: Vec<Sign>,
+    /// Until when it is waited for, as after a boot; None: no more.
+    pub waited_for: Option<Time>,
 }
 
 /// One path to the peer.
@@ -100,6 +105,14 @@ pub struct GroupView {
     pub readiness: Readiness,
     /// What the peer says: its role and readiness; None while it is not heard.
     pub peer: Option<(Role, Readiness)>,
+    /// What a peer says of it that is refused: not trusted, but told.
+    pub refused_role: Option<Role>,
+    /// Its resources were found running by this daemon, and are kept while it is not known whose they are.
+    pub adopted: bool,
+    /// When the peer's hardware address last answered for a VIP of it.
+    pub answered_by_peer: Option<Time>,
+    /// Why it would never be taken over from a silent peer by itself, as things are; None: it could be.
+    pub no_seizure: Option<Reason>,
     /// What it is waiting for, if it runs nowhere or clearance is under way.
     pub waiting: Option<Reason>,
     /// Failures counted here, and by the peer.

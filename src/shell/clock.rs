@@ -18,6 +18,60 @@ pub fn wall() -> String {
     )
 }
 
+/// The wall clock's seconds since 1970 that a stamp of [`wall`] names.
+pub fn seconds_of(stamp: &str) -> Option<i64> {
+    let (date, rest) = stamp.split_once('T')?;
+    let mut date = date.splitn(3, '-').map(|n| n.parse::<i64>().ok());
+    let mut time = rest.trim_end_matches('Z').splitn(3, ':');
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (h, m): (i64, i64) = (time.next()?.parse().ok()?, time.next()?.parse().ok()?);
+    let s: i64 = time.next()?.split('.').next()?.parse().ok()?;
+    // The inverse of `civil`.
+    let (y, shifted) = match month > 2 {
+        true => (year, month - 3),
+        false => (year - 1, month + 9),
+    };
+    let era = y.div_euclid(400);
+    let of_era = y - era * 400;
+    let of_year = (153 * shifted + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some(days * 86_400 + h * 3600 + m * 60 + s)
+}
+
+/// A moment in UTC, as [`wall`] writes it but for the milliseconds: `2026-11-20T07:14:29Z`.
+pub fn utc(seconds: i64) -> String {
+    let stamp = rfc3339(Duration::from_secs(seconds.max(0) as u64));
+    format!("{}Z", stamp.trim_end_matches(".000Z"))
+}
+
+/// As the journal writes it, on this machine's clock: `Nov 20 07:14:29`.
+pub fn local(seconds: i64, zone: Zone) -> String {
+    let offset = match zone {
+        Zone::Here => super::zone::offset(seconds),
+        Zone::Utc => Some(0),
+    };
+    let unknown = if offset.is_none() { " UTC" } else { "" };
+    let there = (seconds + offset.unwrap_or(0)).max(0) as u64;
+    let (_, month, day) = civil(there / 86_400);
+    let month = MONTHS[(month as usize - 1) % 12];
+    let (h, m, s) = (there / 3600 % 24, there / 60 % 60, there % 60);
+    format!("{month} {day:02} {h:02}:{m:02}:{s:02}{unknown}")
+}
+
+/// Whose clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Zone {
+    /// This machine's.
+    Here,
+    /// Everybody's.
+    #[default]
+    Utc,
+}
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Names this boot of the machine: a stamp of [`now`] means nothing in another one. Empty where the
 /// kernel does not tell.
 pub fn boot_id() -> String {
@@ -85,6 +139,24 @@ mod tests {
             rfc3339(Duration::from_millis(1_735_689_599_999)),
             "2024-12-31T23:59:59.999Z"
         );
+    }
+
+    #[test]
+    fn stamps_are_read_again() {
+        for s in [0, 951_782_399, 951_782_400, 1_709_251_200, 1_795_158_869] {
+            let stamp = rfc3339(Duration::from_secs(s));
+            assert_eq!(seconds_of(&stamp), Some(s as i64), "{stamp}");
+        }
+        for wrong in [
+            "",
+            "x",
+            "2026-11-20",
+            "2026-11-20T07:14",
+            "2026-11T07:14:29Z",
+        ] {
+            assert_eq!(seconds_of(wrong), None, "{wrong}");
+        }
+        assert_eq!(local(1_795_158_869, Zone::Utc), "Nov 20 07:14:29");
     }
 
     #[test]

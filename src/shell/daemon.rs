@@ -32,12 +32,15 @@ use super::patience;
 use super::readiness::Readiness;
 use super::ready::Ready;
 use super::realtime;
+use super::refused::Refusals;
 use super::services::Services;
-use super::signals::{Signal, SignalSource};
+use super::signals::{Sender, Signal, SignalSource};
 use super::state;
 use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
 use super::supervisor::Supervisor;
+use super::tidings::{self, Tiding, Tidings, Trouble};
 use super::vips::{Renewal, Vips};
+use super::who;
 use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
@@ -145,13 +148,25 @@ struct Daemon {
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
+    /// How the daemon before this one ended, for people; none: there was none in this boot.
+    before: Option<String>,
     /// What the state on disk was like, until another is saved.
     loaded: Option<String>,
     saved: Rc<Cell<bool>>,
     fit: Fit,
     reload: Reload,
+    /// An operator's word that the peer is off: taken then.
+    confirming: Option<(Time, u16, Command)>,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
+    /// Orders under way, in words.
+    asked: BTreeMap<u32, String>,
+    tidings: Tidings,
+    refused: Refusals,
+    /// Resources other than services that a look finds amiss, in maintenance.
+    amiss: BTreeMap<Place, String>,
+    /// What a daemon before this one started, and runs on.
+    adopted: Vec<status::Adopted>,
     chronicle: Chronicle,
     history: History,
     notifier: Option<Notifier>,
@@ -187,9 +202,11 @@ impl Daemon {
             config: options.config.display().to_string(),
             generation: 1,
             reload_error: None,
+            unloaded: None,
             started_us: now.0,
             notices: Vec::new(),
         };
+        let before = tell::Before::find(&options.run_dir);
         let programs = Programs::new(&options.run_dir);
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
@@ -226,8 +243,15 @@ impl Daemon {
             saved: Rc::default(),
             fit: Fit::default(),
             reload: Reload::default(),
+            confirming: None,
             counters: BTreeMap::new(),
             answers: Answers::default(),
+            asked: BTreeMap::new(),
+            tidings: Tidings::default(),
+            refused: Refusals::default(),
+            amiss: BTreeMap::new(),
+            adopted: before.adopted,
+            before: before.end,
             chronicle: Chronicle::default(),
             history: History::new(&options.state_dir),
             notifier,
@@ -249,13 +273,7 @@ impl Daemon {
 
     /// The loop.
     fn serve(&mut self, signals: &SignalSource) -> io::Result<()> {
-        log::info!(
-            "{} {} as {} of {}",
-            env!("CARGO_PKG_NAME"),
-            self.status.software,
-            self.config.node(self.me).name,
-            self.config.cluster.name
-        );
+        self.tell_start();
         self.ready.watch(signals.descriptor())?;
         self.note_what_was_left_running();
         let host = self.network.host().clone();
@@ -277,8 +295,8 @@ impl Daemon {
             }
         }
         self.publish(clock::now());
+        self.tell_end();
         self.history.flush();
-        log::info!("ended");
         Ok(())
     }
 
@@ -293,6 +311,7 @@ impl Daemon {
             self.again_at(),
             self.readiness.deadline(),
             self.duplicates.deadline(),
+            self.confirming.map(|(at, _, _)| at),
         ];
         due.into_iter()
             .flatten()
@@ -314,11 +333,12 @@ impl Daemon {
         self.hear_neighbours();
         self.follow_duplicates();
         for _ in 0..BATCH {
-            let Some(signal) = signals.try_next() else {
+            let Some((signal, sender)) = signals.try_next_from() else {
                 break;
             };
-            self.obey(signal);
+            self.obey(signal, sender);
         }
+        self.finish_confirming();
         while !self.exit && self.node.deadline() <= clock::now() {
             self.step(Event::Tick);
         }
@@ -381,8 +401,7 @@ impl Daemon {
                 accepted,
                 text,
             } => {
-                self.answers.finish(number as u16, accepted, text);
-                self.dirty = true;
+                self.answered(number, accepted, text);
             }
             Action::Report(report) => {
                 if let Reason::Maintenance(on) = report.reason {

@@ -7,10 +7,12 @@
 
 use super::clock;
 use super::status::{Names, role};
+use super::tidings::Tiding;
 use crate::core::event::{Change, Report};
 use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::wire::heartbeat::Role;
+use log::Level;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -34,7 +36,11 @@ pub struct Entry {
     /// The group's name, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// peer, role, token, clearance, fact, wish or notice.
+    /// info, warning (deserves a look) or error.
+    #[serde(default)]
+    pub level: String,
+    /// What it is about: peer, role, token, clearance, fact, wish or notice by the core; link, gateway, carrier, file,
+    /// datagrams, conflict, takeover, resource, notify, command or daemon by what is around it.
     pub change: String,
     /// The state before, of a peer or a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,11 +93,29 @@ impl Chronicle {
             cluster: names.cluster.clone(),
             node: node.to_owned(),
             group,
+            level: word(level(report)).into(),
             change: change.to_owned(),
             from,
             to,
             reason: names.reason(&report.reason, report.group),
             lasted_ms: lasted,
+        }
+    }
+
+    /// The entry of what the core does not report.
+    pub fn tiding(&self, tiding: &Tiding, names: &Names, node: &str, now: Time) -> Entry {
+        Entry {
+            time: clock::wall(),
+            boottime_us: now.0,
+            cluster: names.cluster.clone(),
+            node: node.to_owned(),
+            group: tiding.group.clone(),
+            level: word(tiding.level).into(),
+            change: tiding.change.into(),
+            from: None,
+            to: None,
+            reason: tiding.text.clone(),
+            lasted_ms: None,
         }
     }
 
@@ -111,15 +135,46 @@ impl Chronicle {
     }
 }
 
-/// How loudly a report is to be logged: a role or the peer is news, a fact is detail.
-pub fn level(report: &Report) -> log::Level {
+/// How loudly a report is to be logged: a warning deserves a look, an error needs a hand.
+pub fn level(report: &Report) -> Level {
     use crate::core::peer::PeerState;
+    let quiet = matches!(
+        report.reason,
+        Reason::Reloaded
+            | Reason::Covered(_)
+            | Reason::MadeSure(_)
+            | Reason::Recovered(..)
+            | Reason::ReadyAgain(_)
+            | Reason::Reinstalled(_)
+            | Reason::Complete
+    );
     match report.change {
-        Change::Role(_, Role::Failed) => log::Level::Error,
-        Change::Peer(_, PeerState::Silent | PeerState::OneWay | PeerState::Refused)
-        | Change::Notice => log::Level::Warn,
-        Change::Fact if matches!(report.reason, Reason::Unready(..)) => log::Level::Warn,
-        _ => log::Level::Info,
+        Change::Role(_, Role::Failed) => Level::Error,
+        Change::Peer(_, PeerState::Silent | PeerState::OneWay | PeerState::Refused) => Level::Warn,
+        Change::Notice if !quiet => Level::Warn,
+        // A group that fails, and one that is taken over.
+        Change::Role(..) if matches!(report.reason, Reason::ResourceFailed(..)) => Level::Warn,
+        Change::Role(_, Role::Starting) if seized(&report.reason) => Level::Warn,
+        Change::Role(..) if matches!(report.reason, Reason::Isolated | Reason::Late(_)) => {
+            Level::Warn
+        }
+        Change::Fact if matches!(report.reason, Reason::Unready(..)) => Level::Warn,
+        _ => Level::Info,
+    }
+}
+
+fn seized(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BestEffort | Reason::Fenced | Reason::Leased | Reason::Confirmed
+    )
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info | Level::Debug | Level::Trace => "info",
     }
 }
 
@@ -133,7 +188,9 @@ impl std::fmt::Display for Entry {
             ("role", Some(from), Some(to)) => write!(f, "{from} → {to}")?,
             (change, Some(from), Some(to)) => write!(f, "{change} {from} → {to}")?,
             (change, _, Some(to)) => write!(f, "{change} {to}")?,
-            (change, ..) => write!(f, "{change}")?,
+            ("clearance", ..) => write!(f, "clearance")?,
+            // What it is about, the sentence says itself.
+            _ => return write!(f, "{}", self.reason),
         }
         if let Some(ms) = self.lasted_ms {
             write!(
@@ -343,6 +400,7 @@ mod tests {
             cluster: "edge-lb".into(),
             node: "lb1".into(),
             group: Some("web".into()),
+            level: "info".into(),
             change: "role".into(),
             from: Some("stopped".into()),
             to: Some("starting".into()),
@@ -405,7 +463,7 @@ mod tests {
                 15,
                 report(Some(WEB), Change::Fact, Reason::Fact(Fact::NoCarrier(LAN)))
             ),
-            "web: fact: eth0: no carrier on the VIP interface"
+            "web: eth0: no carrier on the VIP interface"
         );
     }
 

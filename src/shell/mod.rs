@@ -21,11 +21,16 @@ pub mod paths;
 mod patience;
 mod readiness;
 pub mod ready;
+
 pub mod realtime;
+mod refused;
 pub mod services;
 pub mod signals;
 pub mod state;
 pub mod status;
 pub mod supervisor;
+mod tidings;
 pub mod vips;
 pub mod ways;
+mod who;
+mod zone;

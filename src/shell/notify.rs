@@ -9,7 +9,8 @@ use crate::agents::program::{End, MAX_OUTPUT, Program, Programs};
 use crate::agents::words::in_one_line;
 use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// So long one run of the hook may take.
@@ -24,7 +25,11 @@ pub const MAX_QUEUE: usize = 64;
 pub struct Notifier {
     queue: Sender<Entry>,
     lost: Cell<u64>,
+    trouble: Trouble,
 }
+
+/// Why the hook does not work; none: it does, as far as is known.
+type Trouble = Rc<RefCell<Option<String>>>;
 
 impl Notifier {
     /// For this program. The task is for the daemon's executor.
@@ -38,13 +43,15 @@ impl Notifier {
     /// Takes the transition and returns at once.
     pub fn push(&self, entry: Entry) {
         if self.queue.try_send(entry).is_err() {
-            if self.lost.get() == 0 {
-                log::warn!(
-                    "notify: the hook is too slow, {MAX_QUEUE} transitions wait: more are dropped"
-                );
-            }
             self.lost.set(self.lost.get() + 1);
+            let why = format!("it is too slow: {MAX_QUEUE} transitions wait, more are dropped");
+            self.trouble.replace(Some(why));
         }
+    }
+
+    /// Why the hook does not work, as it is now.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
     }
 
     /// How many transitions were dropped, for the counters.
@@ -59,26 +66,40 @@ impl Notifier {
         limit: Duration,
     ) -> (Notifier, impl Future<Output = ()> + 'static) {
         let (queue, entries) = bounded(MAX_QUEUE);
+        let trouble = Trouble::default();
         (
             Notifier {
                 queue,
                 lost: Cell::new(0),
+                trouble: trouble.clone(),
             },
-            serve(hook, programs, entries, limit),
+            serve(hook, programs, entries, limit, trouble),
         )
     }
 }
 
-async fn serve(hook: Program, programs: Programs, entries: Receiver<Entry>, limit: Duration) {
+async fn serve(
+    hook: Program,
+    programs: Programs,
+    entries: Receiver<Entry>,
+    limit: Duration,
+    trouble: Trouble,
+) {
     while let Ok(entry) = entries.recv().await {
-        run(&hook, &programs, &entry, limit).await;
+        let ended = run(&hook, &programs, &entry, limit).await;
+        trouble.replace(ended.err());
     }
 }
 
-async fn run(hook: &Program, programs: &Programs, entry: &Entry, limit: Duration) {
+async fn run(
+    hook: &Program,
+    programs: &Programs,
+    entry: &Entry,
+    limit: Duration,
+) -> Result<(), String> {
     let name = hook.words.join(" ");
     let Ok(mut input) = serde_json::to_vec(entry) else {
-        return;
+        return Ok(());
     };
     input.push(b'\n');
     let begin = Instant::now();
@@ -89,20 +110,20 @@ async fn run(hook: &Program, programs: &Programs, entry: &Entry, limit: Duration
                 log::debug!("notify: {name}: {trouble}; tried again");
                 Timer::after(PAUSE).await;
             }
-            Err(trouble) => return log::warn!("notify: {name}: {trouble}"),
+            Err(trouble) => return Err(format!("{name}: {trouble}")),
         }
     };
     let said = match in_one_line(&ended.output, MAX_OUTPUT, |_| true) {
         words if words.is_empty() => words,
         words => format!(": {words}"),
     };
+    let seconds = limit.as_secs_f32();
     match ended.end {
-        End::Exited(0) => log::debug!("notify: {name} ended well{said}"),
-        End::Exited(status) => log::warn!("notify: {name} failed (exit status {status}){said}"),
-        End::Killed(signal) => log::warn!("notify: {name} failed (signal {signal}){said}"),
-        End::Late => log::warn!(
-            "notify: {name} took longer than {} s and was killed{said}",
-            limit.as_secs_f32()
-        ),
+        End::Exited(0) => Ok(()),
+        End::Exited(status) => Err(format!("{name} failed (exit status {status}){said}")),
+        End::Killed(signal) => Err(format!("{name} failed (signal {signal}){said}")),
+        End::Late => Err(format!(
+            "{name} took longer than {seconds} s and was killed{said}"
+        )),
     }
 }

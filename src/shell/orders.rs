@@ -57,11 +57,19 @@ pub enum Verb {
     ConfirmFenced = 11,
     /// Read ha.toml again.
     Reload = 12,
+    /// The operator saw that the peer is off, whatever else speaks for its life.
+    ConfirmFencedDespite = 13,
+    /// The group, or all, is to run on the first node.
+    MoveToFirst = 14,
+    /// The group, or all, is to run on the second node.
+    MoveToSecond = 15,
+    /// Say what a reload would do.
+    ReloadDryRun = 16,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 12] = [
+    pub const ALL: [Verb; 16] = [
         Verb::Failover,
         Verb::StandbyFirst,
         Verb::StandbySecond,
@@ -74,7 +82,19 @@ impl Verb {
         Verb::Clear,
         Verb::ConfirmFenced,
         Verb::Reload,
+        Verb::ConfirmFencedDespite,
+        Verb::MoveToFirst,
+        Verb::MoveToSecond,
+        Verb::ReloadDryRun,
     ];
+
+    /// To that node.
+    pub fn move_to(side: Side) -> Verb {
+        match side {
+            Side::First => Verb::MoveToFirst,
+            Side::Second => Verb::MoveToSecond,
+        }
+    }
 
     /// Standby of that node begins, or ends.
     pub fn standby(side: Side, on: bool) -> Verb {
@@ -134,6 +154,8 @@ pub enum Deed {
     Core(Command),
     /// For the shell: read ha.toml again.
     Reload,
+    /// For the shell: read it, and say what that would change.
+    ReloadDryRun,
 }
 
 impl Order {
@@ -154,7 +176,10 @@ impl Order {
         let one = group.ok_or("this needs a group: nothing was done");
         Ok(Deed::Core(match self.verb {
             Verb::Reload => return Ok(Deed::Reload),
+            Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
             Verb::Failover => Command::Failover(group),
+            Verb::MoveToFirst => Command::MoveTo(group, Side::First),
+            Verb::MoveToSecond => Command::MoveTo(group, Side::Second),
             Verb::Clear => Command::Clear(group),
             Verb::Stop => Command::Stopped(one?, true),
             Verb::Start => Command::Stopped(one?, false),
@@ -164,7 +189,12 @@ impl Order {
             Verb::OnlineSecond => Command::Standby(Side::Second, false),
             Verb::MaintenanceOn => Command::Maintenance(true),
             Verb::MaintenanceOff => Command::Maintenance(false),
-            Verb::ConfirmFenced => Command::ConfirmFenced,
+            Verb::ConfirmFenced => Command::ConfirmFenced {
+                despite_signs: false,
+            },
+            Verb::ConfirmFencedDespite => Command::ConfirmFenced {
+                despite_signs: true,
+            },
         }))
     }
 }

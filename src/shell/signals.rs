@@ -9,12 +9,13 @@
 //! | SIGUSR2          | standby of this node                |
 //!
 //! Who may send them is the kernel's decision; the sender's pid and uid in the signal can be forged
-//! by those who may, so they are not looked at. A signalfd gives the lowest signal number first,
+//! by those who may, so they are told to people and decide nothing. A signalfd gives the lowest signal number first,
 //! not the oldest; real-time signals of one number keep their order, and none is lost below
 //! RLIMIT_SIGPENDING (the sender is told EAGAIN).
 
 use super::orders::{Order, UnknownVerb};
 use crate::sys;
+pub use crate::sys::Sender;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -63,11 +64,16 @@ impl SignalSource {
 
     /// The next signal that is already here.
     pub fn try_next(&self) -> Option<Signal> {
+        self.try_next_from().map(|(signal, _)| signal)
+    }
+
+    /// The same, with who sent it by his own account.
+    pub fn try_next_from(&self) -> Option<(Signal, Sender)> {
         loop {
             match sys::signalfd_read(&self.fd) {
-                Ok((signo, code, value)) => {
+                Ok((signo, code, value, sender)) => {
                     if let Some(signal) = meaning(signo, code, value) {
-                        return Some(signal);
+                        return Some((signal, sender));
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

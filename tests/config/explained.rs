@@ -95,8 +95,8 @@ groups
     vip 192.168.10.80/24 on eth7, which does not exist yet, no gateway
 
 protection
-  UNPROTECTED: best effort. A silent peer is taken over only while a gateway answers on every
-  VIP interface and no VIP answers from the peer; a partition that hides more can run both.
+  NONE for web: nobody takes it over from a silent peer by itself, for no gateway is pinged;
+  the sums below that begin with a silent peer do not hold for it
 
 worst case until the VIPs answer again
   never, after a power loss or with a hung daemon: without fencing, only an answer from a gateway

@@ -147,7 +147,10 @@ impl Pair {
     pub fn status(&mut self, host: Host, code: i32, word: &str) -> Outcome<String> {
         let asked = now();
         loop {
-            let output = self.node(host).try_run("ha-appliance status")?;
+            // In lines as long as they are: what is looked for may stand anywhere.
+            let output = self
+                .node(host)
+                .try_run("COLUMNS=1000 ha-appliance status")?;
             let page = String::from_utf8_lossy(&output.stdout).into_owned();
             if output.status.code() == Some(code) && page.contains(word) {
                 return Ok(page);

@@ -68,12 +68,19 @@ pub fn alike(shown: &str, printed: &str) -> Outcome {
 fn masked(page: &str) -> String {
     let plain = |word: &&str| {
         let word = word.trim_end_matches([':', ';', ',']);
-        let number = word.parse::<f64>().is_ok() || word.ends_with('Z');
+        let clock =
+            word.split(':').count() == 3 && word.split(':').all(|n| n.parse::<u8>().is_ok());
+        let month = MONTHS.contains(&word);
+        let number = word.parse::<f64>().is_ok() || clock || month;
         !number && !["ms", "s", "m", "h"].contains(&word)
     };
     let words: Vec<&str> = page.split_whitespace().filter(plain).collect();
     words.join(" ")
 }
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// Does one step, and gives what it printed.
 pub fn follow(pair: &mut Pair, step: &Step) -> Outcome<String> {

@@ -28,8 +28,8 @@
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
-//! **The operator.** `failover`, `clear`, `standby`, `online`, `confirm-fenced`, `leave` WHO; `maintenance WHO on`;
-//! `stop-group`, `start-group [GROUP]` WHO.
+//! **The operator.** `failover WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
+//! `maintenance WHO on`; `stop-group`, `start-group [GROUP]` WHO.
 
 use super::super::world::{self, FOREVER, LAN, SIDES, World, index};
 use ha_appliance::core::event::Command;
@@ -173,6 +173,7 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
 
         ["failover", who] => world.command(side(who), 1, Command::Failover(None)),
+        ["failover", who, "to", to] => world.command(side(who), 1, Command::MoveTo(None, side(to))),
         ["standby", who] => world.command(side(who), 2, Command::Standby(side(who), true)),
         ["online", who] => world.command(side(who), 3, Command::Standby(side(who), false)),
         ["maintenance", who, state] => {
@@ -185,7 +186,8 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
             world.command(side(who), 5, stopped(world, Some(name), false))
         }
         ["clear", who] => world.command(side(who), 6, Command::Clear(None)),
-        ["confirm-fenced", who] => world.command(side(who), 7, Command::ConfirmFenced),
+        ["confirm-fenced", who] => world.command(side(who), 7, confirm(false)),
+        ["confirm-fenced", who, "despite-signs"] => world.command(side(who), 7, confirm(true)),
         ["leave", who] => world.command(side(who), 8, Command::Leave),
         _ => panic!("no such command: {words:?}"),
     }
@@ -200,6 +202,10 @@ fn reload(world: &mut World, side: Side) -> Option<String> {
 
 fn both(mut f: impl FnMut(Side)) {
     SIDES.into_iter().for_each(&mut f);
+}
+
+fn confirm(despite_signs: bool) -> Command {
+    Command::ConfirmFenced { despite_signs }
 }
 
 fn stopped(world: &World, group: Option<&str>, on: bool) -> Command {

@@ -153,7 +153,9 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 Order::Maintenance(on) => Command::Maintenance(on),
                 Order::Stopped(group, on) => Command::Stopped(group_id(group.into()), on),
                 Order::Clear => Command::Clear(None),
-                Order::ConfirmFenced => Command::ConfirmFenced,
+                Order::ConfirmFenced => Command::ConfirmFenced {
+                    despite_signs: true,
+                },
             };
             (side, vec![Event::Command { number: 1, command }])
         }

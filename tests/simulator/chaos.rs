@@ -511,7 +511,9 @@ fn order(world: &mut World, m: usize, fault: Fault, commands: &mut u32) -> bool 
         Leave => Command::Leave,
         // An operator who says this has looked.
         _ if world.machines[1 - m].powered => return false,
-        _ => Command::ConfirmFenced,
+        _ => Command::ConfirmFenced {
+            despite_signs: true,
+        },
     };
     *commands += 1;
     let number = *commands;

@@ -57,6 +57,7 @@ impl Node {
         }
         self.vifs.forget();
         self.peer.forget(now, &self.setup);
+        self.signs.forget();
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {

@@ -186,6 +186,12 @@ impl Managed {
             readiness: self.plan.readiness(cx, &self.group),
             facts,
             peer: report.map(|r| (r.role, r.readiness)),
+            refused_role: (cx.peer.refused().into_iter().flatten())
+                .find(|report| report.id == self.id())
+                .map(|report| report.role),
+            adopted: matches!(self.group.state(), State::Adopted { .. }),
+            answered_by_peer: None,
+            no_seizure: no_seizure(cx),
             waiting: waiting.cloned(),
             fail_count: self.plan.fail_count(),
             peer_fail_count: report.map_or(0, |r| r.fail_count),
@@ -221,4 +227,24 @@ impl Managed {
             failure: failure.into(),
         }
     }
+}
+
+/// The part of [`best_effort`](crate::core::protocol::evidence::best_effort) that no waiting changes.
+fn no_seizure(cx: &Context) -> Option<Reason> {
+    if !cx.node.sources.is_empty() {
+        return None;
+    }
+    if cx.setup.holds_data() {
+        return Some(Reason::BestEffortHoldsData);
+    }
+    if cx.setup.vifs.is_empty() {
+        return Some(Reason::BestEffortWithoutVip);
+    }
+    cx.setup.vifs.iter().find_map(|&vif| {
+        if !cx.vifs.has_gateway(vif) {
+            return Some(Reason::NoGatewayKnown(vif));
+        }
+        let proven = cx.vifs.find(vif).is_some_and(|v| v.peer.proven);
+        (!proven).then_some(Reason::ProbeUnproven(vif))
+    })
 }

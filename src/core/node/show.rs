@@ -32,6 +32,9 @@ impl Node {
                     .collect(),
                 software: latest.map_or_else(String::new, |h| h.software.clone()),
                 drift: latest.is_some_and(|h| h.digest != self.setup.digest),
+                signs: self.signs_of_life(),
+                waited_for: (self.start_wait_ends())
+                    .filter(|end| self.peer.state() == PeerState::Unknown && self.now < *end),
             },
             maintenance: self.wishes.is_on(WishSubject::Maintenance),
             standby: [Side::First, Side::Second]
@@ -55,7 +58,10 @@ impl Node {
                 })
                 .collect(),
             groups: (0..self.groups.len())
-                .map(|g| self.groups[g].view(&self.context(g)))
+                .map(|g| crate::core::view::GroupView {
+                    answered_by_peer: self.signs.answered_for(self.groups[g].id()),
+                    ..self.groups[g].view(&self.context(g))
+                })
                 .collect(),
         }
     }
@@ -85,6 +91,7 @@ impl Node {
             f(time);
         }
         self.peer.times(f);
+        self.signs.times(f);
         self.vifs.times(f);
         self.sources.times(f);
         self.memory.times(f);

@@ -1,12 +1,14 @@
 //! The operator's commands: checked at once, answered when they took effect.
 
 use super::super::event::{Action, Change, Command, Report};
-use super::super::node::{Managed, Node};
+use super::super::node::{Managed, Node, SIGN_LASTS};
 use super::super::protocol::peer::PeerState;
 use super::super::reason::Reason;
 use super::super::time::Time;
 use crate::id::GroupId;
-use crate::wire::heartbeat::{Answer, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject};
+use crate::wire::heartbeat::{
+    Answer, MAX_TEXT, Readiness, Request, RequestVerb, Role, Side, WishSubject,
+};
 use std::time::Duration;
 
 /// How long a command may take to take effect before it is answered as given up.
@@ -115,9 +117,13 @@ impl Node {
         let asker = Asker::Local(number);
         match command {
             Command::Failover(group) => self.failover(asker, group, out),
+            Command::MoveTo(group, side) => self.move_to(asker, group, side, out),
             Command::Clear(group) => {
+                let anything = self.anything_to_clear(group);
                 self.clear(group, out);
-                if self.peer.state() == PeerState::Alive {
+                if !anything {
+                    self.answer(asker, true, "nothing to clear".into(), out);
+                } else if self.peer.state() == PeerState::Alive {
                     self.ask_peer(number, RequestVerb::Clear, group);
                 } else {
                     self.answer(
@@ -133,24 +139,42 @@ impl Node {
             Command::Stopped(group, on) => {
                 self.wish(asker, WishSubject::Stopped(group), on, out);
             }
-            Command::ConfirmFenced => match self.peer.state() {
-                // A goodbye says nothing of what it does not name.
-                PeerState::Unknown | PeerState::Silent | PeerState::Left | PeerState::Fenced => {
-                    self.peer.fenced(self.now, Reason::Confirmed, &self.setup);
-                    self.answer(
-                        asker,
-                        true,
-                        "taken as off, until it is heard again".into(),
-                        out,
-                    );
-                }
-                state => {
-                    let text = format!("refused: the peer is heard ({state}), so it is not off");
-                    self.answer(asker, false, text, out);
-                }
-            },
+            Command::ConfirmFenced { despite_signs } => {
+                self.confirm_fenced(asker, despite_signs, out);
+            }
             Command::Leave => self.leave(out),
         }
+    }
+
+    /// The operator says that the peer is off. Refused while it is heard; and while anything else speaks for its
+    /// life, unless the operator was told so and knows better.
+    fn confirm_fenced(&mut self, asker: Asker, despite_signs: bool, out: &mut Vec<Action>) {
+        let peer = &self.setup.names[self.setup.me.other() as usize];
+        let signs = self.signs_of_life();
+        let (accepted, text) = match self.peer.state() {
+            state @ (PeerState::Alive | PeerState::OneWay | PeerState::Refused) => (
+                false,
+                format!("refused: {peer} is heard ({state}), so it is not off"),
+            ),
+            _ if !signs.is_empty() && !despite_signs => {
+                let signs: Vec<String> = signs.iter().map(|sign| sign.words(self.now)).collect();
+                let text = format!(
+                    "refused: {peer} may well live: {}. If it is off, that is over within {} s: look again then",
+                    signs.join("; "),
+                    SIGN_LASTS.as_secs()
+                );
+                (false, text)
+            }
+            // A goodbye says nothing of what it does not name.
+            PeerState::Unknown | PeerState::Silent | PeerState::Left | PeerState::Fenced => (
+                true,
+                format!("{peer} is taken as off, until it is heard again"),
+            ),
+        };
+        if accepted {
+            self.peer.fenced(self.now, Reason::Confirmed, &self.setup);
+        }
+        self.answer(asker, accepted, text, out);
     }
 
     /// The peer's heartbeat may carry a request, and the answer to ours.
@@ -247,6 +271,60 @@ impl Node {
         self.await_effect(asker, What::Move(mine));
     }
 
+    /// Absolute: what is there already stays.
+    fn move_to(&mut self, asker: Asker, group: Option<GroupId>, to: Side, out: &mut Vec<Action>) {
+        let me = self.setup.me;
+        let wanted = |g: &&Managed| group.is_none_or(|wanted| wanted == g.id());
+        let mut all = self.groups.iter().filter(wanted);
+        if all.any(|g| g.token().holder != to) {
+            return match to == me {
+                false => self.failover(asker, group, out),
+                true if self.peer.state() == PeerState::Alive => match asker {
+                    Asker::Local(number) => self.ask_peer(number, RequestVerb::Failover, group),
+                    Asker::Peer(_) => self.answer(asker, false, "refused: not here".into(), out),
+                },
+                true => {
+                    let peer = &self.setup.names[me.other() as usize];
+                    let text = format!("refused: {peer} holds it and is {}", self.peer.state());
+                    self.answer(asker, false, text, out);
+                }
+            };
+        }
+        let runs = |g: &Managed| match to == me {
+            true => g.role() == Role::Active,
+            false => self
+                .peer
+                .group(g.id())
+                .is_some_and(|r| r.role == Role::Active),
+        };
+        let heard = to == me || self.peer.state() == PeerState::Alive;
+        let name = &self.setup.names[to as usize];
+        let active = heard && self.groups.iter().filter(wanted).all(runs);
+        let text = match active {
+            true => format!("nothing to do: active on {name} already"),
+            false => format!(
+                "{name} has the right to run it already, and it is not active there: `ha-appliance status` says why"
+            ),
+        };
+        self.answer(asker, active, text, out);
+    }
+
+    /// Failures are counted, a stop failed, or a node cannot run it well.
+    fn anything_to_clear(&self, group: Option<GroupId>) -> bool {
+        (self.groups.iter().enumerate())
+            .filter(|(_, g)| group.is_none_or(|wanted| wanted == g.id()))
+            .any(|(index, g)| {
+                let cx = self.context(index);
+                let here = g.plan.fail_count() > 0
+                    || g.role() == Role::Failed
+                    || g.plan.readiness(&cx, &g.group) == Readiness::Impaired;
+                let there = cx.report().is_none_or(|r| {
+                    r.fail_count > 0 || r.role == Role::Failed || r.readiness == Readiness::Impaired
+                });
+                here || there
+            })
+    }
+
     fn wish(&mut self, asker: Asker, subject: WishSubject, on: bool, out: &mut Vec<Action>) {
         let was = self.wishes.is_on(subject);
         (self.wishes).set(self.setup.me, self.incarnation, subject, on);
@@ -254,18 +332,23 @@ impl Node {
             self.wish_changed(subject, on, out);
         }
         let heard = self.peer.state() == PeerState::Alive;
+        let name = |side: Side| &self.setup.names[side as usize];
         let text = match (subject, on) {
             (WishSubject::Maintenance, true) => {
-                "maintenance is on: nothing is started, stopped or moved"
+                "maintenance is on: nothing is started, stopped or moved".into()
             }
-            (WishSubject::Maintenance, false) => "maintenance is over",
-            (WishSubject::Standby(_), true) => "in standby",
-            (WishSubject::Standby(_), false) => "online again",
-            (WishSubject::Stopped(_), true) => "stopped on both nodes",
-            (WishSubject::Stopped(_), false) => "may run again",
+            (WishSubject::Maintenance, false) => "maintenance is over".into(),
+            (WishSubject::Standby(side), true) => format!("{} is in standby", name(side)),
+            (WishSubject::Standby(side), false) => format!("{} is online", name(side)),
+            (WishSubject::Stopped(_), true) => "stopped on both nodes".into(),
+            (WishSubject::Stopped(_), false) => "may run again".into(),
+        };
+        let text: String = match was == on {
+            true => format!("{text}, and was so before"),
+            false => text,
         };
         let text = match heard {
-            true => text.to_string(),
+            true => text,
             false => format!("{text}; the peer is not heard and learns it when it returns"),
         };
         self.await_effect(asker, What::Wish(subject, text));

@@ -2,7 +2,7 @@
 //! in `status` for as long as it is so.
 
 use super::*;
-use crate::config::{Kind, Misfit, misfits};
+use crate::config::{Kind, Misfit, Settings, misfits};
 use crate::shell::machine::{Asked, Looked};
 use crate::shell::options::host_name;
 use std::path::Path;
@@ -14,6 +14,8 @@ pub(super) struct Fit {
     looked: Looked,
     /// States that were moved aside.
     aside: Option<String>,
+    /// What the file on disk is like, if it is not what is in force.
+    pub(super) unloaded: Option<String>,
     /// None: a look is under way, or there was none yet.
     next: Option<Time>,
     under_way: bool,
@@ -24,8 +26,8 @@ pub(super) struct Fit {
     stale: bool,
 }
 
-/// One look: at the machine, and at the states that were moved aside.
-type Seen = (Looked, Option<String>);
+/// One look: at the machine, at the states that were moved aside, and at the file.
+type Seen = (Looked, Option<String>, Result<Settings, String>);
 
 /// Programs and units come and go with packages.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -64,9 +66,10 @@ impl Daemon {
 
     /// Takes what was seen, and looks again when it is time.
     pub(super) fn follow_machine(&mut self) {
-        if let Some((looked, aside)) = self.fit.seen.take() {
+        if let Some((looked, aside, file)) = self.fit.seen.take() {
             self.fit.saw(looked);
             self.fit.aside = aside;
+            self.fit.unloaded = self.unloaded(file);
             self.fit.under_way = false;
             self.fit.next = Some(clock::now() + AGAIN);
         }
@@ -76,10 +79,14 @@ impl Daemon {
         (self.fit.under_way, self.fit.next) = (true, None);
         let (host, peer) = (self.network.host().clone(), self.peer_addresses());
         let (asked, dir) = (Asked::of(&self.config), self.options.state_dir.clone());
-        let seen = self.fit.seen.clone();
+        let (seen, path) = (self.fit.seen.clone(), self.options.config.clone());
         let task = async move {
-            let aside = smol::unblock(move || aside(&dir)).await;
-            *seen.borrow_mut() = Some((asked.look(host, peer).await, aside));
+            let look = smol::unblock(move || {
+                let file = config::load(&path).map(|config| config.settings);
+                (aside(&dir), file.map_err(|error| error.to_string()))
+            });
+            let (aside, file) = look.await;
+            *seen.borrow_mut() = Some((asked.look(host, peer).await, aside, file));
         };
         self.executor.spawn(task).detach();
     }
@@ -115,6 +122,23 @@ impl Daemon {
         }
         self.status.notices = all;
         self.dirty = true;
+    }
+
+    /// The file on disk, if it is not what is in force.
+    fn unloaded(&self, file: Result<Settings, String>) -> Option<String> {
+        let path = self.options.config.display();
+        match file {
+            Ok(settings) if settings == self.config.settings => None,
+            Ok(_) => Some(format!(
+                "{path} was changed and not loaded: `ha-appliance reload --dry-run` says what a reload would change"
+            )),
+            Err(why) => {
+                let why = why.lines().next().unwrap_or_default();
+                Some(format!(
+                    "{path} is broken now, and the daemon would not start with it: {why}; `ha-appliance check` shows it"
+                ))
+            }
+        }
     }
 
     /// The host got another name since the start: the daemon would not find itself again.

@@ -15,6 +15,8 @@ impl Daemon {
                 News::Changed => self.changed = true,
                 // What this daemon adds and removes itself is no news.
                 News::Removed(vif, address) => {
+                    // In maintenance it is said and not put back.
+                    self.changed |= self.node.in_maintenance();
                     if let Some(place) = self
                         .home(vif, address)
                         .filter(|&place| self.vips.started(place))

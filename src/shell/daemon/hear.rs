@@ -33,9 +33,28 @@ impl Daemon {
                         }
                         self.learn_peer();
                     }
-                    Err(reject) => *self.counters.entry(counter(reject)).or_default() += 1,
+                    Err(reject) => {
+                        *self.counters.entry(counter(reject)).or_default() += 1;
+                        let names = self.path_names(path);
+                        self.refused.note(reject, path, &names, clock::now());
+                    }
                 }
             }
+        }
+    }
+
+    /// A path's two ends, for people.
+    fn path_names(&self, path: usize) -> PathNames {
+        let links = self.network.resolved.links.len();
+        if let (true, Some(link)) = (path < links, self.names.paths.get(path)) {
+            return link.clone();
+        }
+        let vif = path.saturating_sub(links);
+        let shown = |address: Option<IpAddr>| address.map_or("?".into(), |a| a.to_string());
+        PathNames {
+            own: shown(self.network.own_address(vif)),
+            peer: shown(self.network.peer_on(vif)),
+            last_resort: true,
         }
     }
 
@@ -79,6 +98,18 @@ impl Daemon {
                     break;
                 };
                 self.step(Event::Pong { gateway, stamp });
+            }
+        }
+    }
+
+    /// Asks for the VIPs and the peer's own addresses, whatever is known of the peer.
+    pub(super) fn look_for_life(&self) {
+        for group in &self.config.groups {
+            self.probe(GroupId::of(&group.name));
+        }
+        for vif in 0..self.network.vifs.len() {
+            if let Some(peer) = self.network.peer_on(vif) {
+                self.network.probe(vif, peer);
             }
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Reload {
     /// What was asked for since, which needs another look at the file.
     next: Option<Vec<u16>>,
     read: Rc<RefCell<Option<Read>>>,
+    /// What was read to be tried out only, for these orders.
+    tried: Rc<RefCell<VecDeque<(u16, Read)>>>,
 }
 
 /// The new configuration and what it was held against; or what is wrong with it.
@@ -21,7 +23,7 @@ type Read = Result<(Config, Looked), String>;
 impl Reload {
     /// One that was read waits to be judged.
     pub(super) fn is_due(&self) -> bool {
-        self.read.borrow().is_some()
+        self.read.borrow().is_some() || !self.tried.borrow().is_empty()
     }
 }
 
@@ -36,39 +38,69 @@ impl Daemon {
         let (host, peer) = (self.network.host().clone(), self.peer_addresses());
         let (path, read) = (self.options.config.clone(), self.reload.read.clone());
         let task = async move {
-            let config = smol::unblock(move || config::load(&path)).await;
-            let found = match config {
-                Ok(config) => {
-                    let looked = Asked::of(&config).look(host, peer).await;
-                    Ok((config, looked))
-                }
-                Err(error) => Err(error.to_string()),
-            };
+            let found = self::read(path, host, peer).await;
             *read.borrow_mut() = Some(found);
         };
         self.executor.spawn(task).detach();
     }
 
+    /// Begins to read ha.toml only to say what it would change.
+    pub(super) fn try_out(&mut self, order: u16) {
+        let (host, peer) = (self.network.host().clone(), self.peer_addresses());
+        let (path, tried) = (self.options.config.clone(), self.reload.tried.clone());
+        let task = async move {
+            let found = read(path, host, peer).await;
+            tried.borrow_mut().push_back((order, found));
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    fn finish_trying(&mut self) {
+        let tried = self.reload.tried.borrow_mut().pop_front();
+        let Some((order, found)) = tried else { return };
+        let verdict = found.and_then(|(config, looked)| {
+            self.refuse(&config, &looked)?;
+            let changes = self.config.settings.changes(&config.settings);
+            let released = released(&self.config, &config);
+            Ok(match changes.is_empty() {
+                true => "nothing would change: what the file sets is in force".into(),
+                false => format!(
+                    "a reload would change:\n  {}{released}",
+                    changes.join("\n  ")
+                ),
+            })
+        });
+        let (accepted, text) = match verdict {
+            Ok(text) => (true, text),
+            Err(text) => (false, format!("a reload would be refused: {text}")),
+        };
+        self.answered(order.into(), accepted, text);
+    }
+
     /// Judges what was read: puts it in force, or keeps the configuration before if anything is wrong.
     pub(super) fn finish_reload(&mut self) {
+        self.finish_trying();
         let Some(found) = self.reload.read.take() else {
             return;
         };
         let verdict = found.and_then(|(config, looked)| self.try_reload(config, looked));
         self.supervisor.reloaded();
-        match &verdict {
-            Ok(text) => log::info!("reload: {text}"),
-            Err(text) => {
-                log::error!("reload refused, the configuration before stays in force: {text}")
-            }
-        }
         self.status.reload_error = verdict.clone().err();
         self.dirty = true;
         let (accepted, text) = match verdict {
             Ok(text) => (true, text),
             Err(text) => (false, text),
         };
-        for order in self.reload.under_way.take().unwrap_or_default() {
+        let orders = self.reload.under_way.take().unwrap_or_default();
+        let told = match accepted {
+            true => text.clone(),
+            false => format!("refused, the configuration before stays in force: {text}"),
+        };
+        if orders.is_empty() {
+            self.answered(0, accepted, told.clone());
+        }
+        for order in orders {
+            self.tell_outcome(order.into(), accepted, &told);
             self.answers.finish(order, accepted, text.clone());
         }
         if let Some(next) = self.reload.next.take() {
@@ -78,12 +110,13 @@ impl Daemon {
         }
     }
 
-    fn try_reload(&mut self, config: Config, looked: Looked) -> Result<String, String> {
+    /// What speaks against putting it in force.
+    fn refuse(&self, config: &Config, looked: &Looked) -> Result<(), String> {
         if config.cluster.name != self.config.cluster.name {
             return Err("cluster.name cannot change while running: use `maintenance on`, then restart both daemons".into());
         }
         let names = |c: &Config| c.nodes.each_ref().map(|n| n.name.clone());
-        if names(&config) != names(&self.config) {
+        if names(config) != names(&self.config) {
             return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
         }
         let view = self.node.view();
@@ -100,11 +133,16 @@ impl Daemon {
                 "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"
             ));
         }
-        let against = against(&self.config, &config, self.me, &looked);
+        let against = against(&self.config, config, self.me, looked);
         if !against.is_empty() {
             let against: Vec<String> = against.iter().map(Misfit::to_string).collect();
             return Err(against.join("\n"));
         }
+        Ok(())
+    }
+
+    fn try_reload(&mut self, config: Config, looked: Looked) -> Result<String, String> {
+        self.refuse(&config, &looked)?;
         let keys = keyring(&config).map_err(|e| e.to_string())?;
         let host = self.network.host().clone();
         self.network.follow(&config, self.me, host);
@@ -115,6 +153,7 @@ impl Daemon {
         if hook(&config) != hook(&self.config) {
             self.notifier = start_notifier(&config, &self.programs, &self.executor);
         }
+        let changes = self.config.settings.changes(&config.settings).len();
         let released = released(&self.config, &config);
         let unknown = looked.trouble.as_ref();
         let unknown = unknown.map_or(String::new(), |why| format!("; {why}"));
@@ -126,13 +165,26 @@ impl Daemon {
         let host = self.network.host().clone();
         self.reconnect(host);
         self.network.look();
+        self.fit.unloaded = None;
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
+        let changed = match changes {
+            0 => "nothing changed".into(),
+            1 => "1 key changed".into(),
+            n => format!("{n} keys changed"),
+        };
         Ok(format!(
-            "{} is in force ({groups} group{plural}){released}{unknown}",
+            "{} is in force ({groups} group{plural}, {changed}){released}{unknown}",
             self.options.config.display()
         ))
     }
+}
+
+async fn read(path: std::path::PathBuf, host: Host, peer: Vec<IpAddr>) -> Read {
+    let config = smol::unblock(move || config::load(&path)).await;
+    let config = config.map_err(|error| error.to_string())?;
+    let looked = Asked::of(&config).look(host, peer).await;
+    Ok((config, looked))
 }
 
 /// What speaks against a new file. That something is missing which the file before named as well is no reason:

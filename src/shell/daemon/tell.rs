@@ -1,19 +1,109 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
+use crate::wire::heartbeat::Role;
+
+/// What the daemon before this one left, in this boot.
+pub(super) struct Before {
+    /// What it ran, since when.
+    pub(super) adopted: Vec<status::Adopted>,
+    /// How it ended, for people; none: there was none.
+    pub(super) end: Option<String>,
+}
+
+impl Before {
+    /// By the status that it wrote last.
+    pub(super) fn find(run_dir: &std::path::Path) -> Before {
+        let none = Before {
+            adopted: Vec::new(),
+            end: None,
+        };
+        let Ok(status) = status::load(run_dir) else {
+            return none;
+        };
+        if status.boot_id != clock::boot_id() {
+            return none;
+        }
+        let ran = status.groups.iter();
+        let ran = ran.filter(|group| group.role == "active" || group.adopted);
+        let adopted = ran.map(|group| status::Adopted {
+            group: GroupId::of(&group.name),
+            epoch: group.epoch,
+            since: Time(group.since_us),
+        });
+        let age = clock::span(clock::now().since(Time(status.stamp_us)));
+        let end = match status.leaving {
+            true => format!("the daemon before this one ended as it was told, {age} ago"),
+            false => format!(
+                "the daemon before this one (process {}) ended without handing over, {age} ago: killed, crashed or hung; `journalctl -u ha-appliance` may say why",
+                status.daemon.pid
+            ),
+        };
+        Before {
+            adopted: adopted.collect(),
+            end: Some(end),
+        }
+    }
+}
 
 impl Daemon {
     pub(super) fn report(&mut self, report: &Report) {
         let node = &self.config.node(self.me).name;
-        let entry = self
-            .chronicle
-            .entry(report, &self.names, node, clock::now());
-        log::log!(history::level(report), "{entry}");
-        if let Some(notifier) = &self.notifier {
+        let now = clock::now();
+        let entry = self.chronicle.entry(report, &self.names, node, now);
+        self.note_down(history::level(report), entry);
+    }
+
+    /// Tells what the core does not report.
+    pub(super) fn tell(&mut self, tiding: Tiding) {
+        let node = &self.config.node(self.me).name;
+        let now = clock::now();
+        let entry = self.chronicle.tiding(&tiding, &self.names, node, now);
+        self.note_down(tiding.level, entry);
+    }
+
+    /// In log, hook and history alike.
+    fn note_down(&mut self, level: log::Level, entry: history::Entry) {
+        log::log!(level, "{entry}");
+        // That the hook fails is not for the hook.
+        if let Some(notifier) = self.notifier.as_ref().filter(|_| entry.change != "notify") {
             notifier.push(entry.clone());
         }
         self.history.push(entry);
         self.dirty = true;
+    }
+
+    pub(super) fn tell_start(&mut self) {
+        let (level, before) = match &self.before {
+            Some(before) if before.contains("without") => (log::Level::Warn, before.clone()),
+            Some(before) => (log::Level::Info, before.clone()),
+            None => (
+                log::Level::Info,
+                "the first since this machine booted".into(),
+            ),
+        };
+        self.tell(Tiding {
+            group: None,
+            change: "daemon",
+            level,
+            text: format!(
+                "{} {} starts as {} of {} (process {}); {before}",
+                env!("CARGO_PKG_NAME"),
+                self.status.software,
+                self.config.node(self.me).name,
+                self.config.cluster.name,
+                std::process::id(),
+            ),
+        });
+    }
+
+    pub(super) fn tell_end(&mut self) {
+        self.tell(Tiding {
+            group: None,
+            change: "daemon",
+            level: log::Level::Info,
+            text: format!("{} ends, as it was told", env!("CARGO_PKG_NAME")),
+        });
     }
 
     pub(super) fn publish(&mut self, now: Time) {
@@ -24,25 +114,133 @@ impl Daemon {
         self.counters.insert("history lost", self.history.lost());
         self.counters
             .insert("log lines lost", super::super::log::lost());
+        self.status.unloaded.clone_from(&self.fit.unloaded);
         let view = self.node.view();
+        self.look_for_what_is_amiss(&view);
+        self.adopted.retain(|adopted| {
+            let group = view.groups.iter().find(|g| g.id == adopted.group);
+            group.is_some_and(|g| match g.role {
+                Role::Stopped => g.reason == Reason::Started,
+                Role::Starting | Role::Active => true,
+                Role::Stopping | Role::Failed => false,
+            })
+        });
+        let services = self.services.views();
+        let refused = self.refused.lately(now);
         let facts = Facts {
             view: &view,
             names: &self.names,
             daemon: &self.status,
             counters: &self.counters,
             answers: &self.answers,
-            services: &self.services.views(),
+            services: &services,
+            amiss: &self.amiss,
+            refused: &refused,
+            adopted: &self.adopted,
         };
-        match self.publisher.publish(now, &facts) {
-            Err(error) if !std::mem::replace(&mut self.mute, true) => log::warn!(
-                "status.json cannot be written: {error}; `status` and orders go without an answer: make room in {}",
-                self.options.run_dir.display()
-            ),
-            Ok(true) if std::mem::take(&mut self.mute) => {
-                log::info!("status.json is written again")
-            }
+        let troubles = self.troubles(&facts, now);
+        let published = self.publisher.publish(now, &facts);
+        let mut tidings = self.tidings.follow(now, troubles);
+        let peer = self.config.node(self.me.other()).name.clone();
+        let refused = self.refused.edges(now).into_iter();
+        tidings.extend(refused.map(|(refused, begun)| tidings::of_refused(&refused, begun, &peer)));
+        match published {
+            Err(error) if !std::mem::replace(&mut self.mute, true) => tidings.push(Tiding {
+                group: None,
+                change: "daemon",
+                level: log::Level::Warn,
+                text: format!(
+                    "status.json cannot be written: {error}; `status` and orders go without an answer: make room in {}",
+                    self.options.run_dir.display()
+                ),
+            }),
+            Ok(true) if std::mem::take(&mut self.mute) => tidings.push(Tiding {
+                group: None,
+                change: "daemon",
+                level: log::Level::Info,
+                text: "status.json is written again".into(),
+            }),
             _ => {}
         }
+        tidings.into_iter().for_each(|tiding| self.tell(tiding));
         self.supervisor.tell(now, &view, &self.names);
+    }
+
+    /// All that is wrong just now and that the core does not report.
+    fn troubles(&self, facts: &Facts, now: Time) -> Vec<Trouble> {
+        let mut troubles = tidings::troubles(facts.view, facts.names);
+        for group in &facts.view.groups {
+            let name = facts.names.group(group.id);
+            if let Some(conflict) = facts.conflict(group, now) {
+                troubles.push(Trouble {
+                    name: format!("{name} conflict"),
+                    group: Some(name.clone()),
+                    change: "conflict",
+                    level: log::Level::Error,
+                    settle: Duration::ZERO,
+                    text: format!("runs here, and {conflict}: both nodes may serve it at once"),
+                    over: "nothing says any more that both nodes run it".into(),
+                });
+            }
+            for (resource, amiss) in facts.amiss_in(group).filter(|_| facts.view.maintenance) {
+                troubles.push(Trouble {
+                    name: format!("{name} {resource}"),
+                    group: Some(name.clone()),
+                    change: "resource",
+                    level: log::Level::Error,
+                    settle: Duration::ZERO,
+                    text: format!(
+                        "{resource} is not well: {amiss}; nothing is done about it in maintenance"
+                    ),
+                    over: format!("{resource} is well again, or maintenance is over"),
+                });
+            }
+        }
+        if let Some(unloaded) = &self.fit.unloaded {
+            troubles.push(Trouble {
+                name: "unloaded".into(),
+                group: None,
+                change: "file",
+                level: log::Level::Warn,
+                settle: Duration::ZERO,
+                text: unloaded.clone(),
+                over: "ha.toml on disk is what is in force".into(),
+            });
+        }
+        if let Some(why) = self.notifier.as_ref().and_then(Notifier::trouble) {
+            troubles.push(Trouble {
+                name: "notify".into(),
+                group: None,
+                change: "notify",
+                level: log::Level::Warn,
+                settle: Duration::ZERO,
+                text: format!("notify: {why}"),
+                over: "notify: the hook works again".into(),
+            });
+        }
+        troubles
+    }
+
+    /// In maintenance nothing is put back, and all the more it is looked at: VIPs that are gone.
+    fn look_for_what_is_amiss(&mut self, view: &crate::core::view::View) {
+        self.amiss.clear();
+        if !view.maintenance {
+            return;
+        }
+        for place in self.vips.places() {
+            let runs = |g: &&crate::core::view::GroupView| {
+                g.id == place.group && (g.role == Role::Active || g.adopted)
+            };
+            if !view.groups.iter().any(|g| runs(&g)) {
+                continue;
+            }
+            let gone = |vip: &&(IpAddr, usize)| !self.network.has(std::slice::from_ref(*vip));
+            let gone: Vec<String> = (self.vips.all_of(place).iter().filter(gone))
+                .map(|(vip, vif)| format!("{vip} is not on {}", self.network.vifs[*vif].name))
+                .collect();
+            if !gone.is_empty() {
+                self.amiss.insert(place, gone.join(", "));
+            }
+        }
     }
 }

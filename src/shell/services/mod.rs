@@ -35,6 +35,8 @@ use unit::Unit;
 pub struct Services {
     shared: Rc<Shared>,
     ops: Rc<RefCell<HashMap<Place, Task<()>>>>,
+    /// Looks at everything in maintenance.
+    observer: Option<Task<()>>,
     patrol: Option<Task<()>>,
     drop_ins: DropIns,
 }
@@ -81,6 +83,7 @@ impl Services {
             }),
             ops: Rc::default(),
             patrol: None,
+            observer: None,
             drop_ins: DropIns::default(),
         }
     }
@@ -231,7 +234,7 @@ impl Services {
         }
     }
 
-    /// False: nothing is watched (maintenance). True: what is looked at, started or stopped from now on
+    /// False: nothing is watched, only looked at (maintenance). True: what is looked at, started or stopped from now on
     /// is watched again.
     pub fn watch(&mut self, on: bool) {
         self.shared.watching.set(on);
@@ -242,6 +245,12 @@ impl Services {
                 .iter()
                 .for_each(|unit| unit.unwatch());
         }
+        let observe = || {
+            self.shared
+                .executor
+                .spawn(watch::observe(self.shared.clone()))
+        };
+        self.observer = (!on).then(observe);
         self.patrol();
     }
 

@@ -1,6 +1,7 @@
 //! What the status shows of a service.
 
 use super::unit::Unit;
+use crate::agents::service::Presence;
 use crate::core::time::Time;
 
 /// What is known of a service, as of when it was last looked at.
@@ -12,6 +13,8 @@ pub struct ServiceView {
     pub installed: Option<bool>,
     /// As `systemctl status` says it, such as `active (running)`; empty: not looked yet.
     pub state: String,
+    /// All of it runs; None: not looked yet.
+    pub runs: Option<bool>,
     /// Since when.
     pub since: Option<Time>,
     /// The process that is the service.
@@ -43,6 +46,7 @@ impl Unit {
         ServiceView {
             unit: self.service.unit.clone(),
             installed: unit.map(|unit| !unit.missing()),
+            runs: seen.as_ref().map(|seen| seen.presence() == Presence::All),
             state: unit.map(|unit| unit.words()).unwrap_or_default(),
             since: unit
                 .map(|unit| unit.since_us)

@@ -106,6 +106,42 @@ pub(super) async fn patrol(shared: Rc<Shared>) {
     }
 }
 
+/// In maintenance nothing is watched, and everything is looked at, for the status alone.
+pub(super) async fn observe(shared: Rc<Shared>) {
+    loop {
+        let units: Vec<Rc<Unit>> = shared.units.borrow().clone();
+        for unit in units {
+            let told = unit.told();
+            let patience = Patience::new(OBSERVED, &told);
+            let Ok(seen) = service::look(&unit.service.unit, &patience).await else {
+                continue;
+            };
+            let runs = seen.presence() == Presence::All;
+            unit.saw(seen);
+            let Some(check) = unit.service.check.as_ref().filter(|_| runs) else {
+                unit.check.take();
+                continue;
+            };
+            let at = clock::now();
+            let error = match check::ask(&check.probe, check.timeout, &shared.programs).await {
+                Ok(()) => None,
+                Err(Bad::Failed(why)) => Some(why),
+                Err(Bad::Unasked(_)) => continue,
+            };
+            let failures = u32::from(error.is_some());
+            unit.check.replace(Some(CheckView {
+                at,
+                error,
+                failures,
+            }));
+        }
+        Timer::after(OBSERVED).await;
+    }
+}
+
+/// Between two looks in maintenance.
+const OBSERVED: Duration = Duration::from_secs(3);
+
 /// Looks at all that are watched and rings for those that are not as expected.
 async fn go_round(shared: &Shared) {
     let units: Vec<Rc<Unit>> = shared

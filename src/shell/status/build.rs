@@ -1,17 +1,20 @@
 //! From the core's view to `status.json`: what things are known by becomes their names.
 
 use super::{
-    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Resource, SCHEMA,
-    ServiceStatus, Status,
+    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused, Resource,
+    SCHEMA, ServiceStatus, SignOfLife, Status,
 };
 use crate::core::gateway::GatewayState;
+use crate::core::node::{SIGN_LASTS, Sign, SignKind};
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
-use crate::core::view::{GroupView, ResourceState, View};
+use crate::core::view::{GroupView, ResourceState, ResourceView, View};
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::shell::services::ServiceView;
 use crate::wire::heartbeat::{Readiness, Role, Side};
+use crate::words::Mac;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What the core's ids are called. It changes with the configuration and the host, not with
 /// every event.
@@ -70,6 +73,23 @@ pub struct Facts<'a> {
     pub answers: &'a Answers,
     /// The services, by group and resource.
     pub services: &'a BTreeMap<Place, ServiceView>,
+    /// What a look at a resource other than a service finds amiss.
+    pub amiss: &'a BTreeMap<Place, String>,
+    /// Datagrams that were refused lately.
+    pub refused: &'a [Refused],
+    /// Since when groups run that an earlier daemon of this boot started, by the token's epoch.
+    pub adopted: &'a [Adopted],
+}
+
+/// A group that an earlier daemon of this boot started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// Which.
+    pub group: GroupId,
+    /// By the right of this epoch.
+    pub epoch: u64,
+    /// Since when.
+    pub since: Time,
 }
 
 impl Names {
@@ -165,6 +185,19 @@ impl Names {
         known.map_or_else(|| format!("group {:016x}", id.0), |g| g.name.clone())
     }
 
+    /// The VIPs of a group, in a few words.
+    fn vips_of(&self, id: GroupId) -> String {
+        let known = self.groups.iter().find(|g| g.id == id);
+        match known.map_or(&[][..], |g| &g.vips[..]) {
+            [] => "a VIP".into(),
+            [one] => one.split('/').next().unwrap_or(one).into(),
+            [one, ..] => {
+                let one = one.split('/').next().unwrap_or(one);
+                format!("a VIP of {} (such as {one})", self.group(id))
+            }
+        }
+    }
+
     fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
         let group = self.groups.iter().find(|g| Some(g.id) == group);
         let known = group.and_then(|g| g.resources.iter().find(|(known, _)| *known == id));
@@ -174,7 +207,8 @@ impl Names {
         )
     }
 
-    fn vif(&self, id: VifId) -> &str {
+    /// A VIP interface's name.
+    pub fn vif(&self, id: VifId) -> &str {
         let known = self.vifs.iter().find(|(known, _)| *known == id);
         known.map_or("?", |(_, name)| name)
     }
@@ -198,6 +232,8 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         boot_id,
         stamp_us: now.0,
         stamp: wall,
+        verdict: String::new(),
+        attention: Vec::new(),
         daemon: (*daemon).clone(),
         maintenance: view.maintenance,
         leaving: view.leaving,
@@ -219,6 +255,9 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             heard_us: view.peer.last_heard.map(|t| t.0),
             software: view.peer.software.clone(),
             drift: view.peer.drift,
+            cause: cause(&view.peer.reason).into(),
+            signs_of_life: view.peer.signs.iter().map(|s| sign(facts, s)).collect(),
+            waited_for_us: view.peer.waited_for.map(|at| at.0),
         },
         paths: names
             .paths
@@ -255,25 +294,133 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         groups: view
             .groups
             .iter()
-            .map(|group| build_group(facts, group))
+            .map(|group| build_group(facts, group, now))
             .collect(),
+        refused: facts.refused.to_vec(),
         counters: counters
             .iter()
             .map(|(&name, &count)| (name.to_owned(), count))
             .collect(),
         answers: answers.to_vec(),
     }
+    .judged(now)
 }
 
-fn build_group(facts: &Facts, group: &GroupView) -> Group {
+/// Why a peer is refused, as a word.
+fn cause(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::OtherCluster => "other-cluster",
+        Reason::OtherNodes => "other-nodes",
+        Reason::OtherVersion(..) => "other-version",
+        Reason::SameNode => "same-node",
+        _ => "",
+    }
+}
+
+fn sign(facts: &Facts, sign: &Sign) -> SignOfLife {
+    let (names, peer) = (facts.names, facts.peer());
+    let what = match &sign.kind {
+        SignKind::Unproven(_) => format!(
+            "{peer}'s heartbeats arrive, but answer none of this node's: it lives and does not hear this node, or they are replayed"
+        ),
+        SignKind::Answered(vif, group, mac) => {
+            let what = match group {
+                Some(group) => format!("for {}", names.vips_of(*group)),
+                None => "for its own address".into(),
+            };
+            format!(
+                "{peer} answers {what} on {} (hardware address {})",
+                names.vif(*vif),
+                Mac(mac)
+            )
+        }
+    };
+    SignOfLife {
+        what,
+        heartbeat: matches!(sign.kind, SignKind::Unproven(_)),
+        at_us: sign.at.0,
+    }
+}
+
+impl Facts<'_> {
+    fn peer(&self) -> &str {
+        self.names.node(self.view.me.other())
+    }
+}
+
+impl Facts<'_> {
+    /// What says that both nodes run the group.
+    pub fn conflict(&self, group: &GroupView, now: Time) -> Option<String> {
+        conflict(self, group, now)
+    }
+
+    /// Its resources that a look finds amiss, each with what is.
+    pub fn amiss_in<'a>(&'a self, group: &'a GroupView) -> impl Iterator<Item = (String, String)> {
+        group.resources.iter().filter_map(move |resource| {
+            let name = self.names.resource(Some(group.id), resource.id);
+            Some((name, amiss(self, group, resource)?))
+        })
+    }
+}
+
+/// What says that a peer whose word is not had runs the group.
+fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
+    let (names, peer) = (facts.names, facts.peer());
+    let runs = |role: &Role| matches!(role, Role::Active | Role::Starting);
+    if group.refused_role.as_ref().is_some_and(runs) {
+        return Some(format!("{peer}, which is refused, says that it runs there"));
+    }
+    let signs = &facts.view.peer.signs;
+    let answers = signs
+        .iter()
+        .any(|sign| matches!(sign.kind, SignKind::Answered(_, Some(of), _) if of == group.id));
+    if answers {
+        return Some(format!("{peer} answers for {}", names.vips_of(group.id)));
+    }
+    let says = |sign: &Sign| match &sign.kind {
+        SignKind::Unproven(roles) => roles.iter().any(|(id, role)| *id == group.id && runs(role)),
+        SignKind::Answered(..) => false,
+    };
+    signs.iter().any(says).then(|| {
+        format!("{peer}'s heartbeats, though not proven to be of now, say that it runs there")
+    })
+}
+
+/// A move is over by then: what both nodes have after that, both have.
+const SETTLED: Duration = Duration::from_secs(4);
+
+/// What says that both nodes run the group.
+fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
+    let settled = group.role == Role::Active && now.since(group.since) >= SETTLED;
+    if !settled {
+        return None;
+    }
+    let (names, peer) = (facts.names, facts.peer());
+    let lately = |at: &Time| *at > group.since + SETTLED && now.since(*at) <= SIGN_LASTS;
+    if group.answered_by_peer.as_ref().is_some_and(lately) {
+        let vips = names.vips_of(group.id);
+        return Some(format!("{peer} answers for {vips} too"));
+    }
+    if matches!(group.peer, Some((Role::Active, _))) {
+        return Some(format!("{peer} says that it runs there too"));
+    }
+    elsewhere(facts, group)
+}
+
+fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
     let (names, id) = (facts.names, Some(group.id));
     let known = names.groups.iter().find(|g| g.id == group.id);
     Group {
         name: names.group(group.id),
         vips: known.map(|g| g.vips.clone()).unwrap_or_default(),
         role: role(group.role).into(),
-        since_us: group.since.0,
+        since_us: since(facts, group).0,
         reason: names.reason(&group.reason, id),
+        adopted: group.adopted,
+        elsewhere: elsewhere(facts, group),
+        conflict: conflict(facts, group, now),
+        protection: protection(facts, group).into(),
+        no_takeover: (group.no_seizure.as_ref()).map(|reason| names.reason(reason, id)),
         epoch: group.token.epoch,
         holder: names.node(group.token.holder).to_owned(),
         readiness: readiness(group.readiness).into(),
@@ -300,20 +447,61 @@ fn build_group(facts: &Facts, group: &GroupView) -> Group {
                 state: resource_state(resource.state).into(),
                 fail_count: resource.fail_count,
                 failure: resource.failure.clone(),
-                service: (facts.services)
-                    .get(&Place {
-                        group: group.id,
-                        resource: resource.id,
-                    })
-                    .map(service),
+                amiss: amiss(facts, group, resource),
+                service: (facts.services).get(&place(group, resource)).map(service),
             })
             .collect(),
     }
 }
 
+fn place(group: &GroupView, resource: &ResourceView) -> Place {
+    Place {
+        group: group.id,
+        resource: resource.id,
+    }
+}
+
+/// Since when it stands where it stands. What runs on over a restart of the daemon has run since before.
+fn since(facts: &Facts, group: &GroupView) -> Time {
+    let runs = group.role == Role::Active || group.adopted;
+    let mut adopted = facts.adopted.iter();
+    let before = adopted.find(|a| a.group == group.id && a.epoch == group.token.epoch);
+    match before {
+        Some(before) if runs => before.since,
+        _ => group.since,
+    }
+}
+
+fn protection(facts: &Facts, group: &GroupView) -> &'static str {
+    match (facts.names.sources.is_empty(), &group.no_seizure) {
+        (false, _) => "protected",
+        (true, None) => "best-effort",
+        (true, Some(_)) => "none",
+    }
+}
+
+/// What a look finds amiss with a resource of a group that is to run here.
+fn amiss(facts: &Facts, group: &GroupView, resource: &ResourceView) -> Option<String> {
+    if group.role != Role::Active && !group.adopted {
+        return None;
+    }
+    let place = place(group, resource);
+    if let Some(found) = facts.amiss.get(&place) {
+        return Some(found.clone());
+    }
+    let view = facts.services.get(&place)?;
+    if view.runs == Some(false) {
+        return Some(view.state.clone());
+    }
+    let check = view.check.as_ref()?;
+    let error = check.error.as_ref()?;
+    Some(format!("its check fails: {error}"))
+}
+
 fn service(view: &ServiceView) -> ServiceStatus {
     ServiceStatus {
         state: view.state.clone(),
+        runs: view.runs,
         since_us: view.since.map(|at| at.0),
         main_pid: view.main_pid,
         checked_us: view.check.as_ref().map(|check| check.at.0),

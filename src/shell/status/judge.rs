@@ -1,7 +1,7 @@
 //! What is not as it should be: each with how bad it is and what would help. The page prints them,
 //! and the exit code of `status` is the worst of them.
 
-use super::{Group, Path, Resource, Status};
+use super::{Group, Path, Refused, Resource, SignOfLife, Status};
 use crate::core::time::Time;
 use crate::shell::clock;
 use std::time::Duration;
@@ -13,8 +13,19 @@ pub enum Severity {
     Well = 0,
     /// Everything is served, but the next fault may hurt; or somebody wanted it so.
     Degraded = 1,
-    /// A group is served by nobody, or nobody can tell.
+    /// A group is served by nobody, or by both, or nobody can tell.
     Blocked = 2,
+}
+
+impl Severity {
+    /// As `status --json` says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Well => "well",
+            Severity::Degraded => "degraded",
+            Severity::Blocked => "blocked",
+        }
+    }
 }
 
 /// One thing that is not as it should be.
@@ -22,6 +33,8 @@ pub enum Severity {
 pub struct Concern {
     /// How bad.
     pub severity: Severity,
+    /// The group, where it is about one.
+    pub group: Option<String>,
     /// What.
     pub text: String,
     /// What would help.
@@ -30,29 +43,71 @@ pub struct Concern {
 
 /// All of them, the worst first. `now` in the boot of the status.
 pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
-    let mut concerns: Vec<Concern> = status
-        .groups
-        .iter()
-        .flat_map(|group| of_group(status, group, now))
+    let groups = status.groups.iter();
+    let mut concerns: Vec<Concern> = groups
+        .flat_map(|group| {
+            let mut of = of_group(status, group, now);
+            of.iter_mut()
+                .for_each(|c| c.group = Some(group.name.clone()));
+            of
+        })
         .collect();
     concerns.extend(of_peer(status, now));
+    concerns.extend(of_refused(status, now));
     concerns.extend(of_links(status, now));
     concerns.extend(of_here(status));
     concerns.sort_by_key(|c| std::cmp::Reverse(c.severity)); // stable
     concerns
 }
 
-/// Where a group is active, by index of `Status::nodes`; both in a move, or worse.
-pub(super) fn active_on(status: &Status, group: &Group) -> Vec<usize> {
-    let (here, there) = status.here_and_there();
-    let at_peer = group.peer.as_ref().is_some_and(|p| p.role == "active");
-    [
-        (group.role == "active").then_some(here),
-        at_peer.then_some(there),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// Where a group runs, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Here.
+    Here,
+    /// On the peer, by its word.
+    There,
+    /// On both: in a move, or worse.
+    Both,
+    /// Nowhere just now: it is being started or stopped on that node.
+    Moving(String, &'static str),
+    /// Not here; of the peer nothing is known.
+    Unknown,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Where that is.
+pub(super) fn place(status: &Status, group: &Group) -> Place {
+    let here = group.role == "active" || group.adopted;
+    let told = group.peer.as_ref().map_or("", |peer| &peer.role);
+    // Nothing is started in maintenance: a restarted daemon found it running.
+    let there = told == "active" || (status.maintenance && told == "starting");
+    let way = |role: &str| match role {
+        "starting" => Some("starting"),
+        "stopping" => Some("stopping"),
+        _ => None,
+    };
+    let (mine, theirs) = (way(&group.role), way(told));
+    match (here, there) {
+        (true, true) => Place::Both,
+        (true, false) => Place::Here,
+        (false, true) => Place::There,
+        _ if mine.is_some() => Place::Moving(status.node.clone(), mine.unwrap_or_default()),
+        _ if theirs.is_some() => {
+            Place::Moving(status.peer_name().into(), theirs.unwrap_or_default())
+        }
+        _ if group.elsewhere.is_some() => Place::Unknown,
+        _ => match status.peer.state.as_str() {
+            "alive" | "one-way" | "left" | "fenced" => Place::Nowhere,
+            _ => Place::Unknown,
+        },
+    }
+}
+
+/// Whether its services are known to be well, where it runs here.
+pub(super) fn ailing(group: &Group) -> impl Iterator<Item = &Resource> {
+    group.resources.iter().filter(|r| r.amiss.is_some())
 }
 
 fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
@@ -68,17 +123,67 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
             ));
         }
     }
-    match active_on(status, group).len() {
-        // A failed stop says it all.
-        0 if group.stopped || !concerns.is_empty() => {}
-        0 => concerns.push(nobody(status, group, now)),
-        1 => {}
-        _ => concerns.push(blocked(
+    if let Some(conflict) = &group.conflict {
+        concerns.push(blocked(
+            format!("{name}: runs here, and {conflict}: both nodes may serve it at once"),
             format!(
-                "{name}: both nodes say active; it is moving, or each cannot know of the other"
+                "repair the paths between the nodes, then the one with the lower token stops by itself; \
+                 to end it at once, `systemctl stop ha-appliance` on {peer_name} or here"
             ),
-            "look again in some seconds, then at `ha-appliance history` on both".into(),
-        )),
+        ));
+    }
+    match place(status, group) {
+        // A failed stop says it all.
+        Place::Nowhere | Place::Unknown | Place::Moving(..)
+            if group.stopped || !concerns.is_empty() => {}
+        Place::Nowhere => concerns.push(nowhere(status, group)),
+        Place::Unknown => concerns.push(unknown(status, group, now)),
+        Place::Moving(node, role) => {
+            // A planned move is no reason to wake anybody.
+            let lately = now.since(Time(group.since_us)) < MOVING;
+            concerns.push(Concern {
+                severity: if lately {
+                    Severity::Degraded
+                } else {
+                    Severity::Blocked
+                },
+                group: None,
+                text: format!("{name}: runs nowhere yet, {role} on {node}"),
+                hint: None,
+            });
+        }
+        Place::Both if concerns.is_empty() => concerns.push(Concern {
+            severity: Severity::Degraded,
+            group: None,
+            text: format!("{name}: is moving, both nodes have it"),
+            hint: None,
+        }),
+        Place::Here | Place::There | Place::Both => {}
+    }
+    if group.adopted && !status.maintenance {
+        let why = group.waiting.as_ref().unwrap_or(&group.reason);
+        concerns.push(Concern {
+            severity: Severity::Degraded,
+            group: None,
+            text: format!("{name}: found running here and left so, but not confirmed yet: {why}"),
+            hint: None,
+        });
+    }
+    for resource in ailing(group) {
+        let amiss = resource.amiss.as_deref().unwrap_or_default();
+        let text = format!("{name}: {} not well here: {amiss}", resource.name);
+        concerns.push(match status.maintenance {
+            true => blocked(
+                text,
+                "nothing is done about it in maintenance: mend it by hand".into(),
+            ),
+            false => Concern {
+                severity: Severity::Degraded,
+                group: None,
+                text,
+                hint: None,
+            },
+        });
     }
     if group.stopped {
         concerns.push(degraded(
@@ -86,78 +191,142 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
             format!("`ha-appliance start {name}` lets it run again"),
         ));
     }
-    for (count, node) in [
-        (group.fail_count, me.as_str()),
-        (group.peer_fail_count, peer_name),
-    ] {
-        if count > 0 {
-            let times = if count == 1 {
-                "once".into()
-            } else {
-                format!("{count} times")
-            };
-            concerns.push(degraded(
-                format!("{name}: failed {times} on {node}"),
-                format!("once the cause is mended, `ha-appliance clear {name}` forgets it"),
-            ));
-        }
-    }
+    concerns.extend(failures(status, group));
+    concerns.extend(no_takeover(status, group));
     concerns
+}
+
+fn failures(status: &Status, group: &Group) -> Vec<Concern> {
+    let name = &group.name;
+    let counted = [
+        (group.fail_count, status.node.as_str(), true),
+        (group.peer_fail_count, status.peer_name(), false),
+    ];
+    let of = |(count, node, here): (u16, &str, bool)| {
+        let times = match count {
+            0 => return None,
+            1 => "once".to_owned(),
+            _ => format!("{count} times"),
+        };
+        let what = match here {
+            true => "once the cause is mended",
+            false => "`ha-appliance history` says what failed; once the cause is mended",
+        };
+        Some(degraded(
+            format!("{name}: failed {times} on {node}"),
+            format!("{what}, `ha-appliance clear {name}` forgets it"),
+        ))
+    };
+    counted.into_iter().filter_map(of).collect()
+}
+
+/// It is served now, and a silent peer's part would not be taken over.
+fn no_takeover(status: &Status, group: &Group) -> Option<Concern> {
+    let why = group.no_takeover.as_ref()?;
+    if group.stopped {
+        return None;
+    }
+    let hint = if why.contains("needs fencing") {
+        "without fencing it stays down until an operator has looked at the other node"
+    } else if why.contains("no gateway is known") {
+        "name a router that answers ping in `[gateway] addresses`, or give the interface a default route; then `ha-appliance reload`"
+    } else {
+        "it is asked every second while both nodes are up; if this lasts, look for an ARP filter between the nodes on that interface"
+    };
+    Some(degraded(
+        format!(
+            "{}: {} would not take it over from a dead {} by itself: {why}",
+            group.name,
+            status.node,
+            status.peer_name()
+        ),
+        hint.into(),
+    ))
 }
 
 /// So long a move may take that nobody need look at.
 const MOVING: Duration = Duration::from_secs(5);
 
+/// What keeps it from running here.
+fn why_not(group: &Group) -> &str {
+    let why = group.waiting.as_ref().or(group.facts.first());
+    why.unwrap_or(&group.reason)
+}
+
 /// It runs nowhere, and nobody wished that.
-fn nobody(status: &Status, group: &Group, now: Time) -> Concern {
-    let (name, peer) = (&group.name, status.peer_name());
-    let peer_role = group.peer.as_ref().map_or("", |p| &p.role);
-    let under_way = [
-        (group.role.as_str(), status.node.as_str()),
-        (peer_role, peer),
-    ]
-    .into_iter()
-    .find(|(role, _)| matches!(*role, "starting" | "stopping"));
-    let lately = now.since(Time(group.since_us)) < MOVING;
-    if let Some((role, node)) = under_way {
-        return Concern {
-            // A planned move is no reason to wake anybody.
-            severity: if lately {
-                Severity::Degraded
-            } else {
-                Severity::Blocked
-            },
-            text: format!("{name}: runs nowhere yet, {role} on {node}"),
-            hint: None,
-        };
-    }
-    let why = group
-        .waiting
-        .as_ref()
-        .or(group.facts.first())
-        .unwrap_or(&group.reason);
-    let text = format!("{name}: runs nowhere: {why}");
+fn nowhere(status: &Status, group: &Group) -> Concern {
+    let text = format!("{}: runs nowhere: {}", group.name, why_not(group));
     if status.maintenance {
         return blocked(
             text,
             "`ha-appliance maintenance off` lets the nodes work again".into(),
         );
     }
-    match status.peer.state.as_str() {
-        "silent" | "unknown" => blocked(
-            text,
-            format!(
-                "start {peer}; or, only if you have seen that it is off, run `ha-appliance confirm-fenced {peer}`"
-            ),
-        ),
-        _ => blocked(text, "`ha-appliance history` says what led here".into()),
+    let standby: Vec<&str> = (status.nodes.iter())
+        .filter(|node| node.standby)
+        .map(|node| node.name.as_str())
+        .collect();
+    let hint = match standby[..] {
+        [] => "`ha-appliance history` says what led here".into(),
+        [node, ..] => format!("`ha-appliance online {node}` lets {node} run it"),
+    };
+    blocked(text, hint)
+}
+
+/// It does not run here, and of the peer nothing is known.
+fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
+    let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
+    if let Some(elsewhere) = &group.elsewhere {
+        return Concern {
+            severity: Severity::Degraded,
+            group: None,
+            text: format!("{name}: unknown from here, {elsewhere}: so it is probably active there"),
+            hint: Some(format!("look on {peer}: `ha-appliance status`")),
+        };
     }
+    let why = why_not(group);
+    let text = format!("{name}: not active here, and unknown of {peer}: {why}");
+    if status.maintenance {
+        let hint = format!("look on {peer}; `ha-appliance maintenance off` lets {me} work again");
+        return blocked(text, hint);
+    }
+    if let Some(until) = status.peer.waited_for_us.filter(|until| now.0 < *until) {
+        let left = clock::span(Time(until).since(now));
+        let hint = format!("nothing yet: {peer} is waited for, {left} more");
+        return blocked(text, hint);
+    }
+    if status.peer_shows_life(now) || status.peer.state == "refused" {
+        let hint =
+            format!("something of {peer} is heard: look there, and at what is said of it here");
+        return blocked(text, hint);
+    }
+    let cut_off = status.gateways.iter().any(|g| g.state == "lost")
+        || status.interfaces.iter().any(|i| !i.carrier);
+    let first = match cut_off {
+        true => format!(
+            "first this node's own network: it may be {me} that is cut off, while {peer} serves; then "
+        ),
+        false => String::new(),
+    };
+    blocked(
+        text,
+        format!(
+            "{first}start {peer}; or, only if you have seen that it is off, run `ha-appliance confirm-fenced {peer} --yes`"
+        ),
+    )
 }
 
 fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     let (me, peer, state) = (&status.node, status.peer_name(), &status.peer);
     let since = age(now, state.since_us);
     let mut concerns = Vec::new();
+    let runs_here = |group: &Group| group.role == "active" || group.adopted;
+    let alone = match status.groups.iter().any(runs_here) {
+        true => ": nobody could take over",
+        false => "",
+    };
+    let firewall =
+        "UDP, the port of `[heartbeat]`, in both directions, and the cables of the links";
     let (text, hint) = match state.state.as_str() {
         "alive" => (None, String::new()),
         "one-way" => (
@@ -165,50 +334,153 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             format!("look for a filter or a broken cable in the direction from {me} to {peer}"),
         ),
         "silent" => (
-            Some(format!("{peer} has been silent for {}: nobody can take over", last_heard(status, now))),
-            format!("look at its power and cables; on {peer}: `systemctl status ha-appliance`"),
+            Some(format!(
+                "{peer} has been silent for {}{alone}",
+                last_heard(status, now)
+            )),
+            match status.peer_shows_life(now) {
+                true => format!(
+                    "it shows signs of life, so look at what is between the nodes: {firewall}"
+                ),
+                false => format!(
+                    "look at its power and cables; on {peer}: `systemctl status ha-appliance`"
+                ),
+            },
         ),
         "unknown" => (
-            Some(format!("{peer} was never heard since this daemon started, {since} ago")),
-            format!("on {peer}: `systemctl status ha-appliance`; then cables, addresses and filters of the links"),
+            Some(format!(
+                "{peer} was never heard since this daemon started, {since} ago"
+            )),
+            match status.peer_shows_life(now) {
+                true => format!(
+                    "it shows signs of life, so look at what is between the nodes: {firewall}"
+                ),
+                false => format!("on {peer}: `systemctl status ha-appliance`; then {firewall}"),
+            },
         ),
         "refused" => (
-            Some(format!("{peer} is refused, no group moves: {}", state.reason)),
-            "make ha.toml and the program's version the same on both nodes, then `ha-appliance reload`".into(),
+            Some(format!(
+                "{peer} is refused, no group moves: {}",
+                state.reason
+            )),
+            refusal(&state.cause, peer),
         ),
         "left" => (
-            Some(format!("{peer} left {since} ago: nobody can take over")),
+            Some(format!("{peer} left {since} ago{alone}")),
             format!("on {peer}: `systemctl start ha-appliance`"),
         ),
         "fenced" => (
-            Some(format!("{peer} is known to be off: nobody can take over")),
+            Some(format!(
+                "{peer} is taken as off since {since}: {}{alone}",
+                state.reason
+            )),
             format!("find out why, then start {peer} again"),
         ),
-        other => (Some(format!("{peer}: {other}")), "this program does not know that state".into()),
+        other => (
+            Some(format!("{peer}: {other}")),
+            "this program does not know that state".into(),
+        ),
     };
-    concerns.extend(text.map(|text| degraded(text, hint)));
+    let speaks = state.signs_of_life.iter().any(|sign| sign.heartbeat);
+    let quiet = matches!(state.state.as_str(), "silent" | "unknown") && speaks;
+    concerns.extend(text.filter(|_| !quiet).map(|text| degraded(text, hint)));
+    let told = |sign: &&SignOfLife| sign.heartbeat && state.state != "alive";
+    concerns.extend(state.signs_of_life.iter().filter(told).map(|sign| {
+        degraded(
+            format!("{}, {} ago", sign.what, age(now, sign.at_us)),
+            format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`"),
+        )
+    }));
     if state.drift {
         concerns.push(degraded(
             "ha.toml differs between the nodes".into(),
-            "copy it from one to the other, then `ha-appliance reload` on both".into(),
+            format!(
+                "compare {} on both nodes, comments do not count; copy the right one to the other, then `ha-appliance reload` there",
+                status.daemon.config
+            ),
         ));
     }
     for group in status.groups.iter().filter(|_| state.state == "alive") {
         let standby = status.nodes.iter().any(|n| !n.here && n.standby);
-        let readiness = group.peer.as_ref().map_or("able", |p| &p.readiness);
-        let serving = group.peer.as_ref().is_some_and(|p| p.role == "active");
-        if readiness != "able" && !standby && !group.stopped && !serving {
-            concerns.push(degraded(
-                format!(
-                    "{}: {peer} is {readiness}: it could not take over well",
-                    group.name
-                ),
-                format!("`ha-appliance status` on {peer} says why"),
-            ));
+        if standby || group.stopped {
+            continue;
+        }
+        let Some(at_peer) = &group.peer else {
+            concerns.push(Concern {
+                group: Some(group.name.clone()),
+                ..degraded(
+                    format!(
+                        "{}: {peer} does not know this group, and could not take over",
+                        group.name
+                    ),
+                    format!(
+                        "bring ha.toml in line on both nodes, then `ha-appliance reload` on {peer}"
+                    ),
+                )
+            });
+            continue;
+        };
+        let readiness = &at_peer.readiness;
+        if readiness != "able" && at_peer.role != "active" {
+            concerns.push(Concern {
+                group: Some(group.name.clone()),
+                ..degraded(
+                    format!(
+                        "{}: {peer} is {readiness}: it could not take over well",
+                        group.name
+                    ),
+                    format!("`ha-appliance status` on {peer} says why"),
+                )
+            });
         }
     }
     concerns
 }
+
+/// What helps against a refusal, by its cause.
+fn refusal(cause: &str, peer: &str) -> String {
+    match cause {
+        "other-cluster" => format!(
+            "compare `[cluster] name` on both nodes: is {peer} of another pair? then restart the daemon whose file was wrong"
+        ),
+        "other-nodes" => {
+            "compare the `[node.NAME]` tables on both nodes: names and their order; then restart the daemon whose file was wrong".into()
+        }
+        "other-version" => {
+            "install the same version on both nodes: `ha-appliance version` on each".into()
+        }
+        "same-node" => {
+            "compare `hostname` and the `--node` option of the unit on both nodes: each must be another node".into()
+        }
+        _ => "compare ha.toml and `ha-appliance version` on both nodes".into(),
+    }
+}
+
+/// What came from the peer's address and was refused, lately.
+fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
+    let peer = status.peer_name();
+    let lately = |r: &&Refused| now.since(Time(r.last_us)) <= LATELY;
+    let of = |refused: &Refused| {
+        let (from, count, ago) = (&refused.peer, refused.count, age(now, refused.last_us));
+        let (text, hint) = match refused.cause.as_str() {
+            "other key" => (
+                format!(
+                    "{count} heartbeats from {from} are signed with another key, the latest {ago} ago: has {peer} another key?"
+                ),
+                "compare `sha256sum` of the key_file on both nodes; copy the right one, then `ha-appliance reload` there",
+            ),
+            cause => (
+                format!("{count} datagrams from {from} are {cause}, the latest {ago} ago"),
+                "does another program or version use that port there?",
+            ),
+        };
+        degraded(text, hint.into())
+    };
+    status.refused.iter().filter(lately).map(of).collect()
+}
+
+/// What was refused longer ago is history.
+const LATELY: Duration = Duration::from_secs(60);
 
 fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     // Without any life sign of the peer, single links say nothing more.
@@ -269,7 +541,7 @@ fn of_here(status: &Status) -> Vec<Concern> {
     }
     if status.maintenance {
         concerns.push(degraded(
-            "maintenance: nothing is started, stopped or taken over".into(),
+            "maintenance: nothing is started, stopped or taken over, whatever happens".into(),
             "`ha-appliance maintenance off` ends it".into(),
         ));
     }
@@ -282,6 +554,7 @@ fn of_here(status: &Status) -> Vec<Concern> {
     if status.leaving {
         concerns.push(Concern {
             severity: Severity::Degraded,
+            group: None,
             text: format!("{} is leaving: the daemon is on its way out", status.node),
             hint: None,
         });
@@ -291,6 +564,14 @@ fn of_here(status: &Status) -> Vec<Concern> {
             why.clone(),
             "it is tried again by itself; until then this node gives its groups away".into(),
         ));
+    }
+    if let Some(unloaded) = &status.daemon.unloaded {
+        concerns.push(Concern {
+            severity: Severity::Degraded,
+            group: None,
+            text: unloaded.clone(),
+            hint: None,
+        });
     }
     if let Some(why) = &status.daemon.reload_error {
         concerns.push(degraded(
@@ -321,6 +602,7 @@ fn of_here(status: &Status) -> Vec<Concern> {
         };
         concerns.push(Concern {
             severity: Severity::Degraded,
+            group: None,
             text,
             hint: None,
         });
@@ -351,6 +633,7 @@ fn first_line(text: &str) -> &str {
 fn degraded(text: String, hint: String) -> Concern {
     Concern {
         severity: Severity::Degraded,
+        group: None,
         text,
         hint: Some(hint),
     }
@@ -359,6 +642,7 @@ fn degraded(text: String, hint: String) -> Concern {
 fn blocked(text: String, hint: String) -> Concern {
     Concern {
         severity: Severity::Blocked,
+        group: None,
         text,
         hint: Some(hint),
     }

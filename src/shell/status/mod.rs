@@ -19,9 +19,9 @@ mod read;
 
 pub use answers::Answers;
 pub(crate) use build::role;
-pub use build::{Facts, GroupNames, Names, PathNames};
+pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
 pub use judge::{Concern, Severity, judge};
-pub use page::{Style, render, render_absent};
+pub use page::{Style, render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
 pub use read::{Reading, load, peer_addresses, ran_before, read};
 
@@ -47,6 +47,12 @@ pub struct Status {
     pub stamp_us: i64,
     /// The same for people (UTC).
     pub stamp: String,
+    /// well, degraded or blocked: the worst of `attention`.
+    #[serde(skip_deserializing)]
+    pub verdict: String,
+    /// What is not as it should be, the worst first, in the words of the page.
+    #[serde(skip_deserializing)]
+    pub attention: Vec<Attention>,
     /// The daemon.
     pub daemon: Daemon,
     /// Nobody touches anything, on both nodes.
@@ -69,10 +75,41 @@ pub struct Status {
     pub gateways: Vec<Gateway>,
     /// The groups, in the order of ha.toml.
     pub groups: Vec<Group>,
+    /// Datagrams from the peer's address that were refused lately, by cause and path.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
     /// What was counted since the daemon started.
     pub counters: BTreeMap<String, u64>,
     /// The latest requests and their answers, oldest first.
     pub answers: Vec<Answer>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attention {
+    /// degraded or blocked.
+    pub severity: String,
+    /// The group, where it is about one.
+    pub group: Option<String>,
+    /// What.
+    pub text: String,
+    /// What would help; null: nothing is to be done.
+    pub advice: Option<String>,
+}
+
+/// Datagrams that were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// other key, not a heartbeat, malformed or unproven.
+    pub cause: String,
+    /// This node's end of the path.
+    pub own: String,
+    /// The peer's end of the path.
+    pub peer: String,
+    /// How many since the daemon started.
+    pub count: u64,
+    /// When the latest came, µs.
+    pub last_us: i64,
 }
 
 /// The daemon.
@@ -92,6 +129,9 @@ pub struct Daemon {
     pub generation: u64,
     /// The last reload's error, if it failed and the configuration before is still in force.
     pub reload_error: Option<String>,
+    /// What its file is like now, if it is not what is in force: changed, or broken.
+    #[serde(default)]
+    pub unloaded: Option<String>,
     /// When it started, µs.
     pub started_us: i64,
     /// What an operator should know: warnings of `check` as they are now, links that cannot be opened, a state that
@@ -125,6 +165,26 @@ pub struct Peer {
     pub software: String,
     /// Its configuration differs from this node's.
     pub drift: bool,
+    /// Why it is refused: other-cluster, other-nodes, other-version or same-node; empty: it is not.
+    #[serde(default)]
+    pub cause: String,
+    /// What speaks for its life while it is not heard, or not believed.
+    #[serde(default)]
+    pub signs_of_life: Vec<SignOfLife>,
+    /// Until when nothing starts, as after a boot, because it may still come, µs; null: it is waited for no more.
+    #[serde(default)]
+    pub waited_for_us: Option<i64>,
+}
+
+/// What speaks for the life of a peer that is not heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOfLife {
+    /// What.
+    pub what: String,
+    /// It is a heartbeat that is not proven; false: an answer of its hardware address.
+    pub heartbeat: bool,
+    /// When it came last, µs.
+    pub at_us: i64,
 }
 
 /// A path to the peer.
@@ -191,6 +251,21 @@ pub struct Group {
     pub facts: Vec<String>,
     /// What the peer says of it; null while it is not heard.
     pub peer: Option<GroupAtPeer>,
+    /// Its resources were found running when this daemon started, and are kept.
+    #[serde(default)]
+    pub adopted: bool,
+    /// What says that the peer runs it, while its word is not had or not trusted; null: nothing.
+    #[serde(default)]
+    pub elsewhere: Option<String>,
+    /// What says that both nodes run it at once; null: nothing.
+    #[serde(default)]
+    pub conflict: Option<String>,
+    /// protected, best-effort or none: how a silent peer's group is taken over.
+    #[serde(default)]
+    pub protection: String,
+    /// Why this node would not take it over from a silent peer by itself; null: it would.
+    #[serde(default)]
+    pub no_takeover: Option<String>,
     /// What it waits for.
     pub waiting: Option<String>,
     /// Failures counted here.
@@ -219,6 +294,9 @@ pub struct Resource {
     /// What the latest failure was; empty: there is none.
     #[serde(default)]
     pub failure: String,
+    /// What a look at it finds amiss just now, in maintenance too; null: nothing.
+    #[serde(default)]
+    pub amiss: Option<String>,
     /// What systemd and the check say of a service; null: it is none, or was not looked at yet.
     pub service: Option<ServiceStatus>,
 }
@@ -236,6 +314,9 @@ pub struct ServiceStatus {
     pub checked_us: Option<i64>,
     /// What that check found wrong; null: nothing.
     pub check_error: Option<String>,
+    /// All of it runs; null: not looked at yet.
+    #[serde(default)]
+    pub runs: Option<bool>,
     /// What keeps systemd or the check from being asked, or is waited for; null: nothing.
     #[serde(default)]
     pub notice: Option<String>,
@@ -275,6 +356,29 @@ impl Status {
         (here, 1 - here.min(1))
     }
 
+    /// How things stand, judged at this moment.
+    pub fn judged(mut self, now: crate::core::time::Time) -> Status {
+        let concerns = judge(&self, now);
+        let worst = concerns.iter().map(|c| c.severity).max();
+        self.verdict = worst.unwrap_or(Severity::Well).word().into();
+        let attention = concerns.into_iter().map(|concern| Attention {
+            severity: concern.severity.word().into(),
+            group: concern.group,
+            text: concern.text,
+            advice: concern.hint,
+        });
+        self.attention = attention.collect();
+        self
+    }
+
+    /// Something speaks for the life of a peer that is not heard.
+    pub fn peer_shows_life(&self, now: crate::core::time::Time) -> bool {
+        let lately = |refused: &Refused| {
+            now.since(crate::core::time::Time(refused.last_us)) <= crate::core::node::SIGN_LASTS
+        };
+        !self.peer.signs_of_life.is_empty() || self.refused.iter().any(lately)
+    }
+
     /// The peer's name.
     pub fn peer_name(&self) -> &str {
         self.nodes
@@ -283,5 +387,7 @@ impl Status {
     }
 }
 
+#[cfg(test)]
+mod documented;
 #[cfg(test)]
 pub(crate) mod sample;

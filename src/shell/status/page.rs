@@ -1,27 +1,42 @@
 //! The page that `ha-appliance status` prints.
+//!
+//! The verdict and what to do first stand at the top; what is stands apart from why it last changed, which has
+//! its time. Everything fits a terminal's width.
 
-use super::judge::{active_on, age, silence};
+use super::judge::{Place as Where, age, ailing, place, silence};
 use super::{Concern, Group, Path, Reading, Resource, ServiceStatus, Severity, Status, judge};
 use crate::core::time::Time;
+use crate::shell::clock::{self, Zone};
 use std::fmt::Write;
 
 /// How the page may look.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// With colours: for a terminal.
     pub colour: bool,
+    /// So many columns.
+    pub width: usize,
+    /// Whose clock.
+    pub zone: Zone,
+}
+
+impl Default for Style {
+    fn default() -> Style {
+        Style {
+            colour: false,
+            width: 80,
+            zone: Zone::Utc,
+        }
+    }
 }
 
 /// The page, and the worst thing on it. `now` in the boot of the status.
 pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     let concerns = judge(status, now);
-    let worst = concerns
-        .iter()
-        .map(|c| c.severity)
-        .max()
-        .unwrap_or(Severity::Well);
-    let mut page = Page::default();
-    page.header(status, worst, style);
+    let worst = worst(&concerns);
+    let mut page = Page::new(style);
+    page.header(status, worst);
+    page.section("attention", concerns.iter().flat_map(concern).collect());
     page.section("nodes", nodes(status, now));
     let (links, last_resort) = paths(status, now);
     page.section("links", links);
@@ -30,15 +45,71 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     page.section("protection", protection(status));
     for group in &status.groups {
         page.gap();
-        page.section(&group.name, group_lines(status, group, now));
+        page.section(&group.name, group_lines(status, group, now, style));
     }
     let notices = notices(status);
-    if !concerns.is_empty() || !notices.is_empty() {
+    if !notices.is_empty() {
         page.gap();
     }
-    page.section("attention", concerns.iter().flat_map(concern).collect());
     page.section("noted", notices);
     (page.text, worst)
+}
+
+/// One group alone, and the worst that is to be said of it.
+pub fn render_group(status: &Status, group: &Group, now: Time, style: Style) -> (String, Severity) {
+    let mut concerns = judge(status, now);
+    concerns.retain(|c| c.group.as_ref() == Some(&group.name));
+    let mut page = Page::new(style);
+    page.section("attention", concerns.iter().flat_map(concern).collect());
+    page.section(&group.name, group_lines(status, group, now, style));
+    (page.text, worst(&concerns))
+}
+
+/// One line: the verdict, where each group runs, and what is to be looked at first.
+pub fn render_brief(status: &Status, now: Time) -> (String, Severity) {
+    let concerns = judge(status, now);
+    let worst = worst(&concerns);
+    let groups = status.groups.iter().map(|group| {
+        let name = &group.name;
+        match place(status, group) {
+            _ if group.stopped => format!("{name} stopped"),
+            Where::Here => format!("{name} on {}", status.node),
+            Where::There => format!("{name} on {}", status.peer_name()),
+            Where::Both => format!("{name} on BOTH"),
+            Where::Moving(node, role) => format!("{name} {role} on {node}"),
+            Where::Unknown => format!("{name} unknown"),
+            Where::Nowhere => format!("{name} NOWHERE"),
+        }
+    });
+    let groups: Vec<String> = groups.collect();
+    let first = concerns
+        .first()
+        .map_or(String::new(), |c| format!("; {}", c.text));
+    let more = match concerns.len() {
+        0 | 1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let line = format!(
+        "{} on {}: {}: {}{first}{more}\n",
+        status.cluster,
+        status.node,
+        verdict(worst),
+        groups.join(", ")
+    );
+    (line, worst)
+}
+
+fn worst(concerns: &[Concern]) -> Severity {
+    let severities = concerns.iter().map(|c| c.severity);
+    severities.max().unwrap_or(Severity::Well)
+}
+
+fn verdict(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Well => "all well",
+        Severity::Degraded => "degraded",
+        Severity::Blocked => "BLOCKED",
+    }
 }
 
 /// What stands in the page's place when there is nothing to show.
@@ -52,8 +123,9 @@ pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
         Reading::NotResponding { pid, why } => format!(
             "ha-appliance{} is not responding: {why}\n\
              what it last said may be untrue and is not shown; its VIPs expire by themselves within seconds if it hangs\n\
-             look at `journalctl -u ha-appliance -e`; `systemctl restart ha-appliance` starts it anew\n",
-            pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+             look at `journalctl -u ha-appliance -e` and at `df {}`; `systemctl restart ha-appliance` starts it anew\n",
+            pid.map_or(String::new(), |pid| format!(" (process {pid})")),
+            run_dir.display()
         ),
         Reading::Waiting { pid, why } => {
             format!("ha-appliance (process {pid}) {why}\nuntil then it does nothing on this node\n")
@@ -63,30 +135,33 @@ pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
 }
 
 /// Labels in a column of their own.
-#[derive(Default)]
 struct Page {
     text: String,
+    style: Style,
 }
 
 const LABEL: usize = 12;
 
 impl Page {
-    fn header(&mut self, status: &Status, worst: Severity, style: Style) {
-        let (word, colour) = match worst {
-            Severity::Well => ("all well", 32),
-            Severity::Degraded => ("degraded", 33),
-            Severity::Blocked => ("BLOCKED", 31),
-        };
-        let verdict = if style.colour {
-            format!("\x1b[1;{colour}m{word}\x1b[0m")
-        } else {
-            word.to_owned()
+    fn new(style: Style) -> Page {
+        Page {
+            text: String::new(),
+            style,
+        }
+    }
+
+    fn header(&mut self, status: &Status, worst: Severity) {
+        let colour = match worst {
+            Severity::Well => 32,
+            Severity::Degraded => 33,
+            Severity::Blocked => 31,
         };
         let maintenance = if status.maintenance {
             ", in maintenance"
         } else {
             ""
         };
+        let verdict = verdict(worst);
         self.line(
             "cluster",
             &format!(
@@ -94,6 +169,10 @@ impl Page {
                 status.cluster, status.node
             ),
         );
+        if self.style.colour {
+            let coloured = format!("\x1b[1;{colour}m{verdict}\x1b[0m");
+            self.text = self.text.replacen(verdict, &coloured, 1);
+        }
     }
 
     fn section(&mut self, label: &str, lines: Vec<String>) {
@@ -103,20 +182,61 @@ impl Page {
     }
 
     fn line(&mut self, label: &str, line: &str) {
-        let _ = writeln!(
-            self.text,
-            "{}",
-            format!(
-                "{label:<LABEL$}{}{line}",
-                if label.len() >= LABEL { " " } else { "" }
-            )
-            .trim_end()
-        );
+        // A longer name has a line of its own, so that the columns stay where they are.
+        let mut label = label;
+        if label.chars().count() >= LABEL {
+            let _ = writeln!(self.text, "{label}");
+            label = "";
+        }
+        let room = self.style.width.saturating_sub(LABEL).max(20);
+        for part in wrapped(line, room) {
+            let _ = writeln!(self.text, "{}", format!("{label:<LABEL$}{part}").trim_end());
+            label = "";
+        }
     }
 
     fn gap(&mut self) {
         self.text.push('\n');
     }
+}
+
+/// A line in parts that fit; the later ones are set in. A command in backticks stays in one piece if it fits.
+fn wrapped(line: &str, room: usize) -> Vec<String> {
+    if line.chars().count() <= room {
+        return vec![line.to_owned()];
+    }
+    let indent = line
+        .chars()
+        .take_while(|c| matches!(c, ' ' | '-' | '!'))
+        .count()
+        + 2;
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    for piece in pieces(line) {
+        let long = part.chars().count() + piece.trim_end().chars().count() > room;
+        if long && !part.trim().is_empty() {
+            parts.push(part.trim_end().to_owned());
+            part = " ".repeat(indent);
+        }
+        part += piece;
+    }
+    parts.push(part.trim_end().to_owned());
+    parts
+}
+
+/// Words with the spaces after them; what stands in backticks is one.
+fn pieces(line: &str) -> Vec<&str> {
+    let (mut pieces, mut begin, mut quoted, mut space) = (Vec::new(), 0, false, false);
+    for (at, c) in line.char_indices() {
+        if space && c != ' ' && !quoted {
+            pieces.push(&line[begin..at]);
+            begin = at;
+        }
+        quoted ^= c == '`';
+        space = c == ' ' && !quoted;
+    }
+    pieces.push(&line[begin..]);
+    pieces
 }
 
 fn nodes(status: &Status, now: Time) -> Vec<String> {
@@ -141,12 +261,11 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
                 age(now, daemon.started_us)
             )
         } else {
-            let version = if peer.software.is_empty() {
-                String::new()
-            } else {
-                format!("version {}, ", peer.software)
-            };
-            format!("{version}for {}: {}", age(now, peer.since_us), peer.reason)
+            let since = age(now, peer.since_us);
+            match (peer.state.as_str(), peer.software.as_str()) {
+                ("alive", software) => format!("version {software}, for {since}"),
+                _ => format!("for {since}: {}", peer.reason),
+            }
         };
         vec![
             node.name.clone(),
@@ -160,6 +279,17 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
 
 /// The links, then the paths of last resort, in one table.
 fn paths(status: &Status, now: Time) -> (Vec<String>, Vec<String>) {
+    let silent = |path: &Path| !path.in_ok && path.out_ok.is_none();
+    if status.paths.len() > 1 && status.paths.iter().all(silent) {
+        let latest = status.paths.iter().max_by_key(|path| path.heard_us);
+        let silence = latest.map_or(String::new(), |path| silence(path, now));
+        let what = match status.peer.signs_of_life.iter().any(|sign| sign.heartbeat) {
+            true => "nothing that answers this node",
+            false => silence.as_str(),
+        };
+        let all = format!("{what} on any of the {} paths", status.paths.len());
+        return (vec![all], Vec::new());
+    }
     let of = |path: &Path| {
         let outward = match path.out_ok {
             Some(true) => "ok".into(),
@@ -214,19 +344,17 @@ fn protection(status: &Status) -> Vec<String> {
     if !status.protection.is_empty() {
         return vec![format!("PROTECTED by {}", status.protection.join(", "))];
     }
-    let mut lines =
-        vec!["UNPROTECTED: neither fencing nor a witness; a takeover is best effort".to_owned()];
-    let unproven: Vec<&str> = status
-        .interfaces
-        .iter()
-        .filter(|i| !i.probe_proven)
-        .map(|i| i.name.as_str())
+    let none = |group: &&Group| group.protection == "none";
+    let none: Vec<&str> = (status.groups.iter().filter(none))
+        .map(|g| g.name.as_str())
         .collect();
-    if !unproven.is_empty() {
-        let (peer, interfaces) = (status.peer_name(), unproven.join(", "));
-        lines.push(format!(
-            "{peer} never answered a probe on {interfaces}: its silence would prove nothing there"
-        ));
+    if !none.is_empty() && none.len() == status.groups.len() {
+        return vec!["NONE: no takeover by itself from a dead peer, see attention".into()];
+    }
+    let mut lines =
+        vec!["UNPROTECTED: no fencing, no witness; a takeover is best effort".to_owned()];
+    if !none.is_empty() {
+        lines.push(format!("NONE for {}: see attention", none.join(", ")));
     }
     lines
 }
@@ -258,83 +386,102 @@ fn notices(status: &Status) -> Vec<String> {
 /// How the counters of rejected datagrams begin ("rejected: bad key").
 const REJECTED: &str = "rejected";
 
-fn group_lines(status: &Status, group: &Group, now: Time) -> Vec<String> {
-    let since = age(now, group.since_us);
-    let headline = match active_on(status, group)[..] {
+fn group_lines(status: &Status, group: &Group, now: Time, style: Style) -> Vec<String> {
+    let (since, peer) = (age(now, group.since_us), status.peer_name());
+    let well = ailing(group).next().is_none();
+    let headline = match place(status, group) {
         _ if group.stopped && group.role == "stopped" => "STOPPED by the operator".into(),
-        [] => format!(
-            "NOT ACTIVE; {} here for {since}: {}",
-            group.role, group.reason
-        ),
-        [node] if status.nodes[node].here => {
-            format!("active on {} for {since}: {}", status.node, group.reason)
+        Where::Here if group.adopted => {
+            format!(
+                "active on {} for {since}: found running, and left so",
+                status.node
+            )
         }
-        [node] => format!(
-            "active on {}; {} here for {since}: {}",
-            status.nodes[node].name, group.role, group.reason
-        ),
-        _ => format!("active on BOTH nodes; here for {since}: {}", group.reason),
+        Where::Here if well => format!("active on {} for {since}", status.node),
+        Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
+        Where::There => format!("active on {peer}, by its word; {} here", group.role),
+        Where::Both => "active on BOTH nodes".into(),
+        Where::Moving(node, role) => format!("NOT ACTIVE: {role} on {node}"),
+        Where::Unknown => format!("{} here; unknown of {peer}", group.role),
+        Where::Nowhere => format!("NOT ACTIVE; {} here", group.role),
     };
-    let mut lines = vec![headline];
-    if !group.vips.is_empty() {
-        lines.push(format!("at {}", some_of(&group.vips, 4)));
-    }
-    lines.extend(table(services(status, group, now)));
-    let failures = group.resources.iter().filter(|r| !r.failure.is_empty());
-    lines.extend(failures.map(|r| format!("{} failed: {}", r.name, cut_short(&r.failure))));
+    let at = match group.vips.is_empty() {
+        true => String::new(),
+        false => format!(", at {}", some_of(&group.vips, 2)),
+    };
+    let mut lines = vec![headline + &at];
+    lines.extend(table(resources(group, now)));
     lines.extend(table(at_nodes(status, group)));
+    if let Some(waiting) = &group.waiting {
+        lines.push(format!("waiting: {waiting}"));
+    }
     let held = if group.failback_held {
         "; failback waits, because an operator moved it"
     } else {
         ""
     };
+    let at = wall(status, group.since_us, style.zone);
+    lines.push(format!(
+        "{} since {at}, because then: {}",
+        role_in_words(group),
+        group.reason
+    ));
     lines.push(format!(
         "token {}, held by {}{held}",
         group.epoch, group.holder
     ));
-    if let Some(waiting) = &group.waiting {
-        lines.push(format!("waiting: {waiting}"));
-    }
     lines
 }
 
+fn role_in_words(group: &Group) -> &str {
+    match group.adopted {
+        true => "kept",
+        false => &group.role,
+    }
+}
+
+/// When that was, by the clock.
+fn wall(status: &Status, stamp_us: i64, zone: Zone) -> String {
+    let Some(seconds) = clock::seconds_of(&status.stamp) else {
+        return "an unknown time".into();
+    };
+    clock::local(seconds - (status.stamp_us - stamp_us) / 1_000_000, zone)
+}
+
 /// The services on this node, and whatever else is not simply as it should be.
-fn services(status: &Status, group: &Group, now: Time) -> Vec<Vec<String>> {
+fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
     let worth = |r: &&Resource| {
-        r.service.is_some() || !matches!(r.state.as_str(), "running" | "stopped" | "unknown")
+        r.service.is_some()
+            || r.amiss.is_some()
+            || !r.failure.is_empty()
+            || !matches!(r.state.as_str(), "running" | "stopped" | "unknown")
     };
     let row = |resource: &Resource| {
         let mut more: Vec<String> = resource.service.iter().map(|s| in_words(s, now)).collect();
-        if status.maintenance {
-            more.push("not watched in maintenance".into());
+        if resource.service.is_none() {
+            more.extend(resource.amiss.clone());
         }
-        if resource.fail_count > 0 {
-            more.push(format!("failures counted: {}", resource.fail_count));
+        if !resource.failure.is_empty() {
+            let failures = match resource.fail_count {
+                0 | 1 => "failed".to_owned(),
+                n => format!("failed {n} times, lastly"),
+            };
+            more.push(format!("{failures}: {}", resource.failure));
         }
-        vec![
-            resource.name.clone(),
-            resource.state.clone(),
-            more.join("; "),
-        ]
+        let state = match (&resource.service, &resource.amiss) {
+            (_, Some(_)) => "NOT WELL",
+            // What systemd says is looked at, and says more.
+            (Some(_), None) if resource.state == "running" => "well",
+            _ => &resource.state,
+        };
+        vec![resource.name.clone(), state.to_owned(), more.join("; ")]
     };
     group.resources.iter().filter(worth).map(row).collect()
-}
-
-/// A failure's words as far as they fit on a line; the history has them all.
-fn cut_short(words: &str) -> String {
-    const FIT: usize = 90;
-    match words.char_indices().nth(FIT) {
-        Some((end, _)) => format!("{} ...", &words[..end]),
-        None => words.to_owned(),
-    }
 }
 
 /// What systemd and its check say of a service.
 fn in_words(service: &ServiceStatus, now: Time) -> String {
     let mut words = service.state.clone();
-    if let Some(pid) = service.main_pid {
-        words += &format!(", process {pid}");
-    }
     match (&service.check_error, service.checked_us) {
         (Some(error), _) => words += &format!("; check: {error}"),
         (None, Some(at)) => words += &format!("; check good {} ago", age(now, at)),
@@ -348,48 +495,50 @@ fn in_words(service: &ServiceStatus, now: Time) -> String {
 
 /// How each node stands to the group.
 fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
-    let row = |name: &str, role: &str, readiness: &str, against: Option<String>, failures: u16| {
-        let standing = match (role, readiness) {
-            ("active", "able") => "serves it".into(),
-            ("active", _) => format!("serves it, {readiness}"),
-            ("failed", _) => "blocked".into(),
-            (_, "able") => "could run it".into(),
-            (_, "barred") => "may not run it".into(),
-            (_, _) => readiness.to_owned(),
-        };
+    let row = |name: &str, role: &str, standing: String, against: Option<String>, failures: u16| {
         let against = against.map_or(String::new(), |a| format!(": {a}"));
         let failures = if failures > 0 {
             format!("; failures counted: {failures}")
         } else {
             String::new()
         };
-        vec![
-            name.to_owned(),
-            role.to_owned(),
-            format!("{standing}{against}{failures}"),
-        ]
+        let standing = format!("{standing}{against}{failures}");
+        vec![name.to_owned(), role.to_owned(), standing]
+    };
+    let standing = |role: &str, readiness: &str| match (role, readiness) {
+        ("active", "able") => "serves it".into(),
+        ("active", _) => format!("serves it, {readiness}"),
+        ("failed", _) => "blocked".into(),
+        (_, "able") => "could run it".into(),
+        (_, "barred") => "may not run it".into(),
+        (_, _) => readiness.to_owned(),
     };
     let facts = (!group.facts.is_empty()).then(|| group.facts.join(", "));
-    let here = row(
-        &status.node,
-        &group.role,
-        &group.readiness,
-        facts,
-        group.fail_count,
-    );
+    let mut mine = match ailing(group).next() {
+        Some(_) if group.role == "active" => "has it, not well".to_owned(),
+        _ if group.adopted => "has it, found running".to_owned(),
+        _ => standing(&group.role, &group.readiness),
+    };
+    if mine == "could run it" && group.no_takeover.is_some() {
+        mine += ", but would not take it over by itself";
+    }
+    let here = row(&status.node, &group.role, mine, facts, group.fail_count);
     let there = match &group.peer {
-        Some(peer) => row(
-            status.peer_name(),
-            &peer.role,
-            &peer.readiness,
-            None,
-            group.peer_fail_count,
-        ),
-        None => vec![
-            status.peer_name().to_owned(),
-            "?".into(),
-            "does not tell".into(),
-        ],
+        Some(peer) => {
+            let kept = status.maintenance && peer.role == "starting";
+            let standing = match kept {
+                true => "has it, found running".into(),
+                false => standing(&peer.role, &peer.readiness),
+            };
+            row(
+                status.peer_name(),
+                &peer.role,
+                standing,
+                None,
+                group.peer_fail_count,
+            )
+        }
+        None => row(status.peer_name(), "?", "not known".into(), None, 0),
     };
     if status.here_and_there().0 == 0 {
         vec![here, there]
@@ -448,12 +597,15 @@ fn table(rows: Vec<Vec<String>>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, ago, nginx_place};
+    use super::super::Refused;
+    use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, WEB, ago, nginx_place};
     use super::*;
     use crate::core::gateway::GatewayState;
+    use crate::core::node::{Sign, SignKind};
     use crate::core::peer::PeerState;
     use crate::core::reason::{Fact, Reason};
     use crate::core::view::{ResourceState, ResourceView};
+    use crate::id::Place;
     use crate::wire::heartbeat::{Readiness, Role};
     use std::time::Duration;
 
@@ -472,8 +624,10 @@ mod tests {
             "{name} differs (HA_UPDATE_PAGES=1 accepts it):\n{page}"
         );
         assert_eq!(worst, severity, "{page}");
-        assert!(page.lines().count() <= 25, "{page}");
-        assert!(page.lines().all(|l| l.chars().count() <= 140), "{page}");
+        let few = judge(&sample.status(), NOW).len() <= 2;
+        let rows = if few { 24 } else { 27 };
+        assert!(page.lines().count() <= rows, "{page}");
+        assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
     }
 
     fn silent(sample: &mut Sample) {
@@ -601,8 +755,157 @@ mod tests {
     }
 
     #[test]
+    fn unknown_is_not_nowhere() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        let view = &mut sample.view;
+        view.peer.state = PeerState::Unknown;
+        view.peer.reason = Reason::PeerUnknown;
+        view.peer.signs = vec![
+            Sign {
+                at: ago(100),
+                kind: SignKind::Unproven(vec![(WEB, Role::Active)]),
+            },
+            Sign {
+                at: ago(400),
+                kind: SignKind::Answered(LAN, Some(WEB), [0x52, 0x54, 0, 0, 0, 2]),
+            },
+        ];
+        let group = &mut view.groups[0];
+        group.role = Role::Stopped;
+        group.since = ago(42_000);
+        group.reason = Reason::FoundStopped;
+        group.waiting = Some(Reason::VipAnswered);
+        expect("probably-there", &sample, Severity::Degraded);
+        assert!(
+            !render(&sample.status(), NOW, Style::default())
+                .0
+                .contains("confirm-fenced")
+        );
+    }
+
+    #[test]
+    fn a_peer_that_is_waited_for_is_not_to_be_confirmed_off() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        let view = &mut sample.view;
+        view.peer.state = PeerState::Unknown;
+        view.peer.reason = Reason::PeerUnknown;
+        view.peer.waited_for = Some(ago(-7000));
+        let group = &mut view.groups[0];
+        group.role = Role::Stopped;
+        group.since = ago(3000);
+        group.reason = Reason::FoundStopped;
+        group.waiting = Some(Reason::StartWait);
+        expect("start-wait", &sample, Severity::Blocked);
+    }
+
+    #[test]
+    fn both_hold_it() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        sample.view.groups[0].answered_by_peer = Some(ago(800));
+        expect("both", &sample, Severity::Blocked);
+    }
+
+    #[test]
+    fn another_key() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        sample.refused = vec![Refused {
+            cause: "other key".into(),
+            own: "10.1.1.1".into(),
+            peer: "10.1.1.2".into(),
+            count: 31,
+            last_us: ago(50).0,
+        }];
+        expect("other-key", &sample, Severity::Degraded);
+    }
+
+    #[test]
+    fn no_takeover_is_possible() {
+        let mut sample = Sample::default();
+        sample.view.groups[0].no_seizure = Some(Reason::NoGatewayKnown(LAN));
+        sample.view.gateways.clear();
+        expect("no-takeover", &sample, Severity::Degraded);
+    }
+
+    #[test]
+    fn maintenance_does_not_hide_a_dead_service() {
+        let mut sample = Sample::default();
+        sample.view.maintenance = true;
+        let service = sample.services.get_mut(&nginx_place()).unwrap();
+        (service.state, service.runs) = ("failed (Result: signal)".into(), Some(false));
+        (service.main_pid, service.check) = (None, None);
+        let vips = Place {
+            group: WEB,
+            resource: VIPS,
+        };
+        sample
+            .amiss
+            .insert(vips, "192.168.10.80 is not on eth0".into());
+        expect("maintenance-amiss", &sample, Severity::Blocked);
+    }
+
+    #[test]
+    fn one_line_says_it_too() {
+        let (line, severity) = render_brief(&Sample::default().status(), NOW);
+        assert_eq!(line, "edge-lb on lb1: all well: web on lb1\n");
+        assert_eq!(severity, Severity::Well);
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        let (line, _) = render_brief(&sample.status(), NOW);
+        assert_eq!(
+            line,
+            "edge-lb on lb1: degraded: web on lb1; lb2 has been silent for 3.2 s: nobody could take over\n"
+        );
+    }
+
+    #[test]
+    fn one_group_alone() {
+        let status = Sample::default().status();
+        let (page, _) = render_group(&status, &status.groups[0], NOW, Style::default());
+        assert!(
+            page.starts_with("web         active on lb1 for 2 h 0 m, at 192.168.10.80/24"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_never_in_a_command() {
+        let line = "-  run `ha-appliance confirm-fenced lb2 --yes`, but only if you have seen it";
+        let parts = wrapped(line, 50);
+        assert_eq!(
+            parts,
+            [
+                "-  run `ha-appliance confirm-fenced lb2 --yes`,",
+                "     but only if you have seen it"
+            ]
+        );
+        assert_eq!(wrapped("short", 50), ["short"]);
+    }
+
+    #[test]
+    fn a_wide_name_leaves_the_columns_alone() {
+        let mut sample = Sample::default();
+        sample.names.groups[0].name = "customer-portal".into();
+        let (page, _) = render(&sample.status(), NOW, Style::default());
+        assert!(
+            page.contains("\ncustomer-portal\n            active on lb1"),
+            "{page}"
+        );
+    }
+
+    #[test]
     fn colours_are_for_terminals() {
-        let (page, _) = render(&Sample::default().status(), NOW, Style { colour: true });
+        let (page, _) = render(
+            &Sample::default().status(),
+            NOW,
+            Style {
+                colour: true,
+                ..Style::default()
+            },
+        );
         assert!(page.contains("\x1b[1;32mall well\x1b[0m"));
     }
 

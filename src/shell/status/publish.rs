@@ -7,6 +7,7 @@
 
 use super::build::{Facts, build};
 use super::{Answers, Daemon};
+use crate::core::node::{Sign, SignKind};
 use crate::core::time::Time;
 use crate::core::view::View;
 use crate::shell::clock;
@@ -160,7 +161,11 @@ fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -
         paths,
         software,
         drift,
+        signs,
+        waited_for,
     } = a;
+    let kinds =
+        |signs: &[Sign]| -> Vec<SignKind> { signs.iter().map(|s| s.kind.clone()).collect() };
     *state == b.state
         && *since == b.since
         && *reason == b.reason
@@ -171,6 +176,8 @@ fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -
             .all(|(p, q)| (p.in_ok, p.out_ok) == (q.in_ok, q.out_ok))
         && *software == b.software
         && *drift == b.drift
+        && *waited_for == b.waited_for
+        && kinds(signs) == kinds(&b.signs)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A healthy pair, for the tests of this room.
 
 use super::build::build;
-use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Status};
+use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Refused, Status};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
@@ -43,6 +43,8 @@ pub(crate) struct Sample {
     pub(crate) counters: BTreeMap<&'static str, u64>,
     pub(crate) answers: Answers,
     pub(crate) services: BTreeMap<Place, ServiceView>,
+    pub(crate) amiss: BTreeMap<Place, String>,
+    pub(crate) refused: Vec<Refused>,
 }
 
 impl Sample {
@@ -54,6 +56,9 @@ impl Sample {
             counters: &self.counters,
             answers: &self.answers,
             services: &self.services,
+            amiss: &self.amiss,
+            refused: &self.refused,
+            adopted: &[],
         }
     }
 
@@ -91,6 +96,8 @@ impl Default for Sample {
                     paths: vec![path; 3],
                     software: "0.1.0".into(),
                     drift: false,
+                    signs: Vec::new(),
+                    waited_for: None,
                 },
                 maintenance: false,
                 standby: [false; 2],
@@ -121,6 +128,10 @@ impl Default for Sample {
                     facts: Vec::new(),
                     readiness: Readiness::Able,
                     peer: Some((Role::Stopped, Readiness::Able)),
+                    refused_role: None,
+                    adopted: false,
+                    answered_by_peer: None,
+                    no_seizure: None,
                     waiting: None,
                     fail_count: 0,
                     peer_fail_count: 0,
@@ -160,12 +171,15 @@ impl Default for Sample {
                 config: "/etc/ha-appliance/ha.toml".into(),
                 generation: 1,
                 reload_error: None,
+                unloaded: None,
                 started_us: hours(3).0,
                 notices: Vec::new(),
             },
             counters: BTreeMap::from([("received", 216_000), ("sent", 216_002)]),
             answers: Answers::default(),
             services: BTreeMap::from([(nginx_place(), nginx())]),
+            amiss: BTreeMap::new(),
+            refused: Vec::new(),
         }
     }
 }
@@ -184,6 +198,7 @@ fn nginx() -> ServiceView {
         unit: "nginx.service".into(),
         installed: Some(true),
         state: "active (running)".into(),
+        runs: Some(true),
         since: Some(ago(7_200_000)),
         main_pid: Some(815),
         check: Some(CheckView {

@@ -19,6 +19,7 @@ mod services;
 mod start;
 mod state;
 mod tools;
+mod truth;
 mod upkeep;
 mod vip;
 
@@ -46,5 +47,6 @@ pub const ALL: &[&[Scenario]] = &[
     tools::ALL,
     input::ALL,
     upkeep::ALL,
+    truth::ALL,
     quick_start::ALL,
 ];

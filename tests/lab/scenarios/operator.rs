@@ -141,7 +141,7 @@ fn maintenance(lab: &mut Lab) -> Outcome {
 
 fn stop_start(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&Settings::default())?;
-    lab.node(holder.peer()).order(&["stop", GROUP])?;
+    lab.node(holder.peer()).order(&["stop", GROUP, "--yes"])?;
     lab.note("stop, ordered on the idle node");
     let asked = now();
     while !lab.watch.holders(VIP).is_empty() {

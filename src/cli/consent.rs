@@ -1,0 +1,110 @@
+//! What an order would cost, said before it is given: then it needs `--yes`, or the operator's word at a terminal.
+
+use crate::core::time::Time;
+use crate::shell::status::{Group, Status};
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Asks at a terminal; elsewhere `--yes` must be given. Err: why nothing is done.
+pub(super) fn ask(cost: &str) -> Result<(), String> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(format!(
+            "{cost}\nnothing was done: give `--yes` if that is meant"
+        ));
+    }
+    let mut err = io::stderr();
+    let _ = write!(err, "{cost}\nDo it? Type yes: ").and_then(|()| err.flush());
+    let mut line = String::new();
+    let _ = io::stdin().lock().read_line(&mut line);
+    match line.trim() {
+        "yes" => Ok(()),
+        _ => Err("nothing was done".into()),
+    }
+}
+
+/// A group that is served will not be.
+pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String> {
+    let group = status.groups.iter().find(|g| g.name == group)?;
+    let at = served_by(status, group)?;
+    let mut parts = group.vips.clone();
+    parts.extend(
+        group
+            .resources
+            .iter()
+            .filter(|r| r.service.is_some())
+            .map(|r| r.name.clone()),
+    );
+    Some(format!(
+        "{name} is served by {at}: `stop {name}` takes it down on both nodes ({}), until `ha-appliance start {name}`",
+        parts.join(", "),
+        name = group.name
+    ))
+}
+
+/// Nobody is left who could run what that node runs.
+pub(super) fn of_standby(status: &Status, node: Option<&str>, _now: Time) -> Option<String> {
+    let (here, there) = status.here_and_there();
+    let own = node.is_none_or(|node| node == status.node);
+    let (leaving, other) = match own {
+        true => (here, there),
+        false => (there, here),
+    };
+    let name = |index: usize| status.nodes.get(index).map_or("?", |n| n.name.as_str());
+    let (leaving, left) = (name(leaving), status.nodes.get(other)?);
+    let away = own && status.peer.state != "alive";
+    let lost: Vec<&str> = (status.groups.iter())
+        .filter(|group| !group.stopped)
+        .filter(|group| match own {
+            true => group.role == "active" || group.adopted,
+            false => group.peer.as_ref().is_some_and(|p| p.role == "active"),
+        })
+        .filter(|group| {
+            let readiness = match own {
+                true => group.peer.as_ref().map_or("unknown", |p| &p.readiness),
+                false => &group.readiness,
+            };
+            away || left.standby || readiness != "able"
+        })
+        .map(|group| group.name.as_str())
+        .collect();
+    if lost.is_empty() {
+        return None;
+    }
+    let why = match (away, left.standby) {
+        (true, _) => format!("{} is {}", left.name, status.peer.state),
+        (_, true) => format!("{} is in standby", left.name),
+        _ => format!("{} could not run it well", left.name),
+    };
+    Some(format!(
+        "{leaving} is the last node that can run {}: {why}. In standby it would be served by nobody until `ha-appliance online {leaving}`",
+        lost.join(", ")
+    ))
+}
+
+/// Two nodes run everything if it is not so.
+pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<String> {
+    let peer = status.peer_name();
+    let heard = matches!(status.peer.state.as_str(), "alive" | "one-way" | "refused");
+    if heard {
+        return None; // the daemon refuses it
+    }
+    let mut cost = format!(
+        "you say that you have seen with your own eyes that {peer} is off: no power, or no cable at all. If it is not, both nodes will run everything at once"
+    );
+    for sign in &status.peer.signs_of_life {
+        let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
+        cost += &format!("\n{}, {ago} ago", sign.what);
+    }
+    if despite && !status.peer.signs_of_life.is_empty() {
+        cost += "\nyou say that this is not the machine that is meant";
+    }
+    Some(cost)
+}
+
+fn served_by<'a>(status: &'a Status, group: &Group) -> Option<&'a str> {
+    let there = group.peer.as_ref().is_some_and(|p| p.role == "active");
+    if group.role == "active" || group.adopted {
+        Some(&status.node)
+    } else {
+        there.then(|| status.peer_name())
+    }
+}
