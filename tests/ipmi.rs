@@ -240,6 +240,18 @@ fn accepted_and_still_on_is_a_failure_and_so_is_a_fault() {
     assert_eq!(failure.to_string(), words);
 }
 
+/// Somebody on the way keeps an answer that says off, and says it again.
+#[test]
+fn an_answer_said_again_is_no_reading() {
+    let bmc = TestBmc::start();
+    {
+        let mut state = bmc.state();
+        (state.on, state.repeats_first) = (false, true);
+    }
+    let failure = off(&client(&bmc), Duration::from_secs(8)).unwrap_err();
+    assert!(matches!(failure, Failure::Silent { .. }), "{failure}");
+}
+
 #[test]
 fn a_busy_bmc_is_asked_again() {
     let bmc = TestBmc::start();

@@ -40,6 +40,9 @@ pub struct State {
     pub doubles: bool,
     /// An answer to somebody else comes before each.
     pub strays: bool,
+    /// Instead of reading the power it says again what it said first, word by word.
+    pub repeats_first: bool,
+    first: Option<Vec<u8>>,
     /// The checksums inside of a session are wrong.
     pub wrong_checksums: bool,
     pub close_unanswered: bool,
@@ -169,6 +172,8 @@ impl State {
             loss: 0,
             doubles: false,
             strays: false,
+            repeats_first: false,
+            first: None,
             wrong_checksums: false,
             close_unanswered: false,
             dies_after: None,
@@ -356,6 +361,10 @@ impl State {
         let answer = packet::sealed(keys, session.console, session.sequence, iv, &answer);
         if closes {
             self.sessions.remove(&id);
+        }
+        if self.repeats_first && (message.netfn, message.command) == (0x00, 0x01) {
+            let first = self.first.get_or_insert(answer);
+            return Some(first.clone());
         }
         (!quiet).then_some(answer)
     }

@@ -23,8 +23,10 @@ pub(super) struct Console<'a> {
     bmc: &'a Bmc,
     socket: UdpSocket,
     session: Option<Session>,
-    /// Of the packets in the session.
+    /// Of the packets in the session: the last one sent, and the highest heard. What is not above that is old: a
+    /// request's number comes again after 64 others.
     sequence: u32,
+    heard_sequence: u32,
     /// Of the requests.
     number: u8,
     /// The longest that an answer took lately; None: nothing was answered.
@@ -36,7 +38,7 @@ pub(super) struct Console<'a> {
 }
 
 /// A BMC that never answered is dead after so long.
-const DEAD: Duration = Duration::from_secs(5);
+const DEAD: Duration = Duration::from_millis(4900);
 /// An answer is waited for at least and at most so long. While nothing is known of how quick the BMC is, every
 /// other attempt is a quick one, against loss, and those between them wait twice as long each time.
 const QUICK: Duration = Duration::from_millis(250);
@@ -67,6 +69,7 @@ impl<'a> Console<'a> {
             socket,
             session: None,
             sequence: 0,
+            heard_sequence: 0,
             number: 0,
             slowest: None,
             heard: false,
@@ -133,7 +136,8 @@ impl<'a> Console<'a> {
             let failure = match self.attempt(suite, name_only, tries).await? {
                 Ok(session) => {
                     self.bmc.known.set(Some((suite, name_only)));
-                    (self.session, self.sequence) = (Some(session), 0);
+                    self.session = Some(session);
+                    (self.sequence, self.heard_sequence) = (0, 0);
                     return self.raise_privilege().await;
                 }
                 Err(failure) => failure,
@@ -341,6 +345,10 @@ impl<'a> Console<'a> {
         while let Some(bytes) = self.receive(until).await? {
             let packet = packet::read(&bytes, Some(&session.keys));
             let packet = packet.filter(|p| p.kind == Kind::Ipmi && p.session == session.ours);
+            let packet = packet.filter(|p| p.sequence > self.heard_sequence);
+            if let Some(packet) = &packet {
+                self.heard_sequence = packet.sequence;
+            }
             let message = packet.and_then(|p| packet::read_message(&p.payload));
             let wanted = |m: &Message| (m.netfn, m.number, m.command);
             match message {

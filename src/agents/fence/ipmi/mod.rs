@@ -213,7 +213,7 @@ impl Chassis {
         let [power, last, ..] = data else { return None };
         Some(Chassis {
             on: power & 0x01 != 0,
-            fault: power & 0x18 != 0,
+            fault: power & 0x10 != 0,
             restore: match power >> 5 & 3 {
                 0 => Restore::Off,
                 1 => Restore::Previous,

@@ -10,6 +10,8 @@ pub struct Packet {
     pub kind: Kind,
     /// The receiver's session; zero: outside of any.
     pub session: u32,
+    /// Its number in the session, which counts up.
+    pub sequence: u32,
     /// What it carries, proven and decrypted where it is inside of a session.
     pub payload: Vec<u8>,
 }
@@ -80,6 +82,7 @@ pub fn read(bytes: &[u8], keys: Option<&Keys>) -> Option<Packet> {
     let header = packet.get(..HEADER)?;
     let (format, kind) = (header[0], header[1]);
     let session = u32::from_le_bytes(header[2..6].try_into().ok()?);
+    let sequence = u32::from_le_bytes(header[6..10].try_into().ok()?);
     let length = usize::from(u16::from_le_bytes([header[10], header[11]]));
     let payload = packet.get(HEADER..HEADER + length)?;
     if format != FORMAT {
@@ -89,6 +92,7 @@ pub fn read(bytes: &[u8], keys: Option<&Keys>) -> Option<Packet> {
         (0x10..=0x15, _) if session == 0 => Some(Packet {
             kind: Kind::SetUp(kind),
             session,
+            sequence,
             payload: payload.to_vec(),
         }),
         (kind, Some(keys)) if kind == ENCRYPTED | AUTHENTICATED && session != 0 => {
@@ -100,6 +104,7 @@ pub fn read(bytes: &[u8], keys: Option<&Keys>) -> Option<Packet> {
             Some(Packet {
                 kind: Kind::Ipmi,
                 session,
+                sequence,
                 payload: keys.open(payload)?,
             })
         }
