@@ -15,31 +15,22 @@
 //! read: a node that was late itself must not take its own delay for the peer's death. Only a
 //! sequence above all before it counts as life, so that nobody keeps a dead peer alive by replay.
 //!
-//! **A stranger** is an incarnation heard and not believed: a restarted daemon, or a replay. It is challenged,
-//! remembered for a while, and changes no state, so that a replay voids neither a goodbye nor a fencing:
-//! - gone stays gone; this node says *contested* meanwhile (as always while it does not hear its peer), so
-//!   that nothing begins by the challenge either. But the peer may be back, and this may be all there is of it:
-//!   while a stranger is remembered a holder judges its isolation ([`Peer::challenged`]), and what is to
-//!   start because the peer is gone waits for as long as the first could take to prove itself, whoever else
-//!   is heard meanwhile ([`Peer::held_back`]): a daemon that hung may read of a peer that took over;
-//! - a believed peer that echoes what was sent after the stranger was heard outlived it: then that was a
-//!   replay, and is heard no more. Until then its goodbye is none, for the stranger may be its successor,
-//!   started by this node's agreement while the goodbye was under way.
-//!
-//! **This node's own side** without an echo is its own datagram, reflected or replayed; with one, it is
-//! another machine under the same name, which is refused for as long as it is heard.
+//! A heartbeat of another incarnation is a stranger's (`strangers`).
 
-use super::super::canonical::{LONG_AGO, Mark};
+mod canonical;
+mod strangers;
+
 use super::super::reason::Reason;
 use super::super::setup::Setup;
 use super::super::time::Time;
 use super::coverage::Lists;
 use super::group::Group;
 use crate::id::GroupId;
-use crate::wire::heartbeat::{
-    Echo, GroupReport, Heartbeat, MAX_CHALLENGES, Versions, Wish, WishSubject,
-};
+use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, Versions, Wish, WishSubject};
 use std::time::Duration;
+use strangers::Stranger;
+
+pub(in crate::core) use canonical::forget_judged;
 
 /// Wire versions this program speaks.
 pub const VERSIONS: Versions = Versions {
@@ -156,16 +147,6 @@ struct Sent {
     outdated: bool,
 }
 
-/// An incarnation that has yet to prove itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Stranger {
-    echo: Echo,
-    /// When it is forgotten.
-    until: Time,
-    /// It may be the peer, come back; otherwise it is of this node's own side, or of what was fenced.
-    back: bool,
-}
-
 /// Who is asking: this node's own side of the conversation.
 #[derive(Clone, Copy, Debug)]
 pub struct Own {
@@ -183,11 +164,6 @@ pub const LONGEST_INTERVAL: Duration = LONGEST_DETECTION
 pub const LONGEST_DETECTION: Duration = Duration::from_secs(10);
 /// With fewer, one lost datagram beside one late one looks like death.
 pub const FEWEST_MISSES: u32 = 3;
-const RETIRED: usize = 8;
-/// A stranger is remembered for at least so long: it comes with the first heartbeat of a daemon whose
-/// next ones may be lost.
-const REMEMBERED: Duration = Duration::from_secs(1);
-
 impl Peer {
     /// A peer not heard yet, at the start of this daemon.
     pub fn new(now: Time, setup: &Setup) -> Peer {
@@ -514,112 +490,6 @@ impl Peer {
         self.become_state(now, PeerState::Fenced, reason);
     }
 
-    /// Calls `f` with every point in time stored here.
-    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
-        f(&mut self.since);
-        let sent = [&mut self.round, &mut self.newest, &mut self.proof];
-        sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
-        self.last_heard.iter_mut().for_each(&mut *f);
-        let told = [
-            &mut self.counted,
-            &mut self.answered,
-            &mut self.returned,
-            &mut self.pleads_since,
-        ];
-        told.into_iter().flatten().for_each(&mut *f);
-        self.strangers.iter_mut().for_each(|s| f(&mut s.until));
-        let until = [&mut self.twin, &mut self.held_until];
-        until.into_iter().flatten().for_each(&mut *f);
-        self.paths.iter_mut().flatten().for_each(&mut *f);
-    }
-
-    /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a retired
-    /// incarnation is forgotten if `f` says false.
-    pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
-        for (mark, sent) in [
-            (Mark::Round, &mut self.round),
-            (Mark::Newest, &mut self.newest),
-            (Mark::Proof, &mut self.proof),
-        ] {
-            let Some(sent) = sent else { continue };
-            let mut echo = Echo {
-                incarnation: own,
-                sequence: sent.sequence,
-            };
-            f(mark, &mut echo);
-            sent.sequence = echo.sequence;
-        }
-        let mut believed = self.echoes().0;
-        f(Mark::Believed, &mut believed);
-        (self.incarnation, self.highest) = (believed.incarnation, believed.sequence);
-        self.strangers.iter_mut().for_each(|stranger| {
-            f(Mark::Stranger, &mut stranger.echo);
-        });
-        self.retired.retain_mut(|incarnation| {
-            let mut retired = Echo {
-                incarnation: *incarnation,
-                sequence: 0,
-            };
-            let kept = f(Mark::Retired, &mut retired);
-            *incarnation = retired.incarnation;
-            kept
-        });
-    }
-
-    /// Calls `f` with the wishes in its latest heartbeat.
-    pub fn wishes(&mut self, f: &mut dyn FnMut(&mut [Wish])) {
-        if let Some(latest) = &mut self.latest {
-            f(&mut latest.wishes);
-        }
-    }
-
-    /// Forgets what is only shown, or was judged when it was heard and is not looked at again.
-    pub fn forget(&mut self, now: Time, setup: &Setup) {
-        let instant = Duration::from_micros(1);
-        let (detection, deaf) = (self.detection_time(setup), self.deaf_after(setup));
-        for sent in [&mut self.round, &mut self.newest].into_iter().flatten() {
-            sent.at = sent.at.max(now - detection - instant);
-        }
-        if let Some(proof) = &mut self.proof {
-            proof.outdated = false;
-        }
-        // What is over is so since the last tick, however long ago that was.
-        let remembered = self.strangers.iter_mut().map(|s| &mut s.until);
-        for until in remembered.chain(&mut self.twin).chain(&mut self.held_until) {
-            *until = (*until).max(now - instant);
-        }
-        if setup.vifs.is_empty() {
-            // Nothing is held against the moment of the last contact.
-            self.last_heard = self
-                .last_heard
-                .max(self.last_heard.and(Some(now - detection)));
-            if let Some(proof) = &mut self.proof {
-                proof.at = proof.at.max(now - deaf - instant);
-            }
-            self.counted = None;
-        }
-        // Of the two the later counts, and this one for less.
-        self.answered = self
-            .answered
-            .filter(|at| Some(*at) > self.counted && !setup.vifs.is_empty());
-        // Longer than any source's delay is as long as any.
-        let delays = setup.sources.iter().map(|source| source.delay);
-        let longest = delays.max().unwrap_or_default();
-        self.pleads_since = self.pleads_since.map(|at| at.max(now - longest));
-        let pause = setup.interval.max(self.interval);
-        self.returned = self
-            .returned
-            .filter(|at| now.since(*at) <= pause && !setup.vifs.is_empty());
-        self.since = LONG_AGO;
-        self.reason = Reason::PeerUnknown;
-        self.reflected = 0;
-        self.paths.clear();
-        for latest in [&mut self.latest, &mut self.refused].into_iter().flatten() {
-            forget_judged(latest);
-            (latest.solicit, latest.goodbye, latest.echo) = (false, false, Echo::default());
-        }
-    }
-
     fn judge(&mut self, now: Time, heartbeat: &Heartbeat, setup: &Setup) {
         let (state, reason) = if let Some(reason) = incompatible(heartbeat, setup) {
             (PeerState::Refused, reason)
@@ -641,86 +511,6 @@ impl Peer {
             self.since = now;
             self.reason = reason;
         }
-    }
-
-    /// What this node's own name stands on: never the peer's life, nor its return.
-    fn hear_own_side(
-        &mut self,
-        now: Time,
-        heartbeat: &Heartbeat,
-        own: Own,
-        in_round: bool,
-        setup: &Setup,
-    ) -> Heard {
-        if heartbeat.incarnation == own.incarnation || !in_round {
-            if heartbeat.incarnation != own.incarnation {
-                self.challenge(now, heartbeat, false, setup);
-            }
-            self.reflected = self.reflected.saturating_add(1);
-            return Heard::Reflected;
-        }
-        self.twin = Some(now + self.remembered(heartbeat.interval, setup));
-        self.last_heard = Some(now);
-        let reason = incompatible(heartbeat, setup).unwrap_or(Reason::SameNode);
-        self.become_state(now, PeerState::Refused, reason);
-        Heard::News { restarted: false }
-    }
-
-    fn believe(&mut self, incarnation: u64) {
-        if self.incarnation != 0 {
-            self.retire(self.incarnation);
-        }
-        // Others are older, or ask again.
-        self.strangers.clear();
-        (self.incarnation, self.succeeded) = (incarnation, false);
-    }
-
-    /// The one believed lived after every stranger of its side was heard: they came before it.
-    fn outlived(&mut self) {
-        self.succeeded = false;
-        let strangers = std::mem::take(&mut self.strangers);
-        let (before, others) = strangers.into_iter().partition(|stranger| stranger.back);
-        self.strangers = others;
-        let before: Vec<Stranger> = before;
-        before.iter().for_each(|s| self.retire(s.echo.incarnation));
-    }
-
-    fn retire(&mut self, incarnation: u64) {
-        self.retired.push(incarnation);
-        if self.retired.len() > RETIRED {
-            self.retired.remove(0);
-        }
-    }
-
-    /// Remembers a stranger, the newest last; this node's own side gives way first, then the longest unheard.
-    fn challenge(&mut self, now: Time, heartbeat: &Heartbeat, back: bool, setup: &Setup) {
-        let same = |s: &Stranger| s.echo.incarnation == heartbeat.incarnation;
-        let known = self.strangers.iter().find(|s| same(s)).cloned();
-        self.strangers.retain(|s| !same(s));
-        if self.strangers.len() >= MAX_CHALLENGES {
-            let own = self.strangers.iter().position(|s| !s.back);
-            self.strangers.remove(own.unwrap_or(0));
-        }
-        if known.is_none() && back {
-            self.succeeded = self.incarnation != 0;
-            let sent = [&mut self.round, &mut self.newest].into_iter().flatten();
-            sent.for_each(|sent| sent.outdated = true);
-        }
-        let sequence = known.as_ref().map_or(0, |s| s.echo.sequence);
-        self.strangers.push(Stranger {
-            echo: Echo {
-                incarnation: heartbeat.incarnation,
-                sequence: sequence.max(heartbeat.sequence),
-            },
-            until: now + self.remembered(heartbeat.interval, setup),
-            back: known.map_or(back, |s| s.back),
-        });
-    }
-
-    /// How long is remembered what is heard at that interval.
-    fn remembered(&self, interval: Duration, setup: &Setup) -> Duration {
-        let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
-        REMEMBERED.max(setup.detection_time(interval))
     }
 
     fn note_path(&mut self, now: Time, path: usize) {
@@ -756,19 +546,6 @@ fn echo_of(own: u64, heartbeat: &Heartbeat) -> u64 {
         .map(|echo| echo.sequence)
         .max()
         .unwrap_or(0)
-}
-
-/// Forgets what of a heartbeat counts only at the moment it is heard or sent.
-pub(in crate::core) fn forget_judged(heartbeat: &mut Heartbeat) {
-    heartbeat.incarnation = 0;
-    heartbeat.sequence = 0;
-    heartbeat.echo.sequence = 0;
-    heartbeat.heard_paths = 0;
-    heartbeat.challenges.clear();
-    heartbeat.listed.clear();
-    if let Some(answer) = &mut heartbeat.answer {
-        answer.text.clear();
-    }
 }
 
 fn incompatible(heartbeat: &Heartbeat, setup: &Setup) -> Option<Reason> {
