@@ -15,14 +15,7 @@ fn release(dir: &Path) -> PathBuf {
     let release = dir.join("release");
     fs::create_dir(&release).unwrap();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let parts = [
-        "scripts",
-        "systemd",
-        "config",
-        "docs",
-        "README.md",
-        "CHANGELOG.md",
-    ];
+    let parts = ["scripts", "systemd", "config", "README.md", "CHANGELOG.md"];
     let copied = Command::new("cp")
         .arg("-r")
         .args(parts.map(|part| here.join(part)))

@@ -1,4 +1,4 @@
-//! `docs/status-json.md` tells every field, its type among it, and none that is not there.
+//! `config/status-json.md` tells every field, its type among it, and none that is not there.
 
 use super::sample::{NOW, Sample};
 use super::{Answer, Refused, SignOfLife, Status};
@@ -78,7 +78,7 @@ fn every_field_stands_in_the_table_with_its_type() {
     for at in lists {
         found.remove(&at);
     }
-    let table = include_str!("../../../docs/status-json.md");
+    let table = include_str!("../../../config/status-json.md");
     let rows = table.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.splitn(3, " | ");
         Some((cells.next()?.trim_end_matches('`'), cells.next()?))
