@@ -300,6 +300,9 @@ fn every_shipped_file_is_good() {
     let mut count = 0;
     for entry in fs::read_dir(shipped()).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "toml") {
+            continue; // what explains them
+        }
         let text = fs::read_to_string(&path).unwrap();
         let key = generate_key_line([7; 32]);
         if let Err(error) = parse_with_key_file(&text, &path, &key) {
