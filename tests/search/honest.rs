@@ -17,8 +17,8 @@ fn canonical_and_raw_worlds_do_the_same() {
     }
     for groups in [&[Vip][..], &[VipService], &[Vip, Vip]] {
         compare(groups, true, 1);
-        compare(groups, true, 2);
     }
+    compare(&[Vip], true, 2);
 }
 
 fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
