@@ -110,7 +110,7 @@ fn check_fails(pair: &mut Pair) -> Outcome {
         let mut lines = history.lines();
         lines.position(|line| line.contains(what) && line.contains("404"))
     };
-    let (restarted, moved) = (place("notice"), place("active → stopping"));
+    let (restarted, moved) = (place("web: service"), place("active → stopping"));
     ensure!(
         restarted.is_some() && restarted < moved,
         "it was not restarted first: {history}"
