@@ -4,6 +4,7 @@ use crate::core::context::Context;
 use crate::core::event::{Action, Change, Outcome, Unready};
 use crate::core::policy::Plan;
 use crate::core::protocol::events::Ended;
+use crate::core::protocol::evidence;
 use crate::core::protocol::group::{Group, State};
 use crate::core::protocol::resource::Kind;
 use crate::core::reason::Reason;
@@ -191,7 +192,7 @@ impl Managed {
                 .map(|report| report.role),
             adopted: matches!(self.group.state(), State::Adopted { .. }),
             answered_by_peer: None,
-            no_seizure: no_seizure(cx),
+            no_seizure: evidence::never(cx).filter(|_| cx.node.sources.is_empty()),
             waiting: waiting.cloned(),
             fail_count: self.plan.fail_count(),
             peer_fail_count: report.map_or(0, |r| r.fail_count),
@@ -227,24 +228,4 @@ impl Managed {
             failure: failure.into(),
         }
     }
-}
-
-/// The part of [`best_effort`](crate::core::protocol::evidence::best_effort) that no waiting changes.
-fn no_seizure(cx: &Context) -> Option<Reason> {
-    if !cx.node.sources.is_empty() {
-        return None;
-    }
-    if cx.setup.holds_data() {
-        return Some(Reason::BestEffortHoldsData);
-    }
-    if cx.setup.vifs.is_empty() {
-        return Some(Reason::BestEffortWithoutVip);
-    }
-    cx.setup.vifs.iter().find_map(|&vif| {
-        if !cx.vifs.has_gateway(vif) {
-            return Some(Reason::NoGatewayKnown(vif));
-        }
-        let proven = cx.vifs.find(vif).is_some_and(|v| v.peer.proven);
-        (!proven).then_some(Reason::ProbeUnproven(vif))
-    })
 }

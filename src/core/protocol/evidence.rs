@@ -8,16 +8,13 @@ use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::Verdict;
 use super::right::Right;
-use crate::id::GroupId;
+use crate::id::{GroupId, VifId};
 use std::time::Duration;
 
 /// Whether it suffices.
 pub(super) fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
-    if cx.setup.holds_data() {
-        return Verdict::Waiting(Reason::BestEffortHoldsData);
-    }
-    if cx.setup.vifs.is_empty() {
-        return Verdict::Waiting(Reason::BestEffortWithoutVip);
+    if let Some(reason) = unfit(cx) {
+        return Verdict::Waiting(reason);
     }
     // By the very rule that would stop it again at once: with two rules that disagree for a moment,
     // one step would start and stop the group for ever.
@@ -25,11 +22,8 @@ pub(super) fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
         return Verdict::Waiting(Reason::NoGatewayAnswer(vif));
     }
     for &vif in &cx.setup.vifs {
-        if !cx.vifs.has_gateway(vif) {
-            return Verdict::Waiting(Reason::NoGatewayKnown(vif));
-        }
-        if !cx.vifs.find(vif).is_some_and(|v| v.peer.proven) {
-            return Verdict::Waiting(Reason::ProbeUnproven(vif));
+        if let Some(reason) = blind(cx, vif) {
+            return Verdict::Waiting(reason);
         }
         let since = cx
             .silence_began()
@@ -54,6 +48,29 @@ pub(super) fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
         return Verdict::Waiting(Reason::Probing(unanswered, enough));
     }
     Verdict::Given(Right::BestEffort { unanswered })
+}
+
+/// Why it cannot suffice, however long the peer is silent; None: it could.
+pub fn never(cx: &Context) -> Option<Reason> {
+    unfit(cx).or_else(|| cx.setup.vifs.iter().find_map(|&vif| blind(cx, vif)))
+}
+
+/// Nothing can be evidence about a group like this.
+fn unfit(cx: &Context) -> Option<Reason> {
+    if cx.setup.holds_data() {
+        return Some(Reason::BestEffortHoldsData);
+    }
+    let none = cx.setup.vifs.is_empty();
+    none.then_some(Reason::BestEffortWithoutVip)
+}
+
+/// On that interface silence proves nothing.
+fn blind(cx: &Context, vif: VifId) -> Option<Reason> {
+    if !cx.vifs.has_gateway(vif) {
+        return Some(Reason::NoGatewayKnown(vif));
+    }
+    let proven = cx.vifs.find(vif).is_some_and(|v| v.peer.proven);
+    (!proven).then_some(Reason::ProbeUnproven(vif))
 }
 
 /// The probes of a group's VIPs during one silence of the peer.
