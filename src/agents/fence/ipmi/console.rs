@@ -5,7 +5,7 @@
 //! counted. A BMC that never answered is given up soon; one that answers is kept until the deadline.
 
 use super::failure::Failure;
-use super::handshake::{Handshake, Heard, Login, Random, Session};
+use super::handshake::{Handshake, Login, Random, Session, Unheard};
 use super::packet::{self, Kind, Message};
 use super::suite::{IV, Suite};
 use super::{Bmc, Chassis, Switch};
@@ -214,7 +214,7 @@ impl<'a> Console<'a> {
         message: &[u8],
         answer: u8,
         tries: u32,
-        mut hear: impl FnMut(&[u8]) -> Heard<T>,
+        mut hear: impl FnMut(&[u8]) -> Result<T, Unheard>,
     ) -> Result<Result<T, Option<Failure>>, Failure> {
         let sent = Instant::now();
         self.transmit(message).await?;
@@ -231,17 +231,16 @@ impl<'a> Console<'a> {
             let packet = packet::read(&bytes, None);
             self.heard |= packet.is_some();
             let packet = packet.filter(|p| p.kind == Kind::SetUp(answer));
-            let heard = packet.map_or(Heard::Stray, |packet| hear(&packet.payload));
-            match heard {
-                Heard::Answer(answer) => {
+            match packet.map_or(Err(Unheard::Stray), |packet| hear(&packet.payload)) {
+                Ok(answer) => {
                     self.answered(sent);
                     return Ok(Ok(answer));
                 }
-                Heard::Refused(failure) => {
+                Err(Unheard::Refused(failure)) => {
                     self.answered(sent);
                     return Ok(Err(Some(failure)));
                 }
-                Heard::Stray => self.strays += 1,
+                Err(Unheard::Stray) => self.strays += 1,
             }
         }
         Ok(Err(None))

@@ -36,10 +36,8 @@ pub struct Handshake<'a> {
     sik: Vec<u8>,
 }
 
-/// What an answer means.
-pub enum Heard<T> {
-    /// It is the one that is waited for.
-    Answer(T),
+/// Why a packet is not the answer that is waited for.
+pub enum Unheard {
     /// It is not for this attempt, or not for this step.
     Stray,
     /// It is, and says no.
@@ -56,7 +54,7 @@ pub struct Session {
     pub keys: Keys,
 }
 
-/// The largest random number of a session's set-up, and of what names it.
+/// What makes an attempt unlike every other.
 pub struct Random {
     /// Of the messages.
     pub tag: u8,
@@ -92,42 +90,34 @@ impl<'a> Handshake<'a> {
     }
 
     /// Open Session Response. Gives RAKP message 1.
-    pub fn opened(&mut self, payload: &[u8]) -> Heard<Vec<u8>> {
-        let body = match self.answer("Open Session", payload) {
-            Heard::Answer(body) => body,
-            Heard::Stray => return Heard::Stray,
-            Heard::Refused(failure) => return Heard::Refused(failure),
-        };
+    pub fn opened(&mut self, payload: &[u8]) -> Result<Vec<u8>, Unheard> {
+        let body = self.answer("Open Session", payload)?;
         let Some(theirs) = body.first_chunk::<4>() else {
-            return Heard::Stray;
+            return Err(Unheard::Stray);
         };
         self.theirs = u32::from_le_bytes(*theirs);
         // An answer that chose other ciphers than it was offered is none.
         let chosen = [12, 20, 28].map(|at| payload.get(at + 4).copied());
         if self.theirs == 0 || chosen != self.login.suite.algorithms().map(Some) {
-            return Heard::Refused(Failure::Suite(self.login.suite, 0));
+            return Err(Unheard::Refused(Failure::Suite(self.login.suite, 0)));
         }
         let mut payload = vec![self.tag, 0, 0, 0];
         payload.extend(theirs);
         payload.extend(self.random);
         payload.extend([self.role(), 0, 0, self.login.user.len() as u8]);
         payload.extend(self.login.user);
-        Heard::Answer(packet::set_up(0x12, &payload))
+        Ok(packet::set_up(0x12, &payload))
     }
 
     /// RAKP message 2. Gives RAKP message 3.
-    pub fn challenged(&mut self, payload: &[u8]) -> Heard<Vec<u8>> {
-        let body = match self.answer("RAKP 1", payload) {
-            Heard::Answer(body) => body,
-            Heard::Stray => return Heard::Stray,
-            Heard::Refused(failure) => return Heard::Refused(failure),
-        };
+    pub fn challenged(&mut self, payload: &[u8]) -> Result<Vec<u8>, Unheard> {
+        let body = self.answer("RAKP 1", payload)?;
         let suite = self.login.suite;
         let whole = 32 + suite.whole();
         let (Some(random), Some(guid), Some(proof)) =
             (body.get(..16), body.get(16..32), body.get(32..whole))
         else {
-            return Heard::Stray;
+            return Err(Unheard::Stray);
         };
         self.their_random.copy_from_slice(random);
         self.guid.copy_from_slice(guid);
@@ -137,7 +127,7 @@ impl<'a> Handshake<'a> {
         let parts: [&[u8]; 6] = [&ours, &theirs, &self.random, random, guid, &who];
         if !same(&suite.hash(password, &parts), proof) {
             let long = password.len() > 16;
-            return Heard::Refused(Failure::Password { long });
+            return Err(Unheard::Refused(Failure::Password { long }));
         }
         let parts: [&[u8]; 3] = [&self.random, random, &who];
         self.sik = suite.hash(self.login.kg.unwrap_or(password), &parts);
@@ -145,66 +135,60 @@ impl<'a> Handshake<'a> {
         let mut payload = vec![self.tag, 0, 0, 0];
         payload.extend(theirs);
         payload.extend(suite.hash(password, &parts));
-        Heard::Answer(packet::set_up(0x14, &payload))
+        Ok(packet::set_up(0x14, &payload))
     }
 
     /// RAKP message 4. Gives the session.
-    pub fn agreed(&self, payload: &[u8]) -> Heard<Session> {
-        let body = match self.answer("RAKP 3", payload) {
-            Heard::Answer(body) => body,
-            Heard::Stray => return Heard::Stray,
-            Heard::Refused(failure) => return Heard::Refused(failure),
-        };
+    pub fn agreed(&self, payload: &[u8]) -> Result<Session, Unheard> {
+        let body = self.answer("RAKP 3", payload)?;
         let suite = self.login.suite;
         let theirs = self.theirs.to_le_bytes();
         let parts: [&[u8]; 3] = [&self.random, &theirs, &self.guid];
         let mut proof = suite.hash(&self.sik, &parts);
         proof.truncate(suite.cut());
         match body.get(..suite.cut()) {
-            Some(theirs) if same(theirs, &proof) => Heard::Answer(Session {
+            Some(theirs) if same(theirs, &proof) => Ok(Session {
                 theirs: self.theirs,
                 ours: self.session,
                 keys: Keys::of(suite, &self.sik),
             }),
             // RAKP 2 proved the password; what differs now is the BMC's own key.
-            Some(_) => Heard::Refused(Failure::Session {
+            Some(_) => Err(Unheard::Refused(Failure::Session {
                 at: "RAKP 3 (its key `kg` is another)",
                 status: 0,
-            }),
-            None => Heard::Stray,
+            })),
+            None => Err(Unheard::Stray),
         }
     }
 
     /// What of an answer is after its status and this side's session.
-    fn answer<'p>(&self, at: &'static str, payload: &'p [u8]) -> Heard<&'p [u8]> {
+    fn answer<'p>(&self, at: &'static str, payload: &'p [u8]) -> Result<&'p [u8], Unheard> {
         let [tag, status, rest @ ..] = payload else {
-            return Heard::Stray;
+            return Err(Unheard::Stray);
         };
         let rest = rest.get(2..).and_then(|rest| rest.split_first_chunk::<4>());
         let (session, body) = match (rest, status) {
             (Some((session, body)), _) => (u32::from_le_bytes(*session), body),
             // A refusal may end after its status, or leave the session out.
             (None, 1..) => (0, &[][..]),
-            (None, 0) => return Heard::Stray,
+            (None, 0) => return Err(Unheard::Stray),
         };
         let ours = session == self.session || (*status != 0 && session == 0);
         if *tag != self.tag || !ours {
-            return Heard::Stray;
+            return Err(Unheard::Stray);
         }
-        match status {
-            0 => Heard::Answer(body),
-            0x01 => Heard::Refused(Failure::NoFreeSession),
-            0x04 | 0x05 | 0x10 | 0x11 => Heard::Refused(Failure::Suite(self.login.suite, *status)),
-            0x09 | 0x0a => Heard::Refused(Failure::Role(*status)),
-            0x0d => Heard::Refused(Failure::Name),
-            0x0f => Heard::Refused(Failure::Password {
+        let failure = match *status {
+            0 => return Ok(body),
+            0x01 => Failure::NoFreeSession,
+            status @ (0x04 | 0x05 | 0x10 | 0x11) => Failure::Suite(self.login.suite, status),
+            status @ (0x09 | 0x0a) => Failure::Role(status),
+            0x0d => Failure::Name,
+            0x0f => Failure::Password {
                 long: self.login.password.len() > 16,
-            }),
-            status => Heard::Refused(Failure::Session {
-                at,
-                status: *status,
-            }),
-        }
+            },
+            status => Failure::Session { at, status },
+        };
+        Err(Unheard::Refused(failure))
     }
 
     fn role(&self) -> u8 {
