@@ -2,20 +2,37 @@
 //! of a megabyte of what else it can do.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// By how many seconds local time was ahead of UTC then; none: the zone file does not say.
 pub fn offset(seconds: i64) -> Option<i64> {
+    // Read once: a history has thousands of lines.
+    static FILE: OnceLock<Read> = OnceLock::new();
+    match FILE.get_or_init(read) {
+        Read::Utc => Some(0),
+        Read::File(bytes) => parse(bytes, seconds),
+        Read::Unknown => None,
+    }
+}
+
+enum Read {
+    Utc,
+    File(Vec<u8>),
+    Unknown,
+}
+
+fn read() -> Read {
     let zone = std::env::var("TZ").ok();
     let file = match zone.as_deref().map(|zone| zone.trim_start_matches(':')) {
         None => PathBuf::from("/etc/localtime"),
-        Some("" | "UTC" | "UTC0") => return Some(0),
+        Some("" | "UTC" | "UTC0") => return Read::Utc,
         Some(name) => PathBuf::from("/usr/share/zoneinfo").join(name),
     };
     match std::fs::read(file) {
-        Ok(bytes) => parse(&bytes, seconds),
+        Ok(bytes) => Read::File(bytes),
         // Without one a machine is at UTC.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && zone.is_none() => Some(0),
-        Err(_) => None,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && zone.is_none() => Read::Utc,
+        Err(_) => Read::Unknown,
     }
 }
 
