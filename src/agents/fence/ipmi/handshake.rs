@@ -4,7 +4,7 @@
 use super::Privilege;
 use super::failure::Failure;
 use super::packet;
-use super::suite::{Keys, Suite, same};
+use super::suite::{Keys, Suite};
 
 /// Who logs in, and how.
 #[derive(Clone, Copy)]
@@ -125,7 +125,7 @@ impl<'a> Handshake<'a> {
         let who = self.who();
         let password = self.login.password;
         let parts: [&[u8]; 6] = [&ours, &theirs, &self.random, random, guid, &who];
-        if !same(&suite.hash(password, &parts), proof) {
+        if !suite.proves(password, &parts, proof) {
             let long = password.len() > 16;
             return Err(Unheard::Refused(Failure::Password { long }));
         }
@@ -144,10 +144,8 @@ impl<'a> Handshake<'a> {
         let suite = self.login.suite;
         let theirs = self.theirs.to_le_bytes();
         let parts: [&[u8]; 3] = [&self.random, &theirs, &self.guid];
-        let mut proof = suite.hash(&self.sik, &parts);
-        proof.truncate(suite.cut());
         match body.get(..suite.cut()) {
-            Some(theirs) if same(theirs, &proof) => Ok(Session {
+            Some(proof) if suite.proves(&self.sik, &parts, proof) => Ok(Session {
                 theirs: self.theirs,
                 ours: self.session,
                 keys: Keys::of(suite, &self.sik),
