@@ -2,8 +2,12 @@
 //! way in which the field's BMCs were seen to misbehave. That it is a BMC at all, `ipmitool` and `ipmipower` say.
 #![allow(dead_code)] // each judge uses its part
 
+#[path = "../simulator/rng.rs"]
+pub mod rng;
+
 use ha_appliance::agents::fence::ipmi::packet::{self, Kind};
 use ha_appliance::agents::fence::ipmi::suite::{Keys, Suite};
+use rng::Rng;
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +39,7 @@ pub struct State {
     /// It hashes what was asked in Open Session, without the bit "by name only".
     pub hashes_open_session: bool,
     /// So many of a hundred packets are lost, each way.
-    pub loss: u32,
+    pub loss: usize,
     /// Every packet comes twice.
     pub doubles: bool,
     /// An answer to somebody else comes before each.
@@ -59,7 +63,7 @@ pub struct State {
     sessions: HashMap<u32, Session>,
     seen: usize,
     /// What is lost follows from this.
-    pub dice: u64,
+    pub dice: Rng,
 }
 
 /// How a power-off goes.
@@ -183,14 +187,12 @@ impl State {
             opened: 0,
             sessions: HashMap::new(),
             seen: 0,
-            dice: 0x9e37_79b9_7f4a_7c15,
+            dice: Rng::new(0),
         }
     }
 
     fn lost(&mut self) -> bool {
-        self.dice = (self.dice.wrapping_mul(6_364_136_223_846_793_005))
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.dice >> 33) % 100 < u64::from(self.loss)
+        self.dice.below(100) < self.loss
     }
 
     fn hear(&mut self, bytes: &[u8], plan: &mut Plan) -> Vec<Vec<u8>> {
