@@ -25,6 +25,8 @@ pub use page::{Style, render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
 pub use read::{Reading, load, peer_addresses, ran_before, read};
 
+use crate::core::node::SIGN_LASTS;
+use crate::core::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -357,7 +359,7 @@ impl Status {
     }
 
     /// How things stand, judged at this moment.
-    pub fn judged(mut self, now: crate::core::time::Time) -> Status {
+    pub fn judged(mut self, now: Time) -> Status {
         let concerns = judge(&self, now);
         let worst = concerns.iter().map(|c| c.severity).max();
         self.verdict = worst.unwrap_or(Severity::Well).word().into();
@@ -372,10 +374,8 @@ impl Status {
     }
 
     /// Something speaks for the life of a peer that is not heard.
-    pub fn peer_shows_life(&self, now: crate::core::time::Time) -> bool {
-        let lately = |refused: &Refused| {
-            now.since(crate::core::time::Time(refused.last_us)) <= crate::core::node::SIGN_LASTS
-        };
+    pub fn peer_shows_life(&self, now: Time) -> bool {
+        let lately = |refused: &Refused| now.since(Time(refused.last_us)) <= SIGN_LASTS;
         !self.peer.signs_of_life.is_empty() || self.refused.iter().any(lately)
     }
 
