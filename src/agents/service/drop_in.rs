@@ -66,8 +66,9 @@ pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Res
 }
 
 const SHOW: Duration = Duration::from_secs(2);
-/// With many units and generators systemd takes seconds to read them all.
-const RELOAD: Duration = Duration::from_secs(10);
+/// With many units and generators, or on a slow machine, systemd takes many seconds to read them all. Operations wait
+/// for that no longer than they themselves say.
+const RELOAD: Duration = Duration::from_secs(30);
 
 /// Waits until one of these units has none any more, and says which. What is told of files is only a hint to
 /// look, and now and then it looks anyway.

@@ -90,7 +90,11 @@ fn tell(answer: Answer, patience: &Patience<'_>) -> Answer {
 async fn once(arguments: &[&str], limit: Duration) -> Answer {
     let mut command = command("systemctl");
     command.args(arguments);
-    let ended = child::run_reading(command, b"", limit, UNITS * TEXT).await;
+    run(command, limit).await
+}
+
+async fn run(systemctl: Command, limit: Duration) -> Answer {
+    let ended = child::run_reading(systemctl, b"", limit, UNITS * TEXT).await;
     match ended {
         Err(error) => Answer::Unusable(Trouble::of("cannot run systemctl", &error)),
         Ok(ended) => answer(ended, limit),
@@ -196,9 +200,17 @@ async fn show_some(units: &[&str], patience: &Patience<'_>) -> Result<Vec<UnitSt
     .await
 }
 
-/// Makes systemd read its unit files and drop-ins again.
+/// Makes systemd read its unit files and drop-ins again. One try with all the patience there is: when the tool
+/// is given up, systemd goes on with what it was told, deaf to everything else, and the next would have it begin
+/// anew.
 pub(super) async fn daemon_reload(patience: &Patience<'_>) -> Result<(), String> {
-    match ask(&["daemon-reload"], patience).await {
+    reload_by(command("systemctl"), patience).await
+}
+
+async fn reload_by(mut systemctl: Command, patience: &Patience<'_>) -> Result<(), String> {
+    systemctl.arg("daemon-reload");
+    let answer = run(systemctl, patience.left().max(SHORTEST_TRY)).await;
+    match tell(answer, patience) {
         Answer::Done(_) => Ok(()),
         other => Err(format!("systemctl daemon-reload: {}", other.words())),
     }
@@ -291,6 +303,8 @@ fn command(program: &str) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestDir;
+    use std::fs;
 
     #[test]
     fn only_the_words_that_matter_are_passed_on() {
@@ -363,5 +377,34 @@ mod tests {
             words(End::Late { stopped: false }),
             "systemctl did not end within 3 s"
         );
+    }
+    #[test]
+    fn a_slow_daemon_reload_is_waited_for_and_asked_for_once() {
+        let dir = TestDir::new();
+        let (asked, done) = (dir.join("asked"), dir.join("done"));
+        let slow = |seconds: u32| {
+            let script = format!(
+                "echo \"$@\" >>{}; sleep {seconds}; echo >>{}",
+                asked.display(),
+                done.display()
+            );
+            let mut systemctl = Command::new("sh");
+            systemctl.args(["-c", &script, "systemctl"]);
+            systemctl
+        };
+        // Longer than any other question may take.
+        assert!(Duration::from_secs(5) > ONE_TRY);
+        let patience = Patience::silent(Duration::from_secs(30));
+        assert_eq!(smol::block_on(reload_by(slow(5), &patience)), Ok(()));
+        assert_eq!(fs::read_to_string(&asked).unwrap(), "daemon-reload\n");
+        assert!(done.exists());
+        // It ends some day, and who asked again is not this.
+        let patience = Patience::silent(Duration::ZERO);
+        assert_eq!(
+            smol::block_on(reload_by(slow(60), &patience)),
+            Err("systemctl daemon-reload: systemctl did not end within 1 s".into())
+        );
+        let asked = fs::read_to_string(&asked).unwrap();
+        assert_eq!(asked, "daemon-reload\n".repeat(2));
     }
 }

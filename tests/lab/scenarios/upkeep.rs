@@ -32,6 +32,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 60),
     },
     Scenario {
+        name: "slow-daemon-reload",
+        shows: "systemd takes 8 s to read its units, asked once: no heartbeat waits, a move asked for meanwhile no longer than 5 s",
+        run: Machines(&NGINX, slow_daemon_reload),
+        limit: (90, 90),
+    },
+    Scenario {
         name: "upgrade",
         shows: "the binary is replaced and restarted under maintenance: VIP and nginx stay untouched",
         run: Machines(&NGINX, upgrade),
@@ -148,6 +154,49 @@ fn systemd_restarted(pair: &mut Pair) -> Outcome {
     let from = pair.kill(holder, UNIT)?;
     browser.answered(Some(holder), Duration::from_secs(5))?;
     pair.nothing_moved(holder, from)
+}
+
+fn slow_daemon_reload(pair: &mut Pair) -> Outcome {
+    let (holder, browser) = serving(pair, &[])?;
+    pair.on(holder, "mv /usr/bin/systemctl /usr/bin/systemctl.real")?;
+    let slow = "#!/bin/sh\ncase \" $* \" in *' daemon-reload '*) echo >>/run/lab-reloads; sleep 8;; esac\n\
+        exec /usr/bin/systemctl.real \"$@\"\n";
+    pair.node(holder).write("/usr/bin/systemctl", slow)?;
+    let from = now();
+    pair.on(
+        holder,
+        "chmod 755 /usr/bin/systemctl; rm /run/systemd/system/nginx.service.d/zz-ha-appliance.conf",
+    )?;
+    while pair
+        .node(holder)
+        .try_run("test -e /run/lab-reloads")?
+        .status
+        .code()
+        != Some(0)
+    {
+        ensure!(
+            sys::since(from) < Duration::from_secs(5),
+            "no drop-in is put back"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Long enough for each to miss the other's heartbeats.
+    pair.nothing_moves(holder, Duration::from_secs(1))?;
+    browser.noticed_nothing(from)?;
+    let from = now();
+    pair.on(holder, "ha-appliance failover")?;
+    pair.record.figure("failover", sys::since(from));
+    pair.moved(&browser, holder.peer(), from, Duration::from_secs(3))?;
+    pair.runs_only_on(holder.peer(), UNIT)?;
+    ensure!(
+        sys::since(from) < Duration::from_secs(7),
+        "the move waited for the reload to its end"
+    );
+    std::thread::sleep(Duration::from_secs(5));
+    let asked = pair.on(holder, "wc -l </run/lab-reloads")?;
+    ensure!(asked.trim() == "1", "systemd was asked {asked} times");
+    pair.both_alive()?;
+    pair.status(holder, 0, "").map(drop)
 }
 
 fn upgrade(pair: &mut Pair) -> Outcome {
