@@ -27,6 +27,12 @@ fn release(dir: &Path) -> PathBuf {
         release.join("ha-appliance"),
     )
     .unwrap();
+    // As scripts/man names them; what it makes of them is another test's.
+    fs::create_dir(release.join("man")).unwrap();
+    for page in ["ha.toml.5", "ha-appliance.8"] {
+        let text = "see /usr/local/share/doc/ha-appliance\n";
+        fs::write(release.join("man").join(page), text).unwrap();
+    }
     release
 }
 
@@ -73,6 +79,8 @@ fn installs_upgrades_and_keeps_what_is_the_operators() {
         "/etc/systemd/system/ha-appliance.service",
         "/usr/local/share/doc/ha-appliance/README.md",
         "/usr/local/share/doc/ha-appliance/config/nginx.toml",
+        "/usr/local/share/man/man5/ha.toml.5",
+        "/usr/local/share/man/man8/ha-appliance.8",
     ] {
         assert!(files(&root).contains(&file.to_owned()), "{file}");
     }
@@ -129,6 +137,8 @@ fn units_name_the_program_where_it_is() {
         assert!(unit.lines().any(|l| l == line), "{unit}");
         assert!(!unit.contains("/usr/local"), "{unit}");
     }
+    let page = fs::read_to_string(root.join("usr/share/man/man5/ha.toml.5")).unwrap();
+    assert_eq!(page, "see /usr/share/doc/ha-appliance\n");
     well(run(&release, "uninstall", &["--purge"], &places));
     assert_eq!(files(&root), [""; 0]);
 }

@@ -145,7 +145,7 @@ macro_rules! subcommands {
         )*
 
         /// Every subcommand's word.
-        fn names() -> &'static [&'static str] {
+        pub(super) fn names() -> &'static [&'static str] {
             &[$( $word ),*]
         }
     };
@@ -197,8 +197,8 @@ subcommands! {
     }
     /// Begin or end maintenance of the pair: nothing is started, stopped, moved or taken over. It outlasts a reboot.
     Maintenance = "maintenance" {
-        /// on or off
-        #[argh(positional)]
+        /// which
+        #[argh(positional, arg_name = "on|off")]
         state: SwitchedTo,
     }
     /// Stop a group on both nodes: it runs nowhere until `start`. It outlasts a reboot.

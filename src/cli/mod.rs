@@ -7,6 +7,8 @@ mod args;
 mod check;
 mod command;
 mod consent;
+#[cfg(test)]
+mod documented;
 mod duplicate;
 mod exit;
 mod history;
