@@ -57,6 +57,7 @@
 //!                                               Stopping 3, Failed 4; others are malformed
 //! ```
 
+use super::aside::Aside;
 use super::heartbeat::*;
 use super::key::{Keyring, MAC_LEN};
 use super::reader::Reader;
@@ -71,11 +72,19 @@ use std::time::Duration;
 /// above `u32::MAX` µs, and longer texts; of many wishes and listed resources some are left to a
 /// later heartbeat (`tlv`).
 pub fn encode(heartbeat: &Heartbeat, keys: &Keyring) -> Vec<u8> {
+    encode_with(heartbeat, None, keys)
+}
+
+/// The same with what the shell says aside.
+pub fn encode_with(heartbeat: &Heartbeat, aside: Option<&Aside<'_>>, keys: &Keyring) -> Vec<u8> {
     let mut body = Vec::with_capacity(MAX_DATAGRAM);
     let groups = heartbeat.groups.get(..MAX_GROUPS);
     let groups = groups.unwrap_or(&heartbeat.groups);
     put_frame(&mut body, heartbeat, groups);
     tlv::put(&mut body, heartbeat, groups, MAX_DATAGRAM - HEAD);
+    if let Some(aside) = aside {
+        tlv::put_aside(&mut body, aside);
+    }
 
     let mac = keys.sign(&[&MAGIC, &body]);
     [&MAGIC, &mac[..], &body].concat()
@@ -85,6 +94,14 @@ pub fn encode(heartbeat: &Heartbeat, keys: &Keyring) -> Vec<u8> {
 ///
 /// The cheap questions come first: garbage of the wrong length or magic costs no hash.
 pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Heartbeat, Reject> {
+    decode_with(datagram, keys).map(|(heartbeat, _)| heartbeat)
+}
+
+/// The same, and what the sender's shell says aside.
+pub fn decode_with<'a>(
+    datagram: &'a [u8],
+    keys: &Keyring,
+) -> Result<(Heartbeat, Option<Aside<'a>>), Reject> {
     if datagram.len() > MAX_DATAGRAM {
         return Err(Reject::TooLong);
     }
@@ -100,8 +117,8 @@ pub fn decode(datagram: &[u8], keys: &Keyring) -> Result<Heartbeat, Reject> {
         return Err(Reject::BadMac);
     }
     let mut heartbeat = take_frame(&mut reader)?;
-    tlv::take(&mut reader, &mut heartbeat)?;
-    Ok(heartbeat)
+    let aside = tlv::take(&mut reader, &mut heartbeat)?;
+    Ok((heartbeat, aside))
 }
 
 /// Why a datagram was dropped.
@@ -145,7 +162,7 @@ impl std::error::Error for Reject {}
 
 const MAGIC: [u8; 4] = *b"HAhb";
 /// Magic and MAC.
-const HEAD: usize = MAGIC.len() + MAC_LEN;
+pub(super) const HEAD: usize = MAGIC.len() + MAC_LEN;
 /// The fixed frame without any group.
 const FRAME: usize = 76;
 
@@ -576,6 +593,28 @@ mod tests {
             ..expected
         };
         assert_eq!(heartbeat, expected);
+    }
+
+    #[test]
+    fn what_is_said_aside_leaves_the_heartbeat_as_it_is_and_has_its_own_limit() {
+        let long = [b'x'; 5000];
+        let aside = Aside {
+            clock_ms: 1,
+            taken: 2,
+            place: 3,
+            bytes: &long,
+        };
+        let datagram = encode_with(&fixture(), Some(&aside), &keys());
+        assert_eq!(datagram.len(), 1200);
+        assert_eq!(decode(&datagram, &keys()), Ok(fixture()));
+        let keys = keys();
+        let (heartbeat, heard) = decode_with(&datagram, &keys).unwrap();
+        let heard = heard.unwrap();
+        assert_eq!((heard.clock_ms, heard.taken, heard.place), (1, 2, 3));
+        assert_eq!(heard.bytes.len(), 1200 - hex(FIXTURE).len() - 3 - 16);
+        assert_eq!(heartbeat, fixture());
+        let plain = encode(&fixture(), &keys);
+        assert_eq!(decode_with(&plain, &keys), Ok((fixture(), None)));
     }
 
     #[test]

@@ -29,14 +29,17 @@
 //! 10 heard paths bits u8                                                 none
 //! 11 listed      any number of times: place of the group in the frame    none
 //!                u8, resource u64
+//! 64 aside       sender's clock u64, taken u32, place u32, bytes         none
 //! ```
 //!
 //! **Room.** With everything at its limit a heartbeat has 1400 bytes, its longest. That is why a fail count has
 //! fourteen bits (a larger one is said as 16383) and why a wish names a reported group by its place. Only
 //! wishes about stopped groups and listed resources can be more than the rest leaves room for: then each heartbeat
-//! says some of them, by its sequence, and each is said in the end.
+//! says some of them, by its sequence, and each is said in the end. The aside has what is left below
+//! [`ROOM_WITH_ASIDE`].
 
-use super::codec::Reject;
+use super::aside::Aside;
+use super::codec::{HEAD, Reject};
 use super::heartbeat::*;
 use super::reader::Reader;
 use crate::id::{GroupId, ResourceId, VifId};
@@ -73,9 +76,19 @@ pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupRepor
     put_tlv(out, LISTED, &said_in_turn(&listed, 0, room, pages));
 }
 
-/// Fills in what the TLVs say, to the end of the datagram.
-pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result<(), Reject> {
+/// Appends what is said aside, as much of it as there is room for.
+pub(super) fn put_aside(out: &mut Vec<u8>, aside: &Aside<'_>) {
+    let room = (ROOM_WITH_ASIDE - HEAD).saturating_sub(out.len() + HEADER);
+    put_tlv(out, ASIDE, &aside.encode(room));
+}
+
+/// Fills in what the TLVs say, to the end of the datagram; gives what is said aside.
+pub(super) fn take<'a>(
+    reader: &mut Reader<'a>,
+    heartbeat: &mut Heartbeat,
+) -> Result<Option<Aside<'a>>, Reject> {
     let mut seen = [false; 256];
+    let mut aside = None;
     while !reader.is_empty() {
         let at_tlv = reader.clone();
         let kind = reader.u8("TLV type")?;
@@ -95,10 +108,11 @@ pub(super) fn take(reader: &mut Reader<'_>, heartbeat: &mut Heartbeat) -> Result
             ANSWER_TYPE => heartbeat.answer = take_answer(&mut value)?,
             DIGEST => heartbeat.digest = value.u64("digest")?,
             SOFTWARE => heartbeat.software = take_text(&value, MAX_SOFTWARE)?,
+            ASIDE => aside = Some(Aside::take(&mut value)?),
             _ => {}
         }
     }
-    Ok(())
+    Ok(aside)
 }
 
 /// What a group's readiness is if its sender does not say: nothing is moved to where nobody said
@@ -115,6 +129,11 @@ const DIGEST: u8 = 8;
 const SOFTWARE: u8 = 9;
 const HEARD_PATHS: u8 = 10;
 const LISTED: u8 = 11;
+const ASIDE: u8 = 64;
+
+/// How long a datagram may become by what is said aside: an interlink over a tunnel or a VLAN of a cloud must
+/// still pass it whole.
+const ROOM_WITH_ASIDE: usize = 1200;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
