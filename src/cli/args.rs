@@ -248,8 +248,11 @@ subcommands! {
     }
     /// Remove all VIPs of ha.toml from this node, then stop its services that run on one node only. Refused while the daemon runs, and in maintenance.
     Release = "release" {}
-    /// Print the latest transitions of this node, with their reasons.
+    /// Print what happened lately on both nodes, with the reasons; the other node's as it told them.
     History = "history" {
+        /// of this node only
+        #[argh(switch)]
+        here: bool,
         /// how many (default 50)
         #[argh(option, short = 'n', arg_name = "n", default = "50")]
         lines: usize,

@@ -1,14 +1,16 @@
-//! `history`: what happened, and why.
+//! `history`: what happened, and why, on both nodes.
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::shell::aside;
 use crate::shell::clock::{self, Zone};
-use crate::shell::history;
+use crate::shell::history::{self, Entry};
 use crate::shell::options::Options;
+use crate::shell::status::{self, CLOCKS_DIFFER};
 
-/// Prints the latest transitions, oldest first.
-pub(super) fn run(options: &Options, lines: usize, json: bool) -> Exit {
-    let entries = match history::read(&options.state_dir, lines) {
+/// Prints the latest of it, oldest first.
+pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Exit {
+    let own = match history::read(&options.state_dir, lines) {
         Ok(entries) => entries,
         Err(e) => {
             return fail(
@@ -17,19 +19,144 @@ pub(super) fn run(options: &Options, lines: usize, json: bool) -> Exit {
             );
         }
     };
+    let told = match here {
+        true => Vec::new(),
+        false => aside::read(&options.run_dir),
+    };
+    let ahead = status::load(&options.run_dir)
+        .ok()
+        .filter(|status| status.boot_id == clock::boot_id())
+        .and_then(|status| status.peer.clock_ahead_ms)
+        .unwrap_or(0);
+    let peer = told.last().map(|entry| entry.node.clone());
+    let entries = latest(merged(own, told, ahead), lines);
     if entries.is_empty() && !json {
         return print(&format!(
             "no history yet in {}\n",
             options.state_dir.display()
         ));
     }
-    let line = |entry: &history::Entry| match json {
+    let width = entries.iter().map(|e| e.node.chars().count()).max();
+    let line = |entry: &Entry| match json {
         true => serde_json::to_string(entry).unwrap_or_default() + "\n",
-        false => {
-            let time = clock::seconds_of(&entry.time);
-            let time = time.map_or(entry.time.clone(), |at| clock::local(at, Zone::Here));
-            format!("{time}  {}  {entry}\n", entry.node)
-        }
+        false => shown(entry, width.unwrap_or(0), Zone::Here),
     };
-    print(&entries.iter().map(line).collect::<String>())
+    let exit = print(&entries.iter().map(line).collect::<String>());
+    if let (Some(peer), false) = (peer, json)
+        && let Some(note) = differ(&peer, ahead)
+    {
+        fail(exit, note);
+    }
+    exit
+}
+
+/// With the time of the node that wrote it, as its journal has it.
+fn shown(entry: &Entry, width: usize, zone: Zone) -> String {
+    let time = clock::seconds_of(&entry.time);
+    let time = time.map_or(entry.time.clone(), |at| clock::local(at, zone));
+    format!("{time}  {:<width$}  {entry}\n", entry.node)
+}
+
+/// Both in the order in which they happened, as far as the clocks tell: the other node's is so far ahead now. What
+/// one node wrote keeps its order whatever its clock did.
+fn merged(own: Vec<Entry>, told: Vec<Entry>, ahead_ms: i64) -> Vec<Entry> {
+    let at = |entry: &Entry| clock::millis_of(&entry.time).unwrap_or(0);
+    let mut own = own.into_iter().peekable();
+    let mut told = told.into_iter().peekable();
+    let mut merged = Vec::new();
+    loop {
+        let first = match (own.peek(), told.peek()) {
+            (Some(mine), Some(theirs)) if at(mine) > at(theirs) - ahead_ms => told.next(),
+            (None, _) => told.next(),
+            (Some(_), _) => own.next(),
+        };
+        match first {
+            Some(entry) => merged.push(entry),
+            None => return merged,
+        }
+    }
+}
+
+fn latest(mut entries: Vec<Entry>, lines: usize) -> Vec<Entry> {
+    entries.split_off(entries.len().saturating_sub(lines))
+}
+
+/// What is to be known of the times of two clocks that differ.
+fn differ(peer: &str, ahead_ms: i64) -> Option<String> {
+    if ahead_ms.unsigned_abs() < CLOCKS_DIFFER.as_millis() as u64 {
+        return None;
+    }
+    let span = clock::span(std::time::Duration::from_millis(ahead_ms.unsigned_abs()));
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    Some(format!(
+        "note: {peer}'s clock is {span} {way} this node's; its lines have its time, and stand where they belong by \
+         that difference"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(node: &str, time: &str, reason: &str) -> Entry {
+        Entry {
+            time: format!("2026-11-20T07:14:{time}Z"),
+            boottime_us: 0,
+            cluster: "edge-lb".into(),
+            node: node.into(),
+            group: Some("web".into()),
+            level: "info".into(),
+            change: "notice".into(),
+            from: None,
+            to: None,
+            reason: reason.into(),
+            lasted_ms: None,
+        }
+    }
+
+    fn reasons(entries: Vec<Entry>) -> Vec<String> {
+        entries.into_iter().map(|entry| entry.reason).collect()
+    }
+
+    #[test]
+    fn both_nodes_lines_are_merged_by_time() {
+        let own = vec![
+            entry("lb1", "01.500", "a"),
+            entry("lb1", "03.000", "c"),
+            entry("lb1", "02.900", "d, after its clock was set back"),
+        ];
+        let told = vec![entry("lb2", "02.000", "b"), entry("lb2", "09.000", "e")];
+        let merged = merged(own, told, 0);
+        assert_eq!(
+            reasons(latest(merged.clone(), 4)),
+            ["b", "c", "d, after its clock was set back", "e"]
+        );
+        assert_eq!(merged.len(), 5);
+        let line = shown(&merged[1], 4, Zone::Utc);
+        assert_eq!(line, "Nov 20 07:14:02  lb2   web: b\n");
+    }
+
+    #[test]
+    fn a_clock_that_differs_is_told_and_reckoned_with() {
+        let own = vec![
+            entry("lb1", "10.000", "first"),
+            entry("lb1", "12.000", "third"),
+        ];
+        let told = vec![entry("lb2", "48.000", "second")];
+        assert_eq!(
+            reasons(merged(own, told, 37_000)),
+            ["first", "second", "third"]
+        );
+        assert_eq!(differ("lb2", 900), None);
+        assert_eq!(
+            differ("lb2", 37_000).unwrap(),
+            "note: lb2's clock is 37 s ahead of this node's; its lines have its time, and stand where they belong \
+             by that difference"
+        );
+        assert!(
+            differ("lb2", -3000)
+                .unwrap()
+                .contains("3.0 s behind this node's")
+        );
+    }
 }

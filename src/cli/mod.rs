@@ -65,7 +65,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
             };
             status::run(options, &form, a.watch)
         }
-        S::History(a) => history::run(options, a.lines, a.json),
+        S::History(a) => history::run(options, a.lines, a.here, a.json),
         S::Keygen(a) => keygen::run(options, a.write),
         S::Release(_) => release::run(options),
         S::Version(_) => out::print(&version()),

@@ -43,6 +43,81 @@ impl Settings {
     }
 }
 
+/// Every key's path with a hash of its value: enough to say in what two files differ, and no more.
+pub type Digests = BTreeMap<String, u32>;
+
+impl Settings {
+    /// For the other node.
+    pub fn digests(&self) -> Digests {
+        let of = |value: &String| crate::wire::heartbeat::hash(value) as u32;
+        let all = self.0.iter();
+        all.map(|(path, value)| (path.clone(), of(value))).collect()
+    }
+}
+
+/// In what two nodes' files differ, by group and key.
+pub fn differences(here: (&str, &Digests), there: (&str, &Digests)) -> Vec<String> {
+    let only = |(name, all): (&str, &Digests), other: &Digests| {
+        let only = only_in(all, other).into_iter();
+        let only: Vec<String> = only
+            .map(|what| format!("{what} is on {name} only"))
+            .collect();
+        only
+    };
+    let mut differences = only(here, there.1);
+    differences.extend(only(there, here.1));
+    let differs = |(path, value): (&String, &u32)| {
+        let other = there.1.get(path)?;
+        (other != value && !is_order(path)).then(|| format!("{path} differs"))
+    };
+    differences.extend(here.1.iter().filter_map(differs));
+    // The order differs with what is in it; alone it is worth a word.
+    if differences.is_empty() && here.1 != there.1 {
+        let order = here
+            .1
+            .iter()
+            .find(|(path, value)| there.1.get(*path) != Some(value));
+        differences.extend(order.map(|(path, _)| format!("{path} differs")));
+    }
+    differences
+}
+
+/// The resources that the first lists in a group and the second does not: "vip 192.0.2.80/24".
+pub fn lacking(group: &str, first: &Digests, second: &Digests) -> Vec<String> {
+    let of = format!("group {group}, ");
+    let only = only_in(first, second).into_iter();
+    only.filter_map(|what| what.strip_prefix(&of).map(str::to_owned))
+        .filter(|what| !what.contains(": "))
+        .collect()
+}
+
+/// What the first has and the second has not: whole groups, whole resources, or keys.
+fn only_in(first: &Digests, second: &Digests) -> Vec<String> {
+    let has = |what: &str| {
+        let within = |path: &String| {
+            let rest = path.strip_prefix(what);
+            rest.is_some_and(|rest| rest.starts_with(": ") || rest.starts_with(", "))
+        };
+        second.keys().any(within)
+    };
+    let largest = |path: &String| {
+        let ends = path.match_indices([',', ':']).map(|(at, _)| at);
+        let ends = ends.filter(|at| path[*at + 1..].starts_with(' '));
+        let mut wholes = ends.map(|at| path[..at].to_owned());
+        wholes.find(|whole| !has(whole)).unwrap_or(path.clone())
+    };
+    let missing = first
+        .keys()
+        .filter(|path| !second.contains_key(*path) && !is_order(path));
+    let mut only: Vec<String> = missing.map(largest).collect();
+    only.dedup();
+    only
+}
+
+fn is_order(path: &str) -> bool {
+    path.ends_with(" order")
+}
+
 /// What must not be shown, nor told by a digest.
 const SECRET: &str = "key";
 
@@ -153,6 +228,51 @@ mod tests {
             .replace('\n', "\r\n");
         assert_eq!(settings(FILE), settings(&other));
         assert_eq!(settings(FILE).changes(&settings(&other)), [""; 0]);
+    }
+
+    #[test]
+    fn two_nodes_files_differ_in_groups_resources_and_keys() {
+        let differences = |new: &str| {
+            let (here, there) = (settings(FILE).digests(), settings(new).digests());
+            differences(("lb1", &here), ("lb2", &there))
+        };
+        assert_eq!(differences(&FILE.replace("00ff", "11ee")), [""; 0]);
+        let other = FILE
+            .replace("prefer = \"lb1\"\n", "failback = \"auto\"\n")
+            .replace("restarts = 2", "restarts = 0");
+        assert_eq!(
+            differences(&other),
+            [
+                "group web: prefer is on lb1 only",
+                "group web: failback is on lb2 only",
+                "group web, service nginx.service: restarts differs",
+            ]
+        );
+        let more = "[[group.resource]]\nvip = \"192.0.2.83/24\"\ninterface = \"eth1\"\n";
+        assert_eq!(
+            differences(&format!("{FILE}{more}")),
+            ["group web, vip 192.0.2.83/24 is on lb2 only"]
+        );
+        let group = "[[group]]\nname = \"db\"\n[[group.resource]]\nvip = \"192.0.2.90/24\"\n";
+        assert_eq!(
+            differences(&format!("{FILE}{group}")),
+            ["group db is on lb2 only"]
+        );
+        let vip = "[[group.resource]]\nvip = \"192.0.2.80/24\"\n";
+        let last = FILE.replace(vip, "") + vip;
+        assert_eq!(differences(&last), ["group web: resource order differs"]);
+    }
+
+    #[test]
+    fn what_a_move_would_lose_is_known() {
+        let more = "[[group.resource]]\nvip = \"192.0.2.83/24\"\n";
+        let (few, all) = (settings(FILE), settings(&format!("{FILE}{more}")));
+        let (few, all) = (few.digests(), all.digests());
+        assert_eq!(lacking("web", &all, &few), ["vip 192.0.2.83/24"]);
+        assert_eq!(lacking("web", &few, &all), [""; 0]);
+        assert_eq!(lacking("we", &all, &few), [""; 0]);
+        let without_prefer = settings(&FILE.replace("prefer = \"lb1\"\n", "")).digests();
+        assert_eq!(lacking("web", &few, &without_prefer), [""; 0]);
     }
 
     #[test]

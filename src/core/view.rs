@@ -115,6 +115,8 @@ pub struct GroupView {
     pub no_seizure: Option<Reason>,
     /// What it is waiting for, if it runs nowhere or clearance is under way.
     pub waiting: Option<Reason>,
+    /// When what failed is tried again here, if that time has not come.
+    pub retry_at: Option<Time>,
     /// Failures counted here, and by the peer.
     pub fail_count: u16,
     /// The same of the peer.
@@ -138,6 +140,10 @@ pub struct ResourceView {
     pub fail_count: u16,
     /// What the latest of them was; empty: there is none.
     pub failure: String,
+    /// When that was; None: before this daemon started.
+    pub failed_at: Option<Time>,
+    /// When they are forgotten; None: when they are cleared.
+    pub forgotten_at: Option<Time>,
 }
 
 /// What a resource does on this node.

@@ -7,6 +7,7 @@ use crate::config::{Config, Mode, Require, Resolved, Resource, Service, Vip};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{Side, hash};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -84,6 +85,14 @@ pub fn services(config: &Config, resolved: &Resolved) -> Vec<(Place, Service)> {
         Part::Vips(_) => None,
     });
     services.collect()
+}
+
+/// How long a failure of each resource counts; None: until it is cleared.
+pub fn expiries(config: &Config, resolved: &Resolved) -> BTreeMap<Place, Option<Duration>> {
+    let places = places(config, resolved);
+    places
+        .map(|(place, part)| (place, part.setup().fail_expiry))
+        .collect()
 }
 
 /// What the state file calls things.

@@ -18,6 +18,26 @@ pub fn wall() -> String {
     )
 }
 
+/// The wall clock in milliseconds since 1970.
+pub fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_millis() as u64
+}
+
+/// As [`wall`] writes that moment.
+pub fn stamp_of(ms: u64) -> String {
+    rfc3339(Duration::from_millis(ms))
+}
+
+/// The milliseconds since 1970 that a stamp of [`wall`] names.
+pub fn millis_of(stamp: &str) -> Option<i64> {
+    let fraction = stamp
+        .split_once('.')
+        .map_or("", |(_, f)| f.trim_end_matches('Z'));
+    let ms = fraction.get(..3).and_then(|ms| ms.parse::<i64>().ok());
+    Some(seconds_of(stamp)? * 1000 + ms.unwrap_or(0))
+}
+
 /// The wall clock's seconds since 1970 that a stamp of [`wall`] names.
 pub fn seconds_of(stamp: &str) -> Option<i64> {
     let (date, rest) = stamp.split_once('T')?;
@@ -146,6 +166,8 @@ mod tests {
         for s in [0, 951_782_399, 951_782_400, 1_709_251_200, 1_795_158_869] {
             let stamp = rfc3339(Duration::from_secs(s));
             assert_eq!(seconds_of(&stamp), Some(s as i64), "{stamp}");
+            let ms = s * 1000 + 7;
+            assert_eq!(millis_of(&stamp_of(ms)), Some(ms as i64));
         }
         for wrong in [
             "",

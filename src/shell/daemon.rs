@@ -7,6 +7,7 @@
 //! core drops what may have expired before it renews anything. After a renewal the clock is read
 //! again: what is due then is done before the loop sleeps.
 
+mod aside;
 mod first;
 mod fit;
 mod follow;
@@ -51,7 +52,7 @@ use crate::core::time::Time;
 use crate::core::{Node, record::Record};
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Heartbeat, Side};
-use crate::wire::{Keyring, Reject, decode, encode};
+use crate::wire::{Keyring, Reject, decode_with, encode_with};
 use fit::Fit;
 use reload::Reload;
 use smol::{LocalExecutor, Timer};
@@ -163,6 +164,7 @@ struct Daemon {
     asked: BTreeMap<u32, String>,
     tidings: Tidings,
     refused: Refusals,
+    aside: aside::Aside,
     /// Resources other than services that a look finds amiss, in maintenance.
     amiss: BTreeMap<Place, String>,
     /// What a daemon before this one started, and runs on.
@@ -249,6 +251,7 @@ impl Daemon {
             asked: BTreeMap::new(),
             tidings: Tidings::default(),
             refused: Refusals::default(),
+            aside: aside::Aside::open(&options.run_dir),
             amiss: BTreeMap::new(),
             adopted: before.adopted,
             before: before.end,
@@ -324,6 +327,7 @@ impl Daemon {
         self.ask_again();
         self.follow_machine();
         self.finish_reload();
+        self.finish_telling();
         self.note();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
@@ -418,7 +422,8 @@ impl Daemon {
     }
 
     fn send(&mut self, heartbeat: &Heartbeat) {
-        let datagram = encode(heartbeat, &self.keys);
+        let aside = self.aside.beside(heartbeat);
+        let datagram = encode_with(heartbeat, Some(&aside), &self.keys);
         for path in &mut self.network.paths {
             if path.is_open() {
                 let counter = if path.send(&datagram) {
@@ -460,7 +465,10 @@ impl Daemon {
     }
 
     fn anything_finished(&self) -> bool {
-        !self.finished.borrow().is_empty() || self.fit.is_due() || self.reload.is_due()
+        !self.finished.borrow().is_empty()
+            || self.fit.is_due()
+            || self.reload.is_due()
+            || self.aside.is_due()
     }
 
     fn next_finished(&self) -> Option<Event> {

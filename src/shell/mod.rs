@@ -1,5 +1,6 @@
 //! The thin shell around the core: clock, sockets, signals, files, and the loop that feeds the core.
 
+pub mod aside;
 pub mod assembly;
 pub mod carriers;
 pub mod clock;

@@ -1,11 +1,10 @@
 //! What the core does not report because nothing is decided by it, and an operator wants to read all the same:
 //! each thing that can be well or not is told once when it goes wrong, and once when it is well again.
 
-use super::status::{Names, Refused};
+use super::status::{Facts, Refused, readiness as readiness_word, sentence};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
-use crate::core::view::View;
 use crate::wire::heartbeat::{Readiness, Role};
 use log::Level;
 use std::collections::BTreeMap;
@@ -103,7 +102,8 @@ const WHILE: Duration = Duration::from_secs(5);
 const PROVING: Duration = Duration::from_secs(15);
 
 /// What the view shows to be wrong.
-pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
+pub fn troubles(facts: &Facts) -> Vec<Trouble> {
+    let (view, names) = (facts.view, facts.names);
     let mut troubles = Vec::new();
     let peer = names.node(view.me.other());
     let here = names.node(view.me);
@@ -128,7 +128,7 @@ pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
             let (own, other) = (&names.own, &names.peer);
             if !path.in_ok {
                 let way = format!("{kind} {other} → {own}");
-                let text = format!("{way}: nothing comes from {peer} on it");
+                let text = sentence::mute(kind, other, own, peer);
                 add(
                     way.clone(),
                     "link",
@@ -139,7 +139,7 @@ pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
             }
             if path.out_ok == Some(false) {
                 let way = format!("{kind} {own} → {other}");
-                let text = format!("{way}: {peer} hears nothing of {here} on it");
+                let text = sentence::deaf(kind, own, other, peer, here);
                 add(
                     way.clone(),
                     "link",
@@ -151,13 +151,10 @@ pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
         }
     }
     for gateway in &view.gateways {
-        let name = format!(
-            "gateway {} on {}",
-            gateway.id.address,
-            names.vif(gateway.id.vif)
-        );
+        let (address, vif) = (&gateway.id.address, names.vif(gateway.id.vif));
+        let name = format!("gateway {address} on {vif}");
         if gateway.state == GatewayState::Lost {
-            let text = format!("{name} does not answer");
+            let text = sentence::gateway_lost(address, vif);
             add(
                 name.clone(),
                 "gateway",
@@ -170,13 +167,13 @@ pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
     for vif in view.vifs.iter().filter(|vif| !vif.carrier) {
         let name = names.vif(vif.id).to_owned();
         let (text, over) = (
-            format!("{name}: no carrier"),
+            sentence::no_carrier(&name),
             format!("{name}: carrier is back"),
         );
         add(name, "carrier", MOMENT, text, over);
     }
     if view.peer.drift {
-        let text = format!("ha.toml differs between {here} and {peer}");
+        let text = sentence::drift(here, peer, facts.differences);
         let over = "ha.toml is the same on both nodes".into();
         add("drift".into(), "file", WHILE, text, over);
     }
@@ -185,17 +182,16 @@ pub fn troubles(view: &View, names: &Names) -> Vec<Trouble> {
     };
     let heard = view.peer.state.is_heard();
     if !heard && view.peer.signs.iter().any(|sign| unproven(&sign)) {
-        let text = format!(
-            "{peer}'s heartbeats arrive, but answer none of {here}'s: it seems not to hear {here}"
-        );
+        let text = sentence::unanswering(peer, here);
         let over = format!("{peer}'s unanswering heartbeats came to an end");
         add("unproven".into(), "datagrams", WHILE, text, over);
     }
-    troubles.extend(of_groups(view, names));
+    troubles.extend(of_groups(facts));
     troubles
 }
 
-fn of_groups(view: &View, names: &Names) -> Vec<Trouble> {
+fn of_groups(facts: &Facts) -> Vec<Trouble> {
+    let (view, names) = (facts.view, facts.names);
     let mut troubles = Vec::new();
     let (here, peer) = (names.node(view.me), names.node(view.me.other()));
     for group in &view.groups {
@@ -217,14 +213,15 @@ fn of_groups(view: &View, names: &Names) -> Vec<Trouble> {
             && readiness != Readiness::Able
             && role != Role::Active
         {
-            let text =
-                format!("{peer} is impaired and could not take it over well: its history says why");
+            let said = facts.told.iter().find(|said| said.group == name);
+            let why = said.map_or(&[][..], |said| &said.facts);
+            let text = sentence::impaired(peer, readiness_word(readiness), why);
             let over = format!("{peer} could run it again");
             add("peer", "peer", WHILE, text, over);
         }
         if let Some(why) = group.no_seizure.as_ref().filter(|_| !group.stopped) {
             let why = names.reason(why, Some(group.id));
-            let text = format!("{here} would not take it over from a dead {peer} by itself: {why}");
+            let text = sentence::no_takeover(here, peer, &why);
             let over = format!("{here} could take it over by itself");
             add("takeover", "takeover", PROVING, text, over);
         }
@@ -242,18 +239,9 @@ pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
         ..
     } = refused;
     let way = format!("{from} → {own}");
-    let (level, text) = match (begun, cause.as_str()) {
-        (true, "other key") => (
-            Level::Warn,
-            format!(
-                "{way}: heartbeats signed with another key are dropped: has {peer} another key?"
-            ),
-        ),
-        (true, cause) => (
-            Level::Warn,
-            format!("{way}: datagrams are dropped: {cause}"),
-        ),
-        (false, cause) => (
+    let (level, text) = match begun {
+        true => (Level::Warn, sentence::refused(cause, from, own, peer)),
+        false => (
             Level::Info,
             format!("{way}: no more datagrams that are dropped ({cause}); {count} since the start"),
         ),
@@ -276,7 +264,7 @@ mod tests {
     }
 
     fn told(tidings: &mut Tidings, ms: u64, sample: &Sample) -> Vec<(Level, String)> {
-        let told = tidings.follow(at(ms), troubles(&sample.view, &sample.names));
+        let told = tidings.follow(at(ms), troubles(&sample.facts()));
         told.into_iter().map(|t| (t.level, t.text)).collect()
     }
 
@@ -322,6 +310,11 @@ mod tests {
         sample.view.vifs[0].carrier = false;
         sample.view.peer.drift = true;
         sample.view.groups[0].peer = Some((Role::Stopped, Readiness::Impaired));
+        sample.told = vec![crate::shell::status::Said {
+            group: "web".into(),
+            facts: vec!["eth0: no carrier".into()],
+            ..Default::default()
+        }];
         sample.view.groups[0].no_seizure = Some(crate::core::reason::Reason::NoGatewayKnown(LAN));
         let mut tidings = Tidings::default();
         let first = told(&mut tidings, 0, &sample);
@@ -340,7 +333,7 @@ mod tests {
             [
                 "eth0: no carrier",
                 "ha.toml differs between lb1 and lb2",
-                "lb2 is impaired and could not take it over well: its history says why",
+                "lb2 is impaired and could not take it over well: eth0: no carrier",
                 "lb1 would not take it over from a dead lb2 by itself: eth0: no gateway is known on the VIP interface"
             ]
         );

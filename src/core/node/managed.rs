@@ -194,6 +194,7 @@ impl Managed {
             answered_by_peer: None,
             no_seizure: evidence::never(cx).filter(|_| cx.node.sources.is_empty()),
             waiting: waiting.cloned(),
+            retry_at: self.plan.retry_at(cx.now),
             fail_count: self.plan.fail_count(),
             peer_fail_count: report.map_or(0, |r| r.fail_count),
             stopped: cx.stopped,
@@ -220,12 +221,14 @@ impl Managed {
             None if resource.present => ResourceState::Running,
             None => ResourceState::Stopped,
         };
-        let (fail_count, failure) = self.plan.failures(index);
+        let failures = self.plan.failures(index);
         ResourceView {
             id: resource.id,
             state,
-            fail_count,
-            failure: failure.into(),
+            fail_count: failures.count,
+            failure: failures.why.clone(),
+            failed_at: failures.last(),
+            forgotten_at: failures.expire_at(&resource.setup),
         }
     }
 }

@@ -60,7 +60,12 @@ impl Failures {
         }
     }
 
-    /// When that is.
+    /// When the latest was.
+    pub fn last(&self) -> Option<Time> {
+        self.last
+    }
+
+    /// When they are forgotten.
     pub fn expire_at(&self, setup: &ResourceSetup) -> Option<Time> {
         Some(self.last? + setup.fail_expiry?)
     }

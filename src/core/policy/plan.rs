@@ -312,10 +312,14 @@ impl Plan {
         counts.fold(0, u16::saturating_add)
     }
 
-    /// Those of a resource, and what the latest of them was.
-    pub fn failures(&self, resource: usize) -> (u16, &str) {
-        let failures = &self.cares[resource].failures;
-        (failures.count, &failures.why)
+    /// Those of a resource.
+    pub fn failures(&self, resource: usize) -> &Failures {
+        &self.cares[resource].failures
+    }
+
+    /// When what failed is tried again, if that time has not come.
+    pub fn retry_at(&self, now: Time) -> Option<Time> {
+        self.retry_at.filter(|at| now < *at)
     }
 
     /// It ought to run and does not.

@@ -36,11 +36,10 @@ impl Managed {
                 "{peer} may not run it: `ha-appliance online {peer}` ends a standby, `ha-appliance start` a stop"
             )),
             Readiness::Impaired if here == Readiness::Able => Some(format!(
-                "{peer} is worse off ({}): see `ha-appliance status` there; `ha-appliance clear` forgets failures",
-                if report.fail_count > 0 {
-                    format!("{} failures", report.fail_count)
-                } else {
-                    "gateway, carrier or state directory".into()
+                "{peer} is worse off{}",
+                match report.fail_count {
+                    0 => String::new(),
+                    count => format!(" ({count} failures): `ha-appliance clear` forgets failures"),
                 }
             )),
             _ if report.role == Role::Failed => Some(format!(

@@ -10,12 +10,13 @@ impl Daemon {
                 let Some(length) = self.network.paths[path].receive(&mut buffer) else {
                     break;
                 };
-                match decode(&buffer[..length], &self.keys) {
-                    Ok(heartbeat) => {
+                match decode_with(&buffer[..length], &self.keys) {
+                    Ok((heartbeat, aside)) => {
                         *self.counters.entry("received").or_default() += 1;
                         let said = (heartbeat.incarnation, heartbeat.sequence);
                         let heard = self.node.heard();
                         let reflected = self.node.reflected();
+                        let to_here = self.is_to_here(&heartbeat);
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
                         if self.node.heard() != heard {
@@ -30,6 +31,10 @@ impl Daemon {
                                 .counters
                                 .entry("stale: unproven incarnation")
                                 .or_default() += 1;
+                        }
+                        let accepted = self.node.heard();
+                        if accepted != heard && said == (accepted.incarnation, accepted.sequence) {
+                            self.hear_aside(said.0, aside.filter(|_| to_here));
                         }
                         self.learn_peer();
                     }

@@ -53,7 +53,10 @@ impl Daemon {
                 self.look_for_life();
                 self.confirming = Some((clock::now() + LOOK_FOR_LIFE, order.number, command));
             }
-            Ok(Deed::Core(command)) => self.command(number, command),
+            Ok(Deed::Core(command)) => match self.note_move(number, command) {
+                Ok(()) => self.command(number, command),
+                Err(why) => self.answered(number, false, why),
+            },
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Err(why) => self.answered(number, false, why.into()),
@@ -74,6 +77,7 @@ impl Daemon {
 
     /// An order is answered: to who waits for it, and to who reads the log.
     pub(super) fn answered(&mut self, number: u32, accepted: bool, text: String) {
+        let text = text + &self.why_not_moved(number, accepted);
         self.tell_outcome(number, accepted, &text);
         self.answers.finish(number as u16, accepted, text);
         self.dirty = true;

@@ -166,6 +166,7 @@ impl Daemon {
         self.reconnect(host);
         self.network.look();
         self.fit.unloaded = None;
+        self.tell_settings();
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
         let changed = match changes {

@@ -1,6 +1,7 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
+use crate::shell::status::sentence;
 use crate::wire::heartbeat::Role;
 
 /// What the daemon before this one left, in this boot.
@@ -69,6 +70,7 @@ impl Daemon {
         if let Some(notifier) = self.notifier.as_ref().filter(|_| entry.change != "notify") {
             notifier.push(entry.clone());
         }
+        self.tell_peer_of(&entry);
         self.history.push(entry);
         self.dirty = true;
     }
@@ -137,9 +139,13 @@ impl Daemon {
             amiss: &self.amiss,
             refused: &refused,
             adopted: &self.adopted,
+            told: &self.aside.told,
+            differences: &self.aside.differences,
+            clock_ahead_ms: self.aside.clock_ahead_ms,
         };
         let troubles = self.troubles(&facts, now);
         let published = self.publisher.publish(now, &facts);
+        self.aside.publish(self.publisher.latest(), now);
         let mut tidings = self.tidings.follow(now, troubles);
         let peer = self.config.node(self.me.other()).name.clone();
         let refused = self.refused.edges(now).into_iter();
@@ -168,7 +174,7 @@ impl Daemon {
 
     /// All that is wrong just now and that the core does not report.
     fn troubles(&self, facts: &Facts, now: Time) -> Vec<Trouble> {
-        let mut troubles = tidings::troubles(facts.view, facts.names);
+        let mut troubles = tidings::troubles(facts);
         for group in &facts.view.groups {
             let name = facts.names.group(group.id);
             if let Some(conflict) = facts.conflict(group, now) {
@@ -178,7 +184,7 @@ impl Daemon {
                     change: "conflict",
                     level: log::Level::Error,
                     settle: Duration::ZERO,
-                    text: format!("runs here, and {conflict}: both nodes may serve it at once"),
+                    text: sentence::conflict(&conflict),
                     over: "nothing says any more that both nodes run it".into(),
                 });
             }
@@ -190,7 +196,8 @@ impl Daemon {
                     level: log::Level::Error,
                     settle: Duration::ZERO,
                     text: format!(
-                        "{resource} is not well: {amiss}; nothing is done about it in maintenance"
+                        "{}; nothing is done about it in maintenance",
+                        sentence::amiss(&resource, &amiss)
                     ),
                     over: format!("{resource} is well again, or maintenance is over"),
                 });

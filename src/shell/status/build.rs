@@ -2,7 +2,7 @@
 
 use super::{
     Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused, Resource,
-    SCHEMA, ServiceStatus, SignOfLife, Status,
+    SCHEMA, Said, ServiceStatus, SignOfLife, Status, sentence,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::node::{SIGN_LASTS, Sign, SignKind};
@@ -77,6 +77,12 @@ pub struct Facts<'a> {
     pub amiss: &'a BTreeMap<Place, String>,
     /// Datagrams that were refused lately.
     pub refused: &'a [Refused],
+    /// What the peer says of its groups.
+    pub told: &'a [Said],
+    /// In what the nodes' files differ, as far as it is known.
+    pub differences: &'a [String],
+    /// How far the peer's clock is ahead of this node's, ms.
+    pub clock_ahead_ms: Option<i64>,
     /// Since when groups run that an earlier daemon of this boot started, by the token's epoch.
     pub adopted: &'a [Adopted],
 }
@@ -255,9 +261,14 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             heard_us: view.peer.last_heard.map(|t| t.0),
             software: view.peer.software.clone(),
             drift: view.peer.drift,
+            differences: match view.peer.drift {
+                true => facts.differences.to_vec(),
+                false => Vec::new(),
+            },
             cause: cause(&view.peer.reason).into(),
             signs_of_life: view.peer.signs.iter().map(|s| sign(facts, s)).collect(),
             waited_for_us: view.peer.waited_for.map(|at| at.0),
+            clock_ahead_ms: facts.clock_ahead_ms,
         },
         paths: names
             .paths
@@ -320,9 +331,7 @@ fn cause(reason: &Reason) -> &'static str {
 fn sign(facts: &Facts, sign: &Sign) -> SignOfLife {
     let (names, peer) = (facts.names, facts.peer());
     let what = match &sign.kind {
-        SignKind::Unproven(_) => format!(
-            "{peer}'s heartbeats arrive, but answer none of this node's: it lives and does not hear this node, or they are replayed"
-        ),
+        SignKind::Unproven(_) => sentence::unanswering(peer, names.node(facts.view.me)),
         SignKind::Answered(vif, group, mac) => {
             let what = match group {
                 Some(group) => format!("for {}", names.vips_of(*group)),
@@ -432,11 +441,15 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         peer: group.peer.map(|(r, ready)| GroupAtPeer {
             role: role(r).into(),
             readiness: readiness(ready).into(),
+            says: (facts.told.iter())
+                .find(|said| said.group == names.group(group.id))
+                .cloned(),
         }),
         waiting: group
             .waiting
             .as_ref()
             .map(|reason| names.reason(reason, id)),
+        retry_us: group.retry_at.map(|at| at.0),
         fail_count: group.fail_count,
         peer_fail_count: group.peer_fail_count,
         stopped: group.stopped,
@@ -447,6 +460,8 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
                 state: resource_state(resource.state).into(),
                 fail_count: resource.fail_count,
                 failure: resource.failure.clone(),
+                failed_us: resource.failed_at.map(|at| at.0),
+                forgotten_us: resource.forgotten_at.map(|at| at.0),
                 amiss: amiss(facts, group, resource),
                 service: (facts.services).get(&place(group, resource)).map(service),
             })
@@ -534,7 +549,8 @@ pub(crate) fn role(role: Role) -> &'static str {
     }
 }
 
-fn readiness(readiness: Readiness) -> &'static str {
+/// A readiness's word.
+pub(crate) fn readiness(readiness: Readiness) -> &'static str {
     match readiness {
         Readiness::Barred => "barred",
         Readiness::Impaired => "impaired",

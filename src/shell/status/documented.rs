@@ -1,7 +1,7 @@
 //! `config/status-json.md` tells every field, its type among it, and none that is not there.
 
 use super::sample::{NOW, Sample};
-use super::{Answer, Refused, SignOfLife, Status};
+use super::{Answer, Failed, Refused, Said, SignOfLife, Status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,10 @@ fn full() -> Status {
         peer: String::new(),
         count: 1,
         last_us: NOW.0,
+    });
+    status.groups[0].peer.as_mut().unwrap().says = Some(Said {
+        failures: vec![Failed::default()],
+        ..Said::default()
     });
     status.answers.push(Answer {
         number: 1,

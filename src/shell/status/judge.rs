@@ -1,7 +1,7 @@
 //! What is not as it should be: each with how bad it is and what would help. The page prints them,
 //! and the exit code of `status` is the worst of them.
 
-use super::{Group, Path, Refused, Resource, SignOfLife, Status};
+use super::{Failed, Group, Path, Refused, Resource, SignOfLife, Status, sentence};
 use crate::core::time::Time;
 use crate::shell::clock;
 use std::time::Duration;
@@ -125,7 +125,7 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     }
     if let Some(conflict) = &group.conflict {
         concerns.push(blocked(
-            format!("{name}: runs here, and {conflict}: both nodes may serve it at once"),
+            format!("{name}: {}", sentence::conflict(conflict)),
             format!(
                 "repair the paths between the nodes, then the one with the lower token stops by itself; \
                  to end it at once, `systemctl stop ha-appliance` on {peer_name} or here"
@@ -147,42 +147,29 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
                 } else {
                     Severity::Blocked
                 },
-                group: None,
-                text: format!("{name}: runs nowhere yet, {role} on {node}"),
-                hint: None,
+                ..noted(format!("{name}: runs nowhere yet, {role} on {node}"))
             });
         }
-        Place::Both if concerns.is_empty() => concerns.push(Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text: format!("{name}: is moving, both nodes have it"),
-            hint: None,
-        }),
+        Place::Both if concerns.is_empty() => {
+            concerns.push(noted(format!("{name}: is moving, both nodes have it")))
+        }
         Place::Here | Place::There | Place::Both => {}
     }
     if group.adopted && !status.maintenance {
         let why = group.waiting.as_ref().unwrap_or(&group.reason);
-        concerns.push(Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text: format!("{name}: found running here and left so, but not confirmed yet: {why}"),
-            hint: None,
-        });
+        concerns.push(noted(format!(
+            "{name}: found running here and left so, but not confirmed yet: {why}"
+        )));
     }
     for resource in ailing(group) {
         let amiss = resource.amiss.as_deref().unwrap_or_default();
-        let text = format!("{name}: {} not well here: {amiss}", resource.name);
+        let text = format!("{name}: {}", sentence::amiss(&resource.name, amiss));
         concerns.push(match status.maintenance {
             true => blocked(
                 text,
                 "nothing is done about it in maintenance: mend it by hand".into(),
             ),
-            false => Concern {
-                severity: Severity::Degraded,
-                group: None,
-                text,
-                hint: None,
-            },
+            false => noted(text),
         });
     }
     if group.stopped {
@@ -191,33 +178,64 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
             format!("`ha-appliance start {name}` lets it run again"),
         ));
     }
-    concerns.extend(failures(status, group));
+    concerns.extend(failures(status, group, now));
     concerns.extend(no_takeover(status, group));
     concerns
 }
 
-fn failures(status: &Status, group: &Group) -> Vec<Concern> {
+fn failures(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     let name = &group.name;
+    let told = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let told = told.map_or(Vec::new(), |says| says.failures.clone());
     let counted = [
-        (group.fail_count, status.node.as_str(), true),
-        (group.peer_fail_count, status.peer_name(), false),
+        (
+            group.fail_count,
+            &status.node[..],
+            group.failures().collect(),
+        ),
+        (group.peer_fail_count, status.peer_name(), told),
     ];
-    let of = |(count, node, here): (u16, &str, bool)| {
+    let of = |(count, node, failures): (u16, &str, Vec<Failed>)| {
         let times = match count {
             0 => return None,
             1 => "once".to_owned(),
             _ => format!("{count} times"),
         };
-        let what = match here {
-            true => "once the cause is mended",
-            false => "`ha-appliance history` says what failed; once the cause is mended",
+        let failures: Vec<String> = failures.iter().map(|f| failed(f, now)).collect();
+        let why = match &failures[..] {
+            [] => String::new(),
+            failures => format!(": {}", failures.join("; ")),
+        };
+        let what = match failures.is_empty() {
+            true => "`ha-appliance history` says what failed; once the cause is mended",
+            false => "once the cause is mended",
         };
         Some(degraded(
-            format!("{name}: failed {times} on {node}"),
+            format!("{name}: failed {times} on {node}{why}"),
             format!("{what}, `ha-appliance clear {name}` forgets it"),
         ))
     };
     counted.into_iter().filter_map(of).collect()
+}
+
+/// What failed, when, and how long that counts.
+pub(crate) fn failed(failed: &Failed, now: Time) -> String {
+    let mut text = failed.resource.clone();
+    if !failed.text.is_empty() {
+        text += &format!(" failed: {}", failed.text);
+    }
+    if let Some(at) = failed.at_us {
+        text += &format!(", {} ago", age(now, at));
+    }
+    match failed.until_us {
+        Some(at) => text + &format!("; forgotten in {}", left(now, at)),
+        None => text + "; counts until it is cleared",
+    }
+}
+
+/// How long until then, for people.
+pub(super) fn left(now: Time, stamp_us: i64) -> String {
+    clock::span(Time(stamp_us).since(now))
 }
 
 /// It is served now, and a silent peer's part would not be taken over.
@@ -235,10 +253,9 @@ fn no_takeover(status: &Status, group: &Group) -> Option<Concern> {
     };
     Some(degraded(
         format!(
-            "{}: {} would not take it over from a dead {} by itself: {why}",
+            "{}: {}",
             group.name,
-            status.node,
-            status.peer_name()
+            sentence::no_takeover(&status.node, status.peer_name(), why)
         ),
         hint.into(),
     ))
@@ -277,12 +294,10 @@ fn nowhere(status: &Status, group: &Group) -> Concern {
 fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
     if let Some(elsewhere) = &group.elsewhere {
-        return Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text: format!("{name}: unknown from here, {elsewhere}: so it is probably active there"),
-            hint: Some(format!("look on {peer}: `ha-appliance status`")),
-        };
+        return degraded(
+            format!("{name}: unknown from here, {elsewhere}: so it is probably active there"),
+            format!("look on {peer}: `ha-appliance status`"),
+        );
     }
     let why = why_not(group);
     let text = format!("{name}: not active here, and unknown of {peer}: {why}");
@@ -393,7 +408,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     }));
     if state.drift {
         concerns.push(degraded(
-            "ha.toml differs between the nodes".into(),
+            sentence::drift(me, peer, &state.differences),
             format!(
                 "compare {} on both nodes, comments do not count; copy the right one to the other, then `ha-appliance reload` there",
                 status.daemon.config
@@ -421,15 +436,20 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             continue;
         };
         let readiness = &at_peer.readiness;
+        let facts = at_peer.says.as_ref().map_or(&[][..], |says| &says.facts);
         if readiness != "able" && at_peer.role != "active" {
             concerns.push(Concern {
                 group: Some(group.name.clone()),
                 ..degraded(
                     format!(
-                        "{}: {peer} is {readiness}: it could not take over well",
-                        group.name
+                        "{}: {}",
+                        group.name,
+                        sentence::impaired(peer, readiness, facts)
                     ),
-                    format!("`ha-appliance status` on {peer} says why"),
+                    match facts.is_empty() {
+                        true => format!("`ha-appliance status` on {peer} says why"),
+                        false => format!("mend that on {peer}"),
+                    },
                 )
             });
         }
@@ -462,19 +482,17 @@ fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     let lately = |r: &&Refused| now.since(Time(r.last_us)) <= LATELY;
     let of = |refused: &Refused| {
         let (from, count, ago) = (&refused.peer, refused.count, age(now, refused.last_us));
-        let (text, hint) = match refused.cause.as_str() {
-            "other key" => (
-                format!(
-                    "{count} heartbeats from {from} are signed with another key, the latest {ago} ago: has {peer} another key?"
-                ),
-                "compare `sha256sum` of the key_file on both nodes; copy the right one, then `ha-appliance reload` there",
-            ),
-            cause => (
-                format!("{count} datagrams from {from} are {cause}, the latest {ago} ago"),
-                "does another program or version use that port there?",
-            ),
+        let hint = match refused.cause.as_str() {
+            "other key" => {
+                "compare `sha256sum` of the key_file on both nodes; copy the right one, then `ha-appliance reload` there"
+            }
+            _ => "does another program or version use that port there?",
         };
-        degraded(text, hint.into())
+        let what = sentence::refused(&refused.cause, from, &refused.own, peer);
+        degraded(
+            format!("{what} {count} so far, the latest {ago} ago"),
+            hint.into(),
+        )
     };
     status.refused.iter().filter(lately).map(of).collect()
 }
@@ -488,16 +506,23 @@ fn of_links(status: &Status, now: Time) -> Vec<Concern> {
         return Vec::new();
     }
     let peer = status.peer_name();
-    let broken = |from: &str, to: &str, what: String| {
+    let broken = |what: String| {
         degraded(
-            format!("link {from} → {to}: {what}"),
+            what,
             "look for a filter or a broken cable in that direction".into(),
         )
     };
     let of = |path: &Path| {
-        let mute = (!path.in_ok).then(|| broken(&path.peer, &path.own, silence(path, now)));
+        let (own, other) = (&path.own, &path.peer);
+        let mute = (!path.in_ok).then(|| {
+            let what = sentence::mute("link", other, own, peer);
+            broken(match path.heard_us {
+                Some(at) => format!("{what}, for {}", age(now, at)),
+                None => format!("{what} yet"),
+            })
+        });
         let deaf = (path.out_ok == Some(false))
-            .then(|| broken(&path.own, &path.peer, format!("{peer} hears nothing on it")));
+            .then(|| broken(sentence::deaf("link", own, other, peer, &status.node)));
         [deaf, mute]
     };
     status
@@ -552,12 +577,10 @@ fn of_here(status: &Status) -> Vec<Concern> {
         ));
     }
     if status.leaving {
-        concerns.push(Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text: format!("{} is leaving: the daemon is on its way out", status.node),
-            hint: None,
-        });
+        concerns.push(noted(format!(
+            "{} is leaving: the daemon is on its way out",
+            status.node
+        )));
     }
     if let Some(why) = &status.state_unwritable {
         concerns.push(degraded(
@@ -566,12 +589,7 @@ fn of_here(status: &Status) -> Vec<Concern> {
         ));
     }
     if let Some(unloaded) = &status.daemon.unloaded {
-        concerns.push(Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text: unloaded.clone(),
-            hint: None,
-        });
+        concerns.push(noted(unloaded.clone()));
     }
     if let Some(why) = &status.daemon.reload_error {
         concerns.push(degraded(
@@ -584,28 +602,20 @@ fn of_here(status: &Status) -> Vec<Concern> {
     }
     for interface in status.interfaces.iter().filter(|i| !i.carrier) {
         concerns.push(degraded(
-            format!("{}: no carrier", interface.name),
+            sentence::no_carrier(&interface.name),
             format!("look at the cable and the switch of {}", interface.name),
         ));
     }
     for gateway in &status.gateways {
         let text = match gateway.state.as_str() {
-            "lost" => format!(
-                "gateway {} on {} does not answer",
-                gateway.address, gateway.interface
-            ),
+            "lost" => sentence::gateway_lost(&gateway.address, &gateway.interface),
             "dampened" => format!(
                 "gateway {} on {} answers again, but not for long enough",
                 gateway.address, gateway.interface
             ),
             _ => continue,
         };
-        concerns.push(Concern {
-            severity: Severity::Degraded,
-            group: None,
-            text,
-            hint: None,
-        });
+        concerns.push(noted(text));
     }
     concerns
 }
@@ -630,20 +640,26 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn degraded(text: String, hint: String) -> Concern {
+/// Degraded, and nothing to be done.
+fn noted(text: String) -> Concern {
     Concern {
         severity: Severity::Degraded,
         group: None,
         text,
+        hint: None,
+    }
+}
+
+fn degraded(text: String, hint: String) -> Concern {
+    Concern {
         hint: Some(hint),
+        ..noted(text)
     }
 }
 
 fn blocked(text: String, hint: String) -> Concern {
     Concern {
         severity: Severity::Blocked,
-        group: None,
-        text,
-        hint: Some(hint),
+        ..degraded(text, hint)
     }
 }

@@ -2,26 +2,33 @@
 //! its stamp old says "not responding" instead of showing an old truth.
 //!
 //! - this file: the schema, which monitoring may rely on;
+//! - `sentence`: what is said of one thing everywhere;
+//! - `said`: what one node tells the other of its groups;
 //! - `build`: from the core's view to the schema, with names put in;
 //! - `publish`: the daemon's side, writing;
 //! - `read`: everybody else's side, reading and judging freshness;
 //! - `judge`: what is not as it should be, how bad that is, and what would help;
-//! - `page`: a page for a person.
+//! - `page`: a page for a person, `layout` how it is laid out.
 //!
 //! All stamps are microseconds of CLOCK_BOOTTIME of the boot named in the file; readers compute ages.
 
 mod answers;
 mod build;
 mod judge;
+mod layout;
 mod page;
 mod publish;
 mod read;
+mod said;
+pub(crate) mod sentence;
 
 pub use answers::Answers;
-pub(crate) use build::role;
 pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
+pub(crate) use build::{readiness, role};
+pub(crate) use judge::failed;
 pub use judge::{Concern, Severity, judge};
-pub use page::{Style, render, render_absent, render_brief, render_group};
+pub use layout::Style;
+pub use page::{render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
 pub use read::{Reading, load, peer_addresses, ran_before, read};
 
@@ -29,6 +36,9 @@ use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Clocks that differ by less are the same to a reader of two logs.
+pub const CLOCKS_DIFFER: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The version of this schema. It grows when a field changes its meaning or goes away, not when one
 /// is added.
@@ -167,6 +177,9 @@ pub struct Peer {
     pub software: String,
     /// Its configuration differs from this node's.
     pub drift: bool,
+    /// In what, as far as it is known.
+    #[serde(default)]
+    pub differences: Vec<String>,
     /// Why it is refused: other-cluster, other-nodes, other-version or same-node; empty: it is not.
     #[serde(default)]
     pub cause: String,
@@ -176,6 +189,9 @@ pub struct Peer {
     /// Until when nothing starts, as after a boot, because it may still come, µs; null: it is waited for no more.
     #[serde(default)]
     pub waited_for_us: Option<i64>,
+    /// How far its clock is ahead of this node's, ms; null: it has not told.
+    #[serde(default)]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// What speaks for the life of a peer that is not heard.
@@ -270,6 +286,9 @@ pub struct Group {
     pub no_takeover: Option<String>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// When what failed is tried again here, µs; null: it is not.
+    #[serde(default)]
+    pub retry_us: Option<i64>,
     /// Failures counted here.
     pub fail_count: u16,
     /// Failures counted by the peer.
@@ -296,6 +315,12 @@ pub struct Resource {
     /// What the latest failure was; empty: there is none.
     #[serde(default)]
     pub failure: String,
+    /// When that was, µs; null: before this daemon started, or never.
+    #[serde(default)]
+    pub failed_us: Option<i64>,
+    /// When the failures are forgotten, µs; null: when they are cleared.
+    #[serde(default)]
+    pub forgotten_us: Option<i64>,
     /// What a look at it finds amiss just now, in maintenance too; null: nothing.
     #[serde(default)]
     pub amiss: Option<String>,
@@ -324,6 +349,42 @@ pub struct ServiceStatus {
     pub notice: Option<String>,
 }
 
+/// What a node says of a group beside its heartbeats, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The group's name.
+    pub group: String,
+    /// Since when it stands where it stands there, µs.
+    pub since_us: i64,
+    /// Why.
+    pub reason: String,
+    /// What speaks against running it there.
+    pub facts: Vec<String>,
+    /// What it waits for there.
+    pub waiting: Option<String>,
+    /// When what failed is tried again there, µs; null: it is not.
+    pub retry_us: Option<i64>,
+    /// What a look there finds amiss just now.
+    pub amiss: Vec<String>,
+    /// What failed there and still counts.
+    pub failures: Vec<Failed>,
+}
+
+/// Failures of a resource that still count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The resource.
+    pub resource: String,
+    /// How many.
+    pub count: u16,
+    /// What the latest was; empty: a daemon before this one knew.
+    pub text: String,
+    /// When that was, µs; null: before the daemon started.
+    pub at_us: Option<i64>,
+    /// When they are forgotten, µs; null: when they are cleared.
+    pub until_us: Option<i64>,
+}
+
 /// What the peer says of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupAtPeer {
@@ -331,6 +392,9 @@ pub struct GroupAtPeer {
     pub role: String,
     /// As [`Group::readiness`].
     pub readiness: String,
+    /// Its reasons; null: it has not told them.
+    #[serde(default)]
+    pub says: Option<Said>,
 }
 
 /// A request and its answer.

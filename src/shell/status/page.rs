@@ -3,39 +3,18 @@
 //! The verdict and what to do first stand at the top; what is stands apart from why it last changed, which has
 //! its time. Everything fits a terminal's width.
 
-use super::judge::{Place as Where, age, ailing, place, silence};
+use super::judge::{Place as Where, age, ailing, left, place, silence};
+use super::layout::{Colour, Page, Style, some_of, table};
 use super::{Concern, Group, Path, Reading, Resource, ServiceStatus, Severity, Status, judge};
 use crate::core::time::Time;
 use crate::shell::clock::{self, Zone};
-use std::fmt::Write;
-
-/// How the page may look.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    /// With colours: for a terminal.
-    pub colour: bool,
-    /// So many columns.
-    pub width: usize,
-    /// Whose clock.
-    pub zone: Zone,
-}
-
-impl Default for Style {
-    fn default() -> Style {
-        Style {
-            colour: false,
-            width: 80,
-            zone: Zone::Utc,
-        }
-    }
-}
 
 /// The page, and the worst thing on it. `now` in the boot of the status.
 pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     let concerns = judge(status, now);
     let worst = worst(&concerns);
     let mut page = Page::new(style);
-    page.header(status, worst);
+    header(&mut page, status, worst);
     page.section("attention", concerns.iter().flat_map(concern).collect());
     page.section("nodes", nodes(status, now));
     let (links, last_resort) = paths(status, now);
@@ -112,6 +91,31 @@ fn verdict(severity: Severity) -> &'static str {
     }
 }
 
+/// Whose page it is, and the verdict.
+fn header(page: &mut Page, status: &Status, worst: Severity) {
+    let maintenance = if status.maintenance {
+        ", in maintenance"
+    } else {
+        ""
+    };
+    let verdict = verdict(worst);
+    page.line(
+        "cluster",
+        &format!(
+            "{} as {} sees it: {verdict}{maintenance}",
+            status.cluster, status.node
+        ),
+    );
+    page.colour(
+        verdict,
+        match worst {
+            Severity::Well => Colour::Green,
+            Severity::Degraded => Colour::Yellow,
+            Severity::Blocked => Colour::Red,
+        },
+    );
+}
+
 /// What stands in the page's place when there is nothing to show.
 pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
     match reading {
@@ -132,111 +136,6 @@ pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
         }
         Reading::Fresh(..) => String::new(),
     }
-}
-
-/// Labels in a column of their own.
-struct Page {
-    text: String,
-    style: Style,
-}
-
-const LABEL: usize = 12;
-
-impl Page {
-    fn new(style: Style) -> Page {
-        Page {
-            text: String::new(),
-            style,
-        }
-    }
-
-    fn header(&mut self, status: &Status, worst: Severity) {
-        let colour = match worst {
-            Severity::Well => 32,
-            Severity::Degraded => 33,
-            Severity::Blocked => 31,
-        };
-        let maintenance = if status.maintenance {
-            ", in maintenance"
-        } else {
-            ""
-        };
-        let verdict = verdict(worst);
-        self.line(
-            "cluster",
-            &format!(
-                "{} as {} sees it: {verdict}{maintenance}",
-                status.cluster, status.node
-            ),
-        );
-        if self.style.colour {
-            let coloured = format!("\x1b[1;{colour}m{verdict}\x1b[0m");
-            self.text = self.text.replacen(verdict, &coloured, 1);
-        }
-    }
-
-    fn section(&mut self, label: &str, lines: Vec<String>) {
-        for (i, line) in lines.iter().enumerate() {
-            self.line(if i == 0 { label } else { "" }, line);
-        }
-    }
-
-    fn line(&mut self, label: &str, line: &str) {
-        // A longer name has a line of its own, so that the columns stay where they are.
-        let mut label = label;
-        if label.chars().count() >= LABEL {
-            let _ = writeln!(self.text, "{label}");
-            label = "";
-        }
-        let room = self.style.width.saturating_sub(LABEL).max(20);
-        for part in wrapped(line, room) {
-            let _ = writeln!(self.text, "{}", format!("{label:<LABEL$}{part}").trim_end());
-            label = "";
-        }
-    }
-
-    fn gap(&mut self) {
-        self.text.push('\n');
-    }
-}
-
-/// A line in parts that fit; the later ones are set in. A command in backticks stays in one piece if it fits.
-fn wrapped(line: &str, room: usize) -> Vec<String> {
-    if line.chars().count() <= room {
-        return vec![line.to_owned()];
-    }
-    let indent = line
-        .chars()
-        .take_while(|c| matches!(c, ' ' | '-' | '!'))
-        .count()
-        + 2;
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    for piece in pieces(line) {
-        let long = part.chars().count() + piece.trim_end().chars().count() > room;
-        if long && !part.trim().is_empty() {
-            parts.push(part.trim_end().to_owned());
-            part = " ".repeat(indent);
-        }
-        part += piece;
-    }
-    parts.push(part.trim_end().to_owned());
-    parts
-}
-
-/// Words with the spaces after them; what stands in backticks is one.
-fn pieces(line: &str) -> Vec<&str> {
-    let (mut pieces, mut begin, mut quoted, mut space) = (Vec::new(), 0, false, false);
-    for (at, c) in line.char_indices() {
-        if space && c != ' ' && !quoted {
-            pieces.push(&line[begin..at]);
-            begin = at;
-        }
-        quoted ^= c == '`';
-        space = c == ' ' && !quoted;
-    }
-    pieces.push(&line[begin..]);
-    pieces
 }
 
 fn nodes(status: &Status, now: Time) -> Vec<String> {
@@ -412,8 +311,21 @@ fn group_lines(status: &Status, group: &Group, now: Time, style: Style) -> Vec<S
     let mut lines = vec![headline + &at];
     lines.extend(table(resources(group, now)));
     lines.extend(table(at_nodes(status, group)));
+    let next = |retry: Option<i64>| {
+        let next = retry.map(|at| format!("; tried again in {}", left(now, at)));
+        next.unwrap_or_default()
+    };
     if let Some(waiting) = &group.waiting {
-        lines.push(format!("waiting: {waiting}"));
+        lines.push(format!("waiting: {waiting}{}", next(group.retry_us)));
+    }
+    let says = group.peer.as_ref().filter(|peer| peer.role != "active");
+    if let Some(says) = says.and_then(|peer| peer.says.as_ref())
+        && let Some(waiting) = &says.waiting
+    {
+        lines.push(format!(
+            "on {peer}, waiting: {waiting}{}",
+            next(says.retry_us)
+        ));
     }
     let held = if group.failback_held {
         "; failback waits, because an operator moved it"
@@ -466,7 +378,14 @@ fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
                 0 | 1 => "failed".to_owned(),
                 n => format!("failed {n} times, lastly"),
             };
-            more.push(format!("{failures}: {}", resource.failure));
+            let ago = resource
+                .failed_us
+                .map(|at| format!(", {} ago", age(now, at)));
+            more.push(format!(
+                "{failures}: {}{}",
+                resource.failure,
+                ago.unwrap_or_default()
+            ));
         }
         let state = match (&resource.service, &resource.amiss) {
             (_, Some(_)) => "NOT WELL",
@@ -530,11 +449,16 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
                 true => "has it, found running".into(),
                 false => standing(&peer.role, &peer.readiness),
             };
+            let says = peer.says.as_ref().filter(|_| peer.readiness != "able");
+            let facts = says.map(|says| says.facts.join(", "));
+            let amiss = peer.says.as_ref().map(|says| says.amiss.join(", "));
+            let against = [facts, amiss].into_iter().flatten();
+            let against: Vec<String> = against.filter(|text| !text.is_empty()).collect();
             row(
                 status.peer_name(),
                 &peer.role,
                 standing,
-                None,
+                (!against.is_empty()).then(|| against.join("; ")),
                 group.peer_fail_count,
             )
         }
@@ -558,47 +482,10 @@ fn concern(concern: &Concern) -> Vec<String> {
     lines
 }
 
-/// The first few, and how many more.
-fn some_of(all: &[String], few: usize) -> String {
-    let shown = all
-        .iter()
-        .take(few)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if all.len() > few {
-        format!("{shown} and {} more", all.len() - few)
-    } else {
-        shown
-    }
-}
-
-/// Columns as wide as their widest cell, two spaces apart.
-fn table(rows: Vec<Vec<String>>) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|r| r.get(column))
-            .map(|c| c.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Refused;
     use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, WEB, ago, nginx_place};
+    use super::super::{Failed, Refused, Said};
     use super::*;
     use crate::core::gateway::GatewayState;
     use crate::core::node::{Sign, SignKind};
@@ -718,6 +605,8 @@ mod tests {
             state: ResourceState::Stopped,
             fail_count: 2,
             failure: "exited with status 1".into(),
+            failed_at: Some(ago(125_000)),
+            forgotten_at: Some(ago(-3_475_000)),
         };
         group.role = Role::Stopped;
         group.reason = Reason::ResourceFailed(NGINX, "exited with status 1".into());
@@ -727,6 +616,39 @@ mod tests {
         group.readiness = Readiness::Impaired;
         group.fail_count = 2;
         expect("service-failed", &sample, Severity::Degraded);
+    }
+
+    #[test]
+    fn what_failed_on_the_other_node_is_told_here() {
+        let mut sample = Sample::default();
+        let group = &mut sample.view.groups[0];
+        group.peer = Some((Role::Stopped, Readiness::Impaired));
+        group.peer_fail_count = 1;
+        sample.told = vec![Said {
+            group: "web".into(),
+            since_us: ago(95_000).0,
+            reason: "service nginx.service failed: exit status 1".into(),
+            facts: vec!["a resource failed".into()],
+            waiting: Some("a resource failed".into()),
+            retry_us: Some(ago(-8000).0),
+            amiss: Vec::new(),
+            failures: vec![Failed {
+                resource: "service nginx.service".into(),
+                count: 1,
+                text: "nginx.service died: exit status 1: bind() to 0.0.0.0:80 failed".into(),
+                at_us: Some(ago(95_000).0),
+                until_us: Some(ago(-3_505_000).0),
+            }],
+        }];
+        expect("failed-on-the-peer", &sample, Severity::Degraded);
+    }
+
+    #[test]
+    fn what_differs_between_the_files_is_named() {
+        let mut sample = Sample::default();
+        sample.view.peer.drift = true;
+        sample.differences = vec!["group web: prefer is set on lb1 only".into()];
+        expect("drift", &sample, Severity::Degraded);
     }
 
     #[test]
@@ -872,20 +794,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_broken_between_words_and_never_in_a_command() {
-        let line = "-  run `ha-appliance confirm-fenced lb2 --yes`, but only if you have seen it";
-        let parts = wrapped(line, 50);
-        assert_eq!(
-            parts,
-            [
-                "-  run `ha-appliance confirm-fenced lb2 --yes`,",
-                "     but only if you have seen it"
-            ]
-        );
-        assert_eq!(wrapped("short", 50), ["short"]);
-    }
-
-    #[test]
     fn a_wide_name_leaves_the_columns_alone() {
         let mut sample = Sample::default();
         sample.names.groups[0].name = "customer-portal".into();
@@ -907,11 +815,5 @@ mod tests {
             },
         );
         assert!(page.contains("\x1b[1;32mall well\x1b[0m"));
-    }
-
-    #[test]
-    fn many_addresses_are_cut_short() {
-        let all: Vec<String> = (1..=7).map(|n| n.to_string()).collect();
-        assert_eq!(some_of(&all, 4), "1, 2, 3, 4 and 3 more");
     }
 }

@@ -6,7 +6,7 @@
 //! written once a second.
 
 use super::build::{Facts, build};
-use super::{Answers, Daemon};
+use super::{Answers, Daemon, Status};
 use crate::core::node::{Sign, SignKind};
 use crate::core::time::Time;
 use crate::core::view::View;
@@ -33,6 +33,7 @@ struct Written {
     view: View,
     daemon: Daemon,
     answers: Answers,
+    status: Box<Status>,
 }
 
 impl Publisher {
@@ -56,16 +57,22 @@ impl Publisher {
         {
             return Ok(false);
         }
-        let status = build(facts, now, clock::wall(), self.boot_id.clone());
+        let status = Box::new(build(facts, now, clock::wall(), self.boot_id.clone()));
+        let text = serde_json::to_vec(&status)?;
         self.written = Some(Written {
             at: now,
             view: facts.view.clone(),
             daemon: facts.daemon.clone(),
             answers: facts.answers.clone(),
+            status,
         });
-        let text = serde_json::to_vec(&status)?;
         self.write(&text)?;
         Ok(true)
+    }
+
+    /// The status that was written last, or could not be.
+    pub fn latest(&self) -> Option<&Status> {
+        self.written.as_ref().map(|written| &*written.status)
     }
 
     /// When [`Self::publish`] wants to be called again at the latest.
@@ -183,7 +190,6 @@ fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -
 #[cfg(test)]
 mod tests {
     use super::super::sample;
-    use super::super::{Answers, Status};
     use super::*;
     use crate::testing::TestDir;
 

@@ -1,7 +1,7 @@
 //! A healthy pair, for the tests of this room.
 
 use super::build::build;
-use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Refused, Status};
+use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Refused, Said, Status};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
@@ -45,6 +45,8 @@ pub(crate) struct Sample {
     pub(crate) services: BTreeMap<Place, ServiceView>,
     pub(crate) amiss: BTreeMap<Place, String>,
     pub(crate) refused: Vec<Refused>,
+    pub(crate) told: Vec<Said>,
+    pub(crate) differences: Vec<String>,
 }
 
 impl Sample {
@@ -59,6 +61,9 @@ impl Sample {
             amiss: &self.amiss,
             refused: &self.refused,
             adopted: &[],
+            told: &self.told,
+            differences: &self.differences,
+            clock_ahead_ms: None,
         }
     }
 
@@ -133,6 +138,7 @@ impl Default for Sample {
                     answered_by_peer: None,
                     no_seizure: None,
                     waiting: None,
+                    retry_at: None,
                     fail_count: 0,
                     peer_fail_count: 0,
                     stopped: false,
@@ -180,6 +186,8 @@ impl Default for Sample {
             services: BTreeMap::from([(nginx_place(), nginx())]),
             amiss: BTreeMap::new(),
             refused: Vec::new(),
+            told: Vec::new(),
+            differences: Vec::new(),
         }
     }
 }
@@ -190,6 +198,8 @@ pub(crate) fn resource(id: ResourceId, state: ResourceState) -> ResourceView {
         state,
         fail_count: 0,
         failure: String::new(),
+        failed_at: None,
+        forgotten_at: None,
     }
 }
 

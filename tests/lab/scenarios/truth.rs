@@ -2,7 +2,7 @@
 
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
-use crate::net::{Cut, Host, Port, Wire};
+use crate::net::{Cut, GATEWAY, Host, Port, VIP, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::sys::{self, now};
 use crate::toml::Settings;
@@ -21,7 +21,140 @@ pub const ALL: &[Scenario] = &[
         run: Nodes(what_is_told),
         limit: (60, 60),
     },
+    Scenario {
+        name: "told-on-both",
+        shows: "what happened on one node stands in the other's history, its reasons in status and in the answer of a refused move, over a restart of either daemon",
+        run: Nodes(told_on_both),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "a-move-that-would-lose",
+        shows: "files that differ are told by group and key, and a move to a node whose file lacks a VIP is refused",
+        run: Nodes(a_move_that_would_lose),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "looked-at-in-maintenance",
+        shows: "a VIP that somebody deletes in maintenance is said at once, in status and history, and not put back",
+        run: Nodes(looked_at_in_maintenance),
+        limit: (60, 60),
+    },
 ];
+
+fn told_on_both(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    let idle = holder.peer();
+    let (here, there) = (holder.node_name(), idle.node_name());
+    lab.note("the idle node's LAN is dead");
+    lab.net.cut(Port(idle, Wire::Lan), Cut::Both)?;
+    let lost = format!("gateway {GATEWAY} on lan0 does not answer");
+    told(lab, holder, &format!("{there}  {lost}"))?;
+    says(
+        lab,
+        holder,
+        "could not take it over well: lan0: the gateway does not answer",
+    )?;
+    let order = ["failover", "--to", there];
+    let refused = lab.node(holder).order(&order).err().unwrap_or_default();
+    ensure!(
+        refused.contains("worse off")
+            && refused.contains(&format!(
+                "{there} says of web: lan0: the gateway does not answer"
+            )),
+        "`failover` says {refused:?}"
+    );
+    lab.net.mend()?;
+    let back = "answers again";
+    told(lab, holder, back)?;
+    for host in [holder, idle] {
+        lab.note(format!("{}'s daemon starts anew", host.node_name()));
+        lab.node(host).kill();
+        lab.start(host)?;
+        lab.both_alive()?;
+        let again = format!(
+            "{}  ha-appliance {} starts",
+            host.node_name(),
+            env!("CARGO_PKG_VERSION")
+        );
+        for at in [holder, idle] {
+            let history = told(lab, at, &again)?;
+            let times = history.matches(&lost).count();
+            ensure!(
+                times == 1,
+                "told {times} times on {}:\n{history}",
+                at.node_name()
+            );
+            let sorted: Vec<&str> = history.lines().filter_map(|line| line.get(..15)).collect();
+            ensure!(sorted.is_sorted(), "not in order:\n{history}");
+        }
+    }
+    let own = lab.node(holder).order(&["history", "--here"])?;
+    ensure!(
+        own.lines()
+            .all(|line| line.contains(&format!("  {here}  "))),
+        "not only of this node:\n{own}"
+    );
+    let few = lab.node(holder).order(&["history", "-n", "3"])?;
+    ensure!(few.lines().count() == 3, "not three lines:\n{few}");
+    Ok(())
+}
+
+fn a_move_that_would_lose(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    let second = "10.77.0.101/24";
+    let more = Settings {
+        vips: vec![format!("{VIP}/24"), second.into()],
+        ..Settings::default()
+    };
+    lab.note("one node's file gets a second VIP");
+    lab.node(holder).configure(&more)?;
+    lab.node(holder).order(&["reload"])?;
+    let (here, there) = (holder.node_name(), holder.peer().node_name());
+    let differs = format!("group web, vip {second} is on {here} only");
+    for host in [holder, holder.peer()] {
+        says(lab, host, &differs)?;
+        let order = ["failover", "--to", there];
+        let refused = lab.node(host).order(&order).err().unwrap_or_default();
+        let wanted = format!("{there}'s ha.toml does not list vip {second} in web");
+        ensure!(refused.contains(&wanted), "`failover` says {refused:?}");
+    }
+    lab.nothing_moves(holder, Duration::from_secs(1))?;
+    lab.node(holder.peer()).configure(&more)?;
+    lab.node(holder.peer()).order(&["reload"])?;
+    let from = now();
+    while let Err(refused) = lab.node(holder).order(&["failover"]) {
+        ensure!(sys::since(from) < Duration::from_secs(10), "{refused}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+fn looked_at_in_maintenance(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    lab.node(holder).order(&["maintenance", "on"])?;
+    lab.note("somebody deletes the VIP in maintenance");
+    let netns = lab.net.netns(holder);
+    let deleted = now();
+    batch(Some(&netns), &format!("addr del {VIP}/32 dev lan0\n"))?;
+    let gone = format!("{VIP} is not on lan0");
+    let page = says(lab, holder, &gone)?;
+    let took = sys::since(deleted);
+    ensure!(took < Duration::from_secs(5), "said after {took:?}");
+    ensure!(
+        page.contains("BLOCKED, in maintenance"),
+        "not loud enough:\n{page}"
+    );
+    // On the other node as well.
+    told(lab, holder.peer(), &gone)?;
+    std::thread::sleep(Duration::from_secs(1));
+    ensure!(
+        lab.watch.holders(VIP).is_empty(),
+        "it was put back in maintenance"
+    );
+    lab.node(holder).order(&["maintenance", "off"])?;
+    told(lab, holder, "is well again")?;
+    Ok(())
+}
 
 fn not_off_but_unheard(lab: &mut Lab) -> Outcome {
     let (holder, _client) = lab.pair(&Settings::default())?;

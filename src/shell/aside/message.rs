@@ -1,0 +1,56 @@
+//! What the daemons say to each other aside. A message that this version does not know is skipped.
+
+use crate::config::Digests;
+use crate::shell::history::Entry;
+use crate::shell::status::Said;
+use serde::{Deserialize, Serialize};
+
+/// One line of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// Tell your history from this entry on, by its time; none: what you have.
+    Tell {
+        /// The newest entry that is known.
+        after: Option<String>,
+    },
+    /// A line of the sender's history.
+    Entry(Box<Entry>),
+    /// What the sender's ha.toml in force sets.
+    Settings(Digests),
+    /// What the sender says of its groups.
+    Now {
+        /// When, by its boot, µs.
+        stamp_us: i64,
+        /// Of each.
+        groups: Vec<Said>,
+    },
+}
+
+impl Message {
+    /// As a line.
+    pub fn line(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// From a line.
+    pub fn parse(line: &[u8]) -> Option<Message> {
+        serde_json::from_slice(line).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_and_unknown_ones_are_skipped() {
+        let tell = Message::Tell {
+            after: Some("2026-11-20T07:14:29.123Z".into()),
+        };
+        assert_eq!(Message::parse(&tell.line()), Some(tell));
+        for unknown in [&b"{\"of_tomorrow\":{}}"[..], b"", b"\xff", b"{\"tell\":3}"] {
+            assert_eq!(Message::parse(unknown), None);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What one node tells the other of its groups, and how that is read on the other's clock.
+
+use super::{Failed, Group, Said};
+
+impl Said {
+    /// What this node tells of a group.
+    pub fn of(group: &Group) -> Said {
+        let amiss = group.resources.iter().filter_map(|resource| {
+            let amiss = resource.amiss.as_ref()?;
+            Some(format!("{}: {amiss}", resource.name))
+        });
+        Said {
+            group: group.name.clone(),
+            since_us: group.since_us,
+            reason: group.reason.clone(),
+            facts: group.facts.clone(),
+            waiting: group.waiting.clone(),
+            retry_us: group.retry_us,
+            amiss: amiss.collect(),
+            failures: group.failures().collect(),
+        }
+    }
+
+    /// The same with its stamps as those of another boot, which is so much further on.
+    pub fn shifted(mut self, by_us: i64) -> Said {
+        let shift = |stamp: &mut i64| *stamp = stamp.saturating_add(by_us);
+        shift(&mut self.since_us);
+        self.retry_us.iter_mut().for_each(shift);
+        for failed in &mut self.failures {
+            failed.at_us.iter_mut().for_each(shift);
+            failed.until_us.iter_mut().for_each(shift);
+        }
+        self
+    }
+}
+
+impl Group {
+    /// What failed on this node and still counts.
+    pub fn failures(&self) -> impl Iterator<Item = Failed> + '_ {
+        let failed = self.resources.iter().filter(|r| r.fail_count > 0);
+        failed.map(|resource| Failed {
+            resource: resource.name.clone(),
+            count: resource.fail_count,
+            text: resource.failure.clone(),
+            at_us: resource.failed_us,
+            until_us: resource.forgotten_us,
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
+
+use std::fmt::Display;
+
+/// Nothing arrives on a path.
+pub(crate) fn mute(kind: &str, from: &str, to: &str, peer: &str) -> String {
+    format!("{kind} {from} → {to}: nothing comes from {peer} on it")
+}
+
+/// Nothing sent on a path arrives.
+pub(crate) fn deaf(kind: &str, from: &str, to: &str, peer: &str, here: &str) -> String {
+    format!("{kind} {from} → {to}: {peer} hears nothing of {here} on it")
+}
+
+/// A gateway is lost.
+pub(crate) fn gateway_lost(address: &dyn Display, interface: &str) -> String {
+    format!("gateway {address} on {interface} does not answer")
+}
+
+/// A cable is dead.
+pub(crate) fn no_carrier(interface: &str) -> String {
+    format!("{interface}: no carrier")
+}
+
+/// The nodes' files differ, in these.
+pub(crate) fn drift(here: &str, peer: &str, differences: &[String]) -> String {
+    let few = differences.iter().take(DIFFERENCES);
+    let few = few.cloned().collect::<Vec<_>>().join("; ");
+    let more = match differences.len().saturating_sub(DIFFERENCES) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    match differences.is_empty() {
+        true => format!("ha.toml differs between {here} and {peer}"),
+        false => format!("ha.toml differs between {here} and {peer}: {few}{more}"),
+    }
+}
+
+const DIFFERENCES: usize = 4;
+
+/// Both nodes run a group.
+pub(crate) fn conflict(conflict: &str) -> String {
+    format!("runs here, and {conflict}: both nodes may serve it at once")
+}
+
+/// A group would not be taken over.
+pub(crate) fn no_takeover(here: &str, peer: &str, why: &str) -> String {
+    format!("{here} would not take it over from a dead {peer} by itself: {why}")
+}
+
+/// The peer could not take a group over well, for these reasons of its own.
+pub(crate) fn impaired(peer: &str, readiness: &str, facts: &[String]) -> String {
+    let text = format!("{peer} is {readiness} and could not take it over well");
+    match facts.is_empty() {
+        true => text,
+        false => format!("{text}: {}", facts.join(", ")),
+    }
+}
+
+/// A resource is not as it should be.
+pub(crate) fn amiss(resource: &str, what: &str) -> String {
+    format!("{resource} not well: {what}")
+}
+
+/// Heartbeats arrive that prove nothing.
+pub(crate) fn unanswering(peer: &str, here: &str) -> String {
+    format!(
+        "{peer}'s heartbeats arrive, but answer none of {here}'s: it lives and does not hear {here}, or they are replayed"
+    )
+}
+
+/// Datagrams are refused.
+pub(crate) fn refused(cause: &str, from: &str, own: &str, peer: &str) -> String {
+    match cause {
+        "other key" => format!(
+            "{from} → {own}: heartbeats signed with another key are dropped: has {peer} another key?"
+        ),
+        cause => format!("{from} → {own}: datagrams are dropped: {cause}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_few() {
+        let all: Vec<String> = (1..=6)
+            .map(|n| format!("group web: k{n} differs"))
+            .collect();
+        assert_eq!(
+            drift("lb1", "lb2", &all[..1]),
+            "ha.toml differs between lb1 and lb2: group web: k1 differs"
+        );
+        assert!(drift("lb1", "lb2", &all).ends_with("k4 differs; and 2 more"));
+        assert_eq!(
+            drift("lb1", "lb2", &[]),
+            "ha.toml differs between lb1 and lb2"
+        );
+    }
+}
