@@ -2,13 +2,14 @@
 
 mod world;
 
-use ha_appliance::core::event::Command;
+use ha_appliance::core::event::{Action, Command};
+use ha_appliance::core::protocol::right::{Right, Word};
 use ha_appliance::core::setup::{Failback, ResourceSetup};
 use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side::{First, Second};
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::time::Duration;
-use world::{GATEWAY, SIDES, World, index, service, vip};
+use world::{GATEWAY, SIDES, World, heartbeats, index, service, vip};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,10 +78,29 @@ fn waits_for(world: &World, side: Side) -> String {
     waiting.map(ToString::to_string).unwrap_or_default()
 }
 
+/// What a program is told that asks the second node about the first group.
+fn certain(world: &mut World) -> Option<Right> {
+    world.said.clear();
+    world.question(Second, 7);
+    let mut said = world.said.iter();
+    let proof = said.find_map(|(.., action)| match action {
+        Action::Proof { proof, .. } => Some(*proof),
+        _ => None,
+    });
+    proof.expect("every question is answered")
+}
+
 #[test]
 fn equal_lists_in_another_order_hold_nothing_back() {
     let world = pair(&[First], &[&["nginx", "vip"]], &[&["vip", "nginx"]]);
     assert_eq!(running(&world, First), "nginx vip");
+    for side in SIDES {
+        let mut said = heartbeats(&world, side).into_iter();
+        assert!(
+            said.all(|h| h.listed.is_empty()),
+            "what both have takes no place in a heartbeat"
+        );
+    }
 }
 
 #[test]
@@ -99,6 +119,16 @@ fn what_only_one_file_has_is_held_back_with_what_follows_it() {
     // The other way round nothing is missing: all that this file has, the peer's has too.
     let world = pair(&[First], &files[..1], &files[1..]);
     assert_eq!(running(&world, First), "vip nginx last");
+}
+
+/// What the peer said of its old list says nothing of the new one.
+#[test]
+fn what_the_peer_lists_after_a_reload_counts_though_it_still_differs() {
+    let mut world = pair(&[First], &[&["vip", "nginx"]], &[&["vip"]]);
+    assert_eq!(running(&world, First), "vip");
+    reload(&mut world, Second, &[resources(&["vip", "nginx", "extra"])]);
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, First), "vip nginx");
 }
 
 #[test]
@@ -134,6 +164,7 @@ fn a_goodbye_says_nothing_of_what_it_does_not_list() {
     world.command(First, 1, Command::Leave);
     world.run(20 * SECOND);
     assert_eq!(running(&world, Second), "vip");
+    assert_eq!(certain(&mut world), None, "nobody may take it for granted");
     world.command(
         Second,
         2,
@@ -143,6 +174,8 @@ fn a_goodbye_says_nothing_of_what_it_does_not_list() {
     );
     world.run(SECOND);
     assert_eq!(running(&world, Second), "vip extra");
+    let by = Word::Operator;
+    assert_eq!(certain(&mut world), Some(Right::Fenced { by }));
 }
 
 #[test]
@@ -157,6 +190,26 @@ fn evidence_against_a_silent_peer_is_about_all_of_it() {
     world.run(5 * SECOND);
     assert_eq!(running(&world, Second), "vip extra");
     assert_eq!(running(&world, First), "");
+}
+
+/// Whatever the peer may have, the same on both nodes or not, in another group: only what that one is known
+/// to have, or may have, is not this one's.
+#[test]
+fn evidence_is_about_a_group_beside_others_that_have_nothing_of_it() {
+    let others: [[&[&str]; 2]; 2] = [
+        [&["vip-data"], &["vip-data"]],
+        [&["vip-data"], &["vip-data", "last"]],
+    ];
+    for [there, here] in others {
+        let (first, second): ([&[&str]; 2], [&[&str]; 2]) =
+            ([&["vip"], there], [&["vip", "extra"], here]);
+        let mut world = pair(&[Second, First], &first, &second);
+        assert_eq!(running(&world, Second), "vip");
+        world.power_cut(First);
+        world.run(3 * SECOND);
+        let runs = running(&world, Second);
+        assert!(runs.starts_with("vip extra vip-data"), "{runs}");
+    }
 }
 
 #[test]
@@ -194,6 +247,38 @@ fn a_goodbye_from_before_a_reload_still_says_what_it_said() {
     );
     world.run(2 * SECOND);
     assert_eq!(running(&world, Second), "vip nginx");
+}
+
+/// Of every group, not only of the last in the file.
+#[test]
+fn a_goodbye_from_before_a_reload_of_two_groups_still_says_what_it_said_of_both() {
+    let old: [&[&str]; 2] = [&["vip", "nginx"], &["vip-data"]];
+    let mut world = pair(&[Second, Second], &old, &old);
+    world.command(First, 1, Command::Leave);
+    world.run(2 * SECOND);
+    let new = [["vip", "nginx", "extra"], ["vip-data", "last", ""]];
+    let new = new.map(|names| names.into_iter().filter(|n| !n.is_empty()).collect());
+    let new = new.map(|names: Vec<_>| resources(&names));
+    reload(&mut world, Second, &new);
+    world.run(2 * SECOND);
+    for group in [0, 1] {
+        let group = world.machines[1].setup.groups[group].id;
+        for on in [true, false] {
+            world.command(Second, 2, Command::Stopped(group, on));
+            world.run(2 * SECOND);
+        }
+    }
+    assert_eq!(running(&world, Second), "vip nginx vip-data");
+}
+
+/// In file order, as at a start.
+#[test]
+fn what_a_reload_adds_behind_what_is_held_back_is_held_back_too() {
+    let mut world = pair(&[First], &[&["vip"]], &[&["vip"]]);
+    reload(&mut world, Second, &[resources(&["vip", "nginx"])]);
+    reload(&mut world, First, &[resources(&["vip", "extra", "nginx"])]);
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, First), "vip");
 }
 
 #[test]
