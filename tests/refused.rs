@@ -3,16 +3,20 @@
 
 mod world;
 
+use ha_appliance::core::event::Command;
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::wire::heartbeat::Side::{First, Second};
-use ha_appliance::wire::heartbeat::hash;
+use ha_appliance::wire::heartbeat::{Role, hash};
 use std::time::Duration;
-use world::{SIDES, World};
+use world::{SIDES, World, service, vip};
 
 /// The first node serves; the second's daemon starts again with another file.
 fn pair(change: impl Fn(&mut ha_appliance::core::setup::Setup)) -> World {
     let mut world = World::new(&[("web", Some(First), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.groups[0].resources = vec![vip(), service()];
+    }
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(Duration::from_secs(2));
     world.kill(Second);
@@ -25,6 +29,11 @@ fn pair(change: impl Fn(&mut ha_appliance::core::setup::Setup)) -> World {
 
 fn state(world: &World) -> PeerState {
     world.machines[0].node.as_ref().unwrap().peer_state()
+}
+
+/// What the first node says of the group.
+fn role(world: &World) -> Role {
+    world.machines[0].node.as_ref().unwrap().view().groups[0].role
 }
 
 fn restart(world: &mut World) {
@@ -43,6 +52,87 @@ fn what_runs_goes_on_beside_a_peer_that_is_refused() {
     assert!(world.overlap.is_empty(), "{:?}", world.overlap);
 }
 
+/// By right, so it is kept as if this daemon had started it.
+#[test]
+fn what_goes_on_beside_a_peer_that_is_refused_is_started_again_when_it_dies() {
+    let mut world = pair(|setup| setup.nodes = hash("first\nthird"));
+    restart(&mut world);
+    let service = world.place(0, 1);
+    world.switch(First, service, false);
+    world.run(Duration::from_secs(1));
+    assert!(world.runs(First, 0));
+}
+
+/// Started by right was all of it.
+#[test]
+fn what_runs_in_part_does_not_go_on_beside_a_peer_that_is_refused() {
+    let mut world = pair(|setup| setup.nodes = hash("first\nthird"));
+    let service = world.place(0, 1);
+    world.machines[0].partial.insert(service);
+    restart(&mut world);
+    assert_ne!(role(&world), Role::Active);
+}
+
+/// What runs here and was not started by a daemon of this boot with this token, anybody may have started.
+#[test]
+fn what_runs_by_nobodys_right_does_not_go_on_beside_a_peer_that_is_refused() {
+    let mut world = pair(|setup| setup.nodes = hash("first\nthird"));
+    world.machines[0].marks.clear();
+    restart(&mut world);
+    assert_ne!(role(&world), Role::Active);
+}
+
+/// What the peer says of another group is nothing to this one.
+#[test]
+fn what_runs_goes_on_though_a_peer_that_is_refused_runs_another_group() {
+    let groups = [("web", Some(First)), ("data", Some(Second))];
+    let mut world = World::new(&groups.map(|(name, side)| (name, side, Failback::Manual)));
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(2));
+    world.kill(Second);
+    world.machines[1].file.nodes = hash("first\nthird");
+    world.start(Second);
+    world.run(Duration::from_secs(2));
+    assert!(world.runs(First, 0) && world.runs(Second, 1));
+    restart(&mut world);
+    assert!(world.runs(First, 0) && world.runs(Second, 1));
+}
+
+/// It took the group over meanwhile, on an operator's word, and does not run it any more: all the same it may,
+/// at any moment.
+#[test]
+fn what_runs_does_not_go_on_by_an_older_token_than_that_of_a_peer_that_is_refused() {
+    let mut world = World::new(&[("web", Some(First), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.groups[0].resources = vec![service()];
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(2));
+    world.kill(First);
+    world.run(Duration::from_secs(1));
+    let despite_signs = true;
+    world.command(Second, 1, Command::ConfirmFenced { despite_signs });
+    world.run(Duration::from_secs(1));
+    assert!(world.runs(Second, 0), "the operator was wrong");
+    let group = world.machines[1].setup.groups[0].id;
+    world.command(Second, 2, Command::Stopped(group, true));
+    world.run(Duration::from_secs(1));
+    world.kill(Second);
+    world.machines[1].file.nodes = hash("first\nthird");
+    world.start(Second);
+    world.run(Duration::from_secs(1));
+    world.start(First);
+    world.run(Duration::from_secs(10));
+    assert_eq!(state(&world), PeerState::Refused);
+    let view = world.machines[0].node.as_ref().unwrap().view();
+    assert_ne!(
+        view.groups[0].role,
+        Role::Active,
+        "{:?}",
+        view.groups[0].reason
+    );
+}
+
 #[test]
 fn a_stranger_of_another_cluster_says_nothing_of_what_runs() {
     let mut world = pair(|setup| setup.cluster = hash("other"));
@@ -57,4 +147,5 @@ fn nothing_starts_by_the_word_of_a_peer_that_is_refused() {
     world.start(First);
     world.run(Duration::from_secs(30));
     assert!(!world.runs(First, 0) && !world.runs(Second, 0));
+    assert_eq!(role(&world), Role::Stopped, "nor does it say so");
 }

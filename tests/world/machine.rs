@@ -26,6 +26,8 @@ pub struct Machine {
     pub disk_works: bool,
     /// Until when each resource that runs does.
     pub running: BTreeMap<Place, Time>,
+    /// What runs not all of, as a look finds.
+    pub partial: BTreeSet<Place>,
     /// Groups whose addresses were left to end by themselves.
     pub(super) ceded: BTreeSet<GroupId>,
     /// The gateways in its routing table; None: one on each VIP interface.
@@ -72,6 +74,7 @@ impl Machine {
             marks: Vec::new(),
             disk_works: true,
             running: BTreeMap::new(),
+            partial: BTreeSet::new(),
             ceded: BTreeSet::new(),
             routes: None,
             dead: BTreeSet::new(),

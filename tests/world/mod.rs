@@ -454,6 +454,7 @@ impl World {
             }
             Action::Look(place) => {
                 let presence = match machine.running.contains_key(place) {
+                    true if machine.partial.contains(place) => Presence::Partial,
                     true => Presence::Running,
                     false => Presence::Absent,
                 };
@@ -477,6 +478,7 @@ impl World {
             }
             Action::Start(place, _) => {
                 if machine.start_works {
+                    machine.partial.remove(place);
                     machine.ceded.remove(&place.group);
                     let until = match machine.leased(*place) {
                         true => now + LIFETIME,
