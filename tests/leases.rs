@@ -2,7 +2,7 @@
 
 mod world;
 
-use ha_appliance::core::event::Action;
+use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::core::time::Time;
@@ -49,6 +49,23 @@ fn what_runs_by_it_stops_when_it_has_run_out() {
     let (mut world, until) = by_lease();
     world.run(3 * SECOND);
     assert_eq!(stopped(&world), Some(until));
+}
+
+/// By the rule that would stop it in the same moment.
+#[test]
+fn one_that_has_just_run_out_starts_nothing() {
+    let (mut world, _) = by_lease();
+    world.power_cut(Second);
+    world.start(Second);
+    world.run(15 * SECOND); // longer than it waits for a peer never heard
+    let (now, group) = (world.now, world.machines[1].setup.groups[0].id);
+    let node = world.machines[1].node.as_mut().unwrap();
+    for event in [Event::Lease { group, until: now }, Event::Tick] {
+        let actions = node.step(now, event);
+        let changes =
+            |a: &Action| matches!(a, Action::Start(..) | Action::Stop(_) | Action::Report(_));
+        assert!(!actions.iter().any(changes), "{actions:?}");
+    }
 }
 
 #[test]

@@ -26,9 +26,13 @@ fn disk() -> ResourceSetup {
 
 /// A pair with a disk and a VIP in one group, and so many outside sources.
 fn pair(sources: usize) -> World {
+    pair_of(sources, &[disk(), world::vip()])
+}
+
+fn pair_of(sources: usize, resources: &[ResourceSetup]) -> World {
     let mut world = World::new(&[("data", None, Failback::Manual)]);
     for machine in &mut world.machines {
-        machine.file.groups[0].resources = vec![disk(), world::vip()];
+        machine.file.groups[0].resources = resources.to_vec();
         machine.file.sources = world::sources(sources);
     }
     SIDES.into_iter().for_each(|side| world.start(side));
@@ -209,6 +213,32 @@ fn who_cannot_stop_and_has_handed_over_all_else_is_switched_off_at_his_own_wish(
     assert!(world.machines[0].node.is_none(), "it was not switched off");
     assert!(world.runs(Side::Second, 0));
     assert!(world.overlap.is_empty(), "{:?}", world.overlap);
+}
+
+/// Whatever uses the data may be in use through the address; without the data it is no help elsewhere.
+#[test]
+fn who_cannot_stop_what_uses_the_data_keeps_its_address() {
+    let mut world = pair_of(1, &[disk(), world::vip(), world::service()]);
+    world.machines[0].stop_works = false;
+    world.said.clear();
+    world.command(
+        Side::First,
+        1,
+        ha_appliance::core::event::Command::Failover(None),
+    );
+    world.run(Duration::from_secs(30));
+    assert_eq!(operations(&world, Side::First), ["stop 2"]);
+}
+
+/// Nobody is judged by what its addresses answer where an outside source decides.
+#[test]
+fn nobody_is_asked_for_addresses_while_an_outside_source_decides() {
+    let mut world = pair(1);
+    world.power_cut(Side::First);
+    world.said.clear();
+    world.run(Duration::from_secs(10));
+    let probe = |(.., action): &(_, _, Action)| matches!(action, Action::Probe(_));
+    assert!(!world.said.iter().any(probe));
 }
 
 #[test]

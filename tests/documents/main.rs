@@ -5,7 +5,6 @@
 mod examples;
 mod keys;
 mod pages;
-mod symptoms;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use crate::agents::trouble::Trouble;
 pub struct Ended {
     /// How it ended.
     pub end: End,
-    /// What it wrote to stdout and stderr together: of more than [`MAX_OUTPUT`] bytes the beginning and the end.
+    /// The first [`MAX_OUTPUT`] bytes of what it wrote to stdout and stderr together.
     pub output: String,
 }
 
