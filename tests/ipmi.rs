@@ -7,9 +7,10 @@ mod sim;
 
 use bmc::rng::Rng;
 use bmc::{OffWay, PASSWORD, TestBmc, USER};
+use ha_appliance::agents::fence::Off;
 use ha_appliance::agents::fence::ipmi::packet::{self, Kind};
 use ha_appliance::agents::fence::ipmi::suite::{Keys, Suite};
-use ha_appliance::agents::fence::ipmi::{Bmc, Chassis, Failure, Off, Privilege, Restore};
+use ha_appliance::agents::fence::ipmi::{Bmc, Chassis, Failure, Privilege, Restore};
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -83,12 +83,15 @@ fn what_cannot_be_run_is_trouble() {
 }
 
 #[test]
-fn of_much_output_the_beginning_is_kept_and_the_program_goes_on() {
-    let much = sh("head -c 10000000 /dev/zero | tr '\\0' x; exit 4");
+fn of_much_output_the_beginning_and_the_end_are_kept_and_the_program_goes_on() {
+    let much = sh("echo first; head -c 10000000 /dev/zero | tr '\\0' x; echo; echo last; exit 4");
+    let ended = run(&much, &[b'y'; 1_000_000], LONG).unwrap();
     assert_eq!(
-        run(&much, &[b'y'; 1_000_000], LONG),
-        exited(4, &"x".repeat(MAX_OUTPUT))
+        (ended.end, ended.output.len()),
+        (End::Exited(4), MAX_OUTPUT)
     );
+    assert!(ended.output.starts_with("first\nxxx"), "{}", ended.output);
+    assert!(ended.output.ends_with("xxx\nlast\n"), "{}", ended.output);
 }
 
 /// What it costs is the runner's, at its ordinary priority: the caller reads one report.

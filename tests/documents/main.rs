@@ -5,6 +5,7 @@
 mod examples;
 mod keys;
 mod pages;
+mod symptoms;
 
 use std::path::{Path, PathBuf};
 

@@ -39,7 +39,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
     let again = std::mem::replace(&mut seat.powered, true);
     seat.seen.unwritable = false;
     for local in &mut seat.groups {
-        (local.role, local.by_right) = (Role::Stopped, false);
+        (local.role, local.by_right, local.agreed) = (Role::Stopped, false, false);
     }
     let record = match rules.defect {
         Some(Defect::NothingRead) => Record::default(),

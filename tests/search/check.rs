@@ -9,7 +9,7 @@ use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::view::{GroupView, ResourceState, View};
-use ha_appliance::wire::heartbeat::{GroupReport, Heartbeat, Role, Side, Token};
+use ha_appliance::wire::heartbeat::{GroupReport, Role, Side, Token};
 use std::fmt;
 
 /// What must hold.
@@ -492,15 +492,12 @@ fn started(
     // What a daemon of this boot started by right is started again in place by the next one.
     let resumed = matches!(right, Some(Right::Resumed { .. }))
         && seat.groups[group].mark == Some(token.epoch);
-    let right = before.groups[group].by_right || cleared || resumed;
-    let theirs = match event {
-        Some(Event::Heartbeat { heartbeat, .. }) => theirs(heartbeat, group, token),
-        _ => None,
-    };
-    if token.holder == side && (right || theirs.is_some_and(|t| !t.contested)) {
+    let earlier = before.groups[group].by_right || before.groups[group].agreed;
+    let right = earlier || cleared || resumed;
+    if token.holder == side && (right || agreed(event, group, token)) {
         return Ok(());
     }
-    let property = match theirs {
+    let property = match theirs(event, group, token) {
         Some(_) if token.holder == side => Property::ContestedNeverAgrees,
         _ => Property::StartedByRight,
     };
@@ -509,8 +506,16 @@ fn started(
     rules.broken(property, how)
 }
 
+/// Whether what was heard is the peer's agreement.
+pub fn agreed(event: Option<&Event>, group: usize, token: Token) -> bool {
+    theirs(event, group, token).is_some_and(|report| !report.contested)
+}
+
 /// What of a heartbeat would be agreement, were it not contested.
-fn theirs(heartbeat: &Heartbeat, group: usize, token: Token) -> Option<GroupReport> {
+fn theirs(event: Option<&Event>, group: usize, token: Token) -> Option<GroupReport> {
+    let Event::Heartbeat { heartbeat, .. } = event? else {
+        return None;
+    };
     let report = heartbeat.groups[group];
     (report.token == token && report.proven_stopped).then_some(report)
 }

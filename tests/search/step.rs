@@ -285,6 +285,10 @@ impl Step {
             let runs =
                 matches!(role, Role::Starting | Role::Active) || local.resources.iter().any(ceding);
             local.by_right &= runs && token.holder == side;
+            if let Some(event @ Event::Heartbeat { .. }) = &self.event {
+                local.agreed = check::agreed(Some(event), index, token);
+            }
+            local.agreed &= role == Role::Starting && token.holder == side;
         }
         let mut node = node.clone();
         age(&mut node, 0, &rules.bounds);

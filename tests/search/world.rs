@@ -83,6 +83,8 @@ pub struct Local {
     pub role: Role,
     /// What runs was started by agreement or clearance in this incarnation.
     pub by_right: bool,
+    /// It may be started by an agreement heard before: the start waits until everything is read.
+    pub agreed: bool,
     /// What the run directory says: a daemon of this boot started it with that epoch.
     pub mark: Option<u64>,
 }
@@ -299,6 +301,7 @@ impl Local {
             token: first_token(Some(preferred(group))),
             role: Role::Stopped,
             by_right: false,
+            agreed: false,
             mark: None,
         }
     }

@@ -6,6 +6,7 @@
 //! Where systemd runs the daemon, runner and program have a transient unit of their own ([`unit`]): they get
 //! none of the daemon's restrictions, priority or exemption from the OOM killer, and outlive its restart.
 
+mod kept;
 mod report;
 pub mod runner;
 mod unit;

@@ -8,7 +8,7 @@ use crate::agents::trouble::Trouble;
 pub struct Ended {
     /// How it ended.
     pub end: End,
-    /// The first [`MAX_OUTPUT`] bytes of what it wrote to stdout and stderr together.
+    /// What it wrote to stdout and stderr together: of more than [`MAX_OUTPUT`] bytes the beginning and the end.
     pub output: String,
 }
 

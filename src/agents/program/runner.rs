@@ -4,7 +4,8 @@
 //! it when its time is over, and in any case whatever it has left running: as their subreaper it inherits
 //! them, daemons too. Then it writes a [`report`](super::report) to stdout.
 
-use super::report::{self, End, Ended, MAX_OUTPUT};
+use super::kept::Kept;
+use super::report::{self, End, Ended};
 use super::{Program, User};
 use crate::agents::trouble::{Trouble, words};
 use crate::sys;
@@ -76,7 +77,7 @@ fn supervise(mut command: Command, deadline: Instant) -> Result<Ended, Trouble> 
     let mut child = command.spawn().map_err(unable)?;
     drop(command); // and with it our copies of its pipe
     let pidfd = sys::pidfd_open(child.id() as i32).map_err(unable)?;
-    let mut output = Vec::new();
+    let mut output = Kept::default();
     let mut open = true;
     let late = loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -105,8 +106,7 @@ fn supervise(mut command: Command, deadline: Instant) -> Result<Ended, Trouble> 
     if stopped {
         return Err(Trouble("it was stopped by a signal".into()));
     }
-    let output = String::from_utf8_lossy(&output).into_owned();
-    let output = output.chars().take(MAX_OUTPUT).collect::<String>();
+    let output = output.text();
     let end = match (late, status.code(), status.signal()) {
         (true, ..) => End::Late,
         (_, Some(code), _) => End::Exited(code),
@@ -122,15 +122,14 @@ fn end(child: &mut Child, late: bool) -> std::io::Result<std::process::ExitStatu
     child.wait()
 }
 
-/// A pipe's worth; false at its end. What is past the part that is kept is read all the same, so that the
+/// A pipe's worth; false at its end. What is past the parts that are kept is read all the same, so that the
 /// program does not wait for it.
-fn read_some(reader: &mut File, output: &mut Vec<u8>) -> bool {
+fn read_some(reader: &mut File, output: &mut Kept) -> bool {
     let mut piece = vec![0; 64 * 1024];
     match reader.read(&mut piece) {
         Ok(0) | Err(_) => false,
         Ok(n) => {
-            let room = MAX_OUTPUT.saturating_sub(output.len());
-            output.extend_from_slice(&piece[..n.min(room)]);
+            output.push(&piece[..n]);
             true
         }
     }

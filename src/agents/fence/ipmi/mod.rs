@@ -9,6 +9,7 @@ pub mod handshake;
 pub mod packet;
 pub mod suite;
 
+use super::Off;
 use console::Console;
 pub use failure::Failure;
 use std::cell::Cell;
@@ -70,17 +71,6 @@ pub enum Restore {
     On,
     /// The BMC does not know.
     Unknown,
-}
-
-/// What came of switching a machine off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Off {
-    /// When the last `off` was accepted, counted from the beginning; None: it read off and none was sent.
-    pub accepted: Option<Duration>,
-    /// When it was read off for the first time since then.
-    pub first: Duration,
-    /// When it was read off again.
-    pub verified: Duration,
 }
 
 /// How often the power is read while it is to change.

@@ -1,0 +1,209 @@
+//! A machine's power by a fence agent: any program that speaks the protocol of the fence-agents project
+//! (FenceAgentAPI.md there): `key=value` lines on stdin, an exit status, its reason on stderr.
+//!
+//! Its word is not proof. An `off` that ends well is verified by a `status` of our own, twice; `reboot` is never
+//! asked for, for that ends well where the machine could not be switched on again, and says nothing of off.
+
+mod failure;
+mod metadata;
+mod options;
+
+pub use failure::Failure;
+pub use metadata::{Kind, Metadata, Parameter};
+pub use options::{Options, input, problems};
+
+use super::Off;
+use crate::agents::child;
+use crate::agents::program::{End, Program, Programs};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// An agent, and how it reaches its device.
+pub struct Agent {
+    /// The program.
+    pub program: PathBuf,
+    /// Without an action.
+    pub options: Options,
+}
+
+/// What an agent says of the power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// `status` ended with 0.
+    On,
+    /// `status` ended with 2.
+    Off,
+}
+
+/// Where Debian, Red Hat and SUSE put agents; and an operator his own.
+const PLACES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
+/// How long an agent may take to tell what it can.
+const METADATA_WITHIN: Duration = Duration::from_secs(10);
+/// More than any agent's metadata has (the longest of fence-agents 4.12 has 26 KB).
+const LONGEST_METADATA: usize = 256 * 1024;
+/// Between two looks at the power: an agent logs in anew for each.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A machine that is still on after so long is switched off again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Where the agent of that name is; an error is what is wrong, and what to do.
+pub fn find(name: &str) -> Result<PathBuf, String> {
+    let path = Path::new(name);
+    if path.is_absolute() {
+        return Ok(path.into());
+    }
+    if name.contains('/') || !name.starts_with("fence_") {
+        return Err(format!(
+            "{name} is no agent: their names begin with fence_, and others are named by their whole path"
+        ));
+    }
+    let places = PLACES.map(|place| Path::new(place).join(name));
+    let found = places.into_iter().find(|path| path.exists());
+    found.ok_or_else(|| {
+        format!(
+            "there is no {name} in {}: is the package fence-agents installed?",
+            PLACES.join(", ")
+        )
+    })
+}
+
+/// Asks an agent what it can. Where nothing has begun yet: it runs below this process.
+pub async fn metadata(program: &Path) -> Result<Metadata, String> {
+    let input = input(&vec![], "metadata");
+    let command = Command::new(program);
+    let ended = child::run_reading(command, &input, METADATA_WITHIN, LONGEST_METADATA);
+    let ended = ended.await.map_err(|e| format!("cannot be run: {e}"))?;
+    match ended.end {
+        child::End::Exited(status) if status.success() => Metadata::read(&ended.output),
+        child::End::Exited(status) => Err(format!("its action metadata ends with {status}")),
+        child::End::Late { .. } => Err(format!(
+            "its action metadata does not end within {} s",
+            METADATA_WITHIN.as_secs()
+        )),
+        child::End::TooMuch => Err("its action metadata prints without end".into()),
+    }
+}
+
+impl Agent {
+    /// Whether the device can be reached and logged in to.
+    pub async fn monitor(&self, programs: &Programs, within: Duration) -> Result<(), Failure> {
+        self.expect(programs, "monitor", within).await
+    }
+
+    /// The power.
+    pub async fn status(&self, programs: &Programs, within: Duration) -> Result<Power, Failure> {
+        match self.call(programs, "status", within).await? {
+            (0, _) => Ok(Power::On),
+            (2, _) => Ok(Power::Off),
+            (status, output) => Err(Failure::said("status", status, &output)),
+        }
+    }
+
+    /// Switches the machine off and verifies that: read off twice, so long apart, whatever `off` said. What reads
+    /// off from the start is sent nothing; what cannot be read is sent one all the same.
+    pub async fn off(
+        &self,
+        programs: &Programs,
+        settle: Duration,
+        within: Duration,
+    ) -> Result<Off, Failure> {
+        let began = Instant::now();
+        let deadline = began + within;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let (mut accepted, mut sent) = (None, None::<Instant>);
+        let mut first: Option<Instant> = None;
+        let mut failure = None;
+        while !left().is_zero() {
+            let asked = Instant::now();
+            // One that hangs leaves time for another.
+            match (self.status(programs, left() / 2).await, first) {
+                (Ok(Power::Off), Some(at)) if asked >= at + settle => {
+                    return Ok(Off {
+                        accepted: accepted.map(|at: Instant| at - began),
+                        first: at - began,
+                        verified: began.elapsed(),
+                    });
+                }
+                (Ok(Power::Off), Some(at)) => pause(at + settle, deadline).await,
+                (Ok(Power::Off), None) => {
+                    first = Some(Instant::now());
+                    pause(Instant::now() + settle, deadline).await;
+                }
+                (unknown, _) => {
+                    first = None;
+                    failure = unknown.err().or(failure);
+                    if sent.is_none_or(|at| asked >= at + AGAIN) {
+                        // It may be under way from here on, whatever comes of it.
+                        sent = Some(Instant::now());
+                        match self.expect(programs, "off", left() / 2).await {
+                            Ok(()) => (accepted, failure) = (sent, None),
+                            Err(why) => failure = Some(why),
+                        }
+                    } else {
+                        pause(Instant::now() + PAUSE, deadline).await;
+                    }
+                }
+            }
+        }
+        let wanted = "off";
+        let after = within;
+        Err(failure.unwrap_or(Failure::Unchanged { wanted, after }))
+    }
+
+    /// Switches the machine on, and reads that it is.
+    pub async fn on(&self, programs: &Programs, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.expect(programs, "on", left() / 2).await?;
+        while !left().is_zero() {
+            if self.status(programs, left()).await? == Power::On {
+                return Ok(());
+            }
+            pause(Instant::now() + PAUSE, deadline).await;
+        }
+        let wanted = "on";
+        let after = within;
+        Err(Failure::Unchanged { wanted, after })
+    }
+
+    async fn expect(
+        &self,
+        programs: &Programs,
+        action: &'static str,
+        within: Duration,
+    ) -> Result<(), Failure> {
+        match self.call(programs, action, within).await? {
+            (0, _) => Ok(()),
+            (status, output) => Err(Failure::said(action, status, &output)),
+        }
+    }
+
+    /// Runs it: its exit status, and what it wrote.
+    async fn call(
+        &self,
+        programs: &Programs,
+        action: &'static str,
+        within: Duration,
+    ) -> Result<(i32, String), Failure> {
+        let program = Program {
+            words: vec![self.program.display().to_string()],
+            user: None,
+        };
+        let input = input(&self.options, action);
+        let ended = programs.run("fence", &program, &input, within).await;
+        let ended = ended.map_err(Failure::Unasked)?;
+        match ended.end {
+            End::Exited(status) => Ok((status, ended.output)),
+            End::Killed(signal) => Err(Failure::Killed { action, signal }),
+            End::Late => Err(Failure::Late {
+                action,
+                after: within,
+            }),
+        }
+    }
+}
+
+async fn pause(until: Instant, deadline: Instant) {
+    smol::Timer::at(until.min(deadline)).await;
+}
