@@ -240,6 +240,12 @@ subcommands! {
         #[argh(switch)]
         dry_run: bool,
     }
+    /// Look at both nodes from this one, for what keeps the pair from working or would let it fail. Exit code 0: all is well, 1: warnings, 2: errors.
+    Doctor = "doctor" {
+        /// print the findings as JSON, one a line
+        #[argh(switch)]
+        json: bool,
+    }
     /// Make a key, which both nodes share, and print it.
     Keygen = "keygen" {
         /// write it to the key_file of ha.toml instead, unless that exists

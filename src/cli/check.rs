@@ -1,10 +1,10 @@
 //! `check`: is ha.toml right, and what does it mean here?
 
-use super::duplicate;
 use super::exit::Exit;
 use super::out::{fail, print};
 use crate::agents::netlink;
 use crate::config::{self, Kind, Misfit};
+use crate::shell::doctor::taken;
 use crate::shell::machine::{Asked, Looked};
 use crate::shell::options::{self, Options};
 use crate::shell::status;
@@ -41,8 +41,8 @@ pub(super) fn run(options: &Options) -> Exit {
     print(&config::explain(&config, side, &resolved, &warnings));
     // Below the other warnings, of which there is always one.
     let host = &machine.host;
-    for line in duplicate::lines(&config, side, &resolved, host, &options.state_dir) {
-        print(&format!("  {line}\n"));
+    for taken in taken(&config, side, &resolved, host, &options.state_dir) {
+        print(&format!("  {}\n", taken.line));
     }
     for misfit in risky {
         print(&format!("  {}\n", misfit.in_one_line()));

@@ -13,7 +13,7 @@ use crate::shell::orders::{Generation, MAX_GROUP, Order, Verb};
 use crate::shell::signals::is_order_signal;
 use crate::shell::status::{self, Answer, Reading, Status};
 use crate::wire::heartbeat::Side;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 /// What an order is about.
@@ -74,6 +74,19 @@ pub(super) fn give_if(
     order(options, &holder, &status, verb(side), group)
 }
 
+/// Gives an order that is about both nodes and changes nothing, and gives its answer; Err: why there is none.
+pub(super) fn ask(options: &Options, verb: Verb) -> Result<String, String> {
+    let (holder, status) = daemon(options).map_err(|_| "this node's daemon does not answer")?;
+    match sent(options, &holder, &status, verb, None) {
+        Ok(Answer {
+            accepted: true,
+            text,
+            ..
+        }) => Ok(text),
+        Ok(Answer { text, .. }) | Err((_, text)) => Err(text),
+    }
+}
+
 fn order(
     options: &Options,
     holder: &Holder,
@@ -81,15 +94,29 @@ fn order(
     verb: Verb,
     group: Option<u8>,
 ) -> Exit {
-    let number = match fresh_number(status) {
-        Ok(number) => number,
-        Err(e) => {
-            return fail(
-                Exit::Refused,
-                format!("no random number from the kernel: {e}"),
-            );
-        }
-    };
+    match sent(options, holder, status, verb, group) {
+        Ok(Answer {
+            accepted: true,
+            text,
+            ..
+        }) => print(&format!("{text}\n")),
+        Ok(Answer { text, .. }) => fail(Exit::Refused, text),
+        Err((exit, why)) => fail(exit, why),
+    }
+}
+
+/// Sends it and waits for the answer. Err: why there is none, with the exit code.
+fn sent(
+    options: &Options,
+    holder: &Holder,
+    status: &Status,
+    verb: Verb,
+    group: Option<u8>,
+) -> Result<Answer, (Exit, String)> {
+    let number = fresh_number(status).map_err(|e| {
+        let why = format!("no random number from the kernel: {e}");
+        (Exit::Refused, why)
+    })?;
     let order = Order {
         verb,
         group,
@@ -98,23 +125,13 @@ fn order(
     };
     let signal = status.daemon.order_signal;
     if !is_order_signal(signal) {
-        return fail(
-            Exit::NoDaemon,
-            format!("the daemon's status names signal {signal} for orders, which cannot be"),
-        );
+        let why = format!("the daemon's status names signal {signal} for orders, which cannot be");
+        return Err((Exit::NoDaemon, why));
     }
     if let Err(e) = holder.queue(signal, order.encode()) {
-        return cannot_signal(holder, &e);
+        return Err(cannot_signal(holder, &e));
     }
-    match answer(options, holder, number) {
-        Ok(Answer {
-            accepted: true,
-            text,
-            ..
-        }) => print(&format!("{text}\n")),
-        Ok(Answer { text, .. }) => fail(Exit::Refused, text),
-        Err(why) => fail(Exit::NoDaemon, format!("{why}\n{LOOK}")),
-    }
+    answer(options, holder, number).map_err(|why| (Exit::NoDaemon, format!("{why}\n{LOOK}")))
 }
 
 /// The daemon, if it is there and well. One that has only just started gets a moment.
@@ -197,21 +214,21 @@ fn fresh_number(status: &Status) -> io::Result<u16> {
     }
 }
 
-fn cannot_signal(holder: &Holder, error: &io::Error) -> Exit {
+fn cannot_signal(holder: &Holder, error: &io::Error) -> (Exit, String) {
     match error.raw_os_error() {
-        Some(libc::EPERM) => fail(Exit::Refused, NOT_YOURS),
-        Some(libc::ESRCH) => fail(
+        Some(libc::EPERM) => (Exit::Refused, NOT_YOURS.into()),
+        Some(libc::ESRCH) => (
             Exit::NoDaemon,
             format!("the daemon (process {}) has just ended\n{LOOK}", holder.pid),
         ),
-        Some(libc::EAGAIN) => fail(
+        Some(libc::EAGAIN) => (
             Exit::NoDaemon,
             format!(
                 "the daemon (process {}) has too many unread signals: it does not respond\n{LOOK}",
                 holder.pid
             ),
         ),
-        _ => fail(
+        _ => (
             Exit::Refused,
             format!(
                 "the daemon (process {}) cannot be signalled: {error}",
@@ -225,7 +242,9 @@ fn cannot_signal(holder: &Holder, error: &io::Error) -> Exit {
 fn answer(options: &Options, holder: &Holder, number: u16) -> Result<Answer, String> {
     let start = Instant::now();
     let mut arrived = false;
+    let mut countdown = Countdown::default();
     loop {
+        countdown.show(start.elapsed());
         let ended = holder.ended();
         if let Some(answer) = status::load(&options.run_dir)
             .ok()
@@ -255,9 +274,61 @@ fn answer(options: &Options, holder: &Holder, number: u16) -> Result<Answer, Str
     }
 }
 
+/// What a terminal shows of a wait that lasts.
+#[derive(Default)]
+struct Countdown {
+    shown: Option<u64>,
+}
+
+impl Countdown {
+    fn show(&mut self, waited: Duration) {
+        let Some(text) = countdown(waited).filter(|_| io::stderr().is_terminal()) else {
+            return;
+        };
+        if self.shown.replace(waited.as_secs()) != Some(waited.as_secs()) {
+            let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Nothing in the first second: most orders are done by then.
+fn countdown(waited: Duration) -> Option<String> {
+    let left = PATIENCE.saturating_sub(waited);
+    (waited >= Duration::from_secs(1)).then(|| {
+        format!(
+            "waiting for the outcome, {} s more at most (Ctrl-C only ends the waiting)",
+            left.as_secs()
+        )
+    })
+}
+
 const POLL: Duration = Duration::from_millis(5);
 const MOMENT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 const NOT_YOURS: &str =
     "only root may give the daemon orders: run this as root (sudo); `status` is for everybody";
 const LOOK: &str = "look at `ha-appliance status` and `journalctl -u ha-appliance`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_lasts_counts_down() {
+        let at = |ms| countdown(Duration::from_millis(ms));
+        assert_eq!(at(900), None);
+        assert_eq!(
+            at(3000).unwrap(),
+            "waiting for the outcome, 27 s more at most (Ctrl-C only ends the waiting)"
+        );
+        assert!(at(40_000).unwrap().contains(", 0 s more"));
+    }
+}

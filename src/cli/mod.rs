@@ -7,9 +7,9 @@ mod args;
 mod check;
 mod command;
 mod consent;
+mod doctor;
 #[cfg(test)]
 mod documented;
-mod duplicate;
 mod exit;
 mod history;
 mod keygen;
@@ -66,6 +66,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
             status::run(options, &form, a.watch)
         }
         S::History(a) => history::run(options, a.lines, a.here, a.json),
+        S::Doctor(a) => doctor::run(options, a.json),
         S::Keygen(a) => keygen::run(options, a.write),
         S::Release(_) => release::run(options),
         S::Version(_) => out::print(&version()),

@@ -8,6 +8,7 @@
 //! again: what is due then is done before the loop sleeps.
 
 mod aside;
+mod doctor;
 mod first;
 mod fit;
 mod follow;
@@ -165,6 +166,7 @@ struct Daemon {
     tidings: Tidings,
     refused: Refusals,
     aside: aside::Aside,
+    questions: doctor::Questions,
     /// Resources other than services that a look finds amiss, in maintenance.
     amiss: BTreeMap<Place, String>,
     /// What a daemon before this one started, and runs on.
@@ -252,6 +254,7 @@ impl Daemon {
             tidings: Tidings::default(),
             refused: Refusals::default(),
             aside: aside::Aside::open(&options.run_dir),
+            questions: doctor::Questions::default(),
             amiss: BTreeMap::new(),
             adopted: before.adopted,
             before: before.end,
@@ -315,6 +318,7 @@ impl Daemon {
             self.readiness.deadline(),
             self.duplicates.deadline(),
             self.confirming.map(|(at, _, _)| at),
+            self.questions.deadline(),
         ];
         due.into_iter()
             .flatten()
@@ -328,6 +332,7 @@ impl Daemon {
         self.follow_machine();
         self.finish_reload();
         self.finish_telling();
+        self.finish_questions();
         self.note();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
@@ -469,6 +474,7 @@ impl Daemon {
             || self.fit.is_due()
             || self.reload.is_due()
             || self.aside.is_due()
+            || self.questions.is_due()
     }
 
     fn next_finished(&self) -> Option<Event> {

@@ -5,6 +5,7 @@ pub mod assembly;
 pub mod carriers;
 pub mod clock;
 pub mod daemon;
+pub mod doctor;
 pub mod duplicates;
 pub mod edges;
 pub mod history;

@@ -65,11 +65,13 @@ pub enum Verb {
     MoveToSecond = 15,
     /// Say what a reload would do.
     ReloadDryRun = 16,
+    /// Ask the other node how it is.
+    Doctor = 17,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 16] = [
+    pub const ALL: [Verb; 17] = [
         Verb::Failover,
         Verb::StandbyFirst,
         Verb::StandbySecond,
@@ -86,6 +88,7 @@ impl Verb {
         Verb::MoveToFirst,
         Verb::MoveToSecond,
         Verb::ReloadDryRun,
+        Verb::Doctor,
     ];
 
     /// To that node.
@@ -156,6 +159,8 @@ pub enum Deed {
     Reload,
     /// For the shell: read it, and say what that would change.
     ReloadDryRun,
+    /// For the shell: ask the other node how it is.
+    Doctor,
 }
 
 impl Order {
@@ -177,6 +182,7 @@ impl Order {
         Ok(Deed::Core(match self.verb {
             Verb::Reload => return Ok(Deed::Reload),
             Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
+            Verb::Doctor => return Ok(Deed::Doctor),
             Verb::Failover => Command::Failover(group),
             Verb::MoveToFirst => Command::MoveTo(group, Side::First),
             Verb::MoveToSecond => Command::MoveTo(group, Side::Second),

@@ -1,6 +1,7 @@
 //! What the daemons say to each other aside. A message that this version does not know is skipped.
 
 use crate::config::Digests;
+use crate::shell::doctor::Examined;
 use crate::shell::history::Entry;
 use crate::shell::status::Said;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,18 @@ pub enum Message {
     Entry(Box<Entry>),
     /// What the sender's ha.toml in force sets.
     Settings(Digests),
+    /// How are you?
+    Ask {
+        /// The question's number.
+        number: u16,
+    },
+    /// The answer to that.
+    Answer {
+        /// The question's number.
+        number: u16,
+        /// How the sender is.
+        examined: Box<Examined>,
+    },
     /// What the sender says of its groups.
     Now {
         /// When, by its boot, µs.

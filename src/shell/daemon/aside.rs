@@ -84,7 +84,12 @@ impl Aside {
         }
     }
 
-    fn say(&mut self, message: &Message) -> bool {
+    /// The peer's daemon takes part.
+    pub(super) fn is_open(&self) -> bool {
+        self.stream.is_open()
+    }
+
+    pub(super) fn say(&mut self, message: &Message) -> bool {
         self.stream.say(&message.line())
     }
 }
@@ -135,6 +140,8 @@ impl Daemon {
                 self.aside.settings = Some(settings);
                 self.compare_settings();
             }
+            Message::Ask { number } => self.examine_for_peer(number),
+            Message::Answer { number, examined } => self.peer_answered(number, &examined),
             Message::Now { stamp_us, groups } => {
                 // It was under way for a moment: ages are right to within a second.
                 let by = clock::now().0.saturating_sub(stamp_us);

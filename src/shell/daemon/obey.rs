@@ -45,6 +45,8 @@ impl Daemon {
             Ok(Deed::Core(command)) => self.words(*command),
             Ok(Deed::Reload) => "reload".into(),
             Ok(Deed::ReloadDryRun) => "reload --dry-run".into(),
+            // It changes nothing.
+            Ok(Deed::Doctor) => return self.ask_peer_how_it_is(order.number),
             Err(_) => "an order".into(),
         };
         self.asked(number, words, sender);
@@ -59,6 +61,7 @@ impl Daemon {
             },
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
+            Ok(Deed::Doctor) => {}
             Err(why) => self.answered(number, false, why.into()),
         }
     }

@@ -33,6 +33,10 @@ impl Answers {
     /// It was answered; also if it was not begun.
     pub fn finish(&mut self, number: u16, accepted: bool, text: impl Into<String>) {
         self.begin(number);
+        // Of long answers the latest alone is kept: everything here is written once a second.
+        for old in self.latest.iter_mut().filter(|a| a.text.len() > LONG) {
+            old.text = "(was longer)".into();
+        }
         if let Some(answer) = self.latest.iter_mut().find(|a| a.number == number) {
             *answer = Answer {
                 number,
@@ -49,9 +53,22 @@ impl Answers {
     }
 }
 
+const LONG: usize = 4096;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_long_answers_the_latest_is_kept() {
+        let mut answers = Answers::default();
+        answers.finish(1, true, "short");
+        for number in 2..5 {
+            answers.finish(number, true, "x".repeat(LONG + 1));
+        }
+        let lengths: Vec<usize> = answers.to_vec().iter().map(|a| a.text.len()).collect();
+        assert_eq!(lengths, [5, 12, 12, LONG + 1]);
+    }
 
     #[test]
     fn the_oldest_goes_first_and_an_answer_stays() {

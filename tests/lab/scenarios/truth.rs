@@ -5,7 +5,7 @@ use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, GATEWAY, Host, Port, VIP, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::sys::{self, now};
-use crate::toml::Settings;
+use crate::toml::{OTHER_KEY, Settings};
 use std::time::Duration;
 
 pub const ALL: &[Scenario] = &[
@@ -39,7 +39,122 @@ pub const ALL: &[Scenario] = &[
         run: Nodes(looked_at_in_maintenance),
         limit: (60, 60),
     },
+    Scenario {
+        name: "doctor",
+        shows: "`doctor` looks at both nodes from one: another file, a one-way firewall, another key and a dead daemon each have their line and cure",
+        run: Nodes(doctor),
+        limit: (90, 90),
+    },
 ];
+
+fn doctor(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    let idle = holder.peer();
+    let (here, there) = (holder.node_name(), idle.node_name());
+    let page = finds(
+        lab,
+        idle,
+        1,
+        &[
+            "both\n",
+            "have the same key",
+            "is the same on both nodes",
+            "both nodes have the same time",
+            "heard in both directions",
+            &format!("gateway {GATEWAY} on lan0 answers"),
+            "nobody but this pair is heard to answer for its 1 VIPs",
+        ],
+    )?;
+    ensure!(!page.contains("  error"), "a well pair has errors:\n{page}");
+    for part in ["lb1\n  ", "lb2\n  "] {
+        ensure!(page.contains(part), "{part:?} is not in\n{page}");
+    }
+    lab.note("another file");
+    let other = Settings {
+        prefer: Some(here.into()),
+        ..Settings::default()
+    };
+    lab.node(holder).configure(&other)?;
+    lab.node(holder).order(&["reload"])?;
+    says(lab, idle, "prefer is on")?;
+    let differs = format!("group web: prefer is on {here} only");
+    finds(
+        lab,
+        idle,
+        1,
+        &[&differs, "then `ha-appliance reload` there"],
+    )?;
+    lab.node(holder).configure(&Settings::default())?;
+    lab.node(holder).order(&["reload"])?;
+    lab.note("a firewall that drops what the idle node sends");
+    for wire in [Wire::Lan, Wire::Interlink] {
+        lab.net.cut(Port(idle, wire), Cut::HeartbeatsSent)?;
+    }
+    says(lab, holder, "has been silent")?;
+    finds(
+        lab,
+        holder,
+        2,
+        &[
+            &format!("{there} cannot be asked: {there} is silent"),
+            ": heard last ",
+            "nft list ruleset",
+            "sha256sum",
+        ],
+    )?;
+    finds(lab, idle, 2, &[&format!("{here} does not hear this node")])?;
+    lab.net.mend()?;
+    lab.both_alive()?;
+    lab.note("another key");
+    let keys = vec![OTHER_KEY.to_owned()];
+    let other = Settings {
+        keys,
+        ..Settings::default()
+    };
+    lab.node(idle).kill();
+    lab.node(idle).configure(&other)?;
+    lab.start(idle)?;
+    says(lab, holder, "signed with another key")?;
+    finds(
+        lab,
+        holder,
+        2,
+        &[
+            "heartbeats signed with another key",
+            "compare `sha256sum` of the key_file",
+        ],
+    )?;
+    lab.note("no daemon");
+    lab.node(idle).kill();
+    finds(
+        lab,
+        idle,
+        2,
+        &[
+            "is not running on this node",
+            "this is the local part only",
+            "systemctl start ha-appliance",
+        ],
+    )?;
+    lab.node(idle).configure(&Settings::default())?;
+    Ok(())
+}
+
+/// `doctor` on that node gives this exit code and says all that.
+fn finds(lab: &mut Lab, host: Host, code: i32, wanted: &[&str]) -> Outcome<String> {
+    let output = lab.node(host).command(&["doctor"])?;
+    let page = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(code),
+        "{:?}, not {code}:\n{page}{complaint}",
+        output.status
+    );
+    for what in wanted {
+        ensure!(page.contains(what), "{what:?} is not in\n{page}{complaint}");
+    }
+    Ok(page)
+}
 
 fn told_on_both(lab: &mut Lab) -> Outcome {
     let (holder, _client) = lab.pair(&Settings::default())?;

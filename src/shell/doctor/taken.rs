@@ -1,4 +1,4 @@
-//! Whether somebody answers for a VIP already, asked once by `check`: a probe that claims nothing (RFC 5227
+//! Whether somebody answers for a VIP already, asked once, by `check` and `doctor`: a probe that claims nothing (RFC 5227
 //! section 2.1.1, RFC 4862 section 5.4.2).
 //!
 //! The peer may well have it: it is told apart by its hardware address, which its own addresses on that network
@@ -15,15 +15,23 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A line for each VIP that somebody else has, or may have. None where this may not be asked (it takes root),
-/// or the interface is not there or not up.
-pub(super) fn lines(
+/// A VIP that somebody else has, or may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// It is known that it is not the peer.
+    pub sure: bool,
+    /// What, and what to do.
+    pub line: String,
+}
+
+/// Those that are. None where this may not be asked (it takes root), or the interface is not there or not up.
+pub fn taken(
     config: &Config,
     side: Side,
     resolved: &Resolved,
     host: &Host,
     state_dir: &Path,
-) -> Vec<String> {
+) -> Vec<Taken> {
     let peer = config.node(side.other());
     let record = state::peek(state_dir).unwrap_or_default();
     let known: Vec<[u8; 6]> = record.vifs.iter().map(|vif| vif.mac).collect();
@@ -62,7 +70,10 @@ pub(super) fn lines(
     }
     let told = ears.iter().flat_map(|ear| {
         let told = told(&ear.vips, &peer.links, &ear.heard, &known, &peer.name);
-        let on = |line: String| format!("{line} ({})", ear.name);
+        let on = |taken: Taken| Taken {
+            line: format!("{} ({})", taken.line, ear.name),
+            ..taken
+        };
         told.into_iter().map(on)
     });
     told.collect()
@@ -133,7 +144,7 @@ fn told(
     heard: &BTreeMap<IpAddr, [u8; 6]>,
     known: &[[u8; 6]],
     peer: &str,
-) -> Vec<String> {
+) -> Vec<Taken> {
     let of_links = links.iter().filter_map(|link| heard.get(link));
     let peers: Vec<[u8; 6]> = of_links
         .chain(known)
@@ -143,7 +154,7 @@ fn told(
     let line = |vip: &IpAddr| {
         let mac = heard.get(vip).filter(|mac| !peers.contains(mac))?;
         let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
-        Some(match peers.is_empty() {
+        let line = match peers.is_empty() {
             true => format!(
                 "VIP {vip} is answered for by {mac}: if that is not {peer}, which may have it, another host does; \
                  find it, or choose another address"
@@ -152,7 +163,9 @@ fn told(
                 "VIP {vip} is answered for by {mac}, which is not {peer}: another host has it, or a router \
                  answers for every address; find it, or choose another address"
             ),
-        })
+        };
+        let sure = !peers.is_empty();
+        Some(Taken { sure, line })
     };
     vips.iter().filter_map(line).collect()
 }
@@ -170,20 +183,22 @@ mod tests {
             let heard = heard.iter().copied().collect();
             super::told(&[vip], &[link], &heard, known, "lb2")
         };
-        assert_eq!(told(&[], &[]), [""; 0]);
-        assert_eq!(told(&[(link, peer), (vip, peer)], &[]), [""; 0]);
-        assert_eq!(told(&[(vip, peer)], &[peer]), [""; 0]);
+        assert_eq!(told(&[], &[]), []);
+        assert_eq!(told(&[(link, peer), (vip, peer)], &[]), []);
+        assert_eq!(told(&[(vip, peer)], &[peer]), []);
         let unknown = told(&[(vip, stranger)], &[[0; 6]]);
         assert!(
-            unknown[0].starts_with(
-                "VIP 10.0.0.80 is answered for by 02:00:00:00:00:ff: if that is not lb2"
-            )
+            !unknown[0].sure
+                && unknown[0].line.starts_with(
+                    "VIP 10.0.0.80 is answered for by 02:00:00:00:00:ff: if that is not lb2"
+                )
         );
         let other = told(&[(link, peer), (vip, stranger)], &[]);
         assert!(
-            other[0].starts_with(
-                "VIP 10.0.0.80 is answered for by 02:00:00:00:00:ff, which is not lb2"
-            )
+            other[0].sure
+                && other[0].line.starts_with(
+                    "VIP 10.0.0.80 is answered for by 02:00:00:00:00:ff, which is not lb2"
+                )
         );
     }
 }

@@ -1,0 +1,294 @@
+//! What a node finds on its own machine.
+
+use super::{Finding, taken};
+use crate::agents::host::Host;
+use crate::agents::program::User;
+use crate::config::{self, Config, Kind, Warning};
+use crate::core::time::Time;
+use crate::shell::clock;
+use crate::shell::machine::{Asked, Looked};
+use crate::shell::status::{Severity, Status, judge};
+use crate::wire::heartbeat::{MAX_DATAGRAM, Side};
+use serde::{Deserialize, Serialize};
+use smol::future::FutureExt;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// What was found on one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// The node.
+    pub node: String,
+    /// Its program's version.
+    pub software: String,
+    /// One by one.
+    pub findings: Vec<Finding>,
+    /// Who its checks, its hook and its services run as, with their numbers.
+    pub users: BTreeMap<String, u32>,
+    /// The longest packet on each link, in the order of ha.toml; 0: not known.
+    pub mtus: Vec<u32>,
+}
+
+/// Looks at this machine, with this ha.toml. Without a daemon it is tried whether the port is free.
+pub async fn examine(
+    config: Config,
+    side: Side,
+    host: Host,
+    peer: Vec<IpAddr>,
+    state_dir: PathBuf,
+    daemonless: bool,
+) -> Examined {
+    let Looked { machine, trouble } = Asked::of(&config).look(host, peer).await;
+    let (resolved, warnings) = config::resolve(&config, side, &machine.host);
+    let mut findings = of_file(&config, side, &machine, &warnings);
+    findings.extend(trouble.map(|why| Finding::warning("systemd", why)));
+    findings.extend(of_links(&config, &resolved, &machine.host));
+    if daemonless {
+        let own = resolved.links.iter().map(|link| link.local);
+        findings.extend(own.filter_map(|own| of_port(own, config.heartbeat.port)));
+    }
+    let mtus = resolved.links.iter().map(|link| {
+        let interface = machine
+            .host
+            .interfaces
+            .iter()
+            .find(|i| Some(i.index) == link.interface);
+        interface.map_or(0, |i| i.mtu)
+    });
+    let mtus = mtus.collect();
+    let (named, units) = (config.users(), config.units());
+    let software = env!("CARGO_PKG_VERSION").to_owned();
+    let node = config.node(side).name.clone();
+    let slow = smol::unblock(move || {
+        let taken = taken(&config, side, &resolved, &machine.host, &state_dir);
+        let vips: usize = config.groups.iter().map(|group| group.vips().count()).sum();
+        (of_vips(taken, vips), users(named, &units))
+    });
+    let slow = async { Some(slow.await) };
+    let late = async {
+        smol::Timer::after(PATIENCE).await;
+        None
+    };
+    let (of_vips, users) = slow.or(late).await.unwrap_or_else(|| {
+        let text =
+            "whether VIPs are free, and who services run as, is not known: no answer in time";
+        (vec![Finding::warning("vips", text)], BTreeMap::new())
+    });
+    findings.extend(of_vips);
+    Examined {
+        node,
+        software,
+        findings,
+        users,
+        mtus,
+    }
+}
+
+/// Users may stand in a directory service.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What `check` finds.
+fn of_file(
+    config: &Config,
+    side: Side,
+    machine: &config::Machine,
+    warnings: &[Warning],
+) -> Vec<Finding> {
+    let misfits = config::misfits(config, side, machine);
+    let mut findings: Vec<Finding> = (misfits.iter())
+        .map(|misfit| {
+            let place = misfit.mistake.place.as_ref();
+            let place = place.map_or(String::new(), |at| format!("line {}: ", at.line));
+            let text = format!("{place}{}", misfit.mistake.what);
+            let finding = match misfit.kind {
+                Kind::Risky => Finding::warning("ha.toml", text),
+                Kind::Harmful | Kind::Wrong | Kind::Unable => Finding::error("ha.toml", text),
+            };
+            finding.cured_by(misfit.mistake.help.clone())
+        })
+        .collect();
+    if findings.is_empty() {
+        let able = "is good; its units and programs are here and can be run";
+        findings.push(Finding::ok("ha.toml", able));
+    }
+    findings.extend(warnings.iter().map(|warning| match warning {
+        // Every pair without a device is so, and knows it.
+        Warning::Unprotected => Finding::ok("ha.toml", warning.to_string()),
+        _ => Finding::warning("ha.toml", warning.to_string()),
+    }));
+    findings
+}
+
+/// A heartbeat at its longest, with the headers of UDP and IPv6.
+const WHOLE: u32 = MAX_DATAGRAM as u32 + 48;
+
+fn of_links(config: &Config, resolved: &config::Resolved, host: &Host) -> Vec<Finding> {
+    let narrow = resolved.links.iter().filter_map(|link| {
+        let interface = host.interfaces.iter().find(|i| Some(i.index) == link.interface)?;
+        let mtu = interface.mtu;
+        (mtu < WHOLE && mtu > 0).then(|| {
+            Finding::warning(
+                "mtu",
+                format!(
+                    "packets on {} have at most {mtu} bytes, and a long heartbeat has {WHOLE}: it is sent in \
+                     fragments, which filters like to drop",
+                    interface.name
+                ),
+            )
+            .cured_by(format!("raise the MTU of {} and of what is between the nodes", interface.name))
+        })
+    });
+    let mut findings: Vec<Finding> = narrow.collect();
+    let found = resolved
+        .links
+        .iter()
+        .filter(|link| link.interface.is_some());
+    if findings.is_empty() && found.count() == resolved.links.len() {
+        let text = format!(
+            "all links have room for a heartbeat, on UDP port {}",
+            config.heartbeat.port
+        );
+        findings.push(Finding::ok("mtu", text));
+    }
+    findings
+}
+
+/// Only another program can have it.
+fn of_port(own: IpAddr, port: u16) -> Option<Finding> {
+    let error = UdpSocket::bind((own, port)).err()?;
+    match error.kind() {
+        ErrorKind::AddrInUse => Some(
+            Finding::error("port", format!("another program has UDP port {port} on {own}"))
+                .cured_by(format!("`ss -ulpn sport = :{port}` names it: end it, or choose another `[heartbeat] port` on both nodes")),
+        ),
+        // Of an address that is not here, ha.toml's warnings tell.
+        _ => None,
+    }
+}
+
+fn of_vips(taken: Vec<taken::Taken>, vips: usize) -> Vec<Finding> {
+    if taken.is_empty() {
+        let text = format!("nobody but this pair is heard to answer for its {vips} VIPs");
+        return vec![Finding::ok("vips", text)];
+    }
+    let of = |taken: taken::Taken| match taken.sure {
+        true => Finding::error("vips", taken.line),
+        false => Finding::warning("vips", taken.line),
+    };
+    taken.into_iter().map(of).collect()
+}
+
+/// Those that ha.toml names, and those of the services.
+fn users(mut named: Vec<String>, units: &[String]) -> BTreeMap<String, u32> {
+    if std::path::Path::new("/run/systemd/system").is_dir() && !units.is_empty() {
+        let mut show = Command::new("systemctl");
+        show.args(["show", "--property=User", "--"]).args(units);
+        let output = show
+            .output()
+            .map(|output| output.stdout)
+            .unwrap_or_default();
+        let text = String::from_utf8_lossy(&output).into_owned();
+        let users = text.lines().filter_map(|line| line.strip_prefix("User="));
+        named.extend(users.filter(|user| !user.is_empty()).map(str::to_owned));
+    }
+    let number = |user: String| {
+        let mut getent = Command::new("getent");
+        let output = getent.args(["passwd", "--", &user]).output().ok();
+        let line = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+        let asked = line.and_then(|line| line.split(':').nth(2)?.parse().ok());
+        let number = asked.or_else(|| User::find(&user).ok()?.map(|user| user.uid))?;
+        Some((user, number))
+    };
+    named.into_iter().filter_map(number).collect()
+}
+
+/// What a node's daemon knows: what `status` says, and what is well.
+pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
+    let up = clock::span(now.since(Time(status.daemon.started_us)));
+    let text = format!("runs, version {}, up {up}", status.daemon.software);
+    let mut findings = vec![Finding::ok("daemon", text)];
+    for gateway in status.gateways.iter().filter(|g| g.state == "good") {
+        let text = format!(
+            "gateway {} on {} answers",
+            gateway.address, gateway.interface
+        );
+        findings.push(Finding::ok("gateway", text));
+    }
+    for path in status
+        .paths
+        .iter()
+        .filter(|p| p.in_ok && p.out_ok == Some(true))
+    {
+        let text = format!("{} ⇄ {}: heard in both directions", path.own, path.peer);
+        findings.push(Finding::ok("link", text));
+    }
+    findings.extend(judge(status, now).into_iter().map(|concern| Finding {
+        cure: concern.hint,
+        ..match concern.severity {
+            Severity::Well => Finding::ok("status", concern.text),
+            Severity::Degraded => Finding::warning("status", concern.text),
+            Severity::Blocked => Finding::error("status", concern.text),
+        }
+    }));
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use crate::shell::status::sample::{LAN, NOW, Sample};
+
+    #[test]
+    fn what_status_says_is_found_and_what_is_well_too() {
+        let texts = |sample: &Sample| -> Vec<(Level, String)> {
+            let findings = of_status(&sample.status(), NOW).into_iter();
+            findings.map(|f| (f.level, f.text)).collect()
+        };
+        assert_eq!(
+            texts(&Sample::default())[..3],
+            [
+                (Level::Ok, "runs, version 0.1.0, up 3 h 0 m".to_owned()),
+                (Level::Ok, "gateway 192.168.10.1 on eth0 answers".to_owned()),
+                (
+                    Level::Ok,
+                    "10.1.1.1 ⇄ 10.1.1.2: heard in both directions".to_owned()
+                ),
+            ]
+        );
+        let mut sample = Sample::default();
+        sample.view.peer.paths[0].out_ok = Some(false);
+        sample.view.groups[0].no_seizure = Some(crate::core::reason::Reason::NoGatewayKnown(LAN));
+        let told = texts(&sample);
+        let warned: Vec<&str> = (told.iter())
+            .filter(|(level, _)| *level == Level::Warning)
+            .map(|(_, text)| text.as_str())
+            .collect();
+        assert_eq!(
+            warned,
+            [
+                "web: lb1 would not take it over from a dead lb2 by itself: eth0: no gateway is known on the VIP interface",
+                "link 10.1.1.1 → 10.1.1.2: lb2 hears nothing of lb1 on it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_port_that_another_program_has_is_named() {
+        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port();
+        let own = "127.0.0.1".parse().unwrap();
+        let finding = of_port(own, port).unwrap();
+        assert_eq!(finding.level, Level::Error);
+        assert_eq!(
+            finding.text,
+            format!("another program has UDP port {port} on 127.0.0.1")
+        );
+        drop(other);
+        assert_eq!(of_port(own, port), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! What only both nodes together show.
+
+use super::{Examined, Finding};
+use crate::core::time::Time;
+use crate::shell::clock;
+use crate::shell::status::{CLOCKS_DIFFER, Status, sentence};
+use std::time::Duration;
+
+/// Of two nodes that hear each other.
+pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
+    let (me, peer) = (here.node.as_str(), there.node.as_str());
+    let mut findings = vec![Finding::ok(
+        "key",
+        format!("{me} and {peer} have the same key"),
+    )];
+    findings.push(match here.software == there.software {
+        true => Finding::ok("version", format!("both have version {}", here.software)),
+        false => Finding::warning(
+            "version",
+            format!(
+                "{me} has version {}, {peer} {}",
+                here.software, there.software
+            ),
+        )
+        .cured_by("install the newer one on both nodes, as README's \"Upgrade\" tells"),
+    });
+    findings.push(match status.peer.drift {
+        false => Finding::ok("ha.toml", "is the same on both nodes"),
+        true => Finding::warning(
+            "ha.toml",
+            sentence::drift(me, peer, &status.peer.differences),
+        )
+        .cured_by("copy the right one to the other node, then `ha-appliance reload` there"),
+    });
+    findings.push(clocks(peer, status.peer.clock_ahead_ms.unwrap_or(0)));
+    findings.extend(users(here, there));
+    findings.extend(mtus(status, here, there));
+    findings
+}
+
+fn clocks(peer: &str, ahead_ms: i64) -> Finding {
+    let span = Duration::from_millis(ahead_ms.unsigned_abs());
+    if span < CLOCKS_DIFFER {
+        return Finding::ok("clock", "both nodes have the same time");
+    }
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let span = clock::span(span);
+    let text = format!(
+        "{peer}'s clock is {span} {way} this node's: nothing is decided by it, but logs are hard to compare"
+    );
+    Finding::warning("clock", text)
+        .cured_by("`timedatectl` on both nodes; install chrony or systemd-timesyncd")
+}
+
+fn users(here: &Examined, there: &Examined) -> Vec<Finding> {
+    let differ = here.users.iter().filter_map(|(user, mine)| {
+        let theirs = there.users.get(user)?;
+        (mine != theirs).then(|| {
+            let text = format!(
+                "{user} is user {mine} on {} and {theirs} on {}: what one writes on a disk that both use is not the other's",
+                here.node, there.node
+            );
+            Finding::warning("users", text).cured_by(format!("`usermod --uid` on one of them, and `chown` what belongs to {user}"))
+        })
+    });
+    let mut findings: Vec<Finding> = differ.collect();
+    if findings.is_empty() && !here.users.is_empty() {
+        let known: Vec<String> = here
+            .users
+            .iter()
+            .map(|(user, id)| format!("{user} {id}"))
+            .collect();
+        findings.push(Finding::ok(
+            "users",
+            format!("the same on both nodes: {}", known.join(", ")),
+        ));
+    }
+    findings
+}
+
+fn mtus(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
+    let links = status.paths.iter().filter(|path| !path.last_resort);
+    let ends = here.mtus.iter().zip(&there.mtus);
+    let differ = links
+        .zip(ends)
+        .filter(|(_, (mine, theirs))| **mine > 0 && **theirs > 0 && mine != theirs);
+    let of = differ.map(|(link, (mine, theirs))| {
+        let text = format!(
+            "link {} ⇄ {}: packets have at most {mine} bytes at the one end and {theirs} at the other",
+            link.own, link.peer
+        );
+        Finding::warning("mtu", text).cured_by("give both ends the same MTU")
+    });
+    of.collect()
+}
+
+/// Of a node that cannot be asked: what is known of each link and direction, and what to compare by hand.
+pub fn unreached(status: &Status, now: Time, why: &str, port: u16) -> Vec<Finding> {
+    let (me, peer) = (status.node.as_str(), status.peer_name());
+    let cure =
+        format!("look there: `ha-appliance doctor` on {peer}, then compare what it says with this");
+    let mut findings =
+        vec![Finding::error("peer", format!("{peer} cannot be asked: {why}")).cured_by(cure)];
+    for path in status.paths.iter().filter(|path| !path.last_resort) {
+        let (own, other) = (&path.own, &path.peer);
+        let inward = match (path.in_ok, path.heard_us) {
+            (true, _) => "heard".to_owned(),
+            (false, Some(at)) => format!("heard last {} ago", clock::span(now.since(Time(at)))),
+            (false, None) => "never heard since this daemon started".to_owned(),
+        };
+        let outward = match path.out_ok {
+            Some(true) => format!("heard by {peer}"),
+            Some(false) => format!("not heard by {peer}"),
+            None => "not known".to_owned(),
+        };
+        let text = format!("{other} → {own}: {inward}; {own} → {other}: {outward}");
+        findings.push(match path.in_ok && path.out_ok == Some(true) {
+            true => Finding::ok("link", text),
+            false => Finding::error("link", text),
+        });
+    }
+    let compare = [
+        (
+            "port",
+            format!(
+                "`ss -ulpn sport = :{port}` shows ha-appliance on both nodes, and `nft list ruleset` (or `iptables-save`) on both drops no UDP to port {port}"
+            ),
+        ),
+        (
+            "link",
+            format!(
+                "`tcpdump -ni any udp port {port}` on {peer} shows whether datagrams of {me} arrive there, and here the other way round"
+            ),
+        ),
+        (
+            "key",
+            format!("`sha256sum` of the key_file gives the same on {me} and {peer}"),
+        ),
+        (
+            "ha.toml",
+            format!(
+                "`sha256sum {}` too, and `ha-appliance version`",
+                status.daemon.config
+            ),
+        ),
+    ];
+    findings.extend(
+        compare.map(|(about, text)| Finding::warning(about, format!("to compare by hand: {text}"))),
+    );
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use crate::shell::status::sample::{NOW, Sample, ago};
+    use std::collections::BTreeMap;
+
+    fn examined(node: &str) -> Examined {
+        Examined {
+            node: node.into(),
+            software: "0.1.0".into(),
+            findings: Vec::new(),
+            users: BTreeMap::from([("www-data".into(), 33)]),
+            mtus: vec![1500, 1500],
+        }
+    }
+
+    fn texts(findings: &[Finding], level: Level) -> Vec<&str> {
+        let of = findings.iter().filter(|finding| finding.level == level);
+        of.map(|finding| finding.text.as_str()).collect()
+    }
+
+    #[test]
+    fn a_pair_that_agrees_is_well() {
+        let status = Sample::default().status();
+        let findings = between(&status, &examined("lb1"), &examined("lb2"));
+        assert_eq!(
+            texts(&findings, Level::Ok),
+            [
+                "lb1 and lb2 have the same key",
+                "both have version 0.1.0",
+                "is the same on both nodes",
+                "both nodes have the same time",
+                "the same on both nodes: www-data 33",
+            ]
+        );
+        assert_eq!(findings.len(), 5);
+    }
+
+    #[test]
+    fn whatever_differs_is_told_with_its_cure() {
+        let mut sample = Sample::default();
+        sample.view.peer.drift = true;
+        sample.differences = vec!["group web: prefer differs".into()];
+        let mut status = sample.status();
+        status.peer.clock_ahead_ms = Some(-37_000);
+        let mut there = examined("lb2");
+        there.software = "0.2.0".into();
+        there.users.insert("www-data".into(), 48);
+        there.mtus[0] = 9000;
+        let findings = between(&status, &examined("lb1"), &there);
+        assert_eq!(
+            texts(&findings, Level::Warning),
+            [
+                "lb1 has version 0.1.0, lb2 0.2.0",
+                "ha.toml differs between lb1 and lb2: group web: prefer differs",
+                "lb2's clock is 37 s behind this node's: nothing is decided by it, but logs are hard to compare",
+                "www-data is user 33 on lb1 and 48 on lb2: what one writes on a disk that both use is not the other's",
+                "link 10.1.1.1 ⇄ 10.1.1.2: packets have at most 1500 bytes at the one end and 9000 at the other",
+            ]
+        );
+        let warnings = findings.iter().filter(|f| f.level == Level::Warning);
+        assert!(warnings.clone().all(|finding| finding.cure.is_some()));
+    }
+
+    #[test]
+    fn of_a_silent_peer_each_direction_is_told() {
+        let mut sample = Sample::default();
+        for path in &mut sample.view.peer.paths {
+            (path.in_ok, path.out_ok, path.heard) = (false, None, Some(ago(3200)));
+        }
+        sample.view.peer.paths[1].heard = None;
+        let findings = unreached(&sample.status(), NOW, "lb2 is silent", 5405);
+        assert_eq!(
+            texts(&findings, Level::Error),
+            [
+                "lb2 cannot be asked: lb2 is silent",
+                "10.1.1.2 → 10.1.1.1: heard last 3.2 s ago; 10.1.1.1 → 10.1.1.2: not known",
+                "192.168.10.82 → 192.168.10.81: never heard since this daemon started; 192.168.10.81 → 192.168.10.82: not known",
+            ]
+        );
+        assert!(texts(&findings, Level::Warning)[0].contains("nft list ruleset"));
+    }
+}
