@@ -6,7 +6,7 @@ use crate::shell::aside;
 use crate::shell::clock::{self, Zone};
 use crate::shell::history::{self, Entry};
 use crate::shell::options::Options;
-use crate::shell::status::{self, CLOCKS_DIFFER};
+use crate::shell::status::{self, sentence};
 
 /// Prints the latest of it, oldest first.
 pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Exit {
@@ -83,14 +83,9 @@ fn latest(mut entries: Vec<Entry>, lines: usize) -> Vec<Entry> {
 
 /// What is to be known of the times of two clocks that differ.
 fn differ(peer: &str, ahead_ms: i64) -> Option<String> {
-    if ahead_ms.unsigned_abs() < CLOCKS_DIFFER.as_millis() as u64 {
-        return None;
-    }
-    let span = clock::span(std::time::Duration::from_millis(ahead_ms.unsigned_abs()));
-    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let clocks = sentence::clocks(peer, ahead_ms)?;
     Some(format!(
-        "note: {peer}'s clock is {span} {way} this node's; its lines have its time, and stand where they belong by \
-         that difference"
+        "note: {clocks}; its lines have its time, and stand where they belong by that difference"
     ))
 }
 

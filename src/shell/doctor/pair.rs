@@ -3,8 +3,7 @@
 use super::{Examined, Finding};
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::status::{CLOCKS_DIFFER, Status, sentence};
-use std::time::Duration;
+use crate::shell::status::{Status, sentence};
 
 /// Of two nodes that hear each other.
 pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
@@ -39,17 +38,14 @@ pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Findin
 }
 
 fn clocks(peer: &str, ahead_ms: i64) -> Finding {
-    let span = Duration::from_millis(ahead_ms.unsigned_abs());
-    if span < CLOCKS_DIFFER {
-        return Finding::ok("clock", "both nodes have the same time");
+    match sentence::clocks(peer, ahead_ms) {
+        None => Finding::ok("clock", "both nodes have the same time"),
+        Some(clocks) => Finding::warning(
+            "clock",
+            format!("{clocks}: nothing is decided by it, but logs are hard to compare"),
+        )
+        .cured_by("`timedatectl` on both nodes; install chrony or systemd-timesyncd"),
     }
-    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
-    let span = clock::span(span);
-    let text = format!(
-        "{peer}'s clock is {span} {way} this node's: nothing is decided by it, but logs are hard to compare"
-    );
-    Finding::warning("clock", text)
-        .cured_by("`timedatectl` on both nodes; install chrony or systemd-timesyncd")
 }
 
 fn users(here: &Examined, there: &Examined) -> Vec<Finding> {

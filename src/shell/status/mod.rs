@@ -8,12 +8,13 @@
 //! - `publish`: the daemon's side, writing;
 //! - `read`: everybody else's side, reading and judging freshness;
 //! - `judge`: what is not as it should be, how bad that is, and what would help;
-//! - `page`: a page for a person, `layout` how it is laid out.
+//! - `page`: a page for a person, `group` a group's part of it, `layout` how it is laid out.
 //!
 //! All stamps are microseconds of CLOCK_BOOTTIME of the boot named in the file; readers compute ages.
 
 mod answers;
 mod build;
+mod group;
 mod judge;
 mod layout;
 mod page;

@@ -1,6 +1,7 @@
 //! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 /// Nothing arrives on a path.
 pub(crate) fn mute(kind: &str, from: &str, to: &str, peer: &str) -> String {
@@ -67,6 +68,16 @@ pub(crate) fn unanswering(peer: &str, here: &str) -> String {
     format!(
         "{peer}'s heartbeats arrive, but answer none of {here}'s: it lives and does not hear {here}, or they are replayed"
     )
+}
+
+/// The clocks of the nodes differ so much that who compares two logs must know.
+pub(crate) fn clocks(peer: &str, ahead_ms: i64) -> Option<String> {
+    let span = Duration::from_millis(ahead_ms.unsigned_abs());
+    let way = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    (span >= super::CLOCKS_DIFFER).then(|| {
+        let span = crate::shell::clock::span(span);
+        format!("{peer}'s clock is {span} {way} this node's")
+    })
 }
 
 /// Datagrams are refused.

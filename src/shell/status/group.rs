@@ -1,0 +1,194 @@
+//! A group's part of the page.
+
+use super::judge::{Place as Where, age, ailing, left, place};
+use super::layout::{Style, some_of, table};
+use super::{Group, Resource, ServiceStatus, Status};
+use crate::core::time::Time;
+use crate::shell::clock::{self, Zone};
+
+/// Where it runs and how it is, what each node could do, and why it last changed.
+pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> Vec<String> {
+    let (since, peer) = (age(now, group.since_us), status.peer_name());
+    let well = ailing(group).next().is_none();
+    let headline = match place(status, group) {
+        _ if group.stopped && group.role == "stopped" => "STOPPED by the operator".into(),
+        Where::Here if group.adopted => {
+            format!(
+                "active on {} for {since}: found running, and left so",
+                status.node
+            )
+        }
+        Where::Here if well => format!("active on {} for {since}", status.node),
+        Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
+        Where::There => format!("active on {peer}, by its word; {} here", group.role),
+        Where::Both => "active on BOTH nodes".into(),
+        Where::Moving(node, role) => format!("NOT ACTIVE: {role} on {node}"),
+        Where::Unknown => format!("{} here; unknown of {peer}", group.role),
+        Where::Nowhere => format!("NOT ACTIVE; {} here", group.role),
+    };
+    let at = match group.vips.is_empty() {
+        true => String::new(),
+        false => format!(", at {}", some_of(&group.vips, 2)),
+    };
+    let mut lines = vec![headline + &at];
+    lines.extend(table(resources(group, now)));
+    lines.extend(table(at_nodes(status, group)));
+    let next = |retry: Option<i64>| {
+        let next = retry.map(|at| format!("; tried again in {}", left(now, at)));
+        next.unwrap_or_default()
+    };
+    if let Some(waiting) = &group.waiting {
+        lines.push(format!("waiting: {waiting}{}", next(group.retry_us)));
+    }
+    let says = group.peer.as_ref().filter(|peer| peer.role != "active");
+    if let Some(says) = says.and_then(|peer| peer.says.as_ref())
+        && let Some(waiting) = &says.waiting
+    {
+        lines.push(format!(
+            "on {peer}, waiting: {waiting}{}",
+            next(says.retry_us)
+        ));
+    }
+    let held = if group.failback_held {
+        "; failback waits, because an operator moved it"
+    } else {
+        ""
+    };
+    let at = wall(status, group.since_us, style.zone);
+    lines.push(format!(
+        "{} since {at}, because then: {}",
+        role_in_words(group),
+        group.reason
+    ));
+    lines.push(format!(
+        "token {}, held by {}{held}",
+        group.epoch, group.holder
+    ));
+    lines
+}
+
+fn role_in_words(group: &Group) -> &str {
+    match group.adopted {
+        true => "kept",
+        false => &group.role,
+    }
+}
+
+/// When that was, by the clock.
+fn wall(status: &Status, stamp_us: i64, zone: Zone) -> String {
+    let Some(seconds) = clock::seconds_of(&status.stamp) else {
+        return "an unknown time".into();
+    };
+    clock::local(seconds - (status.stamp_us - stamp_us) / 1_000_000, zone)
+}
+
+/// The services on this node, and whatever else is not simply as it should be.
+fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
+    let worth = |r: &&Resource| {
+        r.service.is_some()
+            || r.amiss.is_some()
+            || !r.failure.is_empty()
+            || !matches!(r.state.as_str(), "running" | "stopped" | "unknown")
+    };
+    let row = |resource: &Resource| {
+        let mut more: Vec<String> = resource.service.iter().map(|s| in_words(s, now)).collect();
+        if resource.service.is_none() {
+            more.extend(resource.amiss.clone());
+        }
+        if !resource.failure.is_empty() {
+            let failures = match resource.fail_count {
+                0 | 1 => "failed".to_owned(),
+                n => format!("failed {n} times, lastly"),
+            };
+            let ago = resource
+                .failed_us
+                .map(|at| format!(", {} ago", age(now, at)));
+            more.push(format!(
+                "{failures}: {}{}",
+                resource.failure,
+                ago.unwrap_or_default()
+            ));
+        }
+        let state = match (&resource.service, &resource.amiss) {
+            (_, Some(_)) => "NOT WELL",
+            // What systemd says is looked at, and says more.
+            (Some(_), None) if resource.state == "running" => "well",
+            _ => &resource.state,
+        };
+        vec![resource.name.clone(), state.to_owned(), more.join("; ")]
+    };
+    group.resources.iter().filter(worth).map(row).collect()
+}
+
+/// What systemd and its check say of a service.
+fn in_words(service: &ServiceStatus, now: Time) -> String {
+    let mut words = service.state.clone();
+    match (&service.check_error, service.checked_us) {
+        (Some(error), _) => words += &format!("; check: {error}"),
+        (None, Some(at)) => words += &format!("; check good {} ago", age(now, at)),
+        (None, None) => {}
+    }
+    if let Some(notice) = &service.notice {
+        words += &format!("; {notice}");
+    }
+    words
+}
+
+/// How each node stands to the group.
+fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
+    let row = |name: &str, role: &str, standing: String, against: Option<String>, failures: u16| {
+        let against = against.map_or(String::new(), |a| format!(": {a}"));
+        let failures = if failures > 0 {
+            format!("; failures counted: {failures}")
+        } else {
+            String::new()
+        };
+        let standing = format!("{standing}{against}{failures}");
+        vec![name.to_owned(), role.to_owned(), standing]
+    };
+    let standing = |role: &str, readiness: &str| match (role, readiness) {
+        ("active", "able") => "serves it".into(),
+        ("active", _) => format!("serves it, {readiness}"),
+        ("failed", _) => "blocked".into(),
+        (_, "able") => "could run it".into(),
+        (_, "barred") => "may not run it".into(),
+        (_, _) => readiness.to_owned(),
+    };
+    let facts = (!group.facts.is_empty()).then(|| group.facts.join(", "));
+    let mut mine = match ailing(group).next() {
+        Some(_) if group.role == "active" => "has it, not well".to_owned(),
+        _ if group.adopted => "has it, found running".to_owned(),
+        _ => standing(&group.role, &group.readiness),
+    };
+    if mine == "could run it" && group.no_takeover.is_some() {
+        mine += ", but would not take it over by itself";
+    }
+    let here = row(&status.node, &group.role, mine, facts, group.fail_count);
+    let there = match &group.peer {
+        Some(peer) => {
+            let kept = status.maintenance && peer.role == "starting";
+            let standing = match kept {
+                true => "has it, found running".into(),
+                false => standing(&peer.role, &peer.readiness),
+            };
+            let says = peer.says.as_ref().filter(|_| peer.readiness != "able");
+            let facts = says.map(|says| says.facts.join(", "));
+            let amiss = peer.says.as_ref().map(|says| says.amiss.join(", "));
+            let against = [facts, amiss].into_iter().flatten();
+            let against: Vec<String> = against.filter(|text| !text.is_empty()).collect();
+            row(
+                status.peer_name(),
+                &peer.role,
+                standing,
+                (!against.is_empty()).then(|| against.join("; ")),
+                group.peer_fail_count,
+            )
+        }
+        None => row(status.peer_name(), "?", "not known".into(), None, 0),
+    };
+    if status.here_and_there().0 == 0 {
+        vec![here, there]
+    } else {
+        vec![there, here]
+    }
+}
