@@ -25,7 +25,7 @@ mod readiness;
 pub mod ready;
 
 pub mod realtime;
-mod refused;
+pub mod refused;
 pub mod services;
 pub mod signals;
 pub mod state;

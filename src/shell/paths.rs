@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// Where a path runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,17 @@ pub struct Path {
     refused: Option<Refused>,
     /// A filter of this machine's own drops what is sent (netfilter answers EPERM).
     filtered: bool,
+    /// The peer's machine answers that nobody listens there.
+    unheard: Option<Unheard>,
+}
+
+/// For how long nobody listens at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unheard {
+    first: Instant,
+    last: Instant,
+    /// The latest answer was not taken note of.
+    untold: bool,
 }
 
 /// Why a path could not be opened.
@@ -41,6 +53,11 @@ struct Refused {
     route: Route,
     errno: i32,
 }
+
+/// A daemon that restarts is back sooner.
+const RESTARTS: Duration = Duration::from_secs(3);
+/// Linux gives that answer once a second at least, while it is asked more often.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Some thousands of heartbeats: a flood must fill this in the time of one turn to push out a good one.
 const RECEIVE_BUFFER: i32 = 4 << 20;
@@ -85,6 +102,16 @@ impl Path {
         filtered.or_else(|| self.refused.as_ref().map(Refused::to_string))
     }
 
+    /// Takes note that the peer's machine answers that nobody listens on the port there. Not of a daemon that
+    /// restarts.
+    pub fn take_unheard(&mut self) -> bool {
+        let unheard = self.unheard.as_mut();
+        unheard.is_some_and(|known| {
+            let lasting = known.last.duration_since(known.first) >= RESTARTS;
+            std::mem::take(&mut known.untold) && lasting
+        })
+    }
+
     /// It can carry heartbeats.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
@@ -97,26 +124,49 @@ impl Path {
         };
         // A refusal is the answer to an earlier datagram (the peer's daemon is down): try again.
         let mut sent = socket.send(datagram);
-        if matches!(&sent, Err(e) if e.kind() == ErrorKind::ConnectionRefused) {
+        if refuses(&sent) {
             sent = socket.send(datagram);
+            Unheard::again(&mut self.unheard, Instant::now());
         }
         self.filtered = matches!(&sent, Err(e) if e.kind() == ErrorKind::PermissionDenied);
         sent.is_ok()
     }
 
     /// The next datagram that is here, into `buffer`, of at least [`BUFFER`] bytes.
-    pub fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let (_, socket) = self.open.as_ref()?;
         // Errors are told once each: more than a few in a row are not.
         for _ in 0..4 {
             match socket.recv(buffer) {
-                Ok(length) => return Some(length),
+                Ok(length) => {
+                    self.unheard = None;
+                    return Some(length);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
+                refused if refuses(&refused) => Unheard::again(&mut self.unheard, Instant::now()),
                 Err(_) => {}
             }
         }
         None
     }
+}
+
+impl Unheard {
+    /// It was answered once more.
+    fn again(unheard: &mut Option<Unheard>, now: Instant) {
+        let goes_on = unheard.filter(|known| now.duration_since(known.last) < ANSWERS_WITHIN);
+        let first = goes_on.map_or(now, |known| known.first);
+        *unheard = Some(Unheard {
+            first,
+            last: now,
+            untold: true,
+        });
+    }
+}
+
+/// An earlier datagram was answered: nobody listens there.
+fn refuses(outcome: &io::Result<usize>) -> bool {
+    matches!(outcome, Err(e) if e.kind() == ErrorKind::ConnectionRefused)
 }
 
 impl fmt::Display for Route {
@@ -206,6 +256,33 @@ mod tests {
         }
         assert!(path.is_open());
         assert_eq!(path.trouble(), None);
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_is_told_once_that_lasts() {
+        let ready = Ready::new().unwrap();
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut path = Path::default();
+        path.follow(Some(route(port)), &ready);
+        let mut buffer = [0; BUFFER];
+        let begin = Instant::now();
+        while !path.take_unheard() {
+            assert!(path.send(b"heartbeat"));
+            assert_eq!(path.receive(&mut buffer), None);
+            assert!(begin.elapsed() < Duration::from_secs(60), "never told");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert!(begin.elapsed() >= RESTARTS, "a restart is no news");
+        assert!(!path.take_unheard(), "told once");
+        let peer = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+        peer.connect(("127.0.0.1", port)).unwrap();
+        peer.send(b"heartbeat").unwrap();
+        while path.receive(&mut buffer).is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(path.unheard, None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Datagrams that were refused, by cause and path. The socket of a path is connected to the peer's address and
-//! port: so what comes with another key is the peer's, with another key, or forged.
+//! port: so what comes with another key is the peer's, with another key, or forged. And datagrams of this node's own
+//! that the peer's machine refused.
 
 use super::status::{PathNames, Refused};
 use crate::core::time::Time;
@@ -23,21 +24,30 @@ struct Seen {
     told: bool,
 }
 
+/// The cause of what the peer's machine refuses.
+pub const NOBODY_LISTENS: &str = "nobody listens";
+
 /// What comes again within this time goes on.
 const GOES_ON: Duration = Duration::from_secs(60);
 
 impl Refusals {
     /// One more.
     pub fn note(&mut self, reject: Reject, path: usize, names: &PathNames, now: Time) {
-        let seen = self
-            .seen
-            .entry((cause(reject), path))
-            .or_insert_with(|| Seen {
-                names: names.clone(),
-                count: 0,
-                last: now,
-                told: false,
-            });
+        self.note_as(cause(reject), path, names, now);
+    }
+
+    /// One of ours was refused: the peer's machine answers that nobody listens there.
+    pub fn note_unheard(&mut self, path: usize, names: &PathNames, now: Time) {
+        self.note_as(NOBODY_LISTENS, path, names, now);
+    }
+
+    fn note_as(&mut self, cause: &'static str, path: usize, names: &PathNames, now: Time) {
+        let seen = self.seen.entry((cause, path)).or_insert_with(|| Seen {
+            names: names.clone(),
+            count: 0,
+            last: now,
+            told: false,
+        });
         (seen.count, seen.last) = (seen.count + 1, now);
     }
 

@@ -1,6 +1,7 @@
 //! What the core does not report because nothing is decided by it, and an operator wants to read all the same:
 //! each thing that can be well or not is told once when it goes wrong, and once when it is well again.
 
+use super::refused::NOBODY_LISTENS;
 use super::status::{Facts, Refused, readiness as readiness_word, sentence};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
@@ -241,6 +242,10 @@ pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
     let way = format!("{from} → {own}");
     let (level, text) = match begun {
         true => (Level::Warn, sentence::refused(cause, from, own, peer)),
+        false if cause == NOBODY_LISTENS => (
+            Level::Info,
+            format!("{own} → {from}: {peer} does not answer any more that nobody listens there"),
+        ),
         false => (
             Level::Info,
             format!("{way}: no more datagrams that are dropped ({cause}); {count} since the start"),

@@ -128,6 +128,7 @@ impl Daemon {
             })
         });
         let services = self.services.views();
+        self.note_unheard(view.peer.state == PeerState::Left, now);
         let refused = self.refused.lately(now);
         let facts = Facts {
             view: &view,

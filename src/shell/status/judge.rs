@@ -2,8 +2,10 @@
 //! and the exit code of `status` is the worst of them.
 
 use super::{Failed, Group, Path, Refused, Resource, SignOfLife, Status, sentence};
+use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
 use crate::shell::clock;
+use crate::shell::refused::NOBODY_LISTENS;
 use std::time::Duration;
 
 /// How bad. The number is the exit code of `status`.
@@ -299,7 +301,10 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
             format!("look on {peer}: `ha-appliance status`"),
         );
     }
-    let why = why_not(group);
+    let why = match status.peer.state.as_str() {
+        "refused" => &status.peer.reason,
+        _ => why_not(group),
+    };
     let text = format!("{name}: not active here, and unknown of {peer}: {why}");
     if status.maintenance {
         let hint = format!("look on {peer}; `ha-appliance maintenance off` lets {me} work again");
@@ -340,8 +345,14 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         true => ": nobody could take over",
         false => "",
     };
-    let firewall =
-        "UDP, the port of `[heartbeat]`, in both directions, and the cables of the links";
+    let firewall = "UDP, the port of `[heartbeat]`, in both directions (`nft list ruleset`), and the cables of the links";
+    let unheard = nobody_listens(status, now).map(|refused| {
+        format!(
+            "its machine lives, and says at {} that nobody listens on the UDP port there: on {peer} \
+             `systemctl status ha-appliance`, `ss -ulpn`; compare `port`",
+            refused.peer
+        )
+    });
     let (text, hint) = match state.state.as_str() {
         "alive" => (None, String::new()),
         "one-way" => (
@@ -354,6 +365,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 last_heard(status, now)
             )),
             match status.peer_shows_life(now) {
+                true if unheard.is_some() => unheard.unwrap_or_default(),
                 true => format!(
                     "it shows signs of life, so look at what is between the nodes: {firewall}"
                 ),
@@ -367,6 +379,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 "{peer} was never heard since this daemon started, {since} ago"
             )),
             match status.peer_shows_life(now) {
+                true if unheard.is_some() => unheard.unwrap_or_default(),
                 true => format!(
                     "it shows signs of life, so look at what is between the nodes: {firewall}"
                 ),
@@ -403,7 +416,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     concerns.extend(state.signs_of_life.iter().filter(told).map(|sign| {
         degraded(
             format!("{}, {} ago", sign.what, age(now, sign.at_us)),
-            format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`"),
+            format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`; `nft list ruleset` on both"),
         )
     }));
     if state.drift {
@@ -461,10 +474,10 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
 fn refusal(cause: &str, peer: &str) -> String {
     match cause {
         "other-cluster" => format!(
-            "compare `[cluster] name` on both nodes: is {peer} of another pair? then restart the daemon whose file was wrong"
+            "compare `cluster` in what `ha-appliance check` prints on both nodes: is {peer} of another pair? then restart the daemon whose file was wrong"
         ),
         "other-nodes" => {
-            "compare the `[node.NAME]` tables on both nodes: names and their order; then restart the daemon whose file was wrong".into()
+            "compare `grep '^\\[node' /etc/ha-appliance/ha.toml` on both nodes: names and their order; then restart the daemon whose file was wrong".into()
         }
         "other-version" => {
             "install the same version on both nodes: `ha-appliance version` on each".into()
@@ -490,11 +503,24 @@ fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
         };
         let what = sentence::refused(&refused.cause, from, &refused.own, peer);
         degraded(
-            format!("{what} {count} so far, the latest {ago} ago"),
+            format!("{what} ({count} so far, the latest {ago} ago)"),
             hint.into(),
         )
     };
-    status.refused.iter().filter(lately).map(of).collect()
+    let foreign = |r: &&Refused| r.cause != NOBODY_LISTENS;
+    let refused = status.refused.iter().filter(foreign);
+    refused.filter(lately).map(of).collect()
+}
+
+/// The latest word of the peer's machine that nobody listens there.
+fn nobody_listens(status: &Status, now: Time) -> Option<&Refused> {
+    let lately =
+        |r: &&Refused| r.cause == NOBODY_LISTENS && now.since(Time(r.last_us)) <= SIGN_LASTS;
+    status
+        .refused
+        .iter()
+        .filter(lately)
+        .max_by_key(|r| r.last_us)
 }
 
 /// What was refused longer ago is history.

@@ -308,6 +308,7 @@ mod tests {
     use crate::core::reason::{Fact, Reason};
     use crate::core::view::{ResourceState, ResourceView};
     use crate::id::Place;
+    use crate::shell::refused::NOBODY_LISTENS;
     use crate::wire::heartbeat::{Readiness, Role};
     use std::time::Duration;
 
@@ -557,6 +558,35 @@ mod tests {
             last_us: ago(50).0,
         }];
         expect("other-key", &sample, Severity::Degraded);
+    }
+
+    /// Nothing runs here, and the peer's machine has power: nobody is told to confirm that it is off.
+    #[test]
+    fn nobody_listens() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        let view = &mut sample.view;
+        view.peer.state = PeerState::Unknown;
+        view.peer.reason = Reason::PeerUnknown;
+        let group = &mut view.groups[0];
+        group.role = Role::Stopped;
+        group.since = ago(9000);
+        group.reason = Reason::FoundStopped;
+        group.waiting = Some(Reason::WaitingForPeer);
+        let unheard = |own: &str, peer: &str, ms| Refused {
+            cause: NOBODY_LISTENS.into(),
+            own: own.into(),
+            peer: peer.into(),
+            count: 9,
+            last_us: ago(ms).0,
+        };
+        sample.refused = vec![
+            unheard("10.1.1.1", "10.1.1.2", 700),
+            unheard("192.168.10.81", "192.168.10.82", 900),
+        ];
+        expect("nobody-listens", &sample, Severity::Blocked);
+        let page = render(&sample.status(), NOW, Style::default()).0;
+        assert!(!page.contains("confirm-fenced"), "{page}");
     }
 
     #[test]

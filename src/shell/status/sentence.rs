@@ -1,5 +1,6 @@
 //! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
 
+use crate::shell::refused::NOBODY_LISTENS;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -85,6 +86,10 @@ pub(crate) fn refused(cause: &str, from: &str, own: &str, peer: &str) -> String 
     match cause {
         "other key" => format!(
             "{from} → {own}: heartbeats signed with another key are dropped: has {peer} another key?"
+        ),
+        NOBODY_LISTENS => format!(
+            "{own} → {from}: {peer} answers that nobody listens on the UDP port there: its daemon does not run or has \
+             another `port`, or a firewall rejects it"
         ),
         cause => format!("{from} → {own}: datagrams are dropped: {cause}"),
     }
