@@ -65,7 +65,8 @@ pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Res
     }
 }
 
-const SHOW: Duration = Duration::from_secs(2);
+/// Enough for a second, longer try.
+const SHOW: Duration = Duration::from_secs(10);
 /// With many units and generators, or on a slow machine, systemd takes many seconds to read them all. Operations wait
 /// for that no longer than they themselves say.
 const RELOAD: Duration = Duration::from_secs(30);

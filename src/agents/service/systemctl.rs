@@ -29,7 +29,7 @@ pub(super) enum Answer {
 }
 
 /// systemd answers within milliseconds, on a loaded machine within a second or two. A tool that takes
-/// longer may hang by itself, and another may not.
+/// longer may hang by itself, and another may not; or all of them take so long.
 const ONE_TRY: Duration = Duration::from_secs(3);
 /// However little patience is left: shorter, and a healthy one would seem to hang.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
@@ -41,11 +41,9 @@ const TEXT: usize = 2048;
 /// Runs `systemctl` with these arguments until there is an answer or no more patience. All that is asked
 /// for is such that asking twice is the same as asking once.
 pub(super) async fn call(arguments: &[&str], patience: &Patience<'_>) -> Answer {
-    until_answered(patience, async || {
-        match once(arguments, one_try(patience)).await {
-            Answer::Unusable(trouble) | Answer::Late(trouble) => Err(trouble),
-            answer => Ok(answer),
-        }
+    until_answered(patience, async |limit| match once(arguments, limit).await {
+        answer @ (Answer::Unusable(_) | Answer::Late(_)) => Err(answer),
+        answer => Ok(answer),
     })
     .await
     .unwrap_or_else(Answer::Unusable)
@@ -53,7 +51,8 @@ pub(super) async fn call(arguments: &[&str], patience: &Patience<'_>) -> Answer 
 
 /// Runs `systemctl` with these arguments once, for a part of what patience there is.
 pub(super) async fn ask(arguments: &[&str], patience: &Patience<'_>) -> Answer {
-    tell(once(arguments, one_try(patience)).await, patience)
+    let limit = patience.left().clamp(SHORTEST_TRY, ONE_TRY);
+    tell(once(arguments, limit).await, patience)
 }
 
 /// The same for what takes as long as it takes, a start or a stop. One of which systemd has not heard after
@@ -74,10 +73,6 @@ pub(super) async fn ask_for_job(arguments: &[&str], unit: &str, patience: &Patie
         }
     };
     tell(answer.or(unheard).await, patience)
-}
-
-fn one_try(patience: &Patience<'_>) -> Duration {
-    patience.left().clamp(SHORTEST_TRY, ONE_TRY)
 }
 
 fn tell(answer: Answer, patience: &Patience<'_>) -> Answer {
@@ -126,24 +121,30 @@ fn answer(ended: child::Ended, limit: Duration) -> Answer {
     }
 }
 
-/// Asks again, after longer and longer pauses, until there is an answer or no more patience.
+/// Asks again, after longer and longer pauses, until there is an answer or no more patience. `ask` is told
+/// how long it may take, which is twice as long each time after it was too late: where everything is slow, a tool
+/// that is cut off again and again never answers.
 async fn until_answered<T>(
     patience: &Patience<'_>,
-    mut ask: impl AsyncFnMut() -> Result<T, Trouble>,
+    mut ask: impl AsyncFnMut(Duration) -> Result<T, Answer>,
 ) -> Result<T, Trouble> {
     let mut pauses = Pauses::default();
+    let mut longest = ONE_TRY;
     loop {
-        match ask().await {
+        let unanswered = match ask(patience.left().clamp(SHORTEST_TRY, longest)).await {
             Ok(answer) => {
                 patience.answered();
                 return Ok(answer);
             }
-            Err(trouble) => {
-                patience.tell(&trouble);
-                if !pauses.wait(patience).await {
-                    return Err(trouble);
-                }
-            }
+            Err(unanswered) => unanswered,
+        };
+        if matches!(unanswered, Answer::Late(_)) {
+            longest *= 2;
+        }
+        let trouble = Trouble(unanswered.words());
+        patience.tell(&trouble);
+        if !pauses.wait(patience).await {
+            return Err(trouble);
         }
     }
 }
@@ -186,15 +187,16 @@ async fn show_some(units: &[&str], patience: &Patience<'_>) -> Result<Vec<UnitSt
     let properties = format!("--property={PROPERTIES}");
     let mut arguments = vec!["show", &properties, "--"];
     arguments.extend(units);
-    until_answered(patience, async || {
-        match once(&arguments, one_try(patience)).await {
+    let unusable = |text: String| Answer::Unusable(Trouble(text));
+    until_answered(patience, async |limit| {
+        match once(&arguments, limit).await {
             Answer::Done(output) => parse(&output, units.len())
-                .ok_or_else(|| Trouble("what systemctl says makes no sense".into())),
-            Answer::Refused(said) => Err(Trouble(format!(
+                .ok_or_else(|| unusable("what systemctl says makes no sense".into())),
+            Answer::Refused(said) => Err(unusable(format!(
                 "systemctl shows nothing: {}",
                 in_one_line(&said, LONGEST_WORDS, matters)
             ))),
-            Answer::Late(trouble) | Answer::Unusable(trouble) => Err(trouble),
+            unanswered => Err(unanswered),
         }
     })
     .await
@@ -378,6 +380,35 @@ mod tests {
             "systemctl did not end within 3 s"
         );
     }
+    #[test]
+    fn who_is_late_gets_longer() {
+        let late = || Answer::Late(Trouble("late".into()));
+        let garbage = || Answer::Unusable(Trouble("garbage".into()));
+        let mut answers = vec![
+            Ok("well"),
+            Err(late()),
+            Err(garbage()),
+            Err(late()),
+            Err(late()),
+        ];
+        let (mut limits, patience) = (vec![], Patience::silent(Duration::from_secs(100)));
+        let said = smol::block_on(until_answered(&patience, async |limit: Duration| {
+            limits.push(limit.as_secs());
+            answers.pop().unwrap()
+        }));
+        assert_eq!(said, Ok("well"));
+        assert_eq!(limits, [3, 6, 12, 12, 24]);
+        // Nobody gets more than there is.
+        let mut limits = vec![];
+        let patience = Patience::silent(Duration::ZERO);
+        let said: Result<(), Trouble> = smol::block_on(until_answered(&patience, async |limit| {
+            limits.push(limit);
+            Err(late())
+        }));
+        assert_eq!(said, Err(Trouble("late".into())));
+        assert_eq!(limits, [SHORTEST_TRY]);
+    }
+
     #[test]
     fn a_slow_daemon_reload_is_waited_for_and_asked_for_once() {
         let dir = TestDir::new();

@@ -61,6 +61,9 @@ const GATE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
+/// Where everything is slow it answers a second or third, longer try; nobody waits for that.
+const ANSWER: Duration = Duration::from_secs(15);
+
 /// A look does not wait longer for a unit that is on its way up or down: then it runs in part.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -308,11 +311,14 @@ async fn found(unit: &Unit, begun: Instant) -> Result<Seen, Trouble> {
     let service = &unit.service;
     let limit = service.start_timeout + service.stop_timeout;
     let told = unit.told();
+    let mut patience = LOOK;
     loop {
-        let seen = service::settle(&service.unit, &Patience::new(LOOK, &told)).await;
-        if seen.is_ok() || left(limit, begun).is_zero() {
+        let seen = service::settle(&service.unit, &Patience::new(patience, &told)).await;
+        let left = left(limit, begun);
+        if seen.is_ok() || left.is_zero() {
             return seen;
         }
+        patience = (patience * 2).min(left.max(LOOK));
     }
 }
 
@@ -340,7 +346,7 @@ impl Shared {
                 Timer::after(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 let told = unit.told();
-                let patience = Patience::new(Duration::ZERO, &told);
+                let patience = Patience::new(ANSWER, &told);
                 if service::look(&unit.service.unit, &patience).await.is_ok() {
                     break;
                 }
