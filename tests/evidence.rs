@@ -5,9 +5,11 @@ mod world;
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::core::view::GroupView;
+use ha_appliance::id::Place;
+use ha_appliance::wire::heartbeat::Role;
 use ha_appliance::wire::heartbeat::Side::{self, First, Second};
 use std::time::Duration;
-use world::{LAN, SIDES, World, index};
+use world::{FOREVER, LAN, SIDES, World, index, service};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,48 @@ fn who_answers_for_a_vip_while_he_is_silent_is_what_the_group_waits_for() {
         );
     }
     assert!(!world.runs(Second, 0));
+}
+
+/// What keeps the peer from agreeing, for who holds the group and would start it; whoever only stands by waits for
+/// nothing.
+#[test]
+fn what_a_peer_still_does_is_what_the_holder_waits_for() {
+    let mut world = World::new(&[("web", Some(Second), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.groups[0].resources = vec![service()];
+    }
+    let place = Place {
+        group: world.machines[0].file.groups[0].id,
+        resource: service().id,
+    };
+    world.machines[0].running.insert(place, FOREVER);
+    world.machines[0].stop_takes = 2 * SECOND;
+    world.machines[0].stop_works = false;
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(SECOND);
+    assert_eq!(group(&world, Second).waiting, Some(Reason::PeerNotStopped));
+    world.run(2 * SECOND);
+    assert_eq!(group(&world, First).role, Role::Failed);
+    assert_eq!(group(&world, Second).waiting, Some(Reason::PeerStopFailed));
+    world.machines[0].running.clear();
+    world.run(20 * SECOND);
+    assert!(world.runs(Second, 0));
+    assert_eq!(group(&world, First).waiting, None);
+}
+
+/// Nothing is held back where only the moment is missing.
+#[test]
+fn a_peer_that_may_be_dying_holds_no_resource_back() {
+    let mut world = World::new(&[("web", Some(First), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.sources = world::sources(1); // which never answers
+    }
+    world.start(First);
+    world.run(15 * SECOND);
+    world.start(Second);
+    world.run(5 * SECOND);
+    let first = group(&world, First);
+    assert_eq!((first.role, first.waiting), (Role::Stopped, None));
 }
 
 /// Said while all is well: an operator has time to mend it.

@@ -278,6 +278,7 @@ fn what_was_fenced_and_was_still_under_way_is_no_return() {
     ear.pass(600);
     let why = ha_appliance::core::reason::Reason::Fenced;
     ear.peer.fenced(ear.now, why, &ear.setup);
+    ear.pass(900);
     assert_eq!(ear.hear(1, 2, sent), Heard::Candidate);
     assert!(!ear.peer.challenged());
 }
@@ -327,6 +328,20 @@ fn an_own_datagram_that_comes_back_is_nobody() {
     }
 }
 
+/// It is nobody's successor.
+#[test]
+fn an_own_datagram_voids_no_goodbye() {
+    let mut ear = Ear::acquainted();
+    let sent = ear.send();
+    ear.pass(100);
+    ear.template.node = Side::First;
+    assert_eq!(ear.hear(6, 5, 0), Heard::Reflected);
+    ear.template.node = Side::Second;
+    ear.template.goodbye = true;
+    ear.hear(1, 2, sent);
+    assert_eq!(ear.peer.state(), PeerState::Left);
+}
+
 #[test]
 fn another_machine_under_this_nodes_name_is_refused_while_it_is_heard() {
     let mut ear = Ear::acquainted();
@@ -344,9 +359,13 @@ fn another_machine_under_this_nodes_name_is_refused_while_it_is_heard() {
     ear.template.node = Side::Second;
     assert_eq!(ear.hear(1, 2, sent), Heard::News { restarted: false });
     assert_eq!(ear.peer.state(), PeerState::Refused);
-    ear.pass(1000);
+    ear.pass(100);
+    let later = ear.send();
+    assert_eq!(ear.hear(1, 3, later), Heard::News { restarted: false });
+    assert_eq!(ear.peer.state(), PeerState::Refused);
+    ear.pass(900);
     let sent = ear.send();
-    ear.hear(1, 3, sent);
+    ear.hear(1, 4, sent);
     assert_eq!(ear.peer.state(), PeerState::Alive);
 }
 
@@ -386,6 +405,25 @@ fn an_incompatible_peer_is_refused_which_is_not_silence() {
         assert!(ear.peer.latest().is_none(), "what it says must not count");
         ear.pass(600);
         assert_eq!(ear.peer.state(), PeerState::Silent);
+    }
+}
+
+/// One that speaks this node's version too is no stranger; a newer node beside an older one has to be.
+#[test]
+fn a_peer_is_refused_for_its_version_only_where_the_two_have_none_in_common() {
+    for (lowest, highest, refused) in [
+        (1, 1, false),
+        (1, 2, false),
+        (0, 1, false),
+        (0, 0, true),
+        (2, 3, true),
+    ] {
+        let mut ear = Ear::new();
+        ear.template.versions = Versions { lowest, highest };
+        let sent = ear.send();
+        ear.hear(1, 1, sent);
+        let is = ear.peer.state() == PeerState::Refused;
+        assert_eq!(is, refused, "{lowest} to {highest}");
     }
 }
 
@@ -490,15 +528,16 @@ fn each_path_counts_for_the_detection_time_and_a_late_copy_counts_for_its_path()
 #[test]
 fn the_last_eight_incarnations_are_never_heard_again() {
     let mut ear = Ear::acquainted();
-    for incarnation in 2..=10 {
+    // None of them this node's own, which is never heard.
+    for incarnation in 12..=20 {
         let sent = ear.send();
         ear.hear(incarnation, 1, sent);
     }
-    for incarnation in 2..10 {
+    for incarnation in 12..20 {
         let sent = ear.send();
         assert_eq!(ear.hear(incarnation, 99, sent), Heard::Nothing);
     }
-    assert_eq!(ear.peer.echoes().0.incarnation, 10);
+    assert_eq!(ear.peer.echoes().0.incarnation, 20);
 }
 
 #[test]

@@ -4,10 +4,11 @@
 mod world;
 
 use ha_appliance::core::event::{Action, Change, Claimed, Command, Event, Op, Outcome};
+use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::reason::Reason;
-use ha_appliance::core::setup::{Failback, RENEWAL};
+use ha_appliance::core::setup::{Failback, RENEWAL, ResourceSetup};
 use ha_appliance::core::time::Time;
-use ha_appliance::id::Place;
+use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
 use world::{GATEWAY, LAN, SIDES, World};
@@ -53,6 +54,74 @@ fn leases_are_renewed_once_a_second_and_in_maintenance_once_for_ever() {
     world.run(3 * SECOND);
     assert!(renewals(&world).len() >= 2, "as before");
     assert!(world.runs(Side::First, 0));
+}
+
+/// Of several the one renewed longest ago counts: one that is put back does not make the others younger.
+#[test]
+fn an_address_that_is_put_back_defers_no_renewal() {
+    let vips = ["vip", "vip-2"].map(|name| ResourceSetup {
+        id: ResourceId::of(name),
+        ..world::vip()
+    });
+    let mut world = World::of(SIDES.map(|side| {
+        let mut setup = world::setup(side, &[("web", None, Failback::Manual)]);
+        setup.groups[0].resources = vips.to_vec();
+        setup
+    }));
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(5 * SECOND);
+    for _ in 0..5 {
+        world.run(SECOND * 7 / 10);
+        let deleted = world.place(0, 1);
+        world.switch(Side::First, deleted, false);
+    }
+    let mut renewed = times(&world, |a| matches!(a, Action::Renew { .. }));
+    renewed.push(world.now); // nor is the last one long ago
+    let pauses = renewed.windows(2).map(|w| w[1].since(w[0]));
+    let longest = pauses.max().unwrap();
+    assert!(longest < RENEWAL + SECOND / 10, "{renewed:?}");
+}
+
+/// A proof is of that moment: the heartbeat that was echoed.
+#[test]
+fn what_starts_by_agreement_names_the_heartbeat_that_the_peer_answered() {
+    let mut world = pair();
+    world.command(Side::First, 1, Command::Failover(None));
+    world.run(SECOND);
+    let mut said = world
+        .said
+        .iter()
+        .filter(|(_, side, _)| *side == Side::Second);
+    let right = said.find_map(|(at, _, action)| match action {
+        Action::Start(_, right) => Some((*at, right.expect("it is exclusive"))),
+        _ => None,
+    });
+    let (at, right) = right.expect("it starts there");
+    let Right::Agreement { echo } = right else {
+        panic!("{right:?}");
+    };
+    let echoes = world
+        .said
+        .iter()
+        .filter_map(|(then, side, action)| match action {
+            Action::Send(h) if *side == Side::First && *then <= at => Some(h.echo.sequence),
+            _ => None,
+        });
+    assert_eq!(Some(echo), echoes.max());
+}
+
+/// For people, who compare it with what else happened.
+#[test]
+fn since_when_a_group_has_its_role_is_the_moment_in_which_it_took_it() {
+    let mut world = pair();
+    world.run(10 * SECOND);
+    let began = world.now;
+    world.command(Side::First, 1, Command::Failover(None));
+    world.run(10 * SECOND);
+    for machine in &world.machines {
+        let since = machine.node.as_ref().unwrap().view().groups[0].since;
+        assert!(since >= began && since.since(began) < SECOND, "{since:?}");
+    }
 }
 
 #[test]
@@ -145,9 +214,11 @@ fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop(
 /// It is cancelled, and whatever its end says, it did not start in the time that it has.
 #[test]
 fn a_start_that_ends_after_its_time_is_a_failure() {
+    let timeout = Duration::from_micros(5_432_109); // no multiple of anything that happens by itself
     let mut world = World::of(SIDES.map(|side| {
         let mut setup = world::setup(side, &[("web", None, Failback::Manual)]);
         setup.groups[0].resources = vec![world::service()];
+        setup.groups[0].resources[0].start_timeout = timeout;
         setup
     }));
     world.machines[0].start_takes = 600 * SECOND;
@@ -160,9 +231,9 @@ fn a_start_that_ends_after_its_time_is_a_failure() {
     while !cancelled(&world) {
         world.run(Duration::from_millis(10));
     }
-    let spent = world.now.since(Time(0));
-    let timeout = world.machines[0].setup.groups[0].resources[0].start_timeout;
-    assert!(spent >= timeout && spent < timeout + SECOND, "{spent:?}");
+    let begun = times(&world, |a| matches!(a, Action::Start(..)))[0];
+    let ended = times(&world, |a| matches!(a, Action::Cancel(_)))[0];
+    assert_eq!(ended.since(begun), timeout, "to the moment");
     let now = world.now;
     let node = world.machines[0].node.as_mut().unwrap();
     let outcome = Outcome::Done;

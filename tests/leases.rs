@@ -51,6 +51,25 @@ fn what_runs_by_it_stops_when_it_has_run_out() {
     assert_eq!(stopped(&world), Some(until));
 }
 
+/// Alive, and what it says is about a token that it held before the lease.
+#[test]
+fn a_peer_of_another_mind_about_the_token_agrees_to_nothing() {
+    let (mut world, until) = by_lease();
+    world.run(SECOND / 10);
+    let own = world::heartbeats(&world, Second).pop().expect("it sends");
+    world.start(First);
+    let mut returning = world::heartbeats(&world, First).remove(0);
+    world.power_cut(First);
+    (returning.echo.incarnation, returning.echo.sequence) = (own.incarnation, own.sequence);
+    returning.groups[0].contested = false;
+    returning.groups[0].proven_stopped = true;
+    assert_ne!(returning.groups[0].token, own.groups[0].token);
+    world.heartbeat(Second, returning);
+    assert_eq!(peer(&world), PeerState::Alive);
+    world.run_until(until + SECOND);
+    assert_eq!(stopped(&world), Some(until));
+}
+
 /// By the rule that would stop it in the same moment.
 #[test]
 fn one_that_has_just_run_out_starts_nothing() {

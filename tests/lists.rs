@@ -9,7 +9,7 @@ use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side::{First, Second};
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::time::Duration;
-use world::{GATEWAY, SIDES, World, heartbeats, index, service, vip};
+use world::{FOREVER, GATEWAY, SIDES, World, heartbeats, index, service, vip};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -303,6 +303,28 @@ fn what_a_reload_adds_on_a_lone_node_starts_by_evidence() {
     reload(&mut world, First, &[resources(&["vip", "extra"])]);
     world.run(3 * SECOND);
     assert_eq!(running(&world, First), "vip extra");
+}
+
+/// Its evidence is from when the peer was silent; heard, the peer has to agree to what is new.
+#[test]
+fn what_a_reload_adds_does_not_start_by_evidence_from_before_the_peer_returned() {
+    let mut world = pair(&[First], &[&["vip"]], &[&["vip"]]);
+    world.power_cut(First);
+    world.run(5 * SECOND);
+    assert_eq!(running(&world, Second), "vip");
+    let new = resources(&["vip", "extra"]);
+    world.machines[0].file.groups[0].resources = new.clone();
+    let place = Place {
+        group: world.machines[0].file.groups[0].id,
+        resource: new[1].id,
+    };
+    world.machines[0].running.insert(place, FOREVER);
+    world.machines[0].stop_works = false;
+    world.start(First);
+    world.run(2 * SECOND);
+    reload(&mut world, Second, &[new]);
+    world.run(2 * SECOND);
+    assert_eq!(running(&world, Second), "vip", "the other still runs there");
 }
 
 #[test]

@@ -70,6 +70,23 @@ fn a_reload_during_the_first_looks_leaves_nothing_out() {
     assert_eq!(looks(&node.step(now, absent("a"))), []);
 }
 
+/// It proves nothing anew, and while it is looked at the peer could agree to nothing.
+#[test]
+fn a_reload_that_says_nothing_new_looks_at_nothing() {
+    let mut world = World::of(SIDES.map(|me| Setup {
+        me,
+        ..file(&["a", "b"])
+    }));
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(2 * SECOND);
+    world.said.clear();
+    assert!(SIDES.into_iter().all(|side| world.reload(side)));
+    world.run(2 * SECOND);
+    let changes = |a: &Action| matches!(a, Action::Look(_) | Action::Report(_) | Action::Start(..));
+    let said: Vec<_> = world.said.iter().filter(|(.., a)| changes(a)).collect();
+    assert!(said.is_empty(), "{said:?}");
+}
+
 /// Found stopped twice is what two whole passes found, a second apart.
 #[test]
 fn a_reload_while_a_failed_stop_is_looked_at_does_not_count_as_a_pass() {

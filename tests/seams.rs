@@ -5,7 +5,8 @@ mod world;
 
 use ha_appliance::core::event::Action;
 use ha_appliance::core::peer::PeerState;
-use ha_appliance::core::setup::{Failback, ResourceSetup};
+use ha_appliance::core::setup::{Failback, ResourceSetup, SourceSetup};
+use ha_appliance::core::time::Time;
 use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
@@ -103,6 +104,29 @@ fn an_outside_source_is_asked_and_its_word_is_clearance() {
     assert_eq!(
         world.machines[1].node.as_ref().unwrap().peer_state(),
         PeerState::Fenced
+    );
+}
+
+/// Counted from the last heartbeat, however long the daemon has run.
+#[test]
+fn a_source_with_a_delay_is_asked_once_the_peer_has_been_silent_for_so_long() {
+    let delay = Duration::from_secs(3);
+    let mut world = World::new(&[("data", None, Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.sources = vec![SourceSetup { delay }];
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(10));
+    world.power_cut(Side::First);
+    let cut = world.now;
+    world.said.clear();
+    world.run(Duration::from_secs(5));
+    let asked = |(.., action): &&(Time, Side, Action)| matches!(action, Action::Clear(_));
+    let (asked, ..) = world.said.iter().find(asked).expect("it is asked");
+    let silent = asked.since(cut);
+    assert!(
+        silent > delay - Duration::from_millis(200) && silent < delay + Duration::from_millis(200),
+        "{silent:?}"
     );
 }
 

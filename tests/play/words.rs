@@ -24,7 +24,7 @@
 //! | `arp [of LAN] up`, `carrier [of LAN] of WHO up` | on the VIP interfaces |
 //! | `gateway [GATEWAY] [of WHO] works` | whether it answers. A gateway is called as its interface, a further one there `LAN-2` |
 //! | `gateways of WHO known`, `gateways of WHO are GATEWAY...` | what the routing table says |
-//! | `disk of WHO works`, `start`, `stop`; `starts of WHO take SPAN`, `stops`; `starts of WHO are answered` | what is done to resources |
+//! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
@@ -132,6 +132,13 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["gateways", "of", who, state] => {
             world.set_gateways(side(who), (!good(state)).then(Vec::new))
         }
+        ["disk", "of", who, "takes", time] => {
+            world.machines[index(side(who))].disk_takes = span(time)
+        }
+        ["handover", "of", who, "takes", time] => {
+            world.machines[index(side(who))].cede_takes = span(time)
+        }
+        ["handover", "of", who, state] => world.machines[index(side(who))].cede_works = good(state),
         ["carrier", "of", who, state] => world.set_carrier(side(who), LAN, good(state)),
         ["carrier", "of", name, "of", who, state] => {
             world.set_carrier(side(who), lan(name), good(state))

@@ -44,6 +44,11 @@ pub struct Machine {
     /// How long the starts, and the stops, of services take.
     pub start_takes: Duration,
     pub stop_takes: Duration,
+    /// Addresses can be given a short end, and how long that takes.
+    pub cede_works: bool,
+    pub cede_takes: Duration,
+    /// How long a write takes that is more than a moment.
+    pub disk_takes: Duration,
     /// Starts and stops under way; they go on without the daemon.
     pub(super) jobs: Vec<Job>,
     /// What the shell would do next: events queued behind the one being handled.
@@ -84,6 +89,9 @@ impl Machine {
             starts_answered: true,
             start_takes: Duration::ZERO,
             stop_takes: Duration::ZERO,
+            cede_works: true,
+            cede_takes: Duration::ZERO,
+            disk_takes: Duration::ZERO,
             jobs: Vec::new(),
             queue: VecDeque::new(),
             frozen: false,

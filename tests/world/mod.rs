@@ -217,7 +217,12 @@ impl World {
     /// The first heartbeat that a node ever sent arrives once more.
     pub fn replay(&mut self, from: Side, to: Side) {
         let heartbeat = heartbeats(self, from).into_iter().next();
-        let heartbeat = Box::new(heartbeat.expect("it has sent one"));
+        self.heartbeat(to, heartbeat.expect("it has sent one"));
+    }
+
+    /// That heartbeat arrives at a node, whoever made it.
+    pub fn heartbeat(&mut self, to: Side, heartbeat: Heartbeat) {
+        let heartbeat = Box::new(heartbeat);
         self.step(to, Event::Heartbeat { path: 0, heartbeat });
     }
 
@@ -449,7 +454,9 @@ impl World {
                     false => Outcome::Failed("no space left on device".into()),
                 };
                 let op = Op::Persist;
-                self.send(side, 2, Event::Finished { op, outcome });
+                let ends = now + self.latency * 2 + machine.disk_takes;
+                self.wire
+                    .push((ends, side, Event::Finished { op, outcome }));
                 None
             }
             Action::Look(place) => {
@@ -494,12 +501,19 @@ impl World {
                 }
                 done(place, machine.stop_works, "operation not permitted")
             }
+            Action::Cede(place) if !machine.cede_works => done(place, false, "no such address"),
             Action::Cede(place) => {
                 if let Some(until) = machine.running.get_mut(place) {
                     *until = now + CEDED;
                 }
                 machine.ceded.insert(place.group);
-                done(place, true, "")
+                let end = done(place, true, "");
+                if machine.cede_takes.is_zero() {
+                    return end;
+                }
+                let ends = now + machine.cede_takes;
+                self.wire.extend(end.map(|event| (ends, side, event)));
+                None
             }
             Action::Renew { group, forever } => {
                 let until = match forever {
