@@ -51,14 +51,12 @@ impl Group {
         self.probes.answered(cx.now);
     }
 
-    /// A resource of it was started and is kept running.
+    /// An exclusive resource of it was started and is kept running.
     pub fn keeps(&self, resource: usize) -> bool {
         let covered = self.resources[resource].covered;
         match self.state {
-            State::Starting { next, .. } => {
-                resource < next && (covered || !self.resources[resource].exclusive())
-            }
-            State::Active { .. } => covered || !self.resources[resource].exclusive(),
+            State::Starting { next, .. } => resource < next && covered,
+            State::Active { .. } => covered,
             State::Looking { .. }
             | State::Stopped { .. }
             | State::Adopted { .. }

@@ -3,11 +3,14 @@
 //!
 //! | right | ends for what *starts* | stops what *runs* |
 //! | --- | --- | --- |
-//! | agreement | when the peer falls silent before the start is complete (best effort only) | isolation (best effort only) |
+//! | agreement | when the peer falls silent before an address is up | isolation (best effort only) |
 //! | best effort | when the peer is heard before anything was started | isolation |
 //! | left, fenced | when the peer is believed again before anything was started | never; it becomes agreement then |
 //! | lease | when it has run out | when it has run out and the peer is not heard either |
 //! | resumed | it starts nothing | as agreement |
+//!
+//! That agreement ends with the peer's silence is needed only against a peer that takes over by best effort. What
+//! a peer takes over by it does not say yet, so that holds beside fencing as well, where it costs a start.
 
 use super::super::time::Time;
 
