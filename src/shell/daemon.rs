@@ -169,6 +169,8 @@ struct Daemon {
     questions: doctor::Questions,
     /// Resources other than services that a look finds amiss, in maintenance.
     amiss: BTreeMap<Place, String>,
+    /// The machine was looked at since maintenance began.
+    looked_in_maintenance: bool,
     /// What a daemon before this one started, and runs on.
     adopted: Vec<status::Adopted>,
     chronicle: Chronicle,
@@ -256,6 +258,7 @@ impl Daemon {
             aside: aside::Aside::open(&options.run_dir),
             questions: doctor::Questions::default(),
             amiss: BTreeMap::new(),
+            looked_in_maintenance: false,
             adopted: before.adopted,
             before: before.end,
             chronicle: Chronicle::default(),

@@ -31,6 +31,7 @@ impl Daemon {
                     }
                 }
                 News::Added(vif, address) => {
+                    self.changed |= self.node.in_maintenance();
                     if let Some(place) = self
                         .home(vif, address)
                         .filter(|&place| !self.vips.started(place))
@@ -46,6 +47,7 @@ impl Daemon {
             self.network.look();
         }
         if let Some(host) = self.network.seen() {
+            self.looked_in_maintenance = self.node.in_maintenance();
             self.reconnect(host);
         }
         if self

@@ -233,6 +233,12 @@ impl Daemon {
     fn look_for_what_is_amiss(&mut self, view: &crate::core::view::View) {
         self.amiss.clear();
         if !view.maintenance {
+            self.looked_in_maintenance = false;
+            return;
+        }
+        // What was seen before may be older than the VIPs.
+        if !self.looked_in_maintenance {
+            self.changed = true;
             return;
         }
         for place in self.vips.places() {

@@ -29,6 +29,12 @@ pub const ALL: &[Scenario] = &[
         run: Machines(&NGINX, gateway),
         limit: (90, 90),
     },
+    Scenario {
+        name: "nginx-told-at-night",
+        shows: "a dead nginx is said at once in maintenance; and why it failed on one node, in its own words, on the other",
+        run: Machines(&NGINX, told_at_night),
+        limit: (120, 120),
+    },
 ];
 
 /// The unit of this case.
@@ -68,6 +74,36 @@ fn enabled_on_standby(pair: &mut Pair) -> Outcome {
     pair.runs_only_on(holder, UNIT)?;
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
+    Ok(())
+}
+
+fn told_at_night(pair: &mut Pair) -> Outcome {
+    let (holder, _browser) = start(pair, &[])?;
+    pair.on(holder, "ha-appliance maintenance on")?;
+    // What is well is said to be.
+    let page = pair.status(holder, 1, "in maintenance")?;
+    ensure!(!page.contains("not well"), "nothing was done yet:\n{page}");
+    pair.on(holder, "systemctl kill --signal=KILL nginx")?;
+    pair.status(holder, 2, "service nginx.service not well: failed")?;
+    let told = pair.on(holder.peer(), "ha-appliance history")?;
+    ensure!(told.contains("maintenance began"), "history says {told}");
+    pair.on(holder, "ha-appliance maintenance off")?;
+    pair.runs_only_on(holder, UNIT)?;
+    // Its next start fails, and says why.
+    pair.on(holder, "echo nonsense >> /etc/nginx/nginx.conf")?;
+    pair.on(holder, "systemctl kill --signal=KILL nginx")?;
+    pair.runs_only_on(holder.peer(), UNIT)?;
+    let page = pair.status(holder.peer(), 1, "service nginx.service failed: ")?;
+    for words in ["[emerg]", " ago; ", "ha-appliance clear"] {
+        ensure!(page.contains(words), "{words:?} is not in\n{page}");
+    }
+    let told = pair.on(holder.peer(), "ha-appliance history")?;
+    let line = told.lines().find(|line| line.contains("[emerg]"));
+    let of = format!("  {}  ", pair.net.name(holder));
+    ensure!(
+        line.is_some_and(|line| line.contains(&of)),
+        "history says {told}"
+    );
     Ok(())
 }
 
