@@ -4,11 +4,13 @@
 use crate::client::Client;
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
+use crate::machine::Machine;
 use crate::net::{Host, NODES};
-use crate::pair::{HTTP_PERIOD, Pair};
+use crate::pair::Pair;
 use crate::readme::{self, Step};
 use crate::record::Record;
 use crate::sys::{self, Micros, now};
+use crate::system::System;
 use crate::topology::README;
 use serde_json::Value;
 use std::io::Write;
@@ -53,7 +55,7 @@ fn tour(record: &Arc<Record>) -> Outcome {
         tour.follow(&step)?;
     }
     let holder = tour.pair.settled(PATIENCE)?;
-    let client = Client::browse(&tour.pair.net, "/", HTTP_PERIOD)?;
+    let client = Client::browse(&tour.pair.net, "/", Machine::HTTP_PERIOD)?;
     client.answered(Some(holder), PATIENCE)?;
     tour.pair.both_alive()?;
     tour.lines(&NODES)?;

@@ -1,6 +1,7 @@
 //! What a scenario works with: the network, both nodes, the watch, and words for what is done to
 //! them. Everything done is noted for the time line. A node is the daemon alone in a namespace
-//! ([`Node`]), or a whole system ([`crate::machine::Machine`], with more words in `pair`).
+//! ([`Node`]), or a whole system in a container or a virtual machine ([`crate::system::System`], with more
+//! words in `pair`).
 
 use crate::client::{Client, PERIOD};
 use crate::net::{Host, NODES, Net, VIP};
@@ -13,7 +14,6 @@ use crate::topology::{Topology, USUAL};
 use crate::watch::{Change, Watch};
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +38,30 @@ pub trait Hardware: Sized {
     fn new(net: &Net, host: Host) -> io::Result<Self>;
     /// How it is called.
     fn name(&self) -> &'static str;
-    /// Where its daemon keeps what does not survive a power cut.
-    fn run_directory(&self) -> PathBuf;
+    /// What its daemon says of itself: status.json.
+    fn status(&self) -> io::Result<String>;
     /// Starts a program of the lab's own on its network; it dies with the node.
     fn beside(&mut self, command: Command) -> io::Result<u32>;
+    /// Plugs its cables in, and has it watched: a namespace with interfaces that are down, and the echo
+    /// responder that tells the client who answered.
+    fn plug(&mut self, net: &Net, watch: &Arc<Watch>, host: Host) -> Outcome {
+        if sys::netns_path(&net.netns(host)).exists() {
+            // Left standing at the power cut: removing it then would have kept the kernel's
+            // network lock busy during the very takeover that is measured.
+            net.detach(host)?;
+        }
+        net.create(host)?;
+        watch.follow(net, host)?;
+        net.cable(host, net.topology.wires())?;
+        let mut echo = Command::new(std::env::current_exe()?);
+        echo.args(["__echo", host.tag()]);
+        self.beside(echo)?;
+        Ok(())
+    }
+    /// Sets its interfaces up, with their addresses.
+    fn address(&mut self, net: &Net, host: Host) -> Outcome {
+        Ok(net.address(host, net.topology.wires())?)
+    }
     /// Switches it on, its cables plugged.
     fn switch_on(&mut self) -> io::Result<()>;
     /// Waits until it is up.
@@ -278,17 +298,8 @@ impl<N: Hardware> Lab<N> {
     /// As [`Lab::power_on`], but does not wait, and its interfaces stay down until
     /// [`Net::address`].
     pub fn power_on_without_network(&mut self, host: Host) -> Outcome {
-        if sys::netns_path(&self.net.netns(host)).exists() {
-            // Left standing at the power cut: removing it then would have kept the kernel's
-            // network lock busy during the very takeover that is measured.
-            self.net.detach(host)?;
-        }
-        self.net.create(host)?;
-        self.watch.follow(&self.net, host)?;
-        self.net.cable(host, self.net.topology.wires())?;
-        let mut echo = Command::new(std::env::current_exe()?);
-        echo.args(["__echo", host.tag()]);
-        self.node(host).beside(echo)?;
+        let node = &mut self.nodes[usize::from(host == Host::B)];
+        node.plug(&self.net, &self.watch, host)?;
         self.node(host).switch_on()?;
         self.note(format!("{} has power", self.net.name(host)));
         Ok(())
@@ -296,7 +307,7 @@ impl<N: Hardware> Lab<N> {
 
     fn switch_on(&mut self, host: Host) -> Outcome {
         self.power_on_without_network(host)?;
-        Ok(self.net.address(host, self.net.topology.wires())?)
+        self.nodes[usize::from(host == Host::B)].address(&self.net, host)
     }
 
     /// What the judge found: overlaps longer than allowed.

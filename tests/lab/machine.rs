@@ -8,6 +8,7 @@ use crate::net::{Host, NODES, Net, Wire};
 use crate::node::Node;
 use crate::sweep;
 use crate::sys::{self, Micros, kill, now};
+use crate::system::System;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -107,26 +108,6 @@ impl Machine {
         let path = self.path(path);
         fs::create_dir_all(path.parent().expect("in a directory"))?;
         fs::write(path, text)
-    }
-
-    /// Installs what `scripts/install` would, with a ha.toml and its key.
-    pub fn install(&self, ha_toml: &str, key: &str) -> Outcome {
-        let binary = "/usr/local/sbin/ha-appliance";
-        self.write(binary, fs::read(Node::program())?)?;
-        fs::set_permissions(self.path(binary), fs::Permissions::from_mode(0o755))?;
-        for unit in [
-            "ha-appliance.service",
-            "ha-appliance-services.target",
-            "ha-appliance-release.service",
-        ] {
-            let shipped = fs::read(in_repository(&format!("systemd/{unit}")))?;
-            self.write(&format!("/etc/systemd/system/{unit}"), shipped)?;
-        }
-        self.write("/etc/ha-appliance/ha.toml", ha_toml)?;
-        let key_file = "/etc/ha-appliance/key";
-        self.write(key_file, format!("{key}\n"))?;
-        fs::set_permissions(self.path(key_file), fs::Permissions::from_mode(0o600))?;
-        self.run("systemctl daemon-reload").map(drop)
     }
 
     /// Waits until it has shut down by itself.
@@ -286,8 +267,8 @@ impl Hardware for Machine {
         self.name
     }
 
-    fn run_directory(&self) -> PathBuf {
-        self.path("/run/ha-appliance")
+    fn status(&self) -> io::Result<String> {
+        fs::read_to_string(self.path("/run/ha-appliance/status.json"))
     }
 
     fn beside(&mut self, mut command: Command) -> io::Result<u32> {
@@ -380,6 +361,31 @@ impl Hardware for Machine {
         if let Some(group) = freezer {
             sweep::set_frozen(&group, frozen);
         }
+    }
+}
+
+impl System for Machine {
+    const HTTP_PERIOD: Duration = Duration::from_millis(5);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn try_run(&self, line: &str) -> io::Result<Output> {
+        Machine::try_run(self, line)
+    }
+
+    fn run(&self, line: &str) -> Outcome<String> {
+        Machine::run(self, line)
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) -> io::Result<()> {
+        Machine::write(self, path, text)?;
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode))
+    }
+
+    fn install_program(&self) -> Outcome {
+        let binary = "/usr/local/sbin/ha-appliance";
+        Machine::write(self, binary, fs::read(Node::program())?)?;
+        fs::set_permissions(self.path(binary), fs::Permissions::from_mode(0o755))?;
+        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ mod scenarios;
 mod status;
 mod sweep;
 mod sys;
+mod system;
 mod toml;
 mod topology;
 mod tricks;

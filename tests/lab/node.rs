@@ -261,8 +261,8 @@ impl Hardware for Node {
         self.host.node_name()
     }
 
-    fn run_directory(&self) -> PathBuf {
-        self.run()
+    fn status(&self) -> io::Result<String> {
+        fs::read_to_string(self.run().join("status.json"))
     }
 
     fn beside(&mut self, command: Command) -> io::Result<u32> {

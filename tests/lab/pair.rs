@@ -1,11 +1,12 @@
-//! A lab of two machines, and words for what their administrators do to them.
+//! A lab of two whole systems, and words for what their administrators do to them.
 
 use crate::client::Client;
 use crate::ensure;
-use crate::lab::{Hardware, Lab, Outcome};
+use crate::lab::{Lab, Outcome};
 use crate::machine::{Ended, Machine, in_repository};
 use crate::net::{Host, NODES};
 use crate::sys::{self, Micros, now};
+use crate::system::System;
 use crate::toml::KEY;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,74 +14,12 @@ use std::time::Duration;
 /// Two machines.
 pub type Pair = Lab<Machine>;
 
-/// How often a browser asks for the page.
-pub const HTTP_PERIOD: Duration = Duration::from_millis(5);
-
 /// A planned move takes less on a busy machine, nginx's or Apache's stop and start included.
 pub const PLANNED: Duration = Duration::from_millis(1500);
 /// Detection, the probe, the takeover and the service's start.
 pub const UNPLANNED: Duration = Duration::from_secs(3);
 
 impl Pair {
-    /// Installs the appliance on both, with a shipped ha.toml in which some words are replaced.
-    pub fn install(&mut self, config: &str, edits: &[(&str, &str)]) -> Outcome {
-        let mut text = std::fs::read_to_string(in_repository(config))?;
-        for (old, new) in edits {
-            ensure!(text.contains(old), "{config} does not say {old:?}");
-            text = text.replace(old, new);
-        }
-        for host in NODES {
-            self.node(host).install(&text, KEY)?;
-        }
-        Ok(())
-    }
-
-    /// Puts a page on each that names it.
-    pub fn write_pages(&mut self) -> Outcome {
-        for host in NODES {
-            let page = format!("served by {}\n", self.net.name(host));
-            self.node(host).write("/var/www/html/test.html", page)?;
-        }
-        Ok(())
-    }
-
-    /// Runs a shell command on a node; it must succeed.
-    pub fn on(&mut self, host: Host, line: &str) -> Outcome<String> {
-        self.note(format!("{}# {line}", self.net.name(host)));
-        self.node(host).run(line)
-    }
-
-    /// The same on both, one after the other.
-    pub fn on_both(&mut self, line: &str) -> Outcome {
-        NODES
-            .into_iter()
-            .try_for_each(|host| self.on(host, line).map(drop))
-    }
-
-    /// Waits until exactly one holds the VIP, the page comes from it, and both hear each other.
-    /// Gives the holder and the browser.
-    pub fn up(&mut self) -> Outcome<(Host, Client)> {
-        self.up_with("/test.html")
-    }
-
-    /// The same with another page.
-    pub fn up_with(&mut self, page: &'static str) -> Outcome<(Host, Client)> {
-        // A start that fails at once, and moves the group on, takes about as long as counts as settled.
-        self.settled(Duration::from_secs(20))?;
-        std::thread::sleep(Duration::from_millis(300));
-        let holder = self.settled(Duration::from_secs(20))?;
-        let browser = Client::browse(&self.net, page, HTTP_PERIOD)?;
-        browser.answered(Some(holder), Duration::from_secs(5))?;
-        self.both_alive()?;
-        self.note(format!("the pair is up, {} serves", self.net.name(holder)));
-        Ok((holder, browser))
-    }
-
-    /// A client that gets the page over the VIP from now on.
-    pub fn browser(&self) -> Outcome<Client> {
-        Ok(Client::browse(&self.net, "/test.html", HTTP_PERIOD)?)
-    }
-
     /// Restarts a node as its administrator does. Gives when that was said; returns when the node
     /// is up again.
     pub fn reboot(&mut self, host: Host) -> Outcome<Micros> {
@@ -121,6 +60,68 @@ impl Pair {
             record.violation(format!("{unit} runs on both nodes"));
         });
     }
+}
+
+impl<S: System> Lab<S> {
+    /// Installs the appliance on both, with a shipped ha.toml in which some words are replaced.
+    pub fn install(&mut self, config: &str, edits: &[(&str, &str)]) -> Outcome {
+        let mut text = std::fs::read_to_string(in_repository(config))?;
+        for (old, new) in edits {
+            ensure!(text.contains(old), "{config} does not say {old:?}");
+            text = text.replace(old, new);
+        }
+        for host in NODES {
+            self.node(host).install(&text, KEY)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a page on each that names it.
+    pub fn write_pages(&mut self) -> Outcome {
+        for host in NODES {
+            let page = format!("served by {}\n", self.net.name(host));
+            self.node(host)
+                .write("/var/www/html/test.html", &page, 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a shell command on a node; it must succeed.
+    pub fn on(&mut self, host: Host, line: &str) -> Outcome<String> {
+        self.note(format!("{}# {line}", self.net.name(host)));
+        self.node(host).run(line)
+    }
+
+    /// The same on both, one after the other.
+    pub fn on_both(&mut self, line: &str) -> Outcome {
+        NODES
+            .into_iter()
+            .try_for_each(|host| self.on(host, line).map(drop))
+    }
+
+    /// Waits until exactly one holds the VIP, the page comes from it, and both hear each other.
+    /// Gives the holder and the browser.
+    pub fn up(&mut self) -> Outcome<(Host, Client)> {
+        self.up_with("/test.html")
+    }
+
+    /// The same with another page.
+    pub fn up_with(&mut self, page: &'static str) -> Outcome<(Host, Client)> {
+        // A start that fails at once, and moves the group on, takes about as long as counts as settled.
+        self.settled(S::PATIENCE)?;
+        std::thread::sleep(Duration::from_millis(300));
+        let holder = self.settled(S::PATIENCE)?;
+        let browser = Client::browse(&self.net, page, S::HTTP_PERIOD)?;
+        browser.answered(Some(holder), S::PATIENCE)?;
+        self.both_alive()?;
+        self.note(format!("the pair is up, {} serves", self.net.name(holder)));
+        Ok((holder, browser))
+    }
+
+    /// A client that gets the page over the VIP from now on.
+    pub fn browser(&self) -> Outcome<Client> {
+        Ok(Client::browse(&self.net, "/test.html", S::HTTP_PERIOD)?)
+    }
 
     /// Whether a unit runs on a node.
     pub fn runs(&mut self, host: Host, unit: &str) -> Outcome<bool> {
@@ -133,7 +134,7 @@ impl Pair {
         let asked = now();
         while (self.runs(host, unit)?, self.runs(host.peer(), unit)?) != (true, false) {
             ensure!(
-                sys::since(asked) < Duration::from_secs(10),
+                sys::since(asked) < S::PATIENCE,
                 "{unit} does not run on {} alone",
                 self.net.name(host)
             );
@@ -156,7 +157,7 @@ impl Pair {
                 return Ok(page);
             }
             ensure!(
-                sys::since(asked) < Duration::from_secs(20),
+                sys::since(asked) < S::PATIENCE,
                 "status of {} is not {code} with {word:?}: {}\n{page}",
                 self.net.name(host),
                 output.status
@@ -177,7 +178,7 @@ impl Pair {
             == Some(3)
         {
             ensure!(
-                sys::since(asked) < Duration::from_secs(10),
+                sys::since(asked) < S::PATIENCE,
                 "the daemon of {} is not back",
                 self.net.name(host)
             );
@@ -232,7 +233,7 @@ impl Pair {
         from: Micros,
         at_most: Duration,
     ) -> Outcome {
-        browser.answered(Some(to), Duration::from_secs(20))?;
+        browser.answered(Some(to), S::PATIENCE)?;
         let outage = browser.outage(from);
         self.record.figure("HTTP outage", outage.length());
         self.note(format!("the page was away for {:?}", outage.length()));
