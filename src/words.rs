@@ -199,6 +199,9 @@ impl Sign {
             SignKind::Unproven(_) => format!(
                 "heartbeats with this cluster's key come from it, the latest {ago}, though it does not hear this node"
             ),
+            SignKind::Unlistening => {
+                format!("its machine answered {ago} that nobody listens on the heartbeat's port")
+            }
             SignKind::Answered(_, group, mac) => {
                 let what = match group {
                     Some(_) => "a VIP",

@@ -1,7 +1,6 @@
 //! What an order would cost, said before it is given: then it needs `--yes`, or the operator's word at a terminal.
 
 use crate::core::time::Time;
-use crate::shell::refused::NOBODY_LISTENS;
 use crate::shell::status::{Group, Status};
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -94,14 +93,6 @@ pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<St
     for sign in &status.peer.signs_of_life {
         let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
         cost += &format!("\n{}, {ago} ago", sign.what);
-    }
-    let answers = status.refused.iter().filter(|r| r.cause == NOBODY_LISTENS);
-    if let Some(latest) = answers.max_by_key(|refused| refused.last_us) {
-        let ago = crate::shell::clock::span(now.since(Time(latest.last_us)));
-        cost += &format!(
-            "\nits machine answered {ago} ago, at {}: so it had power",
-            latest.peer
-        );
     }
     if despite && !status.peer.signs_of_life.is_empty() {
         cost += "\nyou say that this is not the machine that is meant";

@@ -55,6 +55,8 @@ pub enum Event {
         /// Whose hardware address.
         mac: [u8; 6],
     },
+    /// The peer's machine answers that nobody listens on the heartbeat's port (ICMP port unreachable).
+    Unlistening,
     /// A resource that was running is gone: an address was deleted, a process died, a check failed.
     Lost {
         /// Which.

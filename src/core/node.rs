@@ -281,6 +281,7 @@ impl Node {
                 self.doubt.answered(self.vifs.last_answer(gateway.vif));
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
+            Event::Unlistening => self.signs.unlistening(self.now),
             Event::Lost { place, why } => {
                 self.at_place(place, |g, cx, resource| g.lost(cx, resource, why, out))
             }

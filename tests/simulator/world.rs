@@ -764,7 +764,7 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         | Event::Lease { .. } => 1,
         Event::Finished { .. } => 2,
         Event::Heartbeat { .. } => 3,
-        Event::Claim { .. } => 4,
+        Event::Claim { .. } | Event::Unlistening => 4,
         Event::Pong { .. } => 5,
         Event::Command { .. } | Event::Question { .. } => 6,
         Event::Tick => 7,

@@ -27,6 +27,9 @@ pub enum SignKind {
     Unproven(Vec<(GroupId, Role)>),
     /// Its hardware address answered for an address on this interface: of a group, or its own.
     Answered(VifId, Option<GroupId>, [u8; 6]),
+    /// Its kernel answers a heartbeat that nobody listens on that port (ICMP port unreachable): its daemon is not
+    /// there, and it has power.
+    Unlistening,
 }
 
 /// So long a sign speaks for its life.
@@ -58,6 +61,13 @@ impl Signs {
         if self.latest.len() < MOST {
             self.latest.push(Sign { at: now, kind });
         }
+    }
+
+    /// Its kernel answered that nobody listens there.
+    pub fn unlistening(&mut self, now: Time) {
+        let kind = SignKind::Unlistening;
+        self.latest.retain(|sign| sign.kind != kind);
+        self.latest.push(Sign { at: now, kind });
     }
 
     /// Those that still count, of what came after that moment.
@@ -122,5 +132,13 @@ mod tests {
         assert_eq!(kinds(13, 0), [own]);
         assert_eq!(kinds(16, 0), []);
         assert_eq!(kinds(6, 5), [], "what came before the silence says nothing");
+        signs.unlistening(at(20));
+        signs.unlistening(at(25));
+        let signs = signs.since(at(30), at(7));
+        assert_eq!(signs.len(), 1);
+        assert_eq!(
+            signs[0].words(at(30)),
+            "its machine answered 5000 ms ago that nobody listens on the heartbeat's port"
+        );
     }
 }

@@ -48,17 +48,18 @@ impl Daemon {
         }
     }
 
-    /// A path's two ends, for people.
     /// Takes note of paths where the peer's machine answers that nobody listens. Who said goodbye has said so.
     pub(super) fn note_unheard(&mut self, left: bool, now: Time) {
         for path in 0..self.network.paths.len() {
             if self.network.paths[path].take_unheard() && !left {
                 let names = self.path_names(path);
                 self.refused.note_unheard(path, &names, now);
+                self.pending.push_back(Event::Unlistening);
             }
         }
     }
 
+    /// A path's two ends, for people.
     fn path_names(&self, path: usize) -> PathNames {
         let links = self.network.resolved.links.len();
         if let (true, Some(link)) = (path < links, self.names.paths.get(path)) {

@@ -332,6 +332,11 @@ fn sign(facts: &Facts, sign: &Sign) -> SignOfLife {
     let (names, peer) = (facts.names, facts.peer());
     let what = match &sign.kind {
         SignKind::Unproven(_) => sentence::unanswering(peer, names.node(facts.view.me)),
+        SignKind::Unlistening => {
+            format!(
+                "{peer}'s machine answers that nobody listens on the heartbeat's port: it has power"
+            )
+        }
         SignKind::Answered(vif, group, mac) => {
             let what = match group {
                 Some(group) => format!("for {}", names.vips_of(*group)),
@@ -388,7 +393,7 @@ fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
     }
     let says = |sign: &Sign| match &sign.kind {
         SignKind::Unproven(roles) => roles.iter().any(|(id, role)| *id == group.id && runs(role)),
-        SignKind::Answered(..) => false,
+        SignKind::Answered(..) | SignKind::Unlistening => false,
     };
     signs.iter().any(says).then(|| {
         format!("{peer}'s heartbeats, though not proven to be of now, say that it runs there")
