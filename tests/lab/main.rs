@@ -9,22 +9,28 @@
 //!
 //! It needs root, `ip` and `nft`: nodes are network namespaces, cables are veth pairs, and faults
 //! are made in the switch between them. In a `node` the daemon runs alone; a `machine` is a whole
-//! Debian with systemd in a container, for which scripts/rootfs makes the file system. `scenario` tells how a scenario runs, `net` what the network looks
-//! like, `watch` how it is judged.
+//! Debian with systemd in a container, for which scripts/rootfs makes the file system; a `vm` is a virtual
+//! machine with a kernel of its own, for which scripts/vm-image makes the disk. `scenario` tells how a scenario
+//! runs, `net` what the network looks like, `watch` how it is judged.
 
 mod bench;
+mod bmc;
 mod client;
 mod contender;
 mod demo;
 mod fake;
 mod figures;
+mod guest;
 mod hold;
 mod http;
 mod lab;
+mod link;
 mod machine;
 mod net;
 mod node;
 mod pair;
+mod qemu;
+mod qmp;
 mod readme;
 mod record;
 mod rtnl;
@@ -38,6 +44,7 @@ mod toml;
 mod topology;
 mod tricks;
 mod usage;
+mod vm;
 mod watch;
 
 use std::process::ExitCode;
@@ -54,6 +61,20 @@ fn main() -> ExitCode {
             let e = client::echo_main(tag).expect_err("it answers for ever");
             eprintln!("echo: {e}");
             return ExitCode::FAILURE;
+        }
+        ["__guest"] => {
+            let ended = guest::guest_main();
+            eprintln!("guest: {ended:?}");
+            return ExitCode::FAILURE;
+        }
+        ["__chassis", socket, ref words @ ..] => {
+            return match bmc::chassis_main(socket, words) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("chassis: {e}");
+                    ExitCode::FAILURE
+                }
+            };
         }
         ["--list", ..] => {
             scenario::list();

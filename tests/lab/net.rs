@@ -43,6 +43,10 @@ pub enum Host {
     Client,
     /// Somebody who means no good.
     Stranger,
+    /// What can cut the first node's power.
+    BmcOfA,
+    /// What can cut the second node's power.
+    BmcOfB,
 }
 
 /// Both nodes, in order.
@@ -57,6 +61,8 @@ impl Host {
             Host::Gateway => "gw",
             Host::Client => "cl",
             Host::Stranger => "st",
+            Host::BmcOfA => "ma",
+            Host::BmcOfB => "mb",
         }
     }
 
@@ -74,6 +80,15 @@ impl Host {
         if self == Host::A { Host::B } else { Host::A }
     }
 
+    /// What can cut a node's power.
+    pub fn bmc(self) -> Host {
+        if self == Host::A {
+            Host::BmcOfA
+        } else {
+            Host::BmcOfB
+        }
+    }
+
     /// The last number of its addresses on a wire.
     pub fn number(self, wire: Wire) -> u8 {
         match (self, wire) {
@@ -84,32 +99,54 @@ impl Host {
             (Host::Gateway, _) => 1,
             (Host::Client, _) => 50,
             (Host::Stranger, _) => 66,
+            (Host::A, Wire::Second | Wire::Bmc) => 11,
+            (Host::B, Wire::Second | Wire::Bmc) => 12,
+            (Host::BmcOfA, _) => 201,
+            (Host::BmcOfB, _) => 202,
         }
     }
 
     /// Its hardware address on a wire.
     pub fn mac(self, wire: Wire) -> [u8; 6] {
-        let net = if wire == Wire::Lan { 0x77 } else { 0x88 };
+        let net = match wire {
+            Wire::Lan => 0x77,
+            Wire::Second => 0x78,
+            Wire::Interlink => 0x88,
+            Wire::Bmc => 0x99,
+        };
         [0x02, net, 0, 0, 0, self.number(wire)]
     }
 }
 
-/// One of the two networks.
+/// One of the networks, or of a node's cables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// Where clients and the gateway are: `lan0` in a node.
     Lan,
     /// The cable between the nodes: `il0`.
     Interlink,
+    /// A second cable to the LAN.
+    Second,
+    /// Where the BMCs are.
+    Bmc,
 }
 
 impl Wire {
     fn tag(self) -> &'static str {
-        if self == Wire::Lan { "lan" } else { "il" }
+        match self {
+            Wire::Lan => "lan",
+            Wire::Interlink => "il",
+            Wire::Second => "lan2",
+            Wire::Bmc => "bmc",
+        }
     }
 
     fn bridge(self) -> &'static str {
-        if self == Wire::Lan { "br-lan" } else { "br-il" }
+        match self {
+            Wire::Lan | Wire::Second => "br-lan",
+            Wire::Interlink => "br-il",
+            Wire::Bmc => "br-bmc",
+        }
     }
 }
 
@@ -156,7 +193,8 @@ impl Net {
         let switch = format!("{prefix}sw");
         batch(None, &format!("netns add {switch}\n"))?;
         let mut lines = String::new();
-        for wire in [Wire::Lan, Wire::Interlink] {
+        let bmc = topology.bmc.as_ref().map(|_| Wire::Bmc);
+        for wire in [Wire::Lan, Wire::Interlink].into_iter().chain(bmc) {
             let bridge = wire.bridge();
             lines += &format!(
                 "link add {bridge} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n"
@@ -226,7 +264,23 @@ impl Net {
             lines += &format!("link set {port} master {} up\n", wire.bridge());
         }
         batch(Some(&switch), &lines)?;
-        let indices = within(&switch, || {
+        self.know(host, wires)
+    }
+
+    /// Gives a virtual machine its ports, which qemu plugs it into.
+    pub fn taps(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
+        let mut lines = String::new();
+        for &wire in wires {
+            let (port, bridge) = (Port(host, wire), wire.bridge());
+            lines +=
+                &format!("tuntap add dev {port} mode tap\nlink set {port} master {bridge} up\n");
+        }
+        batch(Some(&self.switch_netns()), &lines)?;
+        self.know(host, wires)
+    }
+
+    fn know(&self, host: Host, wires: &[Wire]) -> io::Result<()> {
+        let indices = within(&self.switch_netns(), || {
             let index = |port: Port| {
                 let name = std::ffi::CString::new(port.to_string())?;
                 // SAFETY: a NUL-terminated name.
@@ -367,6 +421,8 @@ impl Drop for Net {
             Host::Gateway,
             Host::Client,
             Host::Stranger,
+            Host::BmcOfA,
+            Host::BmcOfB,
         ];
         let names = hosts
             .map(|host| self.netns(host))

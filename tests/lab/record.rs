@@ -55,6 +55,15 @@ impl Record {
         }
     }
 
+    /// The figures so far in one line; the next ones are another part's, and so is the next allowance.
+    pub fn take_figures(&self) -> String {
+        let line = self.figures();
+        let mut inner = self.inner();
+        inner.figures.clear();
+        inner.allowance = None;
+        line
+    }
+
     /// Lets both nodes hold a VIP for at most so long, and says why that cannot be avoided.
     pub fn allow_overlap(&self, reason: &str, at_most: Duration) {
         self.inner().allowance = Some((reason.to_string(), at_most));

@@ -89,10 +89,14 @@ pub struct AddressEvent {
 impl AddressFeed {
     /// Opens the feed in the namespace whose numbering is to be used.
     pub fn open(netns: &str) -> io::Result<AddressFeed> {
-        let fd = within(netns, || {
-            socket((libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32)
-        })?;
-        set(&fd, libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 1)?;
+        let feed = within(netns, AddressFeed::here)?;
+        set(&feed.0, libc::SOL_NETLINK, libc::NETLINK_LISTEN_ALL_NSID, 1)?;
+        Ok(feed)
+    }
+
+    /// Opens the feed of the namespace that this thread is in, and of no other.
+    pub fn here() -> io::Result<AddressFeed> {
+        let fd = socket((libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32)?;
         set(&fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 16 << 20)?;
         Ok(AddressFeed(fd))
     }

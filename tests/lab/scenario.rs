@@ -4,11 +4,14 @@
 use crate::lab::{Hardware, Lab, Outcome};
 use crate::machine::Machine;
 use crate::record::Record;
-use crate::scenarios;
+use crate::scenarios::{self, vms};
 use crate::sweep;
-use crate::sys;
+use crate::sys::{self, now};
 use crate::topology::Topology;
-use std::io::{Read, Write};
+use crate::vm::{self, Vms};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -32,6 +35,19 @@ pub enum Run {
     Nodes(fn(&mut Lab) -> Outcome),
     /// A whole system with systemd as PID 1 and real services, in the network of a case.
     Machines(&'static Topology, fn(&mut Lab<Machine>) -> Outcome),
+    /// Virtual machines, booted once: one step after the other, each of which finds and leaves a pair that serves.
+    /// It has this machine for itself.
+    Virtual(&'static Topology, &'static [Step]),
+}
+
+/// A part of a scenario with virtual machines.
+pub struct Step {
+    /// How it is called in reports.
+    pub name: &'static str,
+    /// What it shows, in one sentence.
+    pub shows: &'static str,
+    /// What it does.
+    pub run: fn(&mut Vms) -> Outcome,
 }
 
 /// Every scenario, in the order in which they run.
@@ -43,6 +59,11 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
 pub fn list() {
     for scenario in all() {
         println!("{:<28}{}", scenario.name, scenario.shows);
+        if let Run::Virtual(_, steps) = scenario.run {
+            for step in steps {
+                println!("  {:<26}{}", step.name, step.shows);
+            }
+        }
     }
 }
 
@@ -52,9 +73,13 @@ pub fn run_all(names: &[String], long: bool, jobs: usize) -> ExitCode {
         eprintln!("lab: no scenario is called {unknown}; see `--list`");
         return ExitCode::FAILURE;
     }
-    let wanted = all().filter(|s| names.is_empty() || names.iter().any(|name| name == s.name));
+    // Virtual machines take minutes to boot: only who names them wants them.
+    let wanted = all().filter(|s| match names.is_empty() {
+        true => !s.is_virtual(),
+        false => names.iter().any(|name| name == s.name),
+    });
     let (alone, together): (Vec<_>, Vec<_>) =
-        wanted.partition(|s| jobs == 1 || ALONE.contains(&s.name));
+        wanted.partition(|s| jobs == 1 || ALONE.contains(&s.name) || s.is_virtual());
     let (passed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let run = |scenario: &Scenario| {
         let count = if run_apart(scenario, long) {
@@ -94,6 +119,12 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     let outcome = match scenario.run {
         Run::Nodes(run) => play(Lab::new(record.clone()), run),
         Run::Machines(topology, run) => play(Lab::build(record.clone(), topology), run),
+        Run::Virtual(topology, steps) => {
+            let booted = now();
+            let lab = Lab::build(record.clone(), topology);
+            record.figure("both booted", sys::since(booted));
+            play(lab, |lab| chain(scenario, steps, lab))
+        }
     };
     match outcome {
         Ok(()) => {
@@ -107,7 +138,69 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     }
 }
 
-fn play<N: Hardware>(lab: Outcome<Lab<N>>, run: fn(&mut Lab<N>) -> Outcome) -> Outcome {
+/// One step after the other; in the long run those that passed before it was interrupted are left out.
+fn chain(scenario: &Scenario, steps: &[Step], lab: &mut Vms) -> Outcome {
+    let passed = Passed::of(scenario);
+    let long = lab.record.long;
+    let wanted = |step: &&Step| !long || !passed.contains(step);
+    println!("{:<28}{}", scenario.name, lab.record.take_figures());
+    caught(|| vms::prepare(lab)).map_err(|e| vm::explained(lab, e))?;
+    for step in steps.iter().filter(wanted) {
+        lab.note(format!("== {}", step.name));
+        let began = now();
+        let outcome = caught(|| (step.run)(lab)).and_then(|()| lab.judge());
+        let named = |e| format!("{}: {e}", step.name).into();
+        outcome.map_err(|e| vm::explained(lab, named(e)))?;
+        let (took, figures) = (sys::since(began), lab.record.take_figures());
+        println!(
+            "  {:<26}{figures}   ok in {:.1} s",
+            step.name,
+            took.as_secs_f64()
+        );
+        if long {
+            passed.note(step)?;
+        }
+    }
+    if long {
+        passed.forget();
+    }
+    Ok(())
+}
+
+/// Which steps of a long scenario have passed, kept until all have.
+struct Passed(PathBuf);
+
+impl Passed {
+    fn of(scenario: &Scenario) -> Passed {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+        Passed(target.join(format!("lab-{}.passed", scenario.name)))
+    }
+
+    fn contains(&self, step: &Step) -> bool {
+        let names = fs::read_to_string(&self.0).unwrap_or_default();
+        names.lines().any(|name| name == step.name)
+    }
+
+    fn note(&self, step: &Step) -> io::Result<()> {
+        let mut file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.0)?;
+        writeln!(file, "{}", step.name)
+    }
+
+    fn forget(&self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Scenario {
+    fn is_virtual(&self) -> bool {
+        matches!(self.run, Run::Virtual(..))
+    }
+}
+
+fn play<N: Hardware>(lab: Outcome<Lab<N>>, run: impl FnOnce(&mut Lab<N>) -> Outcome) -> Outcome {
     let mut lab = lab?;
     let outcome = caught(|| run(&mut lab)).and_then(|()| lab.judge());
     // What the logs say belongs to the diagnosis, so it is made before they are swept away.

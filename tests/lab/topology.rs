@@ -15,6 +15,8 @@ pub struct Topology {
     pub lan: Segment,
     /// The cable between the nodes, if they have one.
     pub interlink: Option<Segment>,
+    /// Where the nodes' BMCs are, if they have any.
+    pub bmc: Option<Segment>,
 }
 
 /// One network.
@@ -50,6 +52,7 @@ pub const USUAL: Topology = Topology {
         nodes: [1, 2],
         v6: Some("fd88::"),
     }),
+    bmc: None,
 };
 
 /// Two nginx boxes: config/nginx.toml.
@@ -70,6 +73,7 @@ pub const NGINX: Topology = Topology {
         nodes: [101, 102],
         v6: None,
     }),
+    bmc: None,
 };
 
 /// Two Apache servers without an interlink: config/apache-preferred.toml.
@@ -84,6 +88,7 @@ pub const APACHE: Topology = Topology {
         v6: None,
     },
     interlink: None,
+    bmc: None,
 };
 
 /// Two HAProxy boxes: config/haproxy.toml.
@@ -104,12 +109,30 @@ pub const HAPROXY: Topology = Topology {
         nodes: [1, 2],
         v6: None,
     }),
+    bmc: None,
 };
 
 /// The two boxes of README.md.
 pub const README: Topology = Topology {
     names: ["lb1", "lb2"],
     ..HAPROXY
+};
+
+/// Two virtual machines with BMCs, and a bond of two cards on the LAN: config/nginx.toml, but for the
+/// interface.
+pub const BONDED: Topology = Topology {
+    lan: Segment {
+        interface: "bond0",
+        ..NGINX.lan
+    },
+    bmc: Some(Segment {
+        interface: "bmc0",
+        network: "10.99.0",
+        length: 24,
+        nodes: [11, 12],
+        v6: None,
+    }),
+    ..NGINX
 };
 
 impl Topology {
@@ -125,8 +148,9 @@ impl Topology {
     /// One of its networks.
     pub fn segment(&self, wire: Wire) -> Option<&Segment> {
         match wire {
-            Wire::Lan => Some(&self.lan),
+            Wire::Lan | Wire::Second => Some(&self.lan),
             Wire::Interlink => self.interlink.as_ref(),
+            Wire::Bmc => self.bmc.as_ref(),
         }
     }
 
@@ -144,9 +168,10 @@ impl Topology {
             IpAddr::V4(v4) => v4.is_loopback(),
             IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
         };
-        let segments = [Some(&self.lan), self.interlink.as_ref()];
+        let others = [self.interlink.as_ref(), self.bmc.as_ref()];
+        let segments = [Some(&self.lan)].into_iter().chain(others);
         let own = |segment: &Segment| segment.nodes.iter().any(|&n| segment.has(n, address));
-        !local && !segments.into_iter().flatten().any(own)
+        !local && !segments.flatten().any(own)
     }
 }
 

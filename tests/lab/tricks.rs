@@ -2,7 +2,7 @@
 //! floods.
 
 use crate::lab::{Lab, Outcome};
-use crate::net::{HEARTBEAT_PORT, Host, Port, Wire, batch};
+use crate::net::{HEARTBEAT_PORT, Host, Net, Port, Wire, batch};
 use crate::sys::{self, check, now, within};
 use std::io;
 use std::net::Ipv4Addr;
@@ -170,6 +170,39 @@ impl Heartbeats {
         crate::ensure!(at.len() > 2, "only {} heartbeats were heard", at.len());
         let gaps = at.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
         Ok(gaps.max().unwrap_or_default())
+    }
+}
+
+/// Listens to what comes out of a port, from its creation on, for announcements of the VIP that only the
+/// appliance sends: replies that nobody asked for. A bond that fails over asks, for each of its addresses.
+pub struct Announcements {
+    socket: PacketSocket,
+    vip: [u8; 4],
+}
+
+impl Announcements {
+    /// Those of the network's VIP, out of this port.
+    pub fn out_of(net: &Net, port: Port) -> Outcome<Announcements> {
+        let vip: Ipv4Addr = net.topology.vip.parse()?;
+        Ok(Announcements {
+            socket: PacketSocket::open(&net.switch_netns(), &port.to_string(), true)?,
+            vip: vip.octets(),
+        })
+    }
+
+    /// How many there were so far.
+    pub fn heard(self) -> Outcome<usize> {
+        let mut count = 0;
+        while let Some(frame) = self.socket.receive(0)? {
+            // Ethernet 14, ARP: operation at 6, sender's address at 14, target's at 24.
+            let arp = frame.len() >= 42 && frame[12..14] == [8, 6];
+            count += usize::from(
+                arp && frame[20..22] == [0, 2]
+                    && frame[28..32] == self.vip
+                    && frame[38..42] == self.vip,
+            );
+        }
+        Ok(count)
     }
 }
 

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What happened to a VIP on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ struct State {
     holding: BTreeSet<(Host, IpAddr)>,
     events: Vec<Event>,
     numbers: i32,
+    /// An overlap no longer than that may be one of the stamps alone.
+    resolution: Duration,
 }
 
 impl Watch {
@@ -90,7 +93,7 @@ impl Watch {
                     let events = feed.next(20).expect("the address feed keeps up");
                     let mut state = state.lock().expect("no panic while held");
                     for event in events.iter().filter(|e| topology.is_vip(e.address)) {
-                        state.note(event);
+                        state.note_of_namespace(event);
                     }
                 }
             }
@@ -111,6 +114,18 @@ impl Watch {
         let number = state.numbers;
         state.hosts.insert(number, host);
         Ok(())
+    }
+
+    /// From now on stamps come from clocks that are known to within so much.
+    pub fn set_resolution(&self, resolution: Duration) {
+        self.state().resolution = resolution;
+    }
+
+    /// Notes what a node tells of an address, with the time at which it was so.
+    pub fn told(&self, at: Micros, host: Host, address: IpAddr, present: bool, valid: u32) {
+        if self.topology.is_vip(address) {
+            self.state().note(at, host, address, present, valid);
+        }
     }
 
     /// The node lost its power now.
@@ -165,7 +180,13 @@ impl Watch {
 
     /// Every time both nodes held the same address.
     pub fn overlaps(&self) -> Vec<Overlap> {
-        overlaps(&self.events(), now())
+        let mut events = self.events();
+        // What several nodes tell arrives in any order.
+        events.sort_by_key(|event| event.at);
+        let resolution = self.state().resolution.as_micros() as u64;
+        let mut found = overlaps(&events, now());
+        found.retain(|overlap| overlap.until - overlap.from > resolution);
+        found
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -183,15 +204,15 @@ impl Drop for Watch {
 }
 
 impl State {
-    fn note(&mut self, event: &AddressEvent) {
-        let AddressEvent {
-            present, address, ..
-        } = *event;
-        let Some(&host) = self.hosts.get(&event.netns) else {
-            return;
-        };
+    fn note_of_namespace(&mut self, event: &AddressEvent) {
+        if let Some(&host) = self.hosts.get(&event.netns) {
+            self.note(now(), host, event.address, event.present, event.valid);
+        }
+    }
+
+    fn note(&mut self, at: Micros, host: Host, address: IpAddr, present: bool, valid: u32) {
         let change = match (present, self.holding.contains(&(host, address))) {
-            (true, true) if event.valid <= CEDED => Change::Ceded,
+            (true, true) if valid <= CEDED => Change::Ceded,
             (true, true) => Change::Renewed,
             (true, false) => Change::Added,
             (false, _) => Change::Deleted,
@@ -202,7 +223,7 @@ impl State {
             self.holding.remove(&(host, address));
         }
         self.events.push(Event {
-            at: now(),
+            at,
             host,
             address,
             change,

@@ -22,6 +22,7 @@ mod tools;
 mod truth;
 mod upkeep;
 mod vip;
+pub mod vms;
 
 use crate::scenario::Scenario;
 
@@ -49,4 +50,5 @@ pub const ALL: &[&[Scenario]] = &[
     upkeep::ALL,
     truth::ALL,
     quick_start::ALL,
+    vms::ALL,
 ];

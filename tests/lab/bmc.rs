@@ -1,0 +1,177 @@
+//! A virtual machine's BMC: Debian's `ipmi_sim` (IPMI 2.0 over LAN, cipher suite 3) on the BMCs' network,
+//! which asks this lab for the machine's power, and switches it. Not even its own machine reaches it but over
+//! that network.
+//!
+//! The lab's names and numbers: user [`USER`], password [`PASSWORD`], [`address`].
+
+use crate::link::connect;
+use crate::net::{Host, Net, Wire};
+use crate::qemu::Qemu;
+use crate::sys::{self, now};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Who may switch machines off and on: an IPMI operator.
+pub const USER: &str = "ha";
+/// The password. `ipmi_sim` knows no longer ones than 16 letters.
+pub const PASSWORD: &str = "secret-letters16";
+
+/// A running BMC.
+pub struct Bmc {
+    simulator: Child,
+    orders: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bmc {
+    /// Plugs a node's BMC in and starts it; returns when it hears.
+    pub fn start(net: &Net, node: Host, machine: &Arc<Qemu>) -> io::Result<Bmc> {
+        let directory = machine.directory().join("bmc");
+        fs::create_dir_all(directory.join("state"))?;
+        let socket = directory.join("chassis");
+        let listener = UnixListener::bind(&socket)?;
+        let orders = Arc::<Mutex<Vec<String>>>::default();
+        let (chassis, noted) = (machine.clone(), orders.clone());
+        // It ends with this process.
+        std::thread::spawn(move || {
+            for asked in listener.incoming().flatten() {
+                let _ = serve(asked, &chassis, &noted);
+            }
+        });
+        net.attach(node.bmc(), &[Wire::Bmc])?;
+        let address = address(net, node);
+        let lan = directory.join("lan.conf");
+        fs::write(&lan, configuration(&address, &socket)?)?;
+        let commands = directory.join("commands");
+        fs::write(
+            &commands,
+            "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n\
+             sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n",
+        )?;
+        let log = File::create(directory.join("log"))?;
+        let mut command = Command::new("ipmi_sim");
+        command.arg("-n").arg("-c").arg(lan).arg("-f").arg(commands);
+        command.arg("-s").arg(directory.join("state"));
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        sys::place(&mut command, &net.netns(node.bmc()), &[])?;
+        let bmc = Bmc {
+            simulator: command.spawn()?,
+            orders,
+        };
+        hears(&net.netns(node.bmc()))?;
+        Ok(bmc)
+    }
+
+    /// What it was told to do with the machine's power so far, as `ipmi_sim` passes it on: `set power 0`.
+    pub fn orders(&self) -> Vec<String> {
+        self.orders.lock().expect("no panic while held").clone()
+    }
+}
+
+impl Drop for Bmc {
+    fn drop(&mut self) {
+        let _ = self.simulator.kill();
+        let _ = self.simulator.wait();
+    }
+}
+
+/// Where a node's BMC is.
+pub fn address(net: &Net, node: Host) -> String {
+    let segment = net.topology.segment(Wire::Bmc).expect("a network of BMCs");
+    segment.address(node.bmc(), Wire::Bmc)
+}
+
+/// `ipmitool` with all that it needs to reach a node's BMC at once, for a shell: `chassis power status` and
+/// the like follow.
+pub fn ipmitool(net: &Net, node: Host) -> String {
+    let address = address(net, node);
+    // Another suite is refused, and to ask for the list of them takes 10 s.
+    format!("ipmitool -I lanplus -C 3 -L OPERATOR -N 2 -R 2 -H {address} -U {USER} -P '{PASSWORD}'")
+}
+
+/// What `ipmi_sim` runs for each question about the machine, and each order; the program behind
+/// `lab __chassis SOCKET get power`.
+pub fn chassis_main(socket: &str, words: &[&str]) -> io::Result<()> {
+    let mut stream = connect(Path::new(socket))?;
+    stream.write_all(words.join(" ").as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    print!("{answer}");
+    Ok(())
+}
+
+fn serve(
+    mut asked: UnixStream,
+    machine: &Arc<Qemu>,
+    orders: &Mutex<Vec<String>>,
+) -> io::Result<()> {
+    let mut words = String::new();
+    asked.read_to_string(&mut words)?;
+    let words: Vec<&str> = words.split_whitespace().collect();
+    if words.first() == Some(&"set") {
+        let mut orders = orders.lock().expect("no panic while held");
+        orders.push(words.join(" "));
+    }
+    let mut answer = String::new();
+    match words[..] {
+        ["get", ref asked @ ..] => {
+            for what in asked {
+                let set = *what == "power" && machine.has_power();
+                answer += &format!("{what}:{}\n", u8::from(set));
+            }
+        }
+        ["set", "power", "1", ..] => machine.on()?,
+        ["set", "power", ..] => machine.off(),
+        ["set", "reset", ..] => {
+            machine.off();
+            machine.on()?;
+        }
+        _ => {}
+    }
+    asked.write_all(answer.as_bytes())
+}
+
+fn configuration(address: &str, socket: &Path) -> io::Result<String> {
+    let hook: PathBuf = std::env::current_exe()?;
+    let (hook, socket) = (hook.display(), socket.display());
+    Ok(format!(
+        "name \"bmc\"\n\
+         set_working_mc 0x20\n\
+         startlan 1\n\
+         addr {address} 623\n\
+         priv_limit admin\n\
+         allowed_auths_callback none md2 md5 straight\n\
+         allowed_auths_user none md2 md5 straight\n\
+         allowed_auths_operator none md2 md5 straight\n\
+         allowed_auths_admin none md2 md5 straight\n\
+         guid a123456789abcdefa123456789abcdef\n\
+         endlan\n\
+         chassis_control \"{hook} __chassis {socket}\"\n\
+         poweroff_wait 1\n\
+         kill_wait 1\n\
+         user 2 true \"{USER}\" \"{PASSWORD}\" operator 10 none md2 md5 straight\n"
+    ))
+}
+
+/// Waits until something has IPMI's port there.
+fn hears(netns: &str) -> io::Result<()> {
+    let asked = now();
+    let port = format!(":{:04X} ", 623);
+    while sys::since(asked) < Duration::from_secs(10) {
+        let open = sys::within(netns, || fs::read_to_string("/proc/thread-self/net/udp"))?;
+        if open.contains(&port) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(io::Error::other("ipmi_sim does not open its port"))
+}
