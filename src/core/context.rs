@@ -95,7 +95,7 @@ impl Context<'_> {
 
     /// This node was not running, and nothing that it sent since was answered yet, while it has a silent
     /// peer to fear.
-    fn doubted(&self) -> bool {
+    pub(super) fn doubted(&self) -> bool {
         self.doubt.woke().is_some() && self.isolation_at().is_some()
     }
 

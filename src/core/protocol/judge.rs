@@ -244,7 +244,8 @@ impl Group {
         match self.state {
             State::Starting { next, .. } => {
                 let idle = |r: &Resource| r.work.is_none();
-                let unread = !cx.tick && cx.missing();
+                // A doubt ends at a time of its own.
+                let unread = !cx.tick && cx.missing() && !cx.doubted();
                 self.resources.get(next).is_some_and(idle) && unread
             }
             _ => {

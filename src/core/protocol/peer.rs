@@ -209,15 +209,6 @@ impl Peer {
     pub fn latest(&self) -> Option<&Heartbeat> {
         self.latest.as_ref()
     }
-
-    /// Whether it was in maintenance when it was last heard.
-    pub fn in_maintenance(&self) -> bool {
-        let on = |w: &Wish| w.subject == WishSubject::Maintenance && w.is_on();
-        self.latest
-            .as_ref()
-            .is_some_and(|h| h.wishes.iter().any(on))
-    }
-
     /// What its latest heartbeat says about a group.
     pub fn group(&self, id: GroupId) -> Option<&GroupReport> {
         self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
