@@ -26,7 +26,7 @@ use super::super::time::Time;
 use super::coverage::Lists;
 use super::group::Group;
 use crate::id::GroupId;
-use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, Versions, Wish, WishSubject};
+use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, Versions};
 use std::time::Duration;
 use strangers::Stranger;
 
@@ -209,6 +209,7 @@ impl Peer {
     pub fn latest(&self) -> Option<&Heartbeat> {
         self.latest.as_ref()
     }
+
     /// What its latest heartbeat says about a group.
     pub fn group(&self, id: GroupId) -> Option<&GroupReport> {
         self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
