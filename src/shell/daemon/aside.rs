@@ -182,8 +182,12 @@ impl Daemon {
         let Some(theirs) = &self.aside.settings else {
             return Ok(());
         };
-        let mine = self.config.settings.digests();
         let view = self.node.view();
+        // Its heartbeats say so at once; what it told of its file may be of before a reload.
+        if !view.peer.drift {
+            return Ok(());
+        }
+        let mine = self.config.settings.digests();
         let all = view
             .groups
             .iter()
