@@ -241,6 +241,9 @@ impl Group {
 
     /// What it could do now it does only once everything that waits to be read is read.
     pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
+        if cx.maintenance {
+            return false;
+        }
         match self.state {
             State::Starting { next, .. } => {
                 let idle = |r: &Resource| r.work.is_none();
@@ -250,7 +253,8 @@ impl Group {
             }
             _ => {
                 let written = self.wanted() == self.token || self.on_disk(cx, self.wanted());
-                let free = cx.peer.state().is_gone() && !cx.peer.held_back() && !cx.isolated();
+                // A goodbye that says nothing of the group gives nothing at a tick either.
+                let free = clearance::proof(cx).is_some() && !cx.peer.held_back() && !cx.isolated();
                 self.contested() && written && free
             }
         }
