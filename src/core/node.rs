@@ -222,6 +222,13 @@ impl Node {
         self.peer.echoes().0
     }
 
+    /// The other node of this cluster made it, after it heard this daemon.
+    pub fn is_addressed_by(&self, heartbeat: &Heartbeat) -> bool {
+        heartbeat.cluster == self.setup.cluster
+            && heartbeat.node == self.setup.me.other()
+            && heartbeat.echo.incarnation == self.incarnation
+    }
+
     /// How many datagrams of this node's own side were dropped: reflections, replays, or a second machine
     /// under its name.
     pub fn reflected(&self) -> u64 {

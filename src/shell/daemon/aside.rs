@@ -6,7 +6,6 @@ use crate::shell::aside::{Heard, KEPT, MAX_LINE, MAX_WAITING, Message, Stream};
 use crate::shell::history::{self, Entry};
 use crate::shell::status::{Said, Status};
 use crate::wire::aside as wire;
-use crate::wire::heartbeat::hash;
 use std::path::Path;
 
 /// The conversation with the other daemon.
@@ -95,13 +94,6 @@ impl Aside {
 }
 
 impl Daemon {
-    /// Made by the other node of this cluster, after it heard this daemon.
-    pub(super) fn is_to_here(&self, heartbeat: &Heartbeat) -> bool {
-        heartbeat.cluster == hash(&self.config.cluster.name)
-            && heartbeat.node == self.me.other()
-            && format!("{:016x}", heartbeat.echo.incarnation) == self.status.incarnation
-    }
-
     /// What an accepted heartbeat said aside.
     pub(super) fn hear_aside(&mut self, from: u64, aside: Option<wire::Aside<'_>>) {
         let Some(aside) = aside else { return };

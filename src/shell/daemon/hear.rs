@@ -16,7 +16,7 @@ impl Daemon {
                         let said = (heartbeat.incarnation, heartbeat.sequence);
                         let heard = self.node.heard();
                         let reflected = self.node.reflected();
-                        let to_here = self.is_to_here(&heartbeat);
+                        let to_here = self.node.is_addressed_by(&heartbeat);
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
                         if self.node.heard() != heard {
