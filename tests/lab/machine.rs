@@ -8,7 +8,7 @@ use crate::net::{Host, NODES, Net, Wire};
 use crate::node::Node;
 use crate::sweep;
 use crate::sys::{self, Micros, kill, now};
-use crate::system::System;
+use crate::system::{System, printed};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -79,16 +79,7 @@ pub enum Ended {
 impl Machine {
     /// Runs a shell command that must succeed, and gives what it printed.
     pub fn run(&self, line: &str) -> Outcome<String> {
-        let output = self.try_run(line)?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(
-            output.status.success(),
-            "`{line}` on {} gave {}: {printed}{}",
-            self.name,
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(printed)
+        printed(self.name, line, self.try_run(line)?)
     }
 
     /// Runs a shell command, whatever comes of it.
@@ -370,10 +361,6 @@ impl System for Machine {
 
     fn try_run(&self, line: &str) -> io::Result<Output> {
         Machine::try_run(self, line)
-    }
-
-    fn run(&self, line: &str) -> Outcome<String> {
-        Machine::run(self, line)
     }
 
     fn write(&self, path: &str, text: &str, mode: u32) -> io::Result<()> {

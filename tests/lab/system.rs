@@ -1,5 +1,6 @@
 //! A node that is a whole system, whatever carries it: what its administrator does on it.
 
+use crate::ensure;
 use crate::lab::{Hardware, Outcome};
 use crate::machine::in_repository;
 use std::io;
@@ -16,7 +17,9 @@ pub trait System: Hardware {
     /// Runs a shell command, whatever comes of it.
     fn try_run(&self, line: &str) -> io::Result<Output>;
     /// Runs a shell command that must succeed, and gives what it printed.
-    fn run(&self, line: &str) -> Outcome<String>;
+    fn run(&self, line: &str) -> Outcome<String> {
+        printed(self.name(), line, self.try_run(line)?)
+    }
     /// Writes a file with this mode, and makes the directory it stands in.
     fn write(&self, path: &str, text: &str, mode: u32) -> io::Result<()>;
     /// Puts the program under test to its place.
@@ -37,4 +40,16 @@ pub trait System: Hardware {
         self.write("/etc/ha-appliance/key", &format!("{key}\n"), 0o600)?;
         self.run("systemctl daemon-reload").map(drop)
     }
+}
+
+/// What a command on that node printed, if it succeeded.
+pub fn printed(node: &str, line: &str, output: Output) -> Outcome<String> {
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "`{line}` on {node} gave {}: {printed}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(printed)
 }

@@ -151,19 +151,6 @@ impl System for Vm {
         self.hardware.link()?.run(line)
     }
 
-    fn run(&self, line: &str) -> Outcome<String> {
-        let output = self.try_run(line)?;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        ensure!(
-            output.status.success(),
-            "`{line}` on {} gave {}: {printed}{}",
-            self.name,
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(printed)
-    }
-
     fn write(&self, path: &str, text: &str, mode: u32) -> io::Result<()> {
         self.hardware.link()?.write(path, text, mode)
     }
