@@ -9,18 +9,9 @@ use ha_appliance::id::Place;
 use ha_appliance::wire::heartbeat::Role;
 use ha_appliance::wire::heartbeat::Side::{self, First, Second};
 use std::time::Duration;
-use world::{FOREVER, LAN, SIDES, World, index, service};
+use world::{FOREVER, LAN, SIDES, World, index, pair, service};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A pair whose first node runs the group.
-fn pair() -> World {
-    let mut world = World::new(&[("web", None, Failback::Manual)]);
-    SIDES.into_iter().for_each(|side| world.start(side));
-    world.run(2 * SECOND);
-    assert!(world.runs(First, 0));
-    world
-}
 
 fn group(world: &World, side: Side) -> GroupView {
     let view = world.machines[index(side)].node.as_ref().unwrap().view();

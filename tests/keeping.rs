@@ -17,10 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A pair that runs its group on the first node.
 fn pair() -> World {
-    let mut world = World::new(&[("web", None, Failback::Manual)]);
-    SIDES.into_iter().for_each(|side| world.start(side));
-    world.run(2 * SECOND);
-    assert!(world.runs(Side::First, 0));
+    let mut world = world::pair();
     world.said.clear();
     world
 }

@@ -5,21 +5,11 @@ mod world;
 
 use ha_appliance::core::event::{Action, Command};
 use ha_appliance::core::policy::Dictate;
-use ha_appliance::core::setup::Failback;
 use ha_appliance::wire::heartbeat::Side::{self, First, Second};
 use std::time::Duration;
-use world::{SIDES, World};
+use world::{World, pair};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The first node holds the group.
-fn pair() -> World {
-    let mut world = World::new(&[("web", None, Failback::Manual)]);
-    SIDES.into_iter().for_each(|side| world.start(side));
-    world.run(2 * SECOND);
-    assert!(world.runs(First, 0));
-    world
-}
 
 fn wish_to_move(world: &mut World) {
     let machine = &mut world.machines[0];

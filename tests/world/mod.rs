@@ -23,6 +23,15 @@ pub fn index(side: Side) -> usize {
     side as usize
 }
 
+/// A pair whose first node runs its group.
+pub fn pair() -> World {
+    let mut world = World::new(&[("web", None, Failback::Manual)]);
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(2));
+    assert!(world.runs(Side::First, 0));
+    world
+}
+
 /// Both machines and what is between them.
 pub struct World {
     pub now: Time,
