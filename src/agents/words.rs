@@ -1,10 +1,10 @@
 //! What other programs said, made fit for a line of a log, of the status page and of a terminal,
 //! where their control characters would act: they become spaces.
 
-/// The last line that says something, at most so many characters of it.
-pub fn last_line(output: &str, longest: usize) -> Option<String> {
+/// The last line that says something and matters, at most so many characters of it.
+pub fn last_line(output: &str, longest: usize, matters: impl Fn(&str) -> bool) -> Option<String> {
     let mut lines = output.lines().map(printable);
-    let last = lines.rfind(|line| !line.is_empty())?;
+    let last = lines.rfind(|line| !line.is_empty() && matters(line))?;
     Some(last.chars().take(longest).collect())
 }
 
@@ -31,13 +31,16 @@ mod tests {
 
     #[test]
     fn what_would_act_on_a_terminal_does_not_get_there() {
-        assert_eq!(last_line(COLOURED, 99).unwrap(), "[31mno replica [0m 2J");
+        assert_eq!(
+            last_line(COLOURED, 99, |_| true).unwrap(),
+            "[31mno replica [0m 2J"
+        );
         assert_eq!(
             in_one_line(COLOURED, 22, |_| true),
             "starting; [31mno repli"
         );
         assert_eq!(in_one_line(COLOURED, 99, |l| l == "starting"), "starting");
         assert_eq!(in_one_line("a\n a\nb", 99, |_| true), "a; b");
-        assert_eq!(last_line(" \n\x1b\n", 99), None);
+        assert_eq!(last_line(" \n\x1b\n", 99, |_| true), None);
     }
 }

@@ -24,10 +24,12 @@ pub(super) async fn run(
         End::Killed(signal) => format!("killed by signal {signal}"),
         End::Late => format!("no answer within {} s", limit.as_secs_f32()),
     };
-    Err(Bad::Failed(match last_line(&ended.output, LONGEST_LINE) {
-        Some(line) => format!("{why}: {line}"),
-        None => why,
-    }))
+    Err(Bad::Failed(
+        match last_line(&ended.output, LONGEST_LINE, |_| true) {
+            Some(line) => format!("{why}: {line}"),
+            None => why,
+        },
+    ))
 }
 
 /// In characters.

@@ -1,6 +1,6 @@
 //! The process above a foreign program: `ha-appliance __program LIMIT USER WORD…`, which nobody types.
 //!
-//! It gives the program its stdin, reads what it prints as fast as it comes and keeps the beginning, ends
+//! It gives the program its stdin, reads what it prints as fast as it comes and keeps the beginning and the end, ends
 //! it when its time is over, and in any case whatever it has left running: as their subreaper it inherits
 //! them, daemons too. Then it writes a [`report`](super::report) to stdout.
 

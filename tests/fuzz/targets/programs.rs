@@ -53,7 +53,7 @@ pub fn words(bytes: &[u8]) {
             "{line:?}"
         );
     };
-    if let Some(line) = last_line(&output, 200) {
+    if let Some(line) = last_line(&output, 200, |_| true) {
         assert!(!line.is_empty());
         fits(&line, 200);
     }

@@ -1,7 +1,8 @@
 //! What can be wrong with a fence agent, each in words of its own.
 
+use crate::agents::program::MAX_OUTPUT;
 use crate::agents::trouble::Trouble;
-use crate::agents::words::printable;
+use crate::agents::words::last_line;
 use std::fmt;
 use std::time::Duration;
 
@@ -54,14 +55,14 @@ impl Failure {
 
 /// The last line that tells something, without its time stamp: after its error `fencing.py` points at its help.
 fn reason(output: &str) -> String {
-    let lines = output.lines().map(|line| unstamped(printable(line)));
-    let tells = |line: &String| !line.is_empty() && !line.starts_with("Please use '-h'");
-    lines.rev().find(tells).unwrap_or_default()
+    let tells = |line: &str| !unstamped(line).starts_with("Please use '-h'");
+    let line = last_line(output, MAX_OUTPUT, tells);
+    line.map_or(String::new(), |line| unstamped(&line).into())
 }
 
-fn unstamped(line: String) -> String {
+fn unstamped(line: &str) -> &str {
     match line.split_once(" ERROR: ") {
-        Some((stamp, text)) if stamp.starts_with(|c: char| c.is_ascii_digit()) => text.into(),
+        Some((stamp, text)) if stamp.starts_with(|c: char| c.is_ascii_digit()) => text,
         _ => line,
     }
 }

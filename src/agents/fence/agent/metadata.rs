@@ -20,7 +20,7 @@ pub struct Parameter {
     pub required: bool,
     /// It has a default.
     pub has_default: bool,
-    /// The newer name of the same.
+    /// An older name of the same, which is another option of the list.
     pub obsoletes: Option<String>,
     /// The only values it takes; none: any.
     pub choices: Vec<String>,
