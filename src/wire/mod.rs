@@ -2,8 +2,9 @@
 //!
 //! [`heartbeat`] is the vocabulary, [`codec`] its frame, `tlv` the part of it that may grow, [`aside`]
 //! what the shells say to each other beside it, [`key`] who may speak at all. [`arp`] and [`ndp`]
-//! announce and probe addresses on the local network, [`icmp`] asks gateways. Everything here is a function of its arguments, and what arrives from
-//! outside becomes a value or nothing: no input makes these functions panic.
+//! announce and probe addresses on the local network, [`icmp`] asks gateways. Everything here is a
+//! function of its arguments, and what arrives from outside becomes a value or nothing: no input
+//! makes these functions panic.
 #![forbid(unsafe_code)]
 
 pub mod arp;

@@ -380,6 +380,7 @@ mod tests {
             "systemctl did not end within 3 s"
         );
     }
+
     #[test]
     fn who_is_late_gets_longer() {
         let late = || Answer::Late(Trouble("late".into()));

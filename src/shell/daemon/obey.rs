@@ -42,14 +42,15 @@ impl Daemon {
         let groups = self.config.groups.iter().map(|g| GroupId::of(&g.name));
         let deed = order.deed(current, &groups.collect::<Vec<_>>());
         let words = match &deed {
-            Ok(Deed::Core(command)) => self.words(*command),
-            Ok(Deed::Reload) => "reload".into(),
-            Ok(Deed::ReloadDryRun) => "reload --dry-run".into(),
-            // It changes nothing.
-            Ok(Deed::Doctor) => return self.ask_peer_how_it_is(order.number),
-            Err(_) => "an order".into(),
+            Ok(Deed::Core(command)) => Some(self.words(*command)),
+            Ok(Deed::Reload) => Some("reload".into()),
+            Ok(Deed::ReloadDryRun) => Some("reload --dry-run".into()),
+            Ok(Deed::Doctor) => None, // it changes nothing
+            Err(_) => Some("an order".into()),
         };
-        self.asked(number, words, sender);
+        if let Some(words) = words {
+            self.asked(number, words, sender);
+        }
         match deed {
             Ok(Deed::Core(command @ Command::ConfirmFenced { .. })) => {
                 self.look_for_life();
@@ -61,7 +62,7 @@ impl Daemon {
             },
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
-            Ok(Deed::Doctor) => {}
+            Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
             Err(why) => self.answered(number, false, why.into()),
         }
     }
