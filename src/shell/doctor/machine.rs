@@ -1,6 +1,7 @@
 //! What a node finds on its own machine.
 
 use super::{Finding, taken};
+use crate::agents::child;
 use crate::agents::host::Host;
 use crate::agents::program::User;
 use crate::config::{self, Config, Kind, Warning};
@@ -11,7 +12,7 @@ use crate::shell::status::{Severity, Status, judge};
 use crate::wire::heartbeat::{MAX_DATAGRAM, Side};
 use serde::{Deserialize, Serialize};
 use smol::future::FutureExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
@@ -63,12 +64,12 @@ pub async fn examine(
     let (named, units) = (config.users(), config.units());
     let software = env!("CARGO_PKG_VERSION").to_owned();
     let node = config.node(side).name.clone();
-    let slow = smol::unblock(move || {
+    let of_vips = smol::unblock(move || {
         let taken = taken(&config, side, &resolved, &machine.host, &state_dir);
         let vips: usize = config.groups.iter().map(|group| group.vips().count()).sum();
-        (of_vips(taken, vips), users(named, &units))
+        of_vips(taken, vips)
     });
-    let slow = async { Some(slow.await) };
+    let slow = async { Some((of_vips.await, users(named, &units).await)) };
     let late = async {
         smol::Timer::after(PATIENCE).await;
         None
@@ -183,28 +184,37 @@ fn of_vips(taken: Vec<taken::Taken>, vips: usize) -> Vec<Finding> {
 }
 
 /// Those that ha.toml names, and those of the services.
-fn users(mut named: Vec<String>, units: &[String]) -> BTreeMap<String, u32> {
+async fn users(named: Vec<String>, units: &[String]) -> BTreeMap<String, u32> {
+    let mut names: BTreeSet<String> = named.into_iter().collect();
     if std::path::Path::new("/run/systemd/system").is_dir() && !units.is_empty() {
         let mut show = Command::new("systemctl");
         show.args(["show", "--property=User", "--"]).args(units);
-        let output = show
-            .output()
-            .map(|output| output.stdout)
-            .unwrap_or_default();
-        let text = String::from_utf8_lossy(&output).into_owned();
+        let text = printed(show).await;
         let users = text.lines().filter_map(|line| line.strip_prefix("User="));
-        named.extend(users.filter(|user| !user.is_empty()).map(str::to_owned));
+        names.extend(users.filter(|user| !user.is_empty()).map(str::to_owned));
     }
-    let number = |user: String| {
+    let mut numbers = BTreeMap::new();
+    for user in names {
         let mut getent = Command::new("getent");
-        let output = getent.args(["passwd", "--", &user]).output().ok();
-        let line = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-        let asked = line.and_then(|line| line.split(':').nth(2)?.parse().ok());
-        let number = asked.or_else(|| User::find(&user).ok()?.map(|user| user.uid))?;
-        Some((user, number))
-    };
-    named.into_iter().filter_map(number).collect()
+        getent.args(["passwd", "--", &user]);
+        let line = printed(getent).await;
+        let asked = line.split(':').nth(2).and_then(|uid| uid.parse().ok());
+        let known = || User::find(&user).ok()?.map(|user| user.uid);
+        if let Some(number) = asked.or_else(known) {
+            numbers.insert(user, number);
+        }
+    }
+    numbers
 }
+
+/// What a tool says; nothing, if it cannot be run or takes too long.
+async fn printed(tool: Command) -> String {
+    let ended = child::run_reading(tool, b"", PATIENCE, LONGEST).await;
+    ended.map_or(String::new(), |ended| ended.output)
+}
+
+/// More than systemctl says of all the units that a file may have.
+const LONGEST: usize = 64 << 10;
 
 /// What a node's daemon knows: what `status` says, and what is well.
 pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
