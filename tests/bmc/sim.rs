@@ -1,5 +1,8 @@
 //! ipmi_sim (Debian's package openipmi): a BMC for a machine that is a file.
 
+#[path = "sim_files.rs"]
+mod sim_files;
+
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
@@ -13,8 +16,6 @@ pub struct Sim {
     child: Child,
 }
 
-const USER_LINE: &str = r#"user 2 true "ha" "secret#1" operator 10 none md2 md5 straight"#;
-
 impl Sim {
     /// None: it is not installed.
     pub fn start() -> Option<Sim> {
@@ -27,11 +28,10 @@ impl Sim {
         fs::write(&script, chassis(&dir)).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let (lan, emulation) = (dir.join("lan"), dir.join("emulation"));
-        fs::write(&lan, configuration(address, &script)).unwrap();
-        let commands = "mc_setbmc 0x20\n\
-            mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n\
-            mc_enable 0x20\n";
-        fs::write(&emulation, commands).unwrap();
+        let (ip, port) = (address.ip().to_string(), address.port());
+        let configuration = sim_files::lan(&ip, port, "ha", "secret#1", script.to_str().unwrap());
+        fs::write(&lan, configuration).unwrap();
+        fs::write(&emulation, sim_files::COMMANDS).unwrap();
         let mut program = Command::new("ipmi_sim");
         program.arg("-c").arg(&lan).arg("-f").arg(&emulation);
         program.arg("-s").arg(dir.join("state")).arg("-n");
@@ -82,19 +82,5 @@ fn chassis(dir: &std::path::Path) -> String {
         "#!/bin/sh\nop=$1; shift\ncase $op in\n\
          get) for p; do if [ $p = power ]; then echo power:$(cat {power}); else echo $p:0; fi; done ;;\n\
          set) if [ $1 = power ]; then echo $2 >{power}; fi ;;\nesac\nexit 0\n"
-    )
-}
-
-fn configuration(address: SocketAddr, script: &std::path::Path) -> String {
-    let (ip, port, script) = (address.ip(), address.port(), script.display());
-    let levels = ["callback", "user", "operator", "admin"];
-    let levels: String = levels
-        .iter()
-        .map(|level| format!("    allowed_auths_{level} none md2 md5 straight\n"))
-        .collect();
-    format!(
-        "name \"one\"\nset_working_mc 0x20\n  startlan 1\n    addr {ip} {port}\n    priv_limit admin\n\
-         {levels}    guid a123456789abcdefa123456789abcdef\n  endlan\n  chassis_control \"{script}\"\n\
-         \x20 poweroff_wait 1\n  kill_wait 1\n  {USER_LINE}\n"
     )
 }

@@ -4,6 +4,9 @@
 //!
 //! The lab's names and numbers: user [`USER`], password [`PASSWORD`], [`address`].
 
+#[path = "../bmc/sim_files.rs"]
+mod sim_files;
+
 use crate::link::connect;
 use crate::net::{Host, Net, Wire};
 use crate::qemu::Qemu;
@@ -12,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +24,8 @@ use std::time::Duration;
 pub const USER: &str = "ha";
 /// The password. `ipmi_sim` knows no longer ones than 16 letters.
 pub const PASSWORD: &str = "secret-letters16";
+
+const PORT: u16 = 623;
 
 /// A running BMC.
 pub struct Bmc {
@@ -46,13 +51,14 @@ impl Bmc {
         net.attach(node.bmc(), &[Wire::Bmc])?;
         let address = address(net, node);
         let lan = directory.join("lan.conf");
-        fs::write(&lan, configuration(&address, &socket)?)?;
+        let hook = format!(
+            "{} __chassis {}",
+            std::env::current_exe()?.display(),
+            socket.display()
+        );
+        fs::write(&lan, sim_files::lan(&address, PORT, USER, PASSWORD, &hook))?;
         let commands = directory.join("commands");
-        fs::write(
-            &commands,
-            "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n\
-             sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n",
-        )?;
+        fs::write(&commands, sim_files::COMMANDS)?;
         let log = File::create(directory.join("log"))?;
         let mut command = Command::new("ipmi_sim");
         command.arg("-n").arg("-c").arg(lan).arg("-f").arg(commands);
@@ -140,32 +146,10 @@ fn serve(
     asked.write_all(answer.as_bytes())
 }
 
-fn configuration(address: &str, socket: &Path) -> io::Result<String> {
-    let hook: PathBuf = std::env::current_exe()?;
-    let (hook, socket) = (hook.display(), socket.display());
-    Ok(format!(
-        "name \"bmc\"\n\
-         set_working_mc 0x20\n\
-         startlan 1\n\
-         addr {address} 623\n\
-         priv_limit admin\n\
-         allowed_auths_callback none md2 md5 straight\n\
-         allowed_auths_user none md2 md5 straight\n\
-         allowed_auths_operator none md2 md5 straight\n\
-         allowed_auths_admin none md2 md5 straight\n\
-         guid a123456789abcdefa123456789abcdef\n\
-         endlan\n\
-         chassis_control \"{hook} __chassis {socket}\"\n\
-         poweroff_wait 1\n\
-         kill_wait 1\n\
-         user 2 true \"{USER}\" \"{PASSWORD}\" operator 10 none md2 md5 straight\n"
-    ))
-}
-
 /// Waits until something has IPMI's port there.
 fn hears(netns: &str) -> io::Result<()> {
     let asked = now();
-    let port = format!(":{:04X} ", 623);
+    let port = format!(":{PORT:04X} ");
     while sys::since(asked) < Duration::from_secs(10) {
         let open = sys::within(netns, || fs::read_to_string("/proc/thread-self/net/udp"))?;
         if open.contains(&port) {
