@@ -40,7 +40,7 @@ use super::signals::{Sender, Signal, SignalSource};
 use super::state;
 use super::status::{self, Answers, Daemon as DaemonStatus, Facts, Names, PathNames, Publisher};
 use super::supervisor::Supervisor;
-use super::tidings::{self, Tiding, Tidings, Trouble};
+use super::tidings::{self, Subject, Tiding, Tidings, Trouble};
 use super::vips::{Renewal, Vips};
 use super::who;
 use crate::agents::host::Host;

@@ -25,11 +25,12 @@ pub const MAX_QUEUE: usize = 64;
 pub struct Notifier {
     queue: Sender<Entry>,
     lost: Cell<u64>,
-    trouble: Trouble,
+    name: String,
+    ran: Ran,
 }
 
-/// Why the hook does not work; none: it does, as far as is known.
-type Trouble = Rc<RefCell<Option<String>>>;
+/// How the hook ran last; none: it did not run yet.
+type Ran = Rc<RefCell<Option<Result<(), String>>>>;
 
 impl Notifier {
     /// For this program. The task is for the daemon's executor.
@@ -45,13 +46,18 @@ impl Notifier {
         if self.queue.try_send(entry).is_err() {
             self.lost.set(self.lost.get() + 1);
             let why = format!("it is too slow: {MAX_QUEUE} transitions wait, more are dropped");
-            self.trouble.replace(Some(why));
+            self.ran.replace(Some(Err(why)));
         }
     }
 
-    /// Why the hook does not work, as it is now.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.borrow().clone()
+    /// How the hook ran last, or why it does not work; none: it did not run yet.
+    pub fn ran(&self) -> Option<Result<(), String>> {
+        self.ran.borrow().clone()
+    }
+
+    /// Which hook it is: its program, and who it runs as.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// How many transitions were dropped, for the counters.
@@ -66,14 +72,16 @@ impl Notifier {
         limit: Duration,
     ) -> (Notifier, impl Future<Output = ()> + 'static) {
         let (queue, entries) = bounded(MAX_QUEUE);
-        let trouble = Trouble::default();
+        let ran = Ran::default();
+        let user = hook.user.as_deref().unwrap_or_default();
         (
             Notifier {
                 queue,
                 lost: Cell::new(0),
-                trouble: trouble.clone(),
+                name: format!("{} {user}", hook.words.join(" ")),
+                ran: ran.clone(),
             },
-            serve(hook, programs, entries, limit, trouble),
+            serve(hook, programs, entries, limit, ran),
         )
     }
 }
@@ -83,11 +91,11 @@ async fn serve(
     programs: Programs,
     entries: Receiver<Entry>,
     limit: Duration,
-    trouble: Trouble,
+    ran: Ran,
 ) {
     while let Ok(entry) = entries.recv().await {
         let ended = run(&hook, &programs, &entry, limit).await;
-        trouble.replace(ended.err());
+        ran.replace(Some(ended));
     }
 }
 

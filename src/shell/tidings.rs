@@ -6,6 +6,7 @@ use super::status::{Facts, Refused, readiness as readiness_word, sentence};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
+use crate::core::view::GroupView;
 use crate::wire::heartbeat::{Readiness, Role};
 use log::Level;
 use std::collections::BTreeMap;
@@ -24,11 +25,29 @@ pub struct Tiding {
     pub text: String,
 }
 
-/// Something that is not well just now.
+/// One thing that can be well or not, as it was found just now. What is not among those that were found is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Subject {
     /// Names it: the same thing has the same name.
     pub name: String,
+    /// How it is.
+    pub standing: Standing,
+}
+
+/// How a thing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was looked at, and is well.
+    Well,
+    /// It cannot be judged now: what was told of it stays told.
+    NotKnown,
+    /// It was looked at, and is not well.
+    Wrong(Trouble),
+}
+
+/// What is to be told of a thing that is not well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
     /// As [`Tiding::group`].
     pub group: Option<String>,
     /// As [`Tiding::change`].
@@ -39,8 +58,20 @@ pub struct Trouble {
     pub settle: Duration,
     /// What is wrong.
     pub text: String,
-    /// What is to be said when it is over.
+    /// What is to be said once it is well again.
     pub over: String,
+}
+
+impl Subject {
+    /// Of what is wrong, or is not, or (None) cannot be judged.
+    pub fn new(name: String, wrong: Option<bool>, trouble: impl FnOnce() -> Trouble) -> Subject {
+        let standing = match wrong {
+            Some(true) => Standing::Wrong(trouble()),
+            Some(false) => Standing::Well,
+            None => Standing::NotKnown,
+        };
+        Subject { name, standing }
+    }
 }
 
 /// What is known to be wrong.
@@ -57,42 +88,57 @@ struct Known {
 }
 
 impl Tidings {
-    /// All that is wrong now. Gives what is to be told: what has gone wrong, and what is over.
-    pub fn follow(&mut self, now: Time, troubles: Vec<Trouble>) -> Vec<Tiding> {
+    /// All that can be well or not, as it is now. Gives what is to be told: what has gone wrong, and what was found
+    /// well again. Of what is gone, and of what nobody can judge, nothing is said: it is not well for that.
+    pub fn follow(&mut self, now: Time, subjects: Vec<Subject>) -> Vec<Tiding> {
         let mut tidings = Vec::new();
-        let is = |name: &String| troubles.iter().any(|trouble| trouble.name == *name);
-        let (gone, still): (Vec<_>, Vec<_>) = std::mem::take(&mut self.known)
-            .into_iter()
-            .partition(|(name, _)| !is(name));
-        self.known = still.into_iter().collect();
-        for (_, known) in gone.into_iter().filter(|(_, known)| known.told) {
-            let lasted = super::clock::span(now.since(known.since));
-            tidings.push(Tiding {
-                group: known.trouble.group,
-                change: known.trouble.change,
-                level: Level::Info,
-                text: format!("{}, after {lasted}", known.trouble.over),
-            });
-        }
-        for trouble in troubles {
-            let name = trouble.name.clone();
-            let known = self.known.entry(name).or_insert_with(|| Known {
-                since: now,
-                told: false,
-                trouble: trouble.clone(),
-            });
-            if !known.told && now.since(known.since) >= trouble.settle {
-                known.told = true;
-                tidings.push(Tiding {
-                    group: trouble.group.clone(),
-                    change: trouble.change,
-                    level: trouble.level,
-                    text: trouble.text.clone(),
-                });
-            }
-            known.trouble = trouble;
+        let mut before = std::mem::take(&mut self.known);
+        for Subject { name, standing } in subjects {
+            let known = before.remove(&name);
+            let told = known.as_ref().is_some_and(|known| known.told);
+            let still = match standing {
+                Standing::Well => {
+                    tidings.extend(known.filter(|_| told).map(|known| known.over(now)));
+                    None
+                }
+                Standing::NotKnown => known.filter(|_| told),
+                Standing::Wrong(trouble) => {
+                    let since = known.map_or(now, |known| known.since);
+                    let tell = !told && now.since(since) >= trouble.settle;
+                    tidings.extend(tell.then(|| trouble.tiding()));
+                    let told = told || tell;
+                    Some(Known {
+                        since,
+                        told,
+                        trouble,
+                    })
+                }
+            };
+            self.known.extend(still.map(|known| (name, known)));
         }
         tidings
+    }
+}
+
+impl Trouble {
+    fn tiding(&self) -> Tiding {
+        Tiding {
+            group: self.group.clone(),
+            change: self.change,
+            level: self.level,
+            text: self.text.clone(),
+        }
+    }
+}
+
+impl Known {
+    fn over(self, now: Time) -> Tiding {
+        let lasted = super::clock::span(now.since(self.since));
+        Tiding {
+            level: Level::Info,
+            text: format!("{}, after {lasted}", self.trouble.over),
+            ..self.trouble.tiding()
+        }
     }
 }
 
@@ -102,132 +148,130 @@ const WHILE: Duration = Duration::from_secs(5);
 /// A probe of the peer is answered within seconds of its start, if it ever is.
 const PROVING: Duration = Duration::from_secs(15);
 
-/// What the view shows to be wrong.
-pub fn troubles(facts: &Facts) -> Vec<Trouble> {
+/// What the view shows, be it well or not.
+pub fn subjects(facts: &Facts) -> Vec<Subject> {
     let (view, names) = (facts.view, facts.names);
-    let mut troubles = Vec::new();
+    let mut subjects = Vec::new();
     let peer = names.node(view.me.other());
     let here = names.node(view.me);
-    let mut add = |name: String, change, settle, text: String, over: String| {
-        troubles.push(Trouble {
-            name,
-            group: None,
-            change,
-            level: Level::Warn,
-            settle,
-            text,
-            over,
-        });
+    let trouble = |change, settle, text: String, over: String| Trouble {
+        group: None,
+        change,
+        level: Level::Warn,
+        settle,
+        text,
+        over,
     };
     // Of a peer that is not heard at all, single links say nothing more.
-    if matches!(view.peer.state, PeerState::Alive | PeerState::OneWay) {
-        for (path, names) in view.peer.paths.iter().zip(&names.paths) {
-            let kind = match names.last_resort {
-                true => "path of last resort",
-                false => "link",
-            };
-            let (own, other) = (&names.own, &names.peer);
-            if !path.in_ok {
-                let way = format!("{kind} {other} → {own}");
-                let text = sentence::mute(kind, other, own, peer);
-                add(
-                    way.clone(),
-                    "link",
-                    MOMENT,
-                    text,
-                    format!("{way}: heard again"),
-                );
-            }
-            if path.out_ok == Some(false) {
-                let way = format!("{kind} {own} → {other}");
-                let text = sentence::deaf(kind, own, other, peer, here);
-                add(
-                    way.clone(),
-                    "link",
-                    MOMENT,
-                    text,
-                    format!("{way}: heard again by {peer}"),
-                );
-            }
-        }
+    let answers = matches!(view.peer.state, PeerState::Alive | PeerState::OneWay);
+    for (path, names) in view.peer.paths.iter().zip(&names.paths) {
+        let kind = match names.last_resort {
+            true => "path of last resort",
+            false => "link",
+        };
+        let (own, other) = (&names.own, &names.peer);
+        let way = format!("{kind} {other} → {own}");
+        let over = format!("{way}: heard again");
+        let mute = answers.then_some(!path.in_ok);
+        subjects.push(Subject::new(way, mute, || {
+            let text = sentence::mute(kind, other, own, peer);
+            trouble("link", MOMENT, text, over)
+        }));
+        let way = format!("{kind} {own} → {other}");
+        let over = format!("{way}: heard again by {peer}");
+        let deaf = path.out_ok.filter(|_| answers).map(|hears| !hears);
+        subjects.push(Subject::new(way, deaf, || {
+            let text = sentence::deaf(kind, own, other, peer, here);
+            trouble("link", MOMENT, text, over)
+        }));
     }
     for gateway in &view.gateways {
         let (address, vif) = (&gateway.id.address, names.vif(gateway.id.vif));
         let name = format!("gateway {address} on {vif}");
-        if gateway.state == GatewayState::Lost {
+        let over = format!("{name} answers again");
+        let lost = match gateway.state {
+            GatewayState::Good => Some(false),
+            GatewayState::Lost => Some(true),
+            // One that comes and goes is told once.
+            GatewayState::Pending | GatewayState::Dampened => None,
+        };
+        subjects.push(Subject::new(name, lost, || {
             let text = sentence::gateway_lost(address, vif);
-            add(
-                name.clone(),
-                "gateway",
-                Duration::ZERO,
-                text,
-                format!("{name} answers again"),
-            );
-        }
+            trouble("gateway", Duration::ZERO, text, over)
+        }));
     }
-    for vif in view.vifs.iter().filter(|vif| !vif.carrier) {
-        let name = names.vif(vif.id).to_owned();
-        let (text, over) = (
-            sentence::no_carrier(&name),
-            format!("{name}: carrier is back"),
-        );
-        add(name, "carrier", MOMENT, text, over);
+    for vif in &view.vifs {
+        let name = names.vif(vif.id);
+        subjects.push(Subject::new(
+            format!("carrier of {name}"),
+            Some(!vif.carrier),
+            || {
+                let over = format!("{name}: carrier is back");
+                trouble("carrier", MOMENT, sentence::no_carrier(name), over)
+            },
+        ));
     }
-    if view.peer.drift {
+    let differs = answers.then_some(view.peer.drift);
+    subjects.push(Subject::new("drift".into(), differs, || {
         let text = sentence::drift(here, peer, facts.differences);
-        let over = "ha.toml is the same on both nodes".into();
-        add("drift".into(), "file", WHILE, text, over);
-    }
-    let unproven = |sign: &&crate::core::node::Sign| {
+        let over = "ha.toml is the same on both nodes";
+        trouble("file", WHILE, text, over.into())
+    }));
+    let unproven = |sign: &crate::core::node::Sign| {
         matches!(sign.kind, crate::core::node::SignKind::Unproven(_))
     };
-    let heard = view.peer.state.is_heard();
-    if !heard && view.peer.signs.iter().any(|sign| unproven(&sign)) {
+    let unanswering = !view.peer.state.is_heard() && view.peer.signs.iter().any(unproven);
+    subjects.push(Subject::new("unproven".into(), Some(unanswering), || {
         let text = sentence::unanswering(peer, here);
-        let over = format!("{peer}'s unanswering heartbeats came to an end");
-        add("unproven".into(), "datagrams", WHILE, text, over);
-    }
-    troubles.extend(of_groups(facts));
-    troubles
+        let over = format!("no more heartbeats of {peer} that answer none of {here}'s");
+        trouble("datagrams", WHILE, text, over)
+    }));
+    subjects.extend(view.groups.iter().flat_map(|group| of_group(facts, group)));
+    subjects
 }
 
-fn of_groups(facts: &Facts) -> Vec<Trouble> {
+fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 2] {
     let (view, names) = (facts.view, facts.names);
-    let mut troubles = Vec::new();
     let (here, peer) = (names.node(view.me), names.node(view.me.other()));
-    for group in &view.groups {
-        let name = names.group(group.id);
-        let mut add = |what: &str, change, settle, text: String, over: String| {
-            troubles.push(Trouble {
-                name: format!("{name} {what}"),
-                group: Some(name.clone()),
-                change,
-                level: Level::Warn,
-                settle,
-                text,
-                over,
-            });
-        };
-        let standby = view.standby[view.me.other() as usize];
-        let alive = view.peer.state == PeerState::Alive && !standby && !group.stopped;
-        if let Some((role, readiness)) = group.peer.filter(|_| alive)
-            && readiness != Readiness::Able
-            && role != Role::Active
-        {
-            let said = facts.told.iter().find(|said| said.group == name);
-            let why = said.map_or(&[][..], |said| &said.facts);
-            let text = sentence::impaired(peer, readiness_word(readiness), why);
-            let over = format!("{peer} could run it again");
-            add("peer", "peer", WHILE, text, over);
-        }
-        if let Some(why) = group.no_seizure.as_ref().filter(|_| !group.stopped) {
-            let why = names.reason(why, Some(group.id));
-            let text = sentence::no_takeover(here, peer, &why);
-            let over = format!("{here} could take it over by itself");
-            add("takeover", "takeover", PROVING, text, over);
-        }
-    }
-    troubles
+    let name = names.group(group.id);
+    let trouble = |change, settle, text: String, over: String| Trouble {
+        group: Some(name.clone()),
+        change,
+        level: Level::Warn,
+        settle,
+        text,
+        over,
+    };
+    // Nobody is to run it, or nobody is to move it.
+    let idle = group.stopped || view.maintenance;
+    let [barred_here, barred_there] =
+        [view.me, view.me.other()].map(|side| view.standby[side as usize]);
+    let alive = view.peer.state == PeerState::Alive && !barred_there && !idle;
+    let could = group
+        .peer
+        .filter(|(role, _)| alive && *role != Role::Active);
+    let impaired = could.map(|(_, readiness)| readiness != Readiness::Able);
+    let impaired = Subject::new(format!("{name} peer"), impaired, || {
+        let said = facts.told.iter().find(|said| said.group == name);
+        let why = said.map_or(&[][..], |said| &said.facts);
+        let readiness = could.map_or("not able", |(_, readiness)| readiness_word(readiness));
+        let text = sentence::impaired(peer, readiness, why);
+        trouble("peer", WHILE, text, format!("{peer} could run it again"))
+    });
+    let never = match &group.no_seizure {
+        _ if idle => None,
+        // That nothing else keeps it from that is not said by the evidence.
+        None if barred_here || view.leaving => None,
+        why => Some(why.is_some()),
+    };
+    let never = Subject::new(format!("{name} takeover"), never, || {
+        let why = group.no_seizure.as_ref();
+        let why = why.map_or(String::new(), |why| names.reason(why, Some(group.id)));
+        let text = sentence::no_takeover(here, peer, &why);
+        let over = format!("{here} could take it over by itself");
+        trouble("takeover", PROVING, text, over)
+    });
+    [impaired, never]
 }
 
 /// What has begun to be refused, or came to an end.
@@ -244,7 +288,9 @@ pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
         true => (Level::Warn, sentence::refused(cause, from, own, peer)),
         false if cause == NOBODY_LISTENS => (
             Level::Info,
-            format!("{own} → {from}: {peer} does not answer any more that nobody listens there"),
+            format!(
+                "{own} → {from}: no more answers of {peer} that nobody listens there; {count} since the start"
+            ),
         ),
         false => (
             Level::Info,
@@ -269,7 +315,7 @@ mod tests {
     }
 
     fn told(tidings: &mut Tidings, ms: u64, sample: &Sample) -> Vec<(Level, String)> {
-        let told = tidings.follow(at(ms), troubles(&sample.facts()));
+        let told = tidings.follow(at(ms), subjects(&sample.facts()));
         told.into_iter().map(|t| (t.level, t.text)).collect()
     }
 
@@ -306,6 +352,193 @@ mod tests {
         assert_eq!(told(&mut tidings, 0, &sample), []);
         sample.view.peer.paths[0].out_ok = Some(true);
         assert_eq!(told(&mut tidings, 900, &sample), []);
+    }
+
+    /// What is told once it has lasted; nothing more is told of it while it lasts.
+    fn lasting(sample: &Sample) -> Tidings {
+        let mut tidings = Tidings::default();
+        told(&mut tidings, 0, sample);
+        assert_eq!(told(&mut tidings, 20_000, sample).len(), 1);
+        assert_eq!(told(&mut tidings, 30_000, sample), []);
+        tidings
+    }
+
+    fn silent(sample: &mut Sample, state: PeerState) {
+        sample.view.peer.state = state;
+        sample.view.groups[0].peer = None;
+        for path in &mut sample.view.peer.paths {
+            (path.in_ok, path.out_ok) = (false, None);
+        }
+    }
+
+    /// A peer that is gone has no link that is well again.
+    #[test]
+    fn a_lost_link_is_not_heard_again_because_its_peer_is_gone() {
+        let mut lost = Sample::default();
+        lost.view.peer.paths[0].in_ok = false;
+        lost.view.peer.paths[0].out_ok = Some(false);
+        let mut tidings = Tidings::default();
+        told(&mut tidings, 0, &lost);
+        assert_eq!(told(&mut tidings, 1000, &lost).len(), 2);
+        for state in [
+            PeerState::Silent,
+            PeerState::Left,
+            PeerState::Refused,
+            PeerState::Unknown,
+            PeerState::Fenced,
+        ] {
+            let mut sample = Sample::default();
+            silent(&mut sample, state);
+            assert_eq!(told(&mut tidings, 60_000, &sample), [], "{state}");
+        }
+        // It returns with the link as dead as before, which is known.
+        assert_eq!(told(&mut tidings, 90_000, &lost), []);
+        let back: Vec<String> = (told(&mut tidings, 120_000, &Sample::default()).into_iter())
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(
+            back,
+            [
+                "link 10.1.1.2 → 10.1.1.1: heard again, after 2 m 0 s",
+                "link 10.1.1.1 → 10.1.1.2: heard again by lb2, after 2 m 0 s",
+            ]
+        );
+    }
+
+    /// What had not lasted when its peer died has not lasted until it is back.
+    #[test]
+    fn a_link_has_a_moment_when_its_peer_is_back() {
+        let (mut tidings, mut sample) = (Tidings::default(), Sample::default());
+        sample.view.peer.paths[0].in_ok = false;
+        assert_eq!(told(&mut tidings, 0, &sample), []);
+        let mut gone = Sample::default();
+        silent(&mut gone, PeerState::Silent);
+        assert_eq!(told(&mut tidings, 100, &gone), []);
+        assert_eq!(told(&mut tidings, 3_600_000, &sample), []);
+        assert_eq!(told(&mut tidings, 3_600_100, &Sample::default()), []);
+    }
+
+    #[test]
+    fn an_impaired_peer_is_not_able_again_because_nobody_can_judge_it() {
+        let mut impaired = Sample::default();
+        impaired.view.groups[0].peer = Some((Role::Stopped, Readiness::Impaired));
+        let mut tidings = lasting(&impaired);
+        let gone = |state| {
+            let mut sample = Sample::default();
+            silent(&mut sample, state);
+            sample
+        };
+        let mut standby = Sample::default();
+        standby.view.standby[1] = true;
+        standby.view.groups[0].peer = Some((Role::Stopped, Readiness::Barred));
+        let mut stopped = Sample::default();
+        stopped.view.groups[0].stopped = true;
+        let mut maintenance = Sample::default();
+        maintenance.view.maintenance = true;
+        let mut active = Sample::default();
+        active.view.groups[0].peer = Some((Role::Active, Readiness::Impaired));
+        let unjudged = [
+            gone(PeerState::Silent),
+            gone(PeerState::Left),
+            standby,
+            stopped,
+            maintenance,
+            active,
+        ];
+        for sample in &unjudged {
+            assert_eq!(told(&mut tidings, 40_000, sample), []);
+        }
+        assert_eq!(told(&mut tidings, 50_000, &impaired), [], "it is known");
+        assert_eq!(
+            told(&mut tidings, 60_000, &Sample::default()),
+            [(Level::Info, "lb2 could run it again, after 1 m 0 s".into())]
+        );
+    }
+
+    #[test]
+    fn no_takeover_becomes_possible_because_nobody_wants_one() {
+        let mut never = Sample::default();
+        never.view.groups[0].no_seizure = Some(crate::core::reason::Reason::NoGatewayKnown(LAN));
+        let mut tidings = lasting(&never);
+        let mut stopped = Sample::default();
+        stopped.view.groups[0].stopped = true;
+        let mut maintenance = Sample::default();
+        maintenance.view.maintenance = true;
+        let mut standby = Sample::default();
+        standby.view.standby[0] = true;
+        let mut leaving = Sample::default();
+        leaving.view.leaving = true;
+        for sample in [stopped, maintenance, standby, leaving] {
+            assert_eq!(told(&mut tidings, 40_000, &sample), []);
+        }
+        let over = "lb1 could take it over by itself, after 50 s";
+        assert_eq!(
+            told(&mut tidings, 50_000, &Sample::default()),
+            [(Level::Info, over.into())]
+        );
+    }
+
+    /// A reload took it out of the file.
+    #[test]
+    fn what_is_no_more_in_the_file_is_dropped_without_a_word() {
+        let mut sample = Sample::default();
+        sample.view.gateways[0].state = GatewayState::Lost;
+        sample.view.vifs[0].carrier = false;
+        sample.view.groups[0].no_seizure = Some(crate::core::reason::Reason::NoGatewayKnown(LAN));
+        sample.view.peer.paths[0].in_ok = false;
+        let mut tidings = Tidings::default();
+        told(&mut tidings, 0, &sample);
+        told(&mut tidings, 20_000, &sample);
+        let mut reloaded = Sample::default();
+        reloaded.view.gateways.clear();
+        reloaded.view.vifs.clear();
+        reloaded.view.groups.clear();
+        reloaded.view.peer.paths.remove(0);
+        reloaded.names.paths.remove(0);
+        assert_eq!(told(&mut tidings, 30_000, &reloaded), []);
+        // In another file again it is another thing.
+        assert_eq!(told(&mut tidings, 40_000, &Sample::default()), []);
+    }
+
+    #[test]
+    fn a_gateway_that_comes_and_goes_is_told_once() {
+        let mut sample = Sample::default();
+        sample.view.gateways[0].state = GatewayState::Lost;
+        let mut tidings = Tidings::default();
+        assert_eq!(told(&mut tidings, 0, &sample).len(), 1);
+        for ms in [1000, 2000, 3000] {
+            sample.view.gateways[0].state = GatewayState::Dampened;
+            assert_eq!(told(&mut tidings, ms, &sample), []);
+            sample.view.gateways[0].state = GatewayState::Lost;
+            assert_eq!(told(&mut tidings, ms + 500, &sample), []);
+        }
+        // Asked anew, as after a reload.
+        sample.view.gateways[0].state = GatewayState::Pending;
+        assert_eq!(told(&mut tidings, 9000, &sample), []);
+        let back = "gateway 192.168.10.1 on eth0 answers again, after 10 s";
+        assert_eq!(
+            told(&mut tidings, 10_000, &Sample::default()),
+            [(Level::Info, back.into())]
+        );
+    }
+
+    #[test]
+    fn files_are_the_same_again_once_the_peer_says_so() {
+        let mut sample = Sample::default();
+        sample.view.peer.drift = true;
+        let mut tidings = lasting(&sample);
+        // Whatever its last heartbeat said.
+        for drift in [true, false] {
+            let mut gone = Sample::default();
+            silent(&mut gone, PeerState::Silent);
+            gone.view.peer.drift = drift;
+            assert_eq!(told(&mut tidings, 40_000, &gone), []);
+        }
+        let over = "ha.toml is the same on both nodes, after 50 s";
+        assert_eq!(
+            told(&mut tidings, 50_000, &Sample::default()),
+            [(Level::Info, over.into())]
+        );
     }
 
     #[test]

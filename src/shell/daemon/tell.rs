@@ -1,7 +1,7 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
-use crate::shell::status::sentence;
+use crate::shell::status::{Look, sentence};
 use crate::wire::heartbeat::Role;
 
 /// What the daemon before this one left, in this boot.
@@ -144,10 +144,10 @@ impl Daemon {
             differences: &self.aside.differences,
             clock_ahead_ms: self.aside.clock_ahead_ms,
         };
-        let troubles = self.troubles(&facts, now);
+        let subjects = self.subjects(&facts, now);
         let published = self.publisher.publish(now, &facts);
         self.aside.publish(self.publisher.latest(), now);
-        let mut tidings = self.tidings.follow(now, troubles);
+        let mut tidings = self.tidings.follow(now, subjects);
         let peer = self.config.node(self.me.other()).name.clone();
         let refused = self.refused.edges(now).into_iter();
         tidings.extend(refused.map(|(refused, begun)| tidings::of_refused(&refused, begun, &peer)));
@@ -173,60 +173,81 @@ impl Daemon {
         self.supervisor.tell(now, &view, &self.names);
     }
 
-    /// All that is wrong just now and that the core does not report.
-    fn troubles(&self, facts: &Facts, now: Time) -> Vec<Trouble> {
-        let mut troubles = tidings::troubles(facts);
+    /// All that can be well or not and that the core does not report, as it is now.
+    fn subjects(&self, facts: &Facts, now: Time) -> Vec<Subject> {
+        let mut subjects = tidings::subjects(facts);
         for group in &facts.view.groups {
             let name = facts.names.group(group.id);
-            if let Some(conflict) = facts.conflict(group, now) {
-                troubles.push(Trouble {
-                    name: format!("{name} conflict"),
-                    group: Some(name.clone()),
-                    change: "conflict",
-                    level: log::Level::Error,
-                    settle: Duration::ZERO,
-                    text: sentence::conflict(&conflict),
-                    over: "nothing says any more that both nodes run it".into(),
-                });
-            }
-            for (resource, amiss) in facts.amiss_in(group).filter(|_| facts.view.maintenance) {
-                troubles.push(Trouble {
-                    name: format!("{name} {resource}"),
-                    group: Some(name.clone()),
-                    change: "resource",
-                    level: log::Level::Error,
-                    settle: Duration::ZERO,
-                    text: format!(
+            let trouble = |change, text, over: String| Trouble {
+                group: Some(name.clone()),
+                change,
+                level: log::Level::Error,
+                settle: Duration::ZERO,
+                text,
+                over,
+            };
+            let (conflict, over) = (facts.conflict(group, now), facts.is_on_one_at_most(group));
+            let both = conflict.is_some().then_some(true).or(over.then_some(false));
+            subjects.push(Subject::new(format!("{name} conflict"), both, || {
+                let text = sentence::conflict(conflict.as_deref().unwrap_or_default());
+                trouble(
+                    "conflict",
+                    text,
+                    "it does not run on both nodes any more".into(),
+                )
+            }));
+            let maintenance = facts.view.maintenance;
+            for (resource, look) in facts.looks(group) {
+                let wrong = match look {
+                    // Without maintenance the core does something about it, and tells.
+                    Look::Amiss(_) => maintenance.then_some(true),
+                    Look::NotKnown => None,
+                    Look::Well => (!maintenance || self.looked_in_maintenance).then_some(false),
+                };
+                subjects.push(Subject::new(format!("{name} {resource}"), wrong, || {
+                    let what = match &look {
+                        Look::Amiss(what) => what.as_str(),
+                        Look::Well | Look::NotKnown => "",
+                    };
+                    let text = format!(
                         "{}; nothing is done about it in maintenance",
-                        sentence::amiss(&resource, &amiss)
-                    ),
-                    over: format!("{resource} is well again, or maintenance is over"),
-                });
+                        sentence::amiss(&resource, what)
+                    );
+                    trouble("resource", text, format!("{resource} is well again"))
+                }));
             }
         }
-        if let Some(unloaded) = &self.fit.unloaded {
-            troubles.push(Trouble {
-                name: "unloaded".into(),
-                group: None,
-                change: "file",
-                level: log::Level::Warn,
-                settle: Duration::ZERO,
-                text: unloaded.clone(),
-                over: "ha.toml on disk is what is in force".into(),
-            });
-        }
-        if let Some(why) = self.notifier.as_ref().and_then(Notifier::trouble) {
-            troubles.push(Trouble {
-                name: "notify".into(),
-                group: None,
-                change: "notify",
-                level: log::Level::Warn,
-                settle: Duration::ZERO,
-                text: format!("notify: {why}"),
-                over: "notify: the hook works again".into(),
-            });
-        }
-        troubles
+        let trouble = |change, text: Option<String>, over: &str| Trouble {
+            group: None,
+            change,
+            level: log::Level::Warn,
+            settle: Duration::ZERO,
+            text: text.unwrap_or_default(),
+            over: over.into(),
+        };
+        let unloaded = &self.fit.unloaded;
+        subjects.push(Subject::new(
+            "unloaded".into(),
+            Some(unloaded.is_some()),
+            || {
+                trouble(
+                    "file",
+                    unloaded.clone(),
+                    "ha.toml on disk is what is in force",
+                )
+            },
+        ));
+        subjects.extend(self.notifier.as_ref().map(|hook| {
+            let ran = hook.ran();
+            let failed = ran.as_ref().map(|ran| ran.is_err());
+            Subject::new(format!("notify {}", hook.name()), failed, || {
+                let why = ran
+                    .and_then(Result::err)
+                    .map(|why| format!("notify: {why}"));
+                trouble("notify", why, "notify: the hook works again")
+            })
+        }));
+        subjects
     }
 
     /// In maintenance nothing is put back, and all the more it is looked at: VIPs that are gone.

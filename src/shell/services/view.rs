@@ -21,6 +21,8 @@ pub struct ServiceView {
     pub main_pid: Option<i32>,
     /// The last check of the run that is being watched.
     pub check: Option<CheckView>,
+    /// It has a check.
+    pub has_check: bool,
     /// What keeps it from being asked, or what is waited for.
     pub notice: Option<String>,
     /// Changes are noticed; false in maintenance, and after a failure until the core has acted on it.
@@ -54,6 +56,7 @@ impl Unit {
                 .map(|since| Time(since + suspended)),
             main_pid: unit.and_then(|unit| unit.main_pid),
             check: self.check.borrow().clone(),
+            has_check: self.service.check.is_some(),
             notice: self.notice(),
             watched: self.watched(),
         }

@@ -1,11 +1,13 @@
 //! From the core's view to `status.json`: what things are known by becomes their names.
 
+use super::elsewhere::{conflict, elsewhere};
+use super::look::{amiss, runs_here};
 use super::{
     Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused, Resource,
     SCHEMA, Said, ServiceStatus, SignOfLife, Status, sentence,
 };
 use crate::core::gateway::GatewayState;
-use crate::core::node::{SIGN_LASTS, Sign, SignKind};
+use crate::core::node::{Sign, SignKind};
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
 use crate::core::view::{GroupView, ResourceState, ResourceView, View};
@@ -14,7 +16,6 @@ use crate::shell::services::ServiceView;
 use crate::wire::heartbeat::{Readiness, Role, Side};
 use crate::words::Mac;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What the core's ids are called. It changes with the configuration and the host, not with
 /// every event.
@@ -192,7 +193,7 @@ impl Names {
     }
 
     /// The VIPs of a group, in a few words.
-    fn vips_of(&self, id: GroupId) -> String {
+    pub(super) fn vips_of(&self, id: GroupId) -> String {
         let known = self.groups.iter().find(|g| g.id == id);
         match known.map_or(&[][..], |g| &g.vips[..]) {
             [] => "a VIP".into(),
@@ -204,7 +205,7 @@ impl Names {
         }
     }
 
-    fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
+    pub(super) fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
         let group = self.groups.iter().find(|g| Some(g.id) == group);
         let known = group.and_then(|g| g.resources.iter().find(|(known, _)| *known == id));
         known.map_or_else(
@@ -357,68 +358,9 @@ fn sign(facts: &Facts, sign: &Sign) -> SignOfLife {
 }
 
 impl Facts<'_> {
-    fn peer(&self) -> &str {
+    pub(super) fn peer(&self) -> &str {
         self.names.node(self.view.me.other())
     }
-}
-
-impl Facts<'_> {
-    /// What says that both nodes run the group.
-    pub fn conflict(&self, group: &GroupView, now: Time) -> Option<String> {
-        conflict(self, group, now)
-    }
-
-    /// Its resources that a look finds amiss, each with what is.
-    pub fn amiss_in<'a>(&'a self, group: &'a GroupView) -> impl Iterator<Item = (String, String)> {
-        group.resources.iter().filter_map(move |resource| {
-            let name = self.names.resource(Some(group.id), resource.id);
-            Some((name, amiss(self, group, resource)?))
-        })
-    }
-}
-
-/// What says that a peer whose word is not had runs the group.
-fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
-    let (names, peer) = (facts.names, facts.peer());
-    let runs = |role: &Role| matches!(role, Role::Active | Role::Starting);
-    if group.refused_role.as_ref().is_some_and(runs) {
-        return Some(format!("{peer}, which is refused, says that it runs there"));
-    }
-    let signs = &facts.view.peer.signs;
-    let answers = signs
-        .iter()
-        .any(|sign| matches!(sign.kind, SignKind::Answered(_, Some(of), _) if of == group.id));
-    if answers {
-        return Some(format!("{peer} answers for {}", names.vips_of(group.id)));
-    }
-    let says = |sign: &Sign| match &sign.kind {
-        SignKind::Unproven(roles) => roles.iter().any(|(id, role)| *id == group.id && runs(role)),
-        SignKind::Answered(..) | SignKind::Unlistening => false,
-    };
-    signs.iter().any(says).then(|| {
-        format!("{peer}'s heartbeats, though not proven to be of now, say that it runs there")
-    })
-}
-
-/// A move is over by then: what both nodes have after that, both have.
-const SETTLED: Duration = Duration::from_secs(4);
-
-/// What says that both nodes run the group.
-fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
-    let settled = group.role == Role::Active && now.since(group.since) >= SETTLED;
-    if !settled {
-        return None;
-    }
-    let (names, peer) = (facts.names, facts.peer());
-    let lately = |at: &Time| *at > group.since + SETTLED && now.since(*at) <= SIGN_LASTS;
-    if group.answered_by_peer.as_ref().is_some_and(lately) {
-        let vips = names.vips_of(group.id);
-        return Some(format!("{peer} answers for {vips} too"));
-    }
-    if matches!(group.peer, Some((Role::Active, _))) {
-        return Some(format!("{peer} says that it runs there too"));
-    }
-    elsewhere(facts, group)
 }
 
 fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
@@ -474,7 +416,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
     }
 }
 
-fn place(group: &GroupView, resource: &ResourceView) -> Place {
+pub(super) fn place(group: &GroupView, resource: &ResourceView) -> Place {
     Place {
         group: group.id,
         resource: resource.id,
@@ -483,7 +425,7 @@ fn place(group: &GroupView, resource: &ResourceView) -> Place {
 
 /// Since when it stands where it stands. What runs on over a restart of the daemon has run since before.
 fn since(facts: &Facts, group: &GroupView) -> Time {
-    let runs = group.role == Role::Active || group.adopted;
+    let runs = runs_here(group);
     let mut adopted = facts.adopted.iter();
     let before = adopted.find(|a| a.group == group.id && a.epoch == group.token.epoch);
     match before {
@@ -498,24 +440,6 @@ fn protection(facts: &Facts, group: &GroupView) -> &'static str {
         (true, None) => "best-effort",
         (true, Some(_)) => "none",
     }
-}
-
-/// What a look finds amiss with a resource of a group that is to run here.
-fn amiss(facts: &Facts, group: &GroupView, resource: &ResourceView) -> Option<String> {
-    if group.role != Role::Active && !group.adopted {
-        return None;
-    }
-    let place = place(group, resource);
-    if let Some(found) = facts.amiss.get(&place) {
-        return Some(found.clone());
-    }
-    let view = facts.services.get(&place)?;
-    if view.runs == Some(false) {
-        return Some(view.state.clone());
-    }
-    let check = view.check.as_ref()?;
-    let error = check.error.as_ref()?;
-    Some(format!("its check fails: {error}"))
 }
 
 fn service(view: &ServiceView) -> ServiceStatus {

@@ -5,6 +5,8 @@
 //! - `sentence`: what is said of one thing everywhere;
 //! - `said`: what one node tells the other of its groups;
 //! - `build`: from the core's view to the schema, with names put in;
+//! - `look`: what a look at a group's resources finds;
+//! - `elsewhere`: what says that the peer runs a group;
 //! - `publish`: the daemon's side, writing;
 //! - `read`: everybody else's side, reading and judging freshness;
 //! - `judge`: what is not as it should be, how bad that is, and what would help;
@@ -14,9 +16,11 @@
 
 mod answers;
 mod build;
+mod elsewhere;
 mod group;
 mod judge;
 mod layout;
+mod look;
 mod page;
 mod publish;
 mod read;
@@ -29,6 +33,7 @@ pub(crate) use build::{readiness, role};
 pub(crate) use judge::failed;
 pub use judge::{Concern, Severity, judge};
 pub use layout::Style;
+pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
 pub use read::{Reading, load, peer_addresses, ran_before, read};

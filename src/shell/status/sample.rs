@@ -216,6 +216,7 @@ fn nginx() -> ServiceView {
             error: None,
             failures: 0,
         }),
+        has_check: true,
         notice: None,
         watched: true,
     }

@@ -1,0 +1,94 @@
+//! What says that the peer runs a group, while its word is not had, or beside this node.
+
+use super::build::Facts;
+use crate::core::node::{SIGN_LASTS, Sign, SignKind};
+use crate::core::peer::PeerState;
+use crate::core::time::Time;
+use crate::core::view::GroupView;
+use crate::wire::heartbeat::{Readiness, Role};
+use std::time::Duration;
+
+impl Facts<'_> {
+    /// What says that both nodes run the group.
+    pub fn conflict(&self, group: &GroupView, now: Time) -> Option<String> {
+        conflict(self, group, now)
+    }
+
+    /// It is known that this node or the peer does not run the group.
+    pub fn is_on_one_at_most(&self, group: &GroupView) -> bool {
+        let here = group.role != Role::Stopped || group.adopted;
+        let idle = |(role, _): (Role, Readiness)| role == Role::Stopped;
+        !here || (self.view.peer.state == PeerState::Alive && group.peer.is_some_and(idle))
+    }
+}
+
+/// What says that a peer whose word is not had runs the group.
+pub(super) fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
+    let (names, peer) = (facts.names, facts.peer());
+    let runs = |role: &Role| matches!(role, Role::Active | Role::Starting);
+    if group.refused_role.as_ref().is_some_and(runs) {
+        return Some(format!("{peer}, which is refused, says that it runs there"));
+    }
+    let signs = &facts.view.peer.signs;
+    let answers = signs
+        .iter()
+        .any(|sign| matches!(sign.kind, SignKind::Answered(_, Some(of), _) if of == group.id));
+    if answers {
+        return Some(format!("{peer} answers for {}", names.vips_of(group.id)));
+    }
+    let says = |sign: &Sign| match &sign.kind {
+        SignKind::Unproven(roles) => roles.iter().any(|(id, role)| *id == group.id && runs(role)),
+        SignKind::Answered(..) | SignKind::Unlistening => false,
+    };
+    signs.iter().any(says).then(|| {
+        format!("{peer}'s heartbeats, though not proven to be of now, say that it runs there")
+    })
+}
+
+/// A move is over by then: what both nodes have after that, both have.
+const SETTLED: Duration = Duration::from_secs(4);
+
+/// What says that both nodes run the group.
+pub(super) fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
+    let settled = group.role == Role::Active && now.since(group.since) >= SETTLED;
+    if !settled {
+        return None;
+    }
+    let (names, peer) = (facts.names, facts.peer());
+    let lately = |at: &Time| *at > group.since + SETTLED && now.since(*at) <= SIGN_LASTS;
+    if group.answered_by_peer.as_ref().is_some_and(lately) {
+        let vips = names.vips_of(group.id);
+        return Some(format!("{peer} answers for {vips} too"));
+    }
+    if matches!(group.peer, Some((Role::Active, _))) {
+        return Some(format!("{peer} says that it runs there too"));
+    }
+    elsewhere(facts, group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{NOW, Sample, ago};
+    use super::*;
+
+    #[test]
+    fn that_nothing_speaks_of_both_is_no_proof_of_one() {
+        let judged = |sample: &Sample| {
+            let (facts, group) = (sample.facts(), &sample.view.groups[0]);
+            (facts.conflict(group, NOW), facts.is_on_one_at_most(group))
+        };
+        let mut sample = Sample::default();
+        assert_eq!(judged(&sample), (None, true));
+        sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
+        let says = "lb2 says that it runs there too";
+        assert_eq!(judged(&sample), (Some(says.into()), false));
+        // The peer's word is as old as its silence.
+        sample.view.peer.state = PeerState::Silent;
+        sample.view.groups[0].peer = None;
+        assert_eq!(judged(&sample), (None, false));
+        sample.view.groups[0].answered_by_peer = Some(ago(800));
+        assert!(judged(&sample).0.is_some());
+        sample.view.groups[0].role = Role::Stopped;
+        assert_eq!(judged(&sample), (None, true));
+    }
+}
