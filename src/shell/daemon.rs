@@ -8,6 +8,7 @@
 //! again: what is due then is done before the loop sleeps.
 
 mod aside;
+mod before;
 mod doctor;
 mod first;
 mod fit;
@@ -54,6 +55,7 @@ use crate::core::{Node, record::Record};
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Heartbeat, Side};
 use crate::wire::{Keyring, Reject, decode_with, encode_with};
+use before::{Before, End};
 use fit::Fit;
 use reload::Reload;
 use smol::{LocalExecutor, Timer};
@@ -150,8 +152,8 @@ struct Daemon {
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
-    /// How the daemon before this one ended, for people; none: there was none in this boot.
-    before: Option<String>,
+    /// How the daemon before this one ended.
+    before: End,
     /// What the state on disk was like, until another is saved.
     loaded: Option<String>,
     saved: Rc<Cell<bool>>,
@@ -209,10 +211,11 @@ impl Daemon {
             generation: 1,
             reload_error: None,
             unloaded: None,
+            ended: false,
             started_us: now.0,
             notices: Vec::new(),
         };
-        let before = tell::Before::find(&options.run_dir);
+        let before = Before::find(&options.run_dir, now);
         let programs = Programs::new(&options.run_dir);
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
@@ -303,6 +306,7 @@ impl Daemon {
                 self.ready.sleep_until(self.deadline())?;
             }
         }
+        (self.status.ended, self.dirty) = (true, true);
         self.publish(clock::now());
         self.tell_end();
         self.history.flush();

@@ -4,49 +4,6 @@ use super::*;
 use crate::shell::status::{Look, sentence};
 use crate::wire::heartbeat::Role;
 
-/// What the daemon before this one left, in this boot.
-pub(super) struct Before {
-    /// What it ran, since when.
-    pub(super) adopted: Vec<status::Adopted>,
-    /// How it ended, for people; none: there was none.
-    pub(super) end: Option<String>,
-}
-
-impl Before {
-    /// By the status that it wrote last.
-    pub(super) fn find(run_dir: &std::path::Path) -> Before {
-        let none = Before {
-            adopted: Vec::new(),
-            end: None,
-        };
-        let Ok(status) = status::load(run_dir) else {
-            return none;
-        };
-        if status.boot_id != clock::boot_id() {
-            return none;
-        }
-        let ran = status.groups.iter();
-        let ran = ran.filter(|group| group.role == "active" || group.adopted);
-        let adopted = ran.map(|group| status::Adopted {
-            group: GroupId::of(&group.name),
-            epoch: group.epoch,
-            since: Time(group.since_us),
-        });
-        let age = clock::span(clock::now().since(Time(status.stamp_us)));
-        let end = match status.leaving {
-            true => format!("the daemon before this one ended as it was told, {age} ago"),
-            false => format!(
-                "the daemon before this one (process {}) ended without handing over, {age} ago: killed, crashed or hung; `journalctl -u ha-appliance` may say why",
-                status.daemon.pid
-            ),
-        };
-        Before {
-            adopted: adopted.collect(),
-            end: Some(end),
-        }
-    }
-}
-
 impl Daemon {
     pub(super) fn report(&mut self, report: &Report) {
         let node = &self.config.node(self.me).name;
@@ -76,25 +33,18 @@ impl Daemon {
     }
 
     pub(super) fn tell_start(&mut self) {
-        let (level, before) = match &self.before {
-            Some(before) if before.contains("without") => (log::Level::Warn, before.clone()),
-            Some(before) => (log::Level::Info, before.clone()),
-            None => (
-                log::Level::Info,
-                "the first since this machine booted".into(),
-            ),
-        };
         self.tell(Tiding {
             group: None,
             change: "daemon",
-            level,
+            level: self.before.level(),
             text: format!(
-                "{} {} starts as {} of {} (process {}); {before}",
+                "{} {} starts as {} of {} (process {}); {}",
                 env!("CARGO_PKG_NAME"),
                 self.status.software,
                 self.config.node(self.me).name,
                 self.config.cluster.name,
                 std::process::id(),
+                self.before.words(),
             ),
         });
     }

@@ -36,7 +36,7 @@ pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
-pub use read::{Reading, load, peer_addresses, ran_before, read};
+pub use read::{LastStatus, Reading, last_status, load, peer_addresses, ran_before, read};
 
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
@@ -150,6 +150,9 @@ pub struct Daemon {
     /// What its file is like now, if it is not what is in force: changed, or broken.
     #[serde(default)]
     pub unloaded: Option<String>,
+    /// It ended as it was told, and this is its last word.
+    #[serde(default)]
+    pub ended: bool,
     /// When it started, µs.
     pub started_us: i64,
     /// What an operator should know: warnings of `check` as they are now, links that cannot be opened, a state that

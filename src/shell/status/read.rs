@@ -145,12 +145,38 @@ pub fn peer_addresses(run_dir: &Path) -> Vec<IpAddr> {
 
 /// Whether a daemon of any version ran here since the machine booted.
 pub fn ran_before(run_dir: &Path) -> bool {
+    last_status(run_dir) == LastStatus::OfThisBoot
+}
+
+/// Whose status is there, of whatever version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastStatus {
+    /// None is.
+    Nobodys,
+    /// A daemon's of this boot.
+    OfThisBoot,
+    /// A daemon's of another boot.
+    OfAnotherBoot,
+    /// It cannot be read, or is not whole.
+    Unreadable,
+}
+
+/// Looks whose.
+pub fn last_status(run_dir: &Path) -> LastStatus {
     #[derive(serde::Deserialize)]
     struct Boot {
         boot_id: String,
     }
-    let text = std::fs::read(run_dir.join("status.json")).unwrap_or_default();
-    serde_json::from_slice(&text).is_ok_and(|boot: Boot| boot.boot_id == clock::boot_id())
+    let text = match std::fs::read(run_dir.join("status.json")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return LastStatus::Nobodys,
+        Err(_) => return LastStatus::Unreadable,
+    };
+    match serde_json::from_slice(&text) {
+        Ok(Boot { boot_id }) if boot_id == clock::boot_id() => LastStatus::OfThisBoot,
+        Ok(_) => LastStatus::OfAnotherBoot,
+        Err(_) => LastStatus::Unreadable,
+    }
 }
 
 fn judge(status: Box<Status>, boot_id: &str, now: Time) -> Result<Box<Status>, String> {

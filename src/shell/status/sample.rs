@@ -178,6 +178,7 @@ impl Default for Sample {
                 generation: 1,
                 reload_error: None,
                 unloaded: None,
+                ended: false,
                 started_us: hours(3).0,
                 notices: Vec::new(),
             },
