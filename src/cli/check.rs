@@ -27,7 +27,9 @@ pub(super) fn run(options: &Options) -> Exit {
         Default::default()
     });
     let peer = status::peer_addresses(&options.run_dir);
-    let Looked { machine, trouble } = smol::block_on(Asked::of(&config).look(host, peer));
+    let Looked {
+        machine, trouble, ..
+    } = smol::block_on(Asked::of(&config).look(host, peer));
     if let Some(trouble) = trouble {
         fail(Exit::Well, trouble);
     }
@@ -41,7 +43,7 @@ pub(super) fn run(options: &Options) -> Exit {
     print(&config::explain(&config, side, &resolved, &warnings));
     // Below the other warnings, of which there is always one.
     let host = &machine.host;
-    for taken in taken(&config, side, &resolved, host, &options.state_dir) {
+    for taken in taken(&config, side, &resolved, host, &options.state_dir).taken {
         print(&format!("  {}\n", taken.line));
     }
     for misfit in risky {

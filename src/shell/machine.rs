@@ -33,6 +33,26 @@ pub struct Looked {
     pub machine: Machine,
     /// Why nothing is said of units or programs.
     pub trouble: Option<String>,
+    /// Programs and users could be asked about.
+    programs: bool,
+    /// Units could be asked about.
+    units: bool,
+}
+
+impl Looked {
+    /// The same, with what could not be asked now as it was seen before: a tool that hangs has mended nothing.
+    pub fn after(mut self, before: Looked) -> Looked {
+        let (now, before) = (&mut self.machine, before.machine);
+        if !self.programs {
+            now.programs = before.programs;
+            now.risky = before.risky;
+            now.strangers = before.strangers;
+        }
+        if !self.units {
+            now.units = before.units;
+        }
+        self
+    }
 }
 
 /// systemd answers within milliseconds; who waits for this should not wait much longer for nothing.
@@ -65,7 +85,9 @@ impl Asked {
             "whether its programs can run here is not known: a disk or a directory service does not answer".to_owned()
         });
         let (programs, risky, strangers) = known.unwrap_or_default();
-        let (units, trouble) = match units(&self.units).await {
+        let seen = units(&self.units).await;
+        let (know_programs, know_units) = (unknown.is_none(), seen.is_ok());
+        let (units, trouble) = match seen {
             Ok(units) => (units, None),
             Err(why) => (
                 BTreeMap::new(),
@@ -85,6 +107,8 @@ impl Asked {
                 units,
             },
             trouble,
+            programs: know_programs,
+            units: know_units,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Fit {
     network: Vec<String>,
     /// Something else may have to be told.
     stale: bool,
+    /// The configuration that was told of.
+    generation: u64,
 }
 
 /// One look: at the machine, at the states that were moved aside, and at the file.
@@ -35,7 +37,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 impl Fit {
     /// A look of somebody else's, which is as good.
     pub(super) fn saw(&mut self, looked: Looked) {
-        self.looked = looked;
+        self.looked = looked.after(std::mem::take(&mut self.looked));
         self.stale = true;
     }
 
@@ -117,7 +119,11 @@ impl Daemon {
         for new in all.iter().filter(|new| !self.status.notices.contains(new)) {
             log::warn!("{new}");
         }
-        for gone in self.status.notices.iter().filter(|old| !all.contains(old)) {
+        // What another file does not name is not well for that.
+        let generation = self.status.generation;
+        let same = std::mem::replace(&mut self.fit.generation, generation) == generation;
+        let gone = self.status.notices.iter().filter(|old| !all.contains(old));
+        for gone in gone.filter(|_| same) {
             log::info!("no longer so: {gone}");
         }
         self.status.notices = all;

@@ -1,6 +1,6 @@
 //! What a node finds on its own machine.
 
-use super::{Finding, taken};
+use super::{Finding, Probed, taken};
 use crate::agents::child;
 use crate::agents::host::Host;
 use crate::agents::program::User;
@@ -43,10 +43,11 @@ pub async fn examine(
     state_dir: PathBuf,
     daemonless: bool,
 ) -> Examined {
-    let Looked { machine, trouble } = Asked::of(&config).look(host, peer).await;
+    let Looked {
+        machine, trouble, ..
+    } = Asked::of(&config).look(host, peer).await;
     let (resolved, warnings) = config::resolve(&config, side, &machine.host);
-    let mut findings = of_file(&config, side, &machine, &warnings);
-    findings.extend(trouble.map(|why| Finding::warning("systemd", why)));
+    let mut findings = of_file(&config, side, &machine, &warnings, trouble.as_deref());
     findings.extend(of_links(&config, &resolved, &machine.host));
     if daemonless {
         let own = resolved.links.iter().map(|link| link.local);
@@ -64,11 +65,8 @@ pub async fn examine(
     let (named, units) = (config.users(), config.units());
     let software = env!("CARGO_PKG_VERSION").to_owned();
     let node = config.node(side).name.clone();
-    let of_vips = smol::unblock(move || {
-        let taken = taken(&config, side, &resolved, &machine.host, &state_dir);
-        let vips: usize = config.groups.iter().map(|group| group.vips().count()).sum();
-        of_vips(taken, vips)
-    });
+    let of_vips =
+        smol::unblock(move || of_vips(taken(&config, side, &resolved, &machine.host, &state_dir)));
     let slow = async { Some((of_vips.await, users(named, &units).await)) };
     let late = async {
         smol::Timer::after(PATIENCE).await;
@@ -92,12 +90,13 @@ pub async fn examine(
 /// Users may stand in a directory service.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What `check` finds.
+/// What `check` finds. `unknown`: why it cannot be known whether units or programs are here.
 fn of_file(
     config: &Config,
     side: Side,
     machine: &config::Machine,
     warnings: &[Warning],
+    unknown: Option<&str>,
 ) -> Vec<Finding> {
     let misfits = config::misfits(config, side, machine);
     let mut findings: Vec<Finding> = (misfits.iter())
@@ -112,10 +111,22 @@ fn of_file(
             finding.cured_by(misfit.mistake.help.clone())
         })
         .collect();
+    let units = config.units();
+    let looked = units.iter().all(|unit| machine.units.contains_key(unit));
+    let unknown = match (unknown, looked) {
+        (Some(why), _) => Some(why),
+        (None, true) => None,
+        (None, false) => Some("whether its units are here is not known: systemd does not run here"),
+    };
     if findings.is_empty() {
-        let able = "is good; its units and programs are here and can be run";
+        let named = units.is_empty() && config.programs().is_empty();
+        let able = match (unknown, named) {
+            (None, false) => "is good; its units and programs are here and can be run",
+            _ => "is good",
+        };
         findings.push(Finding::ok("ha.toml", able));
     }
+    findings.extend(unknown.map(|why| Finding::warning("systemd", why)));
     findings.extend(warnings.iter().map(|warning| match warning {
         // Every pair without a device is so, and knows it.
         Warning::Unprotected => Finding::ok("ha.toml", warning.to_string()),
@@ -171,16 +182,38 @@ fn of_port(own: IpAddr, port: u16) -> Option<Finding> {
     }
 }
 
-fn of_vips(taken: Vec<taken::Taken>, vips: usize) -> Vec<Finding> {
-    if taken.is_empty() {
-        let text = format!("nobody but this pair is heard to answer for its {vips} VIPs");
-        return vec![Finding::ok("vips", text)];
+fn of_vips(probed: Probed) -> Vec<Finding> {
+    let Probed {
+        taken,
+        asked,
+        here,
+        beside,
+        unasked,
+    } = probed;
+    let mut findings = Vec::new();
+    let free = asked - taken.len().min(asked);
+    if free > 0 {
+        let of = match beside {
+            0 => String::new(),
+            _ => format!(" ({beside} more beside them were not asked for)"),
+        };
+        let text = format!("nobody but this pair is heard to answer for its {free} VIPs{of}");
+        findings.push(Finding::ok("vips", text));
     }
-    let of = |taken: taken::Taken| match taken.sure {
+    if here > 0 {
+        let text = format!("{here} VIPs are on this node, and were not asked for");
+        findings.push(Finding::ok("vips", text));
+    }
+    if unasked > 0 {
+        let text = format!("whether {unasked} VIPs are free is not known: nobody could be asked");
+        let cure = "asking takes root, and an interface that is up";
+        findings.push(Finding::warning("vips", text).cured_by(cure));
+    }
+    findings.extend(taken.into_iter().map(|taken| match taken.sure {
         true => Finding::error("vips", taken.line),
         false => Finding::warning("vips", taken.line),
-    };
-    taken.into_iter().map(of).collect()
+    }));
+    findings
 }
 
 /// Those that ha.toml names, and those of the services.
@@ -227,6 +260,13 @@ pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
             gateway.address, gateway.interface
         );
         findings.push(Finding::ok("gateway", text));
+    }
+    for gateway in status.gateways.iter().filter(|g| g.state == "pending") {
+        let text = format!(
+            "gateway {} on {} has not answered yet",
+            gateway.address, gateway.interface
+        );
+        findings.push(Finding::warning("gateway", text));
     }
     for path in status
         .paths
@@ -285,6 +325,51 @@ mod tests {
                 "link 10.1.1.1 → 10.1.1.2: lb2 hears nothing of lb1 on it",
             ]
         );
+    }
+
+    #[test]
+    fn vips_are_free_that_were_asked_for() {
+        let told = |probed| -> Vec<(Level, String)> {
+            let findings = of_vips(probed).into_iter();
+            findings.map(|f| (f.level, f.text)).collect()
+        };
+        let asked = Probed {
+            asked: 3,
+            ..Probed::default()
+        };
+        let free = "nobody but this pair is heard to answer for its 3 VIPs".to_owned();
+        assert_eq!(told(asked.clone()), [(Level::Ok, free)]);
+        let line = "VIP 10.0.0.80 is answered for by 02:00:00:00:00:ff".to_owned();
+        let some = Probed {
+            taken: vec![taken::Taken {
+                sure: true,
+                line: line.clone(),
+            }],
+            here: 1,
+            beside: 936,
+            unasked: 2,
+            ..asked
+        };
+        assert_eq!(
+            told(some),
+            [
+                (
+                    Level::Ok,
+                    "nobody but this pair is heard to answer for its 2 VIPs (936 more beside them were not asked for)"
+                        .to_owned()
+                ),
+                (
+                    Level::Ok,
+                    "1 VIPs are on this node, and were not asked for".to_owned()
+                ),
+                (
+                    Level::Warning,
+                    "whether 2 VIPs are free is not known: nobody could be asked".to_owned()
+                ),
+                (Level::Error, line),
+            ]
+        );
+        assert_eq!(told(Probed::default()), [], "of a file without VIPs");
     }
 
     #[test]

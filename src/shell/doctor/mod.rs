@@ -12,7 +12,7 @@ mod taken;
 
 pub use machine::{Examined, examine, of_status};
 pub use pair::{between, unreached};
-pub use taken::taken;
+pub use taken::{Probed, taken};
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@ use super::{Examined, Finding};
 use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::status::{Status, sentence};
+use std::collections::BTreeSet;
 
 /// Of two nodes that hear each other.
 pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
@@ -31,13 +32,17 @@ pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Findin
         )
         .cured_by("copy the right one to the other node, then `ha-appliance reload` there"),
     });
-    findings.push(clocks(peer, status.peer.clock_ahead_ms.unwrap_or(0)));
+    findings.push(clocks(peer, status.peer.clock_ahead_ms));
     findings.extend(users(here, there));
     findings.extend(mtus(status, here, there));
     findings
 }
 
-fn clocks(peer: &str, ahead_ms: i64) -> Finding {
+fn clocks(peer: &str, ahead_ms: Option<i64>) -> Finding {
+    let Some(ahead_ms) = ahead_ms else {
+        let text = format!("{peer} does not tell its time");
+        return Finding::warning("clock", text).cured_by("compare `date` on both nodes");
+    };
     match sentence::clocks(peer, ahead_ms) {
         None => Finding::ok("clock", "both nodes have the same time"),
         Some(clocks) => Finding::warning(
@@ -48,28 +53,39 @@ fn clocks(peer: &str, ahead_ms: i64) -> Finding {
     }
 }
 
+/// Of every user that is known of either: a number that one does not have is the very difference.
 fn users(here: &Examined, there: &Examined) -> Vec<Finding> {
-    let differ = here.users.iter().filter_map(|(user, mine)| {
-        let theirs = there.users.get(user)?;
-        (mine != theirs).then(|| {
-            let text = format!(
-                "{user} is user {mine} on {} and {theirs} on {}: what one writes on a disk that both use is not the other's",
-                here.node, there.node
-            );
-            Finding::warning("users", text).cured_by(format!("`usermod --uid` on one of them, and `chown` what belongs to {user}"))
-        })
-    });
-    let mut findings: Vec<Finding> = differ.collect();
-    if findings.is_empty() && !here.users.is_empty() {
-        let known: Vec<String> = here
-            .users
-            .iter()
-            .map(|(user, id)| format!("{user} {id}"))
-            .collect();
-        findings.push(Finding::ok(
-            "users",
-            format!("the same on both nodes: {}", known.join(", ")),
-        ));
+    let (me, peer) = (&here.node, &there.node);
+    let names: BTreeSet<&String> = here.users.keys().chain(there.users.keys()).collect();
+    let mut same = Vec::new();
+    let mut findings = Vec::new();
+    for user in names {
+        let (text, cure) = match (here.users.get(user), there.users.get(user)) {
+            (Some(mine), Some(theirs)) if mine == theirs => {
+                same.push(format!("{user} {mine}"));
+                continue;
+            }
+            (Some(mine), Some(theirs)) => (
+                format!(
+                    "{user} is user {mine} on {me} and {theirs} on {peer}: what one writes on a disk that both use is not the other's"
+                ),
+                format!("`usermod --uid` on one of them, and `chown` what belongs to {user}"),
+            ),
+            (mine, _) => {
+                let lacks = if mine.is_none() { me } else { peer };
+                (
+                    format!("{lacks} has no user {user}, or did not say in time"),
+                    format!(
+                        "`getent passwd {user}` and `systemctl show --property=User` of the services, on both nodes"
+                    ),
+                )
+            }
+        };
+        findings.push(Finding::warning("users", text).cured_by(cure));
+    }
+    if !same.is_empty() {
+        let text = format!("the same on both nodes: {}", same.join(", "));
+        findings.push(Finding::ok("users", text));
     }
     findings
 }
@@ -170,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_pair_that_agrees_is_well() {
-        let status = Sample::default().status();
+        let mut status = Sample::default().status();
+        status.peer.clock_ahead_ms = Some(-40);
         let findings = between(&status, &examined("lb1"), &examined("lb2"));
         assert_eq!(
             texts(&findings, Level::Ok),
@@ -209,6 +226,32 @@ mod tests {
         );
         let warnings = findings.iter().filter(|f| f.level == Level::Warning);
         assert!(warnings.clone().all(|finding| finding.cure.is_some()));
+    }
+
+    #[test]
+    fn what_was_not_told_is_not_well() {
+        let status = Sample::default().status(); // it tells no time
+        let mut here = examined("lb1");
+        here.users.insert("app".into(), 990);
+        let mut there = examined("lb2");
+        there.users = BTreeMap::from([("app".into(), 990), ("backup".into(), 34)]);
+        let findings = between(&status, &here, &there);
+        assert_eq!(
+            texts(&findings, Level::Warning),
+            [
+                "lb2 does not tell its time",
+                "lb1 has no user backup, or did not say in time",
+                "lb2 has no user www-data, or did not say in time",
+            ]
+        );
+        let last = texts(&findings, Level::Ok).pop();
+        assert_eq!(last, Some("the same on both nodes: app 990"));
+        there.users.clear(); // it took too long
+        assert!(
+            !texts(&between(&status, &here, &there), Level::Ok)
+                .iter()
+                .any(|text| text.contains("app"))
+        );
     }
 
     #[test]

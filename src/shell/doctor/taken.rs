@@ -24,14 +24,29 @@ pub struct Taken {
     pub line: String,
 }
 
-/// Those that are. None where this may not be asked (it takes root), or the interface is not there or not up.
+/// What was asked, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// VIPs that somebody else has.
+    pub taken: Vec<Taken>,
+    /// VIPs that were asked for.
+    pub asked: usize,
+    /// VIPs that are on this machine, and were not asked for.
+    pub here: usize,
+    /// VIPs that were not asked for beside so many others on their interface.
+    pub beside: usize,
+    /// VIPs that could not be asked for: it takes root, and an interface that is there and up.
+    pub unasked: usize,
+}
+
+/// Asks for those of this file that are not here.
 pub fn taken(
     config: &Config,
     side: Side,
     resolved: &Resolved,
     host: &Host,
     state_dir: &Path,
-) -> Vec<Taken> {
+) -> Probed {
     let peer = config.node(side.other());
     let record = state::peek(state_dir).unwrap_or_default();
     let known: Vec<[u8; 6]> = record.vifs.iter().map(|vif| vif.mac).collect();
@@ -39,26 +54,32 @@ pub fn taken(
         let all = host.interfaces.iter().flat_map(|i| &i.addresses);
         all.into_iter().any(|net| net.addr() == address)
     };
+    let mut probed = Probed::default();
     let mut vips: BTreeMap<usize, Vec<IpAddr>> = BTreeMap::new();
     for (group, places) in config.groups.iter().zip(&resolved.vip_vifs) {
         for (vip, vif) in group.vips().zip(places) {
             let asked = vips.entry(*vif).or_default();
-            if !here(vip.address.addr()) && asked.len() < MOST {
-                asked.push(vip.address.addr());
+            match vip.address.addr() {
+                address if here(address) => probed.here += 1,
+                _ if asked.len() == MOST => probed.beside += 1,
+                address => asked.push(address),
             }
         }
     }
     let mut ears: Vec<Ear> = Vec::new();
     for (vif, vips) in vips.into_iter().filter(|(_, vips)| !vips.is_empty()) {
-        // Without root there is no asking.
-        ears.extend(
-            Ear::open(vif, vips, &peer.links, resolved, host)
-                .ok()
-                .flatten(),
-        );
+        let count = vips.len();
+        match Ear::open(vif, vips, &peer.links, resolved, host) {
+            Ok(Some(ear)) => {
+                probed.asked += count;
+                ears.push(ear);
+            }
+            // Without root there is no asking.
+            Ok(None) | Err(_) => probed.unasked += count,
+        }
     }
     if ears.is_empty() {
-        return Vec::new();
+        return probed;
     }
     for _ in 0..PROBES {
         ears.iter().for_each(Ear::ask);
@@ -76,7 +97,8 @@ pub fn taken(
         };
         told.into_iter().map(on)
     });
-    told.collect()
+    probed.taken = told.collect();
+    probed
 }
 
 /// So often each is asked, so far apart: one frame may be lost.
