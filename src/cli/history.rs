@@ -23,11 +23,14 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         true => Vec::new(),
         false => aside::read(&options.run_dir),
     };
-    let ahead = status::load(&options.run_dir)
+    let status = status::load(&options.run_dir)
         .ok()
-        .filter(|status| status.boot_id == clock::boot_id())
+        .filter(|status| status.boot_id == clock::boot_id());
+    let ahead = status
+        .as_ref()
         .and_then(|status| status.peer.clock_ahead_ms)
         .unwrap_or(0);
+    let as_of = status.map_or(String::new(), |status| status.as_last_heard(clock::now()));
     let peer = told.last().map(|entry| entry.node.clone());
     let entries = latest(merged(own, told, ahead), lines);
     if entries.is_empty() && !json {
@@ -43,7 +46,7 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
     };
     let exit = print(&entries.iter().map(line).collect::<String>());
     if let (Some(peer), false) = (peer, json)
-        && let Some(note) = differ(&peer, ahead)
+        && let Some(note) = differ(&peer, ahead, &as_of)
     {
         fail(exit, note);
     }
@@ -82,10 +85,10 @@ fn latest(mut entries: Vec<Entry>, lines: usize) -> Vec<Entry> {
 }
 
 /// What is to be known of the times of two clocks that differ.
-fn differ(peer: &str, ahead_ms: i64) -> Option<String> {
+fn differ(peer: &str, ahead_ms: i64, as_of: &str) -> Option<String> {
     let clocks = sentence::clocks(peer, ahead_ms)?;
     Some(format!(
-        "note: {clocks}; its lines have its time, and stand where they belong by that difference"
+        "note: {clocks}{as_of}; its lines have its time, and stand where they belong by that difference"
     ))
 }
 
@@ -142,14 +145,19 @@ mod tests {
             reasons(merged(own, told, 37_000)),
             ["first", "second", "third"]
         );
-        assert_eq!(differ("lb2", 900), None);
+        assert_eq!(differ("lb2", 900, ""), None);
         assert_eq!(
-            differ("lb2", 37_000).unwrap(),
-            "note: lb2's clock is 37 s ahead of this node's; its lines have its time, and stand where they belong \
+            differ(
+                "lb2",
+                37_000,
+                " (as of when lb2 was last heard, 3 h 0 m ago)"
+            )
+            .unwrap(),
+            "note: lb2's clock is 37 s ahead of this node's (as of when lb2 was last heard, 3 h 0 m ago); its lines have its time, and stand where they belong \
              by that difference"
         );
         assert!(
-            differ("lb2", -3000)
+            differ("lb2", -3000, "")
                 .unwrap()
                 .contains("3.0 s behind this node's")
         );

@@ -166,3 +166,49 @@ async fn units(units: &[(String, bool)]) -> Result<BTreeMap<String, UnitLook>, S
     };
     Ok(units.iter().zip(&states).map(look).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked(program: &str, unit: &str, programs: bool, units: bool) -> Looked {
+        let unfit = Some("it is masked".to_owned());
+        let look = UnitLook {
+            id: unit.to_owned(),
+            unfit,
+        };
+        Looked {
+            machine: Machine {
+                programs: [(program.to_owned(), "it is missing".to_owned())].into(),
+                units: [(unit.to_owned(), look)].into(),
+                ..Machine::default()
+            },
+            programs,
+            units,
+            ..Looked::default()
+        }
+    }
+
+    fn nothing(programs: bool, units: bool) -> Looked {
+        Looked {
+            programs,
+            units,
+            ..Looked::default()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_as_it_was() {
+        let before = || looked("/bin/check", "nginx.service", true, true);
+        let of = |looked: Looked| {
+            let Machine {
+                programs, units, ..
+            } = looked.machine;
+            (programs.len(), units.len())
+        };
+        assert_eq!(of(nothing(true, true).after(before())), (0, 0), "mended");
+        assert_eq!(of(nothing(true, false).after(before())), (0, 1));
+        assert_eq!(of(nothing(false, true).after(before())), (1, 0));
+        assert_eq!(of(nothing(false, false).after(before())), (1, 1));
+    }
+}

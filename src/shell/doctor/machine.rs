@@ -328,6 +328,40 @@ mod tests {
     }
 
     #[test]
+    fn units_are_here_that_were_looked_at() {
+        let text = "[cluster]\nname = \"c\"\nkey_file = \"k\"\n\
+                    [node.lb1]\nlinks = [\"10.1.1.1\"]\n[node.lb2]\nlinks = [\"10.1.1.2\"]\n\
+                    [[group]]\nname = \"web\"\n[[group.resource]]\nservice = \"nginx.service\"\n";
+        let key = config::generate_key_line([1; 32]);
+        let path = std::path::Path::new("ha.toml");
+        let config = config::parse_with_key_file(text, path, &key).unwrap();
+        let told = |machine: &config::Machine, unknown| -> Vec<(Level, String)> {
+            let findings = of_file(&config, Side::First, machine, &[], unknown);
+            findings.into_iter().map(|f| (f.level, f.text)).collect()
+        };
+        let unseen = config::Machine::default();
+        let ok = |text: &str| (Level::Ok, text.to_owned());
+        let hangs = "whether its services can run here is not known: systemd does not answer";
+        assert_eq!(
+            told(&unseen, Some(hangs)),
+            [ok("is good"), (Level::Warning, hangs.to_owned())]
+        );
+        assert_eq!(told(&unseen, None)[1].0, Level::Warning);
+        let mut seen = unseen;
+        let look = config::UnitLook {
+            id: "nginx.service".into(),
+            unfit: None,
+        };
+        seen.units.insert("nginx.service".into(), look);
+        assert_eq!(
+            told(&seen, None),
+            [ok(
+                "is good; its units and programs are here and can be run"
+            )]
+        );
+    }
+
+    #[test]
     fn vips_are_free_that_were_asked_for() {
         let told = |probed| -> Vec<(Level, String)> {
             let findings = of_vips(probed).into_iter();

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
+use crate::core::peer::PeerState;
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
 use crate::core::view::{GroupView, ResourceState, ResourceView, View};
@@ -361,6 +362,10 @@ impl Facts<'_> {
     pub(super) fn peer(&self) -> &str {
         self.names.node(self.view.me.other())
     }
+
+    fn peer_speaks(&self) -> bool {
+        matches!(self.view.peer.state, PeerState::Alive | PeerState::OneWay)
+    }
 }
 
 fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
@@ -389,6 +394,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
             role: role(r).into(),
             readiness: readiness(ready).into(),
             says: (facts.told.iter())
+                .filter(|_| facts.peer_speaks())
                 .find(|said| said.group == names.group(group.id))
                 .cloned(),
         }),

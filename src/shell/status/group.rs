@@ -169,6 +169,8 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
             let kept = status.maintenance && peer.role == "starting";
             let standing = match kept {
                 true => "has it, found running".into(),
+                // Its goodbye says what it had, and nothing of what it could do now.
+                false if !status.peer_speaks() => "as it said when it left".into(),
                 false => standing(&peer.role, &peer.readiness),
             };
             let says = peer.says.as_ref().filter(|_| peer.readiness != "able");

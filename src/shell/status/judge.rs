@@ -189,15 +189,13 @@ fn failures(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     let name = &group.name;
     let told = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
     let told = told.map_or(Vec::new(), |says| says.failures.clone());
+    let here = (group.fail_count, status.node.clone());
+    let there = status.peer_name().to_owned() + &status.as_last_heard(now);
     let counted = [
-        (
-            group.fail_count,
-            &status.node[..],
-            group.failures().collect(),
-        ),
-        (group.peer_fail_count, status.peer_name(), told),
+        (here, group.failures().collect()),
+        ((group.peer_fail_count, there), told),
     ];
-    let of = |(count, node, failures): (u16, &str, Vec<Failed>)| {
+    let of = |((count, node), failures): ((u16, String), Vec<Failed>)| {
         let times = match count {
             0 => return None,
             1 => "once".to_owned(),
@@ -421,7 +419,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     }));
     if state.drift {
         concerns.push(degraded(
-            sentence::drift(me, peer, &state.differences),
+            sentence::drift(me, peer, &state.differences) + &status.as_last_heard(now),
             format!(
                 "compare {} on both nodes, comments do not count; copy the right one to the other, then `ha-appliance reload` there",
                 status.daemon.config

@@ -184,7 +184,7 @@ pub struct Peer {
     pub heard_us: Option<i64>,
     /// Its program's version; empty while it was never heard.
     pub software: String,
-    /// Its configuration differs from this node's.
+    /// Its configuration differs from this node's, by its last word: at `heard_us`.
     pub drift: bool,
     /// In what, as far as it is known.
     #[serde(default)]
@@ -198,7 +198,7 @@ pub struct Peer {
     /// Until when nothing starts, as after a boot, because it may still come, µs; null: it is waited for no more.
     #[serde(default)]
     pub waited_for_us: Option<i64>,
-    /// How far its clock is ahead of this node's, ms; null: it has not told.
+    /// How far its clock is ahead of this node's, ms, by its last word; null: it has not told.
     #[serde(default)]
     pub clock_ahead_ms: Option<i64>,
 }
@@ -276,7 +276,7 @@ pub struct Group {
     pub readiness: String,
     /// What speaks against running it here.
     pub facts: Vec<String>,
-    /// What the peer says of it; null while it is not heard.
+    /// What the peer says of it; null while it is not heard, but for what it said as it left.
     pub peer: Option<GroupAtPeer>,
     /// Its resources were found running when this daemon started, and are kept.
     #[serde(default)]
@@ -401,7 +401,7 @@ pub struct GroupAtPeer {
     pub role: String,
     /// As [`Group::readiness`].
     pub readiness: String,
-    /// Its reasons; null: it has not told them.
+    /// Its reasons; null: it has not told them, or is not heard.
     #[serde(default)]
     pub says: Option<Said>,
 }
@@ -450,6 +450,25 @@ impl Status {
     pub fn peer_shows_life(&self, now: Time) -> bool {
         let lately = |refused: &Refused| now.since(Time(refused.last_us)) <= SIGN_LASTS;
         !self.peer.signs_of_life.is_empty() || self.refused.iter().any(lately)
+    }
+
+    /// Its word is of now.
+    pub fn peer_speaks(&self) -> bool {
+        matches!(self.peer.state.as_str(), "alive" | "one-way")
+    }
+
+    /// What is to be added where the peer's last word is shown: of when it is, if it is not of now.
+    pub fn as_last_heard(&self, now: Time) -> String {
+        match self.peer.heard_us.filter(|_| !self.peer_speaks()) {
+            Some(at) => {
+                let ago = crate::shell::clock::span(now.since(Time(at)));
+                format!(
+                    " (as of when {} was last heard, {ago} ago)",
+                    self.peer_name()
+                )
+            }
+            None => String::new(),
+        }
     }
 
     /// The peer's name.

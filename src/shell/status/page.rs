@@ -25,7 +25,7 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
         page.gap();
         page.section(&group.name, group::lines(status, group, now, style));
     }
-    let notices = notices(status);
+    let notices = notices(status, now);
     if !notices.is_empty() {
         page.gap();
     }
@@ -258,7 +258,7 @@ fn protection(status: &Status) -> Vec<String> {
 }
 
 /// What the daemon noted at its start, and what it refuses to listen to.
-fn notices(status: &Status) -> Vec<String> {
+fn notices(status: &Status, now: Time) -> Vec<String> {
     let mut lines: Vec<String> = status
         .daemon
         .notices
@@ -279,7 +279,8 @@ fn notices(status: &Status) -> Vec<String> {
         lines.push(format!("datagrams {}", rejected.join(", ")));
     }
     let ahead = status.peer.clock_ahead_ms.unwrap_or(0);
-    lines.extend(sentence::clocks(status.peer_name(), ahead));
+    let clocks = sentence::clocks(status.peer_name(), ahead);
+    lines.extend(clocks.map(|clocks| clocks + &status.as_last_heard(now)));
     lines
 }
 
@@ -457,6 +458,30 @@ mod tests {
             }],
         }];
         expect("failed-on-the-peer", &sample, Severity::Degraded);
+    }
+
+    /// What it said last is told as of then, or not at all.
+    #[test]
+    fn a_peer_that_left_says_nothing_any_more() {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        let view = &mut sample.view;
+        view.peer.state = PeerState::Left;
+        view.peer.reason = Reason::PeerLeft;
+        view.peer.drift = true;
+        sample.differences = vec!["group web: prefer differs".into()];
+        sample.clock_ahead_ms = Some(37_000);
+        let group = &mut view.groups[0];
+        group.peer = Some((Role::Stopped, Readiness::Barred));
+        group.peer_fail_count = 1;
+        sample.told = vec![Said {
+            group: "web".into(),
+            waiting: Some("a resource failed".into()),
+            retry_us: Some(ago(-3000).0),
+            failures: vec![Failed::default()],
+            ..Said::default()
+        }];
+        expect("peer-left", &sample, Severity::Degraded);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(crate) struct Sample {
     pub(crate) refused: Vec<Refused>,
     pub(crate) told: Vec<Said>,
     pub(crate) differences: Vec<String>,
+    pub(crate) clock_ahead_ms: Option<i64>,
 }
 
 impl Sample {
@@ -63,7 +64,7 @@ impl Sample {
             adopted: &[],
             told: &self.told,
             differences: &self.differences,
-            clock_ahead_ms: None,
+            clock_ahead_ms: self.clock_ahead_ms,
         }
     }
 
@@ -189,6 +190,7 @@ impl Default for Sample {
             refused: Vec::new(),
             told: Vec::new(),
             differences: Vec::new(),
+            clock_ahead_ms: None,
         }
     }
 }
