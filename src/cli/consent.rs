@@ -94,6 +94,14 @@ pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<St
         let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
         cost += &format!("\n{}, {ago} ago", sign.what);
     }
+    let blind = status.blind_spots();
+    if !blind.is_empty() {
+        let me = &status.node;
+        cost += &format!(
+            "\n{me} could not see whether {peer} lives ({}): it may be {me} that is cut off, while {peer} serves",
+            blind.join(", ")
+        );
+    }
     if despite && !status.peer.signs_of_life.is_empty() {
         cost += "\nyou say that this is not the machine that is meant";
     }

@@ -1,6 +1,8 @@
 //! What the operator wants: signals and orders. Who asked, for what, and what came of it is told.
 
 use super::*;
+use crate::core::view::View;
+use crate::shell::status::sentence;
 
 /// So long the peer has to answer before it is believed that it is off.
 const LOOK_FOR_LIFE: Duration = Duration::from_millis(300);
@@ -71,7 +73,21 @@ impl Daemon {
     pub(super) fn finish_confirming(&mut self) {
         let due = |(at, _, _): &mut (Time, u16, Command)| *at <= clock::now();
         if let Some((_, number, command)) = self.confirming.take_if(due) {
-            self.command(number.into(), command);
+            match self.refuse_blind(command) {
+                None => self.command(number.into(), command),
+                Some(why) => self.answered(number.into(), false, why),
+            }
+        }
+    }
+
+    /// A node that no VIP's network reaches cannot have seen that its peer is off, nor be told so by its page.
+    fn refuse_blind(&self, command: Command) -> Option<String> {
+        let despite = Command::ConfirmFenced {
+            despite_signs: true,
+        };
+        match command == despite {
+            true => None,
+            false => blind(&self.node.view(), &self.names),
         }
     }
 
@@ -143,3 +159,58 @@ impl Daemon {
 
 /// Orders that are remembered until they are answered.
 const ASKED: usize = 64;
+
+/// Why nothing that this node sees, or does not see, says anything of its peer. What is heard is another matter.
+fn blind(view: &View, names: &Names) -> Option<String> {
+    let up = view.vifs.iter().any(|vif| vif.carrier);
+    if up || view.vifs.is_empty() || view.peer.state.is_heard() {
+        return None;
+    }
+    let down = view.vifs.iter().map(|vif| names.vif(vif.id));
+    let down: Vec<String> = down.map(sentence::no_carrier).collect();
+    let (here, peer) = (names.node(view.me), names.node(view.me.other()));
+    Some(format!(
+        "refused: {here} is cut off itself ({}) and could not see whether {peer} lives: mend that first; \
+         `--despite-signs-of-life` says that you have seen {peer} off all the same",
+        down.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::status::sample::Sample;
+
+    #[test]
+    fn who_is_cut_off_has_not_seen_that_the_peer_is_off() {
+        let told = |sample: &Sample| blind(&sample.view, &sample.names);
+        let mut sample = Sample::default();
+        sample.view.peer.state = PeerState::Silent;
+        assert_eq!(told(&sample), None);
+        sample.view.vifs[0].carrier = false;
+        let why = told(&sample).unwrap();
+        assert!(
+            why.starts_with(
+                "refused: lb1 is cut off itself (eth0: no carrier) and could not see whether lb2 lives"
+            ) && why.contains("`--despite-signs-of-life`"),
+            "{why}"
+        );
+        // One that sees on one network of two sees.
+        let mut other = sample.view.vifs[0];
+        other.carrier = true;
+        sample.view.vifs.push(other);
+        assert_eq!(told(&sample), None);
+        // The gateway may be dead, and the peer off.
+        sample.view.gateways[0].state = crate::core::gateway::GatewayState::Lost;
+        assert_eq!(told(&sample), None);
+        sample.view.vifs.clear();
+        assert_eq!(told(&sample), None, "without VIPs there is nothing to see");
+    }
+
+    #[test]
+    fn what_is_heard_is_refused_by_the_core() {
+        let mut sample = Sample::default();
+        sample.view.vifs[0].carrier = false;
+        assert_eq!(blind(&sample.view, &sample.names), None);
+    }
+}

@@ -318,18 +318,19 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
             format!("something of {peer} is heard: look there, and at what is said of it here");
         return blocked(text, hint);
     }
-    let cut_off = status.gateways.iter().any(|g| g.state == "lost")
-        || status.interfaces.iter().any(|i| !i.carrier);
-    let first = match cut_off {
-        true => format!(
-            "first this node's own network: it may be {me} that is cut off, while {peer} serves; then "
-        ),
-        false => String::new(),
-    };
+    // From a node that sees nothing nobody may conclude that the other is dead.
+    let blind = status.blind_spots();
+    if !blind.is_empty() {
+        let hint = format!(
+            "mend this node's network first ({}): it may be {me} that is cut off, while {peer} serves; then look on {peer}",
+            blind.join(", ")
+        );
+        return blocked(text, hint);
+    }
     blocked(
         text,
         format!(
-            "{first}start {peer}; or, only if you have seen that it is off, run `ha-appliance confirm-fenced {peer} --yes`"
+            "start {peer}; or, only if you have seen with your own eyes that it is off: `ha-appliance confirm-fenced {peer}`"
         ),
     )
 }

@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn lines_are_broken_between_words_and_never_in_a_command() {
-        let line = "-  run `ha-appliance confirm-fenced lb2 --yes`, but only if you have seen it";
+        let line = "-  run `ha-appliance failover web --to lb2`, but only once it is mended";
         let parts = wrapped(line, 50);
         assert_eq!(
             parts,
             [
-                "-  run `ha-appliance confirm-fenced lb2 --yes`,",
-                "     but only if you have seen it"
+                "-  run `ha-appliance failover web --to lb2`, but",
+                "     only once it is mended"
             ]
         );
         assert_eq!(wrapped("short", 50), ["short"]);

@@ -452,6 +452,23 @@ impl Status {
         !self.peer.signs_of_life.is_empty() || self.refused.iter().any(lately)
     }
 
+    /// Where this node is cut off itself, and so could not see whether the peer lives: interfaces without carrier, and
+    /// those on which a gateway is known and none answers.
+    pub fn blind_spots(&self) -> Vec<String> {
+        let of = |interface: &Interface| {
+            if !interface.carrier {
+                return Some(sentence::no_carrier(&interface.name));
+            }
+            let on = |g: &&Gateway| g.interface == interface.name;
+            let answers = |g: &Gateway| matches!(g.state.as_str(), "good" | "dampened");
+            let gateways: Vec<&Gateway> = self.gateways.iter().filter(on).collect();
+            let silent = !gateways.iter().any(|g| answers(g));
+            let first = gateways.first().filter(|_| silent)?;
+            Some(sentence::gateway_lost(&first.address, &first.interface))
+        };
+        self.interfaces.iter().filter_map(of).collect()
+    }
+
     /// Its word is of now.
     pub fn peer_speaks(&self) -> bool {
         matches!(self.peer.state.as_str(), "alive" | "one-way")
