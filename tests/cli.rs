@@ -529,6 +529,7 @@ fn orders_reach_the_daemon_and_its_answers_the_operator() {
             "ConfirmFencedDespite None",
         ),
         ("failover --to lb2", "MoveToSecond None"),
+        ("failover --yes db", "Failover Some(1)"),
         ("failover db --to lb1", "MoveToFirst Some(1)"),
         ("reload", "Reload None"),
         ("reload --dry-run", "ReloadDryRun None"),
@@ -589,6 +590,48 @@ fn a_peer_is_not_said_to_be_off_by_a_slip() {
         err.ends_with("nothing was done: give `--yes` if that is meant\n"),
         "{err}"
     );
+    assert!(!err.contains("could not see"), "{err}");
+    // The gateway may be dead, and lb2 off; but this node cannot tell that from a cut cable of its own.
+    status["interfaces"] = json!([{"name": "eth9", "carrier": true, "probe_proven": true}]);
+    let gateway = |address: &str, state: &str| json!({"address": address, "interface": "eth9", "state": state, "since_us": now});
+    status["gateways"] = json!([gateway("192.0.2.1", "lost")]);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let blind = "lb1 could not see whether lb2 lives (gateway 192.0.2.1 on eth9 does not answer): it may be lb1 that \
+                 is cut off, while lb2 serves";
+    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    assert!(err.contains(blind), "{err}");
+    // One of two answers.
+    status["gateways"] = json!([gateway("192.0.2.1", "lost"), gateway("192.0.2.2", "good")]);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    assert!(!err.contains("could not see"), "{err}");
+}
+
+/// What would be lost is refused by the daemon; what nobody knows is asked.
+#[test]
+fn a_move_to_a_node_whose_file_is_not_known_needs_a_yes() {
+    let dir = TestDir::new();
+    let _lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let mut status = status(std::process::id(), clock::now().0);
+    status["peer"]["drift"] = json!(true);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    for line in [
+        "failover",
+        "failover web",
+        "failover web --to lb1",
+        "standby lb2",
+    ] {
+        let (code, _, err) = run(&dir, line);
+        assert_eq!(
+            (code, err.as_str()),
+            (
+                1,
+                "ha.toml differs between lb1 and lb2, and lb2 has not told in what: what the node that takes over \
+                 does not list would be served by nobody\nnothing was done: give `--yes` if that is meant\n"
+            ),
+            "{line}"
+        );
+    }
 }
 
 #[test]

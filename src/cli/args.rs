@@ -179,6 +179,9 @@ subcommands! {
         /// where it is to run; nothing happens if it does already
         #[argh(option, arg_name = "node")]
         to: Option<String>,
+        /// though it is not known what the other node's file lacks
+        #[argh(switch)]
+        yes: bool,
     }
     /// Put a node in standby: what it runs moves to the other, and it takes nothing. It outlasts a reboot.
     Standby = "standby" {
@@ -284,7 +287,7 @@ fn unknown(word: &str) -> String {
 }
 
 /// Those that change nothing: a slip of the finger may be taken for one of them, and never for an order.
-const HARMLESS: [&str; 5] = ["status", "history", "check", "version", "help"];
+const HARMLESS: [&str; 6] = ["status", "history", "doctor", "check", "version", "help"];
 
 fn nearest(word: &str) -> String {
     let similar = HARMLESS
@@ -318,7 +321,8 @@ fn elsewhere(word: &str) -> Option<&'static str> {
         }
         "log" | "logs" | "events" => "here that is `history`",
         "stonith" | "fence" | "fence_ack_manual" | "confirm" => {
-            "what is known of the other node says `status`; `confirm-fenced NODE` tells that it is off"
+            "nothing here switches a node off; `status` says what is known of the other, and only if you have seen with \
+             your own eyes that it is off, `confirm-fenced NODE` says so"
         }
         "resource" | "node" | "cluster" | "property" | "constraint" | "quorum" => {
             "say what to do first: `status`, `failover [GROUP] --to NODE`, `standby NODE`, `clear [GROUP]`"
@@ -399,6 +403,13 @@ mod tests {
             refusal("statsu"),
             "`statsu` is no subcommand of ha-appliance; did you mean `status`?"
         );
+        assert!(refusal("docter").ends_with("did you mean `doctor`?"));
+        for word in ["fence", "stonith", "confirm", "fence_ack_manual"] {
+            let told = refusal(word);
+            let condition =
+                "only if you have seen with your own eyes that it is off, `confirm-fenced NODE`";
+            assert!(told.contains(condition), "{told}");
+        }
         for slip in [
             "stauts", "strat", "stpo", "reloda", "standbye", "onlin", "cleer",
         ] {

@@ -36,17 +36,39 @@ pub(super) fn give(options: &Options, target: Target, verb: impl Fn(Side) -> Ver
     give_if(options, target, verb, true, |_, _| None)
 }
 
-/// The same, to have the group, or all, run on that node.
-pub(super) fn give_to(options: &Options, group: Option<String>, node: String) -> Exit {
+/// The same as [`give_if`], to have the group, or all, run on that node.
+pub(super) fn give_to(
+    options: &Options,
+    group: Option<String>,
+    node: String,
+    yes: bool,
+    cost: impl Fn(&Status, Time) -> Option<String>,
+) -> Exit {
     let (holder, status) = match daemon(options) {
         Ok(found) => found,
         Err(exit) => return exit,
     };
     let aimed = aim(&status, &Target::Node(Some(node)))
         .and_then(|(side, _)| Ok((side, aim(&status, &Target::AnyGroup(group))?.1)));
-    match aimed {
-        Ok((side, group)) => order(options, &holder, &status, Verb::move_to(side), group),
+    let (side, group) = match aimed {
+        Ok(aimed) => aimed,
+        Err(why) => return fail(Exit::Refused, why),
+    };
+    match consented(&status, yes, cost) {
+        Ok(()) => order(options, &holder, &status, Verb::move_to(side), group),
         Err(why) => fail(Exit::Refused, why),
+    }
+}
+
+/// What it costs was said, and is meant.
+fn consented(
+    status: &Status,
+    yes: bool,
+    cost: impl Fn(&Status, Time) -> Option<String>,
+) -> Result<(), String> {
+    match cost(status, clock::now()).filter(|_| !yes) {
+        Some(cost) => consent::ask(&cost),
+        None => Ok(()),
     }
 }
 
@@ -66,12 +88,10 @@ pub(super) fn give_if(
         Ok(aim) => aim,
         Err(why) => return fail(Exit::Refused, why),
     };
-    if let (Some(cost), false) = (cost(&status, clock::now()), yes)
-        && let Err(why) = consent::ask(&cost)
-    {
-        return fail(Exit::Refused, why);
+    match consented(&status, yes, cost) {
+        Ok(()) => order(options, &holder, &status, verb(side), group),
+        Err(why) => fail(Exit::Refused, why),
     }
-    order(options, &holder, &status, verb(side), group)
 }
 
 /// Gives an order that is about both nodes and changes nothing, and gives its answer; Err: why there is none.

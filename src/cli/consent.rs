@@ -40,8 +40,28 @@ pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String
     ))
 }
 
+/// What the other node does not list would be lost, and nobody knows what that is.
+pub(super) fn of_move(status: &Status, _now: Time) -> Option<String> {
+    let peer = status.peer_name();
+    let told = !status.peer.differences.is_empty();
+    if status.peer.state != "alive" || !status.peer.drift || told {
+        return None; // the daemon refuses what it knows to lose something
+    }
+    Some(format!(
+        "ha.toml differs between {} and {peer}, and {peer} has not told in what: what the node that takes over does not \
+         list would be served by nobody",
+        status.node
+    ))
+}
+
 /// Nobody is left who could run what that node runs.
-pub(super) fn of_standby(status: &Status, node: Option<&str>, _now: Time) -> Option<String> {
+pub(super) fn of_standby(status: &Status, node: Option<&str>, now: Time) -> Option<String> {
+    let costs = [of_last(status, node), of_move(status, now)];
+    let costs: Vec<String> = costs.into_iter().flatten().collect();
+    (!costs.is_empty()).then(|| costs.join("\n"))
+}
+
+fn of_last(status: &Status, node: Option<&str>) -> Option<String> {
     let (here, there) = status.here_and_there();
     let own = node.is_none_or(|node| node == status.node);
     let (leaving, other) = match own {

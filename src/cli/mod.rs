@@ -71,8 +71,11 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
         S::Release(_) => release::run(options),
         S::Version(_) => out::print(&version()),
         S::Failover(a) => match a.to {
-            Some(node) => command::give_to(options, a.group, node),
-            None => command::give(options, Target::AnyGroup(a.group), |_| Verb::Failover),
+            Some(node) => command::give_to(options, a.group, node, a.yes, consent::of_move),
+            None => {
+                let target = Target::AnyGroup(a.group);
+                command::give_if(options, target, |_| Verb::Failover, a.yes, consent::of_move)
+            }
         },
         S::Clear(a) => command::give(options, Target::AnyGroup(a.group), |_| Verb::Clear),
         S::StopGroup(a) => {

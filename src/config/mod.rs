@@ -53,7 +53,7 @@ pub use schema::{
     Resource, VIP_LIFETIME, Vip,
 };
 pub use service::{Check, Mode, Probe, Service};
-pub use settings::{Digests, Settings, differences, lacking};
+pub use settings::{Digests, Settings, differences, lacking, lacks_group};
 pub use warning::Warning;
 
 use std::os::unix::fs::MetadataExt;

@@ -91,6 +91,12 @@ pub fn lacking(group: &str, first: &Digests, second: &Digests) -> Vec<String> {
         .collect()
 }
 
+/// The first lists the group, and the second does not.
+pub fn lacks_group(group: &str, first: &Digests, second: &Digests) -> bool {
+    let whole = format!("group {group}");
+    only_in(first, second).contains(&whole)
+}
+
 /// What the first has and the second has not: whole groups, whole resources, or keys.
 fn only_in(first: &Digests, second: &Digests) -> Vec<String> {
     let has = |what: &str| {

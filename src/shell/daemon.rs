@@ -14,6 +14,7 @@ mod first;
 mod fit;
 mod follow;
 mod hear;
+mod moves;
 mod obey;
 mod operate;
 mod reload;

@@ -17,9 +17,9 @@ pub(super) struct Aside {
     /// In what its file differs from this node's.
     pub(super) differences: Vec<String>,
     /// What its file sets; none: it has not told.
-    settings: Option<Digests>,
+    pub(super) settings: Option<Digests>,
     /// Moves that an operator asked for, by the order's number.
-    moves: BTreeMap<u32, Option<GroupId>>,
+    pub(super) moves: BTreeMap<u32, Option<GroupId>>,
     /// How far its clock is ahead of this node's.
     pub(super) clock_ahead_ms: Option<i64>,
     /// What it was told last of the groups here, and when.
@@ -30,8 +30,6 @@ pub(super) struct Aside {
     read: Rc<RefCell<Option<Vec<Entry>>>>,
 }
 
-/// Moves that are remembered until they are answered.
-const MOVES: usize = 16;
 /// What is said of the groups changes with every step of a move.
 const PACE: Duration = Duration::from_millis(500);
 
@@ -157,93 +155,6 @@ impl Daemon {
         self.aside.differences = theirs.map_or(Vec::new(), |theirs| {
             config::differences((here, &mine), (there, theirs))
         });
-    }
-
-    /// Remembers that an operator wants a group, or all, moved. What the other node's file does not list would be
-    /// lost by that: then why it is refused.
-    pub(super) fn note_move(&mut self, number: u32, command: Command) -> Result<(), String> {
-        let (group, to) = match command {
-            Command::Failover(group) => (group, None),
-            Command::MoveTo(group, side) => (group, Some(side)),
-            _ => return Ok(()),
-        };
-        while self.aside.moves.len() >= MOVES {
-            self.aside.moves.pop_first();
-        }
-        self.aside.moves.insert(number, group);
-        let Some(theirs) = &self.aside.settings else {
-            return Ok(());
-        };
-        let view = self.node.view();
-        // Its heartbeats say so at once; what it told of its file may be of before a reload.
-        if !view.peer.drift {
-            return Ok(());
-        }
-        let mine = self.config.settings.digests();
-        let all = view
-            .groups
-            .iter()
-            .filter(|g| group.is_none_or(|id| id == g.id));
-        for of in all {
-            let holder = of.token.holder;
-            if to == Some(holder) || (group.is_none() && to.is_none() && holder != self.me) {
-                continue;
-            }
-            let (first, second) = match holder == self.me {
-                true => (&mine, theirs),
-                false => (theirs, &mine),
-            };
-            let name = self.names.group(of.id);
-            let lost = config::lacking(&name, first, second);
-            if !lost.is_empty() {
-                let other = &self.config.node(holder.other()).name;
-                return Err(format!(
-                    "refused: {other}'s ha.toml does not list {} in {name}: the move would lose that. Bring ha.toml \
-                     in line on both nodes, then `ha-appliance reload`",
-                    lost.join(", ")
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Of a move that was refused, or given up: what speaks against the other node, in that node's words.
-    pub(super) fn why_not_moved(&mut self, number: u32, accepted: bool) -> String {
-        let Some(group) = self.aside.moves.remove(&number).filter(|_| !accepted) else {
-            return String::new();
-        };
-        let (view, now) = (self.node.view(), clock::now());
-        let of = view
-            .groups
-            .iter()
-            .filter(|g| group.is_none_or(|id| id == g.id));
-        let words = of.filter_map(|of| {
-            let (name, to) = (self.names.group(of.id), of.token.holder.other());
-            let said = match to == self.me {
-                true => self
-                    .publisher
-                    .latest()?
-                    .groups
-                    .iter()
-                    .find(|g| g.name == name)
-                    .map(Said::of),
-                false => self
-                    .aside
-                    .told
-                    .iter()
-                    .find(|said| said.group == name)
-                    .cloned(),
-            }?;
-            let mut words = said.facts.clone();
-            words.extend(
-                said.failures
-                    .iter()
-                    .map(|failed| status::failed(failed, now)),
-            );
-            let to = &self.config.node(to).name;
-            (!words.is_empty()).then(|| format!("; {to} says of {name}: {}", words.join("; ")))
-        });
-        words.collect()
     }
 
     /// Begins to tell the history, as it stands on disk, after the entry of that time.

@@ -21,17 +21,18 @@ impl Daemon {
             }
             Signal::Leave => {
                 self.asked(0, "hand over and end (SIGTERM)".into(), sender);
+                self.warn_of_leaving();
                 self.services.leave();
                 self.command(0, Command::Leave)
             }
             Signal::HandOver => {
                 self.asked(0, "failover (SIGUSR1)".into(), sender);
-                self.command(0, Command::Failover(None))
+                self.plan(0, Command::Failover(None))
             }
             Signal::StandbyHere => {
                 let here = &self.config.node(self.me).name;
                 self.asked(0, format!("standby {here} (SIGUSR2)"), sender);
-                self.command(0, Command::Standby(self.me, true))
+                self.plan(0, Command::Standby(self.me, true))
             }
         }
     }
@@ -58,10 +59,7 @@ impl Daemon {
                 self.look_for_life();
                 self.confirming = Some((clock::now() + LOOK_FOR_LIFE, order.number, command));
             }
-            Ok(Deed::Core(command)) => match self.note_move(number, command) {
-                Ok(()) => self.command(number, command),
-                Err(why) => self.answered(number, false, why),
-            },
+            Ok(Deed::Core(command)) => self.plan(number, command),
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
@@ -91,7 +89,7 @@ impl Daemon {
         }
     }
 
-    fn command(&mut self, number: u32, command: Command) {
+    pub(super) fn command(&mut self, number: u32, command: Command) {
         self.step(Event::Command { number, command });
     }
 
