@@ -687,6 +687,36 @@ fn one_line_one_group_and_json_say_the_same() {
     );
 }
 
+/// A file that is broken now says nothing of the pair, which runs with the one before.
+#[test]
+fn doctor_asks_the_daemon_whatever_the_file_is_like() {
+    let dir = TestDir::new();
+    write_config(&dir, GOOD); // without its key
+    let (code, out, err) = run(&dir, "doctor");
+    assert_eq!((code, err.as_str()), (2, ""), "{out}");
+    let mistake = format!(
+        "  error    ha.toml  {}/ha.toml:4:12: the key file",
+        dir.display()
+    );
+    assert!(out.starts_with(&format!("here\n{mistake}")), "{out}");
+    assert!(out.contains("`ha-appliance check` shows it"), "{out}");
+    assert!(out.contains("the other node was not asked"), "{out}");
+    let _daemon = daemon(&dir);
+    let (code, out, _) = run(&dir, "doctor");
+    assert_eq!(code, 2, "{out}");
+    assert!(out.starts_with("lb1\n") && out.contains(&mistake), "{out}");
+    assert!(
+        out.contains("  ok       daemon   runs, version 0.1.0"),
+        "{out}"
+    );
+    assert!(
+        out.contains(
+            "lb2\n  error    peer     lb2 cannot be asked: lb2's answer is of another version"
+        ),
+        "{out}"
+    );
+}
+
 #[test]
 fn unknown_names_are_answered_with_the_known_ones() {
     let dir = TestDir::new();

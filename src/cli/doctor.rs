@@ -2,77 +2,26 @@
 
 use super::command;
 use super::exit::Exit;
-use super::out::{fail, print};
+use super::out::print;
 use crate::agents::netlink;
 use crate::config;
 use crate::shell::clock;
 use crate::shell::doctor::{self, Examined, Finding, Level};
+use crate::shell::lock::LockError;
 use crate::shell::options::{self, Options};
 use crate::shell::orders::Verb;
-use crate::shell::status::{self, Reading};
+use crate::shell::status::{self, Reading, Status};
 use serde::Serialize;
 
 /// Looks at both, prints what is found.
 pub(super) fn run(options: &Options, json: bool) -> Exit {
-    let found = config::load(&options.config).and_then(|config| {
-        let side = config.side(options.node.as_deref(), &options::host_name())?;
-        Ok((config, side))
-    });
-    let (config, side) = match found {
-        Ok(found) => found,
-        Err(error) => return fail(Exit::Blocked, error),
-    };
-    let peer = config.node(side.other()).name.clone();
-    let port = config.heartbeat.port;
     let reading = status::read(&options.run_dir);
-    let daemonless = matches!(reading, Ok(Reading::NotRunning));
-    let host = netlink::host().unwrap_or_default();
-    let addresses = status::peer_addresses(&options.run_dir);
-    let state_dir = options.state_dir.clone();
-    let look = doctor::examine(config, side, host, addresses, state_dir, daemonless);
-    let mut here = smol::block_on(look);
-    let mut sections = Vec::new();
-    match reading {
-        Ok(Reading::Fresh(holder, status)) => {
-            let now = clock::now();
-            here.findings.extend(doctor::of_status(&status, now));
-            let told = match holder {
-                Some(_) => command::ask(options, Verb::Doctor),
-                None => Err("only root may ask it: run this as root (sudo)".to_owned()),
-            };
-            let told = told.and_then(|text| {
-                let not_understood = |_| format!("{peer}'s answer is of another version");
-                serde_json::from_str::<Examined>(&text).map_err(not_understood)
-            });
-            // What was said of it may have changed while it answered.
-            let status = status::load(&options.run_dir).unwrap_or(status);
-            match told {
-                Ok(there) => {
-                    let between = doctor::between(&status, &here, &there);
-                    sections.push((here.node.clone(), here.findings));
-                    sections.push((there.node.clone(), there.findings));
-                    sections.push(("both".into(), between));
-                }
-                Err(why) => {
-                    let unreached = doctor::unreached(&status, now, &why, port);
-                    sections.push((here.node.clone(), here.findings));
-                    sections.push((peer, unreached));
-                }
-            }
+    let sections = match (look_here(options, &reading), reading) {
+        (here, Ok(Reading::Fresh(holder, status))) => {
+            of_both(options, here, *status, holder.is_some())
         }
-        absent => {
-            let why = match absent {
-                Ok(absent) => status::render_absent(&absent, &options.run_dir),
-                Err(error) => error.to_string(),
-            };
-            here.findings.push(absent_daemon(&why));
-            sections.push((here.node.clone(), here.findings));
-            let text = format!(
-                "{peer} was not asked: that takes this node's daemon; this is the local part only"
-            );
-            sections.push((peer, vec![Finding::warning("peer", text)]));
-        }
-    }
+        (here, absent) => alone(options, here, absent),
+    };
     let worst = sections
         .iter()
         .flat_map(|(_, findings)| findings)
@@ -87,6 +36,104 @@ pub(super) fn run(options: &Options, json: bool) -> Exit {
         Level::Warning => Exit::Refused,
         Level::Error => Exit::Blocked,
     }
+}
+
+/// What was found on each node and between them.
+type Sections = Vec<(String, Vec<Finding>)>;
+
+/// What is found on this node.
+struct Here {
+    examined: Examined,
+    peer: String,
+    port: u16,
+}
+
+/// Without a file that can be read: why it cannot.
+fn look_here(options: &Options, reading: &Result<Reading, LockError>) -> Result<Here, Finding> {
+    let found = config::load(&options.config).and_then(|config| {
+        let side = config.side(options.node.as_deref(), &options::host_name())?;
+        Ok((config, side))
+    });
+    let (config, side) = found.map_err(|error| broken(&error.to_string()))?;
+    let (peer, port) = (
+        config.node(side.other()).name.clone(),
+        config.heartbeat.port,
+    );
+    let daemonless = matches!(reading, Ok(Reading::NotRunning));
+    let host = netlink::host().unwrap_or_default();
+    let addresses = status::peer_addresses(&options.run_dir);
+    let state_dir = options.state_dir.clone();
+    let look = doctor::examine(config, side, host, addresses, state_dir, daemonless);
+    Ok(Here {
+        examined: smol::block_on(look),
+        peer,
+        port,
+    })
+}
+
+fn broken(error: &str) -> Finding {
+    let first = error.lines().next().unwrap_or_default();
+    Finding::error("ha.toml", first)
+        .cured_by("`ha-appliance check` shows it; until it is mended no daemon starts with it")
+}
+
+/// With a daemon here, which can ask the other.
+fn of_both(options: &Options, here: Result<Here, Finding>, status: Status, root: bool) -> Sections {
+    let now = clock::now();
+    let (me, peer) = (status.node.clone(), status.peer_name().to_owned());
+    let port = here.as_ref().ok().map(|here| here.port);
+    let (examined, mut findings) = match here {
+        Ok(mut here) => {
+            let findings = std::mem::take(&mut here.examined.findings);
+            (Some(here.examined), findings)
+        }
+        Err(broken) => (None, vec![broken]),
+    };
+    findings.extend(doctor::of_status(&status, now));
+    let told = match root {
+        true => command::ask(options, Verb::Doctor),
+        false => Err("only root may ask it: run this as root (sudo)".to_owned()),
+    };
+    let told = told.and_then(|text| {
+        let not_understood = |_| format!("{peer}'s answer is of another version");
+        serde_json::from_str::<Examined>(&text).map_err(not_understood)
+    });
+    // What was said of it may have changed while it answered.
+    let status = status::load(&options.run_dir).map_or(status, |status| *status);
+    match told {
+        Ok(there) => {
+            let between = doctor::between(&status, examined.as_ref(), &there);
+            vec![
+                (me, findings),
+                (there.node, there.findings),
+                ("both".into(), between),
+            ]
+        }
+        Err(why) => {
+            let unreached = doctor::unreached(&status, now, &why, port);
+            vec![(me, findings), (peer, unreached)]
+        }
+    }
+}
+
+/// Without a daemon here.
+fn alone(
+    options: &Options,
+    here: Result<Here, Finding>,
+    absent: Result<Reading, LockError>,
+) -> Sections {
+    let why = match absent {
+        Ok(absent) => status::render_absent(&absent, &options.run_dir),
+        Err(error) => error.to_string(),
+    };
+    let (me, peer, mut findings) = match here {
+        Ok(here) => (here.examined.node, here.peer, here.examined.findings),
+        Err(broken) => ("here".into(), "the other node".into(), vec![broken]),
+    };
+    findings.push(absent_daemon(&why));
+    let text =
+        format!("{peer} was not asked: that takes this node's daemon; this is the local part only");
+    vec![(me, findings), (peer, vec![Finding::warning("peer", text)])]
 }
 
 /// The first line says what, the others what to do.

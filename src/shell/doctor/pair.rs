@@ -6,26 +6,24 @@ use crate::shell::clock;
 use crate::shell::status::{Status, sentence};
 use std::collections::BTreeSet;
 
-/// Of two nodes that hear each other.
-pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
-    let (me, peer) = (here.node.as_str(), there.node.as_str());
+/// Of two nodes that hear each other. Without a file that can be read here there is less to compare.
+pub fn between(status: &Status, here: Option<&Examined>, there: &Examined) -> Vec<Finding> {
+    let (me, peer) = (status.node.as_str(), there.node.as_str());
+    let software = &status.daemon.software;
     let mut findings = vec![Finding::ok(
         "key",
         format!("{me} and {peer} have the same key"),
     )];
-    findings.push(match here.software == there.software {
-        true => Finding::ok("version", format!("both have version {}", here.software)),
+    findings.push(match *software == there.software {
+        true => Finding::ok("version", format!("both run version {software}")),
         false => Finding::warning(
             "version",
-            format!(
-                "{me} has version {}, {peer} {}",
-                here.software, there.software
-            ),
+            format!("{me} runs version {software}, {peer} {}", there.software),
         )
         .cured_by("install the newer one on both nodes, as README's \"Upgrade\" tells"),
     });
     findings.push(match status.peer.drift {
-        false => Finding::ok("ha.toml", "is the same on both nodes"),
+        false => Finding::ok("ha.toml", "both daemons have loaded the same"),
         true => Finding::warning(
             "ha.toml",
             sentence::drift(me, peer, &status.peer.differences),
@@ -33,8 +31,16 @@ pub fn between(status: &Status, here: &Examined, there: &Examined) -> Vec<Findin
         .cured_by("copy the right one to the other node, then `ha-appliance reload` there"),
     });
     findings.push(clocks(peer, status.peer.clock_ahead_ms));
-    findings.extend(users(here, there));
-    findings.extend(mtus(status, here, there));
+    match here {
+        Some(here) => {
+            findings.extend(users(here, there));
+            findings.extend(mtus(status, here, there));
+        }
+        None => {
+            let text = format!("users and MTU are not compared: {me}'s ha.toml cannot be read");
+            findings.push(Finding::warning("ha.toml", text));
+        }
+    }
     findings
 }
 
@@ -107,7 +113,8 @@ fn mtus(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
 }
 
 /// Of a node that cannot be asked: what is known of each link and direction, and what to compare by hand.
-pub fn unreached(status: &Status, now: Time, why: &str, port: u16) -> Vec<Finding> {
+pub fn unreached(status: &Status, now: Time, why: &str, port: Option<u16>) -> Vec<Finding> {
+    let port = port.map_or("PORT".to_owned(), |port| port.to_string());
     let (me, peer) = (status.node.as_str(), status.peer_name());
     let cure =
         format!("look there: `ha-appliance doctor` on {peer}, then compare what it says with this");
@@ -188,13 +195,13 @@ mod tests {
     fn a_pair_that_agrees_is_well() {
         let mut status = Sample::default().status();
         status.peer.clock_ahead_ms = Some(-40);
-        let findings = between(&status, &examined("lb1"), &examined("lb2"));
+        let findings = between(&status, Some(&examined("lb1")), &examined("lb2"));
         assert_eq!(
             texts(&findings, Level::Ok),
             [
                 "lb1 and lb2 have the same key",
-                "both have version 0.1.0",
-                "is the same on both nodes",
+                "both run version 0.1.0",
+                "both daemons have loaded the same",
                 "both nodes have the same time",
                 "the same on both nodes: www-data 33",
             ]
@@ -213,11 +220,11 @@ mod tests {
         there.software = "0.2.0".into();
         there.users.insert("www-data".into(), 48);
         there.mtus[0] = 9000;
-        let findings = between(&status, &examined("lb1"), &there);
+        let findings = between(&status, Some(&examined("lb1")), &there);
         assert_eq!(
             texts(&findings, Level::Warning),
             [
-                "lb1 has version 0.1.0, lb2 0.2.0",
+                "lb1 runs version 0.1.0, lb2 0.2.0",
                 "ha.toml differs between lb1 and lb2: group web: prefer differs",
                 "lb2's clock is 37 s behind this node's: nothing is decided by it, but logs are hard to compare",
                 "www-data is user 33 on lb1 and 48 on lb2: what one writes on a disk that both use is not the other's",
@@ -235,7 +242,7 @@ mod tests {
         here.users.insert("app".into(), 990);
         let mut there = examined("lb2");
         there.users = BTreeMap::from([("app".into(), 990), ("backup".into(), 34)]);
-        let findings = between(&status, &here, &there);
+        let findings = between(&status, Some(&here), &there);
         assert_eq!(
             texts(&findings, Level::Warning),
             [
@@ -246,9 +253,14 @@ mod tests {
         );
         let last = texts(&findings, Level::Ok).pop();
         assert_eq!(last, Some("the same on both nodes: app 990"));
+        let unread = between(&status, None, &there);
+        assert_eq!(
+            texts(&unread, Level::Warning).pop(),
+            Some("users and MTU are not compared: lb1's ha.toml cannot be read")
+        );
         there.users.clear(); // it took too long
         assert!(
-            !texts(&between(&status, &here, &there), Level::Ok)
+            !texts(&between(&status, Some(&here), &there), Level::Ok)
                 .iter()
                 .any(|text| text.contains("app"))
         );
@@ -261,7 +273,7 @@ mod tests {
             (path.in_ok, path.out_ok, path.heard) = (false, None, Some(ago(3200)));
         }
         sample.view.peer.paths[1].heard = None;
-        let findings = unreached(&sample.status(), NOW, "lb2 is silent", 5405);
+        let findings = unreached(&sample.status(), NOW, "lb2 is silent", Some(5405));
         assert_eq!(
             texts(&findings, Level::Error),
             [

@@ -58,7 +58,7 @@ fn doctor(lab: &mut Lab) -> Outcome {
         &[
             "both\n",
             "have the same key",
-            "is the same on both nodes",
+            "both daemons have loaded the same",
             "both nodes have the same time",
             "heard in both directions",
             &format!("gateway {GATEWAY} on lan0 answers"),
