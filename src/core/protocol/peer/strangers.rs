@@ -31,8 +31,9 @@ pub(super) struct Stranger {
     pub(super) back: bool,
 }
 
-/// Incarnations once believed are remembered, so many of them.
-const RETIRED: usize = 8;
+/// Incarnations once believed are remembered, so many of them: more than anybody has recorded, for a replay of
+/// one that is forgotten is a stranger again.
+const RETIRED: usize = 4096;
 /// A stranger is remembered for at least so long: it comes with the first heartbeat of a daemon whose
 /// next ones may be lost.
 const REMEMBERED: Duration = Duration::from_secs(1);
