@@ -4,6 +4,7 @@
 mod world;
 
 use ha_appliance::core::event::{Action, Change, Claimed, Command, Event, Op, Outcome};
+use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::{Failback, RENEWAL, ResourceSetup};
@@ -188,11 +189,13 @@ fn what_could_not_be_stopped_is_looked_at_ever_more_rarely_and_believed_after_tw
 fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop() {
     let mut world = pair();
     let group = world.machines[0].setup.groups[0].id;
-    assert_eq!(world.machines[0].marks, [(group, 0)]);
+    let covered = world.machines[0].setup.groups[0].list();
+    let started = |epoch| Started { epoch, covered };
+    assert_eq!(world.machines[0].marks, [(group, started(0))]);
     world.command(Side::First, 1, Command::Failover(None));
     world.run(SECOND);
     assert_eq!(world.machines[0].marks, []);
-    assert_eq!(world.machines[1].marks, [(group, 2)]);
+    assert_eq!(world.machines[1].marks, [(group, started(2))]);
     let position = |side: Side, what: &dyn Fn(&Action) -> bool| {
         let mut said = world.said.iter();
         said.position(|(_, s, action)| *s == side && what(action))
@@ -204,7 +207,9 @@ fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop(
         &|a| matches!(a, Action::Send(h) if h.groups[0].token.holder == Side::Second),
     );
     assert!(told < granted);
-    let told = position(Side::Second, &|a| *a == Action::Mark(group, Some(2)));
+    let told = position(Side::Second, &|a| {
+        *a == Action::Mark(group, Some(started(2)))
+    });
     assert!(told < position(Side::Second, &|a| matches!(a, Action::Start(..))));
 }
 

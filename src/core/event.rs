@@ -1,5 +1,6 @@
 //! What the core is told, and what it asks for.
 
+use super::protocol::group::Started;
 use super::protocol::record::Record;
 use super::protocol::right::Right;
 use super::reason::Reason;
@@ -215,9 +216,9 @@ pub enum Action {
     Cede(Place),
     /// End the operation early; its `Finished` still comes.
     Cancel(Op),
-    /// Note in the run directory, before anything else is done, that a daemon of this boot started the group
-    /// with that epoch; None: that nothing of it runs.
-    Mark(GroupId, Option<u64>),
+    /// Note in the run directory, before anything else is done, what a daemon of this boot starts, or has running,
+    /// of the group; None: that nothing of it runs.
+    Mark(GroupId, Option<Started>),
     /// Ask this outside source to make sure that the peer runs nothing; `Done` is clearance.
     Clear(usize),
     /// Renew the group's leases. The clock is read again after it, in a further step.

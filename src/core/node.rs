@@ -13,11 +13,11 @@ use super::policy::command::Commands;
 use super::policy::wishes::Wishes;
 use super::policy::{Dictate, Plan};
 use super::protocol::clearance::Sources;
-use super::protocol::group::{Group, State};
+use super::protocol::group::{Group, Started, State};
 use super::protocol::isolation::{self, Doubt};
 use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
-use super::protocol::record::{GroupRecord, Record};
+use super::protocol::record::Record;
 use super::reason::Reason;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
@@ -62,8 +62,8 @@ pub struct Node {
     pub(super) vifs: Vifs,
     sources: Sources,
     pub(super) groups: Vec<Managed>,
-    /// What the disk has of groups that are in ha.toml no more: they may come back.
-    retired: Vec<GroupRecord>,
+    /// What is known of groups and interfaces that are in ha.toml no more: they may come back.
+    retired: Record,
     /// Whether this node's own silence may be its own fault.
     doubt: Doubt,
     /// The peer was in maintenance when it was last heard.
@@ -91,13 +91,7 @@ impl Node {
     pub fn new(now: Time, setup: Setup, incarnation: u64, record: Record, software: &str) -> Node {
         let groups = setup.groups.iter().map(|g| managed(now, g, &record, None));
         let groups = groups.collect();
-        let named = |g: &GroupRecord| setup.groups.iter().any(|known| known.id == g.id);
-        let retired = record
-            .groups
-            .iter()
-            .filter(|g| !named(g))
-            .copied()
-            .collect();
+        let retired = record.without(&setup);
         Node {
             now,
             ticked: now - Duration::from_micros(1),
@@ -131,7 +125,7 @@ impl Node {
 
     /// The same, after an earlier daemon of this boot: what runs may have been started by it, and is kept
     /// with less patience for a peer than a boot asks for. `marks` are what the run directory says of that.
-    pub fn restarted(self, marks: &[(GroupId, u64)]) -> Node {
+    pub fn restarted(self, marks: &[(GroupId, Started)]) -> Node {
         let mut node = Node {
             restarted: true,
             ..self
@@ -144,7 +138,7 @@ impl Node {
                 node.now,
                 setup,
                 record.group(setup.id).as_ref(),
-                mark.map(|(_, epoch)| *epoch),
+                mark.map(|(_, started)| *started),
             );
         }
         node
@@ -528,15 +522,18 @@ impl Node {
     fn record(&self) -> Record {
         let groups = (0..self.groups.len()).map(|g| {
             let held = self.groups[g].plan.failback_held();
-            self.groups[g].group.record(&self.context(g), held)
+            self.groups[g].group.record(held)
         });
         let failures = self.groups.iter();
         Record {
-            groups: groups.chain(self.retired.iter().copied()).collect(),
+            groups: groups.chain(self.retired.groups.iter().copied()).collect(),
             wishes: self.wishes.all().to_vec(),
-            vifs: self.vifs.record(),
+            vifs: (self.vifs.record().into_iter())
+                .chain(self.retired.vifs.iter().copied())
+                .collect(),
             failures: failures
                 .flat_map(|g| g.plan.lasting_failures(&g.group))
+                .chain(self.retired.failures.iter().copied())
                 .collect(),
             peer_maintained: self.peer_maintained,
             intent: self.sources.intent(),
@@ -578,33 +575,32 @@ impl Node {
     /// A new configuration: groups keep their state by name, with their resources' number; what is
     /// new is looked at first. The shell refuses a configuration that drops what runs.
     fn reconfigure(&mut self, setup: Setup, out: &mut Vec<Action>) {
+        let known = self.record();
         let mut old = std::mem::take(&mut self.groups);
         old.iter().for_each(|known| self.peer.relist(&known.group));
-        let saved = self.memory.saved().clone();
         self.groups = (setup.groups.iter())
             .map(|g| match old.iter().position(|known| known.id() == g.id) {
                 Some(at) => old.swap_remove(at),
-                None => managed(self.now, g, &saved, None),
+                None => managed(self.now, g, &known, None),
             })
             .collect();
-        // Whoever comes back finds its token again.
-        let named = |id| setup.groups.iter().any(|g| g.id == id);
-        self.retired = saved.groups.into_iter().filter(|g| !named(g.id)).collect();
-        self.retired.truncate(RETIRED);
-        self.vifs.reconcile(&setup);
+        // Whoever comes back finds its token again, and its failures.
+        self.retired = known.without(&setup);
+        self.vifs.reconcile(&setup, &known);
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.
         let groups = self.groups.iter().map(Managed::id);
-        let groups: Vec<GroupId> = groups.chain(self.retired.iter().map(|g| g.id)).collect();
+        let groups: Vec<GroupId> = groups
+            .chain(self.retired.groups.iter().map(|g| g.id))
+            .collect();
         self.wishes.retain_groups(&groups);
-        self.each_group(out, |group, cx, out| group.reconfigured(cx, out));
+        self.each_group(out, |group, cx, out| {
+            group.reconfigured(cx, &known.failures, out)
+        });
     }
 }
 
-/// Groups remembered that are in ha.toml no more.
-const RETIRED: usize = 32;
-
-fn managed(now: Time, setup: &GroupSetup, record: &Record, mark: Option<u64>) -> Managed {
+fn managed(now: Time, setup: &GroupSetup, record: &Record, mark: Option<Started>) -> Managed {
     let saved = record.group(setup.id);
     Managed {
         group: Group::new(now, setup, saved.as_ref(), mark),

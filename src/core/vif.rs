@@ -61,13 +61,13 @@ impl Vifs {
         }
     }
 
-    /// A new configuration: what stays keeps what is known of it.
-    pub fn reconcile(&mut self, setup: &Setup) {
+    /// A new configuration: what stays keeps what is known of it, what returns what was.
+    pub fn reconcile(&mut self, setup: &Setup, known: &Record) {
         let old = std::mem::take(&mut self.vifs);
         let kept = |id| old.iter().find(|v| v.id == id).cloned();
         let vifs = setup.vifs.iter();
         self.vifs = vifs
-            .map(|&id| kept(id).unwrap_or_else(|| Vif::new(id, None)))
+            .map(|&id| kept(id).unwrap_or_else(|| Vif::new(id, known.vif(id))))
             .collect();
     }
 

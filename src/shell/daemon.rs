@@ -121,6 +121,8 @@ pub fn run(options: &Options) -> ExitCode {
 const DATAGRAMS: usize = 512;
 /// The same for everything else.
 const BATCH: usize = 256;
+/// The core is woken at most so often in one turn.
+const TICKS: usize = 16;
 
 struct Daemon {
     options: Options,
@@ -356,7 +358,11 @@ impl Daemon {
             self.obey(signal, sender);
         }
         self.finish_confirming();
-        while !self.exit && self.node.deadline() <= clock::now() {
+        // A few, not all: whatever keeps asking to be woken leaves the rest of the turn, and the watchdog, their time.
+        for _ in 0..TICKS {
+            if self.exit || self.node.deadline() > clock::now() {
+                break;
+            }
             self.step(Event::Tick);
         }
         let now = clock::now();
@@ -394,7 +400,7 @@ impl Daemon {
             // Nothing that this program manages yet is left up, and nobody asks.
             Action::Part(place) => self.done(Op::Resource(place), Outcome::Done),
             Action::Proof { .. } => {}
-            Action::Mark(group, epoch) => self.marks.set(group, epoch),
+            Action::Mark(group, started) => self.marks.set(group, started),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}
             Action::Clear(source) => self.done(

@@ -1,4 +1,4 @@
-//! What this boot's daemons started, by the epoch of its token: a file a group in the run directory, which
+//! What this boot's daemons started, and by which token: a file a group in the run directory, which
 //! a reboot empties. A daemon that starts again goes on with what such a mark speaks for, where a stranger's
 //! process would have to be stopped.
 //!
@@ -6,6 +6,7 @@
 //! that cannot be written is no harm: then agreement is waited for, as after a boot.
 
 use super::clock::boot_id;
+use crate::core::protocol::group::Started;
 use crate::id::GroupId;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Marks {
     dir: PathBuf,
-    known: Vec<(GroupId, u64)>,
+    known: Vec<(GroupId, Started)>,
 }
 
 impl Marks {
@@ -26,8 +27,13 @@ impl Marks {
             let name = entry.file_name();
             let group = u64::from_str_radix(name.to_str()?, 16).ok()?;
             let text = fs::read_to_string(entry.path()).ok()?;
-            let (boot, epoch) = text.trim_end().split_once(' ')?;
-            (boot == boot_id()).then_some((GroupId(group), epoch.parse().ok()?))
+            let mut words = text.split_whitespace();
+            let ours = words.next()? == boot_id();
+            let started = Started {
+                epoch: words.next()?.parse().ok()?,
+                covered: u64::from_str_radix(words.next()?, 16).ok()?,
+            };
+            (ours && words.next().is_none()).then_some((GroupId(group), started))
         });
         Marks {
             known: known.collect(),
@@ -36,16 +42,16 @@ impl Marks {
     }
 
     /// What they say.
-    pub fn known(&self) -> &[(GroupId, u64)] {
+    pub fn known(&self) -> &[(GroupId, Started)] {
         &self.known
     }
 
-    /// A group is about to be started with that epoch; None: nothing of it runs any more.
-    pub fn set(&self, group: GroupId, epoch: Option<u64>) {
+    /// That is about to be started, or runs; None: nothing of the group runs any more.
+    pub fn set(&self, group: GroupId, started: Option<Started>) {
         let path = self.dir.join(format!("{:016x}", group.0));
-        let done = match epoch {
-            Some(epoch) => fs::create_dir_all(&self.dir)
-                .and_then(|()| fs::write(&path, format!("{} {epoch}\n", boot_id()))),
+        let done = match started {
+            Some(Started { epoch, covered }) => fs::create_dir_all(&self.dir)
+                .and_then(|()| fs::write(&path, format!("{} {epoch} {covered:016x}\n", boot_id()))),
             None => fs::remove_file(&path),
         };
         match done {
@@ -72,14 +78,15 @@ mod tests {
         let dir = TestDir::new();
         let marks = Marks::open(&dir);
         assert_eq!(marks.known(), []);
-        marks.set(GroupId(7), Some(4));
-        marks.set(GroupId(8), Some(5));
+        let started = |epoch| Started { epoch, covered: !7 };
+        marks.set(GroupId(7), Some(started(4)));
+        marks.set(GroupId(8), Some(started(5)));
         marks.set(GroupId(8), None);
         marks.set(GroupId(9), None);
-        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), 4)]);
+        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), started(4))]);
         let other_boot = dir.join("started").join(format!("{:016x}", 9));
-        fs::write(other_boot, "another-boot 6\n").unwrap();
-        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), 4)]);
+        fs::write(other_boot, "another-boot 6 7\n").unwrap();
+        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), started(4))]);
         Marks::remove_all(&dir);
         assert_eq!(Marks::open(&dir).known(), []);
     }

@@ -24,11 +24,11 @@
 //! | `arp [of LAN] up`, `carrier [of LAN] of WHO up` | on the VIP interfaces |
 //! | `gateway [GATEWAY] [of WHO] works` | whether it answers. A gateway is called as its interface, a further one there `LAN-2` |
 //! | `gateways of WHO known`, `gateways of WHO are GATEWAY...` | what the routing table says |
-//! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
+//! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
-//! **The operator.** `failover WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
+//! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
 //! `maintenance WHO on`; `stop-group`, `start-group [GROUP]` WHO.
 
 use super::super::world::{self, FOREVER, LAN, SIDES, World, index};
@@ -155,6 +155,9 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["stops", "of", who, "take", time] => {
             world.machines[index(side(who))].stop_takes = span(time)
         }
+        ["looks", "of", who, "take", time] => {
+            world.machines[index(side(who))].look_takes = span(time)
+        }
         ["already", "resource", n, "of", who] => {
             let machine = &mut world.machines[index(side(who))];
             let (group, resources) = (&machine.file.groups[0], number(n));
@@ -180,6 +183,10 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
 
         ["failover", who] => world.command(side(who), 1, Command::Failover(None)),
+        ["failover", name, "of", who] => {
+            let group = Some(GroupId::of(name));
+            world.command(side(who), 1, Command::Failover(group))
+        }
         ["failover", who, "to", to] => world.command(side(who), 1, Command::MoveTo(None, side(to))),
         ["standby", who] => world.command(side(who), 2, Command::Standby(side(who), true)),
         ["online", who] => world.command(side(who), 3, Command::Standby(side(who), false)),

@@ -491,7 +491,9 @@ fn started(
     let cleared = state.is_gone() || promised || (rules.bounds.best_effort && silent && !data);
     // What a daemon of this boot started by right is started again in place by the next one.
     let resumed = matches!(right, Some(Right::Resumed { .. }))
-        && seat.groups[group].mark == Some(token.epoch);
+        && seat.groups[group]
+            .mark
+            .is_some_and(|mark| mark.epoch == token.epoch);
     let earlier = before.groups[group].by_right || before.groups[group].agreed;
     let right = earlier || cleared || resumed;
     if token.holder == side && (right || agreed(event, group, token)) {

@@ -34,7 +34,7 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
                 it.left = ENDLESS;
             }
         }
-        Action::Mark(group, epoch) => world.seat_mut(side).groups[index(*group)].mark = *epoch,
+        Action::Mark(group, started) => world.seat_mut(side).groups[index(*group)].mark = *started,
         Action::Clear(_) => {
             world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
         }

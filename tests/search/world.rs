@@ -8,6 +8,7 @@ use super::print::print;
 use super::setup::{GROUPS, RESOURCES, preferred};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
+use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::{Record, first_token};
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::{Echo, Heartbeat, Role, Side, Token};
@@ -86,7 +87,7 @@ pub struct Local {
     /// It may be started by an agreement heard before: the start waits until everything is read.
     pub agreed: bool,
     /// What the run directory says: a daemon of this boot started it with that epoch.
-    pub mark: Option<u64>,
+    pub mark: Option<Started>,
 }
 
 /// One resource on one machine.

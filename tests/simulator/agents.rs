@@ -124,10 +124,10 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             };
             finish(world, m, place, outcome);
         }
-        Action::Mark(group, epoch) => {
+        Action::Mark(group, started) => {
             let marks = &mut world.machines[m].marks;
             marks.retain(|(id, _)| *id != group);
-            marks.extend(epoch.map(|epoch| (group, epoch)));
+            marks.extend(started.map(|started| (group, started)));
         }
         Action::Clear(source) => clear(world, m, Op::Source(source)),
         Action::Renew { group, forever } => {

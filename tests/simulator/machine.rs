@@ -6,6 +6,7 @@ use super::net::Topology;
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::VERSIONS;
+use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{GroupSetup, ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
@@ -38,7 +39,7 @@ pub struct Machine {
     pub jobs: Vec<Job>,
     pub disk: Disk,
     /// What the run directory says of what was started in this boot.
-    pub marks: Vec<(GroupId, u64)>,
+    pub marks: Vec<(GroupId, Started)>,
     pub paused: Option<Pause>,
     /// What the daemon has yet to read.
     pub inbox: Vec<Event>,

@@ -3,6 +3,7 @@
 use super::file::{gateway, mac_of, service, vip};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Event, Op};
+use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
@@ -22,7 +23,7 @@ pub struct Machine {
     pub node: Option<Node>,
     pub disk: Record,
     /// What the run directory says of what was started in this boot.
-    pub marks: Vec<(GroupId, u64)>,
+    pub marks: Vec<(GroupId, Started)>,
     pub disk_works: bool,
     /// Until when each resource that runs does.
     pub running: BTreeMap<Place, Time>,
@@ -44,6 +45,8 @@ pub struct Machine {
     /// How long the starts, and the stops, of services take.
     pub start_takes: Duration,
     pub stop_takes: Duration,
+    /// How long a look takes.
+    pub look_takes: Duration,
     /// Addresses can be given a short end, and how long that takes.
     pub cede_works: bool,
     pub cede_takes: Duration,
@@ -89,6 +92,7 @@ impl Machine {
             starts_answered: true,
             start_takes: Duration::ZERO,
             stop_takes: Duration::ZERO,
+            look_takes: Duration::ZERO,
             cede_works: true,
             cede_takes: Duration::ZERO,
             disk_takes: Duration::ZERO,

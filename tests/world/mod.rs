@@ -474,10 +474,15 @@ impl World {
                     true => Presence::Running,
                     false => Presence::Absent,
                 };
-                Some(Event::Finished {
+                let finished = Event::Finished {
                     op: Op::Resource(*place),
                     outcome: Outcome::Found(presence),
-                })
+                };
+                if machine.look_takes.is_zero() {
+                    return Some(finished);
+                }
+                self.wire.push((now + machine.look_takes, side, finished));
+                None
             }
             Action::Start(place, _) if machine.takes_time(*place, true) => {
                 machine.begin(now, *place, true);
@@ -572,9 +577,11 @@ impl World {
                 self.send(side, 100, Event::Finished { op: *op, outcome });
                 None
             }
-            Action::Mark(group, epoch) => {
+            Action::Mark(group, started) => {
                 machine.marks.retain(|(id, _)| id != group);
-                machine.marks.extend(epoch.map(|epoch| (*group, epoch)));
+                machine
+                    .marks
+                    .extend(started.map(|started| (*group, started)));
                 None
             }
             Action::Part(place) => done(place, true, ""),

@@ -6,6 +6,7 @@ use crate::core::policy::Plan;
 use crate::core::protocol::events::Ended;
 use crate::core::protocol::evidence;
 use crate::core::protocol::group::{Group, State};
+use crate::core::protocol::record::FailureRecord;
 use crate::core::protocol::resource::Kind;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
@@ -117,11 +118,11 @@ impl Managed {
         }
     }
 
-    /// The configuration changed.
-    pub fn reconfigured(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        self.plan.reconcile(cx, &self.group);
+    /// The configuration changed; `failed`: what is remembered of what may come back.
+    pub fn reconfigured(&mut self, cx: &Context, failed: &[FailureRecord], out: &mut Vec<Action>) {
+        self.plan.reconcile(cx, &self.group, failed);
         let changed = self.group.reconcile(&cx.setup.resources);
-        self.keeping(cx, out, |group, out| group.reconfigured(changed, out));
+        self.keeping(cx, out, |group, out| group.reconfigured(cx, changed, out));
     }
 
     /// Forgets failures, looks again at what failed to stop.

@@ -9,6 +9,9 @@ pub struct Failures {
     /// Since they were last forgotten.
     pub count: u16,
     last: Option<Time>,
+    /// From when they are forgotten after a while: the latest, or of those that were to last for ever until a
+    /// reload, that.
+    lasts_from: Option<Time>,
     /// The latest restarts in place, no more than are allowed.
     restarts: Vec<Time>,
     /// More than a restart in place cures: they speak against this node.
@@ -50,11 +53,15 @@ impl Failures {
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.last.iter_mut().for_each(&mut *f);
+        self.lasts_from.iter_mut().for_each(&mut *f);
         self.restarts.iter_mut().for_each(f);
     }
 
     /// Forgets them when their time has come.
     pub fn expire(&mut self, now: Time, setup: &ResourceSetup) {
+        if self.count > 0 && setup.fail_expiry.is_some() {
+            self.lasts_from.get_or_insert(now);
+        }
         if self.expire_at(setup).is_some_and(|at| now >= at) {
             *self = Failures::default();
         }
@@ -67,13 +74,13 @@ impl Failures {
 
     /// When they are forgotten.
     pub fn expire_at(&self, setup: &ResourceSetup) -> Option<Time> {
-        Some(self.last? + setup.fail_expiry?)
+        Some(self.lasts_from? + setup.fail_expiry?)
     }
 
     fn add(&mut self, now: Time, why: &str) {
         self.why = why.into();
         self.count = self.count.saturating_add(1);
-        self.last = Some(now);
+        (self.last, self.lasts_from) = (Some(now), Some(now));
     }
 }
 
@@ -117,6 +124,22 @@ mod tests {
         let mut failures = Failures::default();
         assert!(!failures.restart(at(0), &setup(0), "died"));
         assert!(failures.spent);
+    }
+
+    /// A reload may give a span to what was to last for ever.
+    #[test]
+    fn remembered_failures_last_from_when_they_were_given_a_span() {
+        let mut failures = Failures::remembered(2);
+        let never = ResourceSetup {
+            fail_expiry: None,
+            ..setup(1)
+        };
+        failures.expire(at(1_000_000), &never);
+        failures.expire(at(1_000_001), &setup(1));
+        assert_eq!((failures.count, failures.last()), (2, None));
+        assert_eq!(failures.expire_at(&setup(1)), Some(at(1_003_601)));
+        failures.expire(at(1_003_601), &setup(1));
+        assert_eq!(failures, Failures::default());
     }
 
     #[test]

@@ -68,16 +68,7 @@ pub enum Dictate {
 impl Plan {
     /// At the start of the daemon, with what the disk remembers.
     pub fn new(setup: &GroupSetup, saved: Option<&GroupRecord>, failed: &[FailureRecord]) -> Plan {
-        let care = |resource: &ResourceSetup| {
-            let known = failed.iter().find(|f| {
-                (f.place.group, f.place.resource) == (setup.id, resource.id)
-                    && resource.fail_expiry.is_none()
-            });
-            Care {
-                failures: known.map_or_else(Failures::default, |f| Failures::remembered(f.count)),
-                ..Care::new(resource)
-            }
-        };
+        let care = |resource: &ResourceSetup| Care::new(setup, resource, failed);
         Plan {
             cares: setup.resources.iter().map(care).collect(),
             retry_at: None,
@@ -226,14 +217,18 @@ impl Plan {
 
     /// The configuration changed: what stays keeps what is known of it. Where the group runs, what the new file
     /// says something new of is started, which changes nothing for what has all it needs. `group` is as it was.
-    pub fn reconcile(&mut self, cx: &Context, group: &Group) {
+    /// `failed`: what is remembered of what may come back.
+    pub fn reconcile(&mut self, cx: &Context, group: &Group, failed: &[FailureRecord]) {
         let mut old = std::mem::take(&mut self.cares);
         let active = matches!(group.state(), State::Active { .. });
         let starting = matches!(group.state(), State::Starting { .. });
         for setup in &cx.setup.resources {
             let known = old.iter().position(|care| care.id == setup.id);
             let new = known.is_none();
-            let mut care = known.map_or_else(|| Care::new(setup), |at| old.swap_remove(at));
+            let mut care = known.map_or_else(
+                || Care::new(cx.setup, setup, failed),
+                |at| old.swap_remove(at),
+            );
             if starting {
                 care.repair = None; // what was not reached yet is started in its turn
             } else if new || (setup.exclusive && active && group.is_news(setup)) {
@@ -515,7 +510,10 @@ impl Plan {
 }
 
 impl Care {
-    fn new(setup: &ResourceSetup) -> Care {
+    fn new(group: &GroupSetup, setup: &ResourceSetup, failed: &[FailureRecord]) -> Care {
+        let known = failed.iter().find(|f| {
+            (f.place.group, f.place.resource) == (group.id, setup.id) && setup.fail_expiry.is_none()
+        });
         Care {
             id: setup.id,
             repair: None,
@@ -523,7 +521,7 @@ impl Care {
             down_since: None,
             missing: false,
             unready: None,
-            failures: Failures::default(),
+            failures: known.map_or_else(Failures::default, |f| Failures::remembered(f.count)),
         }
     }
 }

@@ -159,9 +159,16 @@ impl Group {
             .for_each(|r| self.resources[r].covered = true);
     }
 
-    /// All of it runs by right.
-    pub(super) fn cover_all(&mut self) {
-        self.resources.iter_mut().for_each(|r| r.covered = true);
+    /// What was found running runs by right.
+    pub(super) fn cover_found(&mut self) {
+        self.resources
+            .iter_mut()
+            .for_each(|r| r.covered = r.present);
+    }
+
+    /// The hash of what runs by right.
+    pub(super) fn covered(&self) -> u64 {
+        hash_of(self.exclusive().filter(|r| r.covered).map(|r| r.id))
     }
 
     /// Nothing of it does.

@@ -46,14 +46,25 @@ pub struct Group {
     pub(super) probes: Probes,
     /// Until when a third party promises that nobody else runs it.
     pub(super) lease: Option<Time>,
-    /// A daemon of this boot started it with this epoch, as the mark in the run directory says.
-    pub(super) mark: Option<u64>,
+    /// A stop of it failed on the peer, as far as this daemon or one before it knows.
+    pub(super) peer_failed: bool,
+    /// What a daemon of this boot started, as the mark in the run directory says.
+    pub(super) mark: Option<Started>,
     /// Since when it has its role, which one that is, and why.
     pub(super) since: Time,
     pub(super) shown: Role,
     pub(super) reason: Reason,
     /// What it waits for, for people.
     pub(in crate::core) waiting: Option<Reason>,
+}
+
+/// What a daemon started, for one of the same boot that comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Started {
+    /// By the token of that epoch.
+    pub epoch: u64,
+    /// The hash of what it had the right to start ([`hash_of`](super::coverage::hash_of)): not what was held back.
+    pub covered: u64,
 }
 
 /// Where it stands.
@@ -164,13 +175,13 @@ pub enum Wish {
 }
 
 impl Group {
-    /// A group at the start of the daemon, with what the disk remembers, and the epoch with which a daemon
-    /// of this boot started it.
+    /// A group at the start of the daemon, with what the disk remembers, and what a daemon of this boot
+    /// started of it.
     pub fn new(
         now: Time,
         setup: &GroupSetup,
         saved: Option<&GroupRecord>,
-        mark: Option<u64>,
+        mark: Option<Started>,
     ) -> Group {
         let token = saved.map_or_else(|| first_token(setup.prefer), |s| s.token);
         Group {
@@ -183,6 +194,7 @@ impl Group {
             lifetimes: Lifetimes::new(now),
             probes: Probes::default(),
             lease: None,
+            peer_failed: saved.is_some_and(|s| s.peer_failed),
             mark,
             since: now,
             shown: Role::Stopped,

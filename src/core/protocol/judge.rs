@@ -5,7 +5,8 @@ use super::super::event::{Action, Change};
 use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::{self, Verdict};
-use super::group::{Group, State, Wish};
+use super::coverage::hash_of;
+use super::group::{Group, Started, State, Wish};
 use super::peer::PeerState;
 use super::resource::Resource;
 use super::right::Right;
@@ -26,6 +27,7 @@ impl Group {
         if let Some(report) = cx.report() {
             self.highest = self.highest.max(report.token.epoch);
         }
+        self.peer_failed = self.peer_has_failed(cx);
         let failed = matches!(self.state, State::Failed { .. });
         if !cx.missing() || !cx.judges_addresses() {
             self.probes.end();
@@ -46,6 +48,7 @@ impl Group {
         if !ceding_before {
             self.renew(cx, out);
         }
+        self.keep_mark(cx, out);
     }
 
     /// What stops a group that runs or is being started. (And a resource that failed, an order: that is a
@@ -100,10 +103,14 @@ impl Group {
             && self.agreement_would_cover(cx)
     }
 
-    /// What a daemon of this boot started by right, and what runs as it left it, goes on: the peer has
-    /// claimed nothing. Less than agreement, for nothing is started by it: a refused peer can tell that, too.
+    /// What a daemon of this boot started by right, and what runs as it left it, no less and no more, goes on:
+    /// the peer has claimed nothing. Less than agreement, for nothing is started by it: a refused peer can tell that, too.
     pub(super) fn resumed(&self, cx: &Context, decided: u64) -> bool {
-        let whole = |r: &Resource| !r.exclusive() || (r.present && !r.partial);
+        let found = || self.resources.iter().filter(|r| r.exclusive() && r.present);
+        let started = Started {
+            epoch: self.token.epoch,
+            covered: hash_of(found().map(|r| r.id)),
+        };
         let report = match (cx.peer.state(), cx.peer.refused()) {
             (PeerState::Alive, _) => cx.report(),
             (PeerState::Refused, Some(groups)) => groups.iter().find(|g| g.id == self.id),
@@ -118,9 +125,9 @@ impl Group {
             None => true, // it does not know the group
         };
         matches!(self.state, State::Adopted { .. })
-            && self.mark == Some(self.token.epoch)
+            && self.mark == Some(started)
             && self.token.holder == cx.me()
-            && self.resources.iter().all(whole)
+            && found().all(|r| !r.partial)
             && !cx.sources.in_flight()
             && idle
             && cx.peer.proves(cx.now, decided, cx.node)
@@ -154,7 +161,7 @@ impl Group {
                 Verdict::Waiting(Reason::PeerInMaintenance)
             }
             // Nor do they against what it could not stop, unless that answers probes or is gone.
-            Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck(cx) => {
+            Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck() => {
                 Verdict::Waiting(Reason::PeerStopFailed)
             }
             verdict => verdict,
@@ -349,16 +356,18 @@ impl Group {
 
     /// The last that was heard of it, by this daemon or one before: it could not stop something that no
     /// kernel ends.
-    fn peer_stuck(&self, cx: &Context) -> bool {
+    fn peer_stuck(&self) -> bool {
         let lasts = |r: &Resource| r.exclusive() && !r.leased();
-        self.peer_failed(cx) && self.resources.iter().any(lasts)
+        self.peer_failed && self.resources.iter().any(lasts)
     }
 
-    /// A stop of the group failed on the peer, as far as its last word.
-    pub(super) fn peer_failed(&self, cx: &Context) -> bool {
-        match cx.peer.group(self.id) {
-            Some(report) => report.role == Role::Failed,
-            None => cx.saved.is_some_and(|saved| saved.peer_failed),
+    /// A stop of the group failed on the peer. A restart of its daemon, or a new look, does not undo that
+    /// before it has found everything stopped, or runs the group again.
+    fn peer_has_failed(&self, cx: &Context) -> bool {
+        match cx.report() {
+            Some(report) if report.role == Role::Failed => true,
+            Some(report) if report.proven_stopped || report.role == Role::Active => false,
+            _ => self.peer_failed && cx.peer.state() != PeerState::Fenced,
         }
     }
 }

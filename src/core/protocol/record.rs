@@ -1,5 +1,6 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
+use super::super::setup::Setup;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
 
@@ -61,11 +62,33 @@ impl Record {
         self.groups.iter().copied().find(|g| g.id == id)
     }
 
+    /// What it has of groups, resources and interfaces that are not in that file: they may come back.
+    pub fn without(&self, setup: &Setup) -> Record {
+        let group = |id: GroupId| !setup.groups.iter().any(|g| g.id == id);
+        let groups = self.groups.iter().filter(|g| group(g.id)).take(RETIRED);
+        let groups: Vec<GroupRecord> = groups.copied().collect();
+        let named = |f: &FailureRecord| {
+            let mut of_group = setup.groups.iter().filter(|g| g.id == f.place.group);
+            of_group.any(|g| g.resources.iter().any(|r| r.id == f.place.resource))
+        };
+        let failures = self.failures.iter().filter(|f| !named(f));
+        let vifs = self.vifs.iter().filter(|v| !setup.vifs.contains(&v.id));
+        Record {
+            failures: failures.take(RETIRED).copied().collect(),
+            vifs: vifs.take(RETIRED).copied().collect(),
+            groups,
+            ..Record::default()
+        }
+    }
+
     /// The interface's entry.
     pub fn vif(&self, id: VifId) -> Option<VifRecord> {
         self.vifs.iter().copied().find(|v| v.id == id)
     }
 }
+
+/// So many of each are remembered that are in ha.toml no more.
+const RETIRED: usize = 32;
 
 /// Where a group's token lies before anything was ever decided: epoch 0, with the preferred node.
 pub fn first_token(prefer: Option<Side>) -> Token {

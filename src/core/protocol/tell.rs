@@ -28,12 +28,12 @@ impl Group {
     }
 
     /// What belongs on disk.
-    pub fn record(&self, cx: &Context, failback_held: bool) -> GroupRecord {
+    pub fn record(&self, failback_held: bool) -> GroupRecord {
         GroupRecord {
             id: self.id,
             token: self.wanted(),
             highest: self.highest,
-            peer_failed: self.peer_failed(cx),
+            peer_failed: self.peer_failed,
             failback_held,
         }
     }

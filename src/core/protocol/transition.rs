@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::event::{Action, Change};
 use super::super::reason::Reason;
-use super::group::{Group, Looks, Rest, Seeking, State, Wish};
+use super::group::{Group, Looks, Rest, Seeking, Started, State, Wish};
 use super::resource::Kind;
 use super::right::Right;
 use crate::wire::heartbeat::{Role, Token};
@@ -90,7 +90,7 @@ impl Group {
     }
 
     /// The configuration is another; `changed`: it says something new of a resource.
-    pub fn reconfigured(&mut self, changed: bool, out: &mut Vec<Action>) {
+    pub fn reconfigured(&mut self, cx: &Context, changed: bool, out: &mut Vec<Action>) {
         match self.state {
             // The places of what was looked at may be others.
             State::Looking { .. } => self.look(Reason::Reloaded, out),
@@ -99,6 +99,12 @@ impl Group {
             }
             // What was not reached yet is started in its turn.
             State::Starting { right, .. } => self.state = State::Starting { next: 0, right },
+            // Only addresses are handed over while they run, each with its short end; what is new may be
+            // anything, and run. So with a gap, everything stopped first.
+            State::Ceding { granting, .. } if changed => {
+                self.stop(cx, Some(granting), Reason::Reloaded, out)
+            }
+            State::Ceded if changed => self.stop(cx, None, Reason::HandedOver, out),
             State::Stopped { .. }
             | State::Adopted { .. }
             | State::Active { .. }
@@ -281,7 +287,7 @@ impl Group {
             let right = Right::Resumed {
                 echo: cx.peer.proof(),
             };
-            self.cover_all();
+            self.cover_found();
             self.enter(active(right), Reason::Resumed, out);
             self.lifetimes.found(cx.now);
             return true;
@@ -640,9 +646,22 @@ impl Group {
         }
     }
 
+    /// What the mark says stays true while the group runs: a token that is followed, what a reload adds or
+    /// takes away, what is covered later.
+    pub(super) fn keep_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        let runs = self.state.right().is_some() && self.token.holder == cx.me();
+        if runs && self.mark.is_some() {
+            self.set_mark(out);
+        }
+    }
+
     fn set_mark(&mut self, out: &mut Vec<Action>) {
-        if self.mark != Some(self.token.epoch) {
-            self.mark = Some(self.token.epoch);
+        let started = Started {
+            epoch: self.token.epoch,
+            covered: self.covered(),
+        };
+        if self.mark != Some(started) {
+            self.mark = Some(started);
             out.push(Action::Mark(self.id, self.mark));
         }
     }
