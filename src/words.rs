@@ -69,6 +69,10 @@ impl fmt::Display for Reason {
                 f,
                 "the peer fell silent in maintenance and keeps what it runs"
             ),
+            Reason::PeerWasRefused => write!(
+                f,
+                "the peer was refused when it was last heard: what it runs is not known, so its silence proves nothing"
+            ),
             Reason::ClearancePending => write!(f, "waiting for clearance"),
             Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),

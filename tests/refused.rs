@@ -5,6 +5,7 @@ mod world;
 
 use ha_appliance::core::event::Command;
 use ha_appliance::core::peer::PeerState;
+use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::wire::heartbeat::Side::{First, Second};
 use ha_appliance::wire::heartbeat::{Role, hash};
@@ -148,4 +149,85 @@ fn nothing_starts_by_the_word_of_a_peer_that_is_refused() {
     world.run(Duration::from_secs(30));
     assert!(!world.runs(First, 0) && !world.runs(Second, 0));
     assert_eq!(role(&world), Role::Stopped, "nor does it say so");
+}
+
+/// The second node serves; then it gets a file that is refused and goes quiet, on every network or the interlink.
+fn refused_and_quiet() -> World {
+    let mut world = World::new(&[("web", Some(Second), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.groups[0].resources = vec![vip(), service()];
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(2));
+    assert!(world.runs(Second, 0));
+    world.kill(Second);
+    world.machines[1].file.nodes = hash("first\nthird");
+    world.start(Second);
+    world.run(Duration::from_secs(2));
+    assert_eq!(state(&world), PeerState::Refused);
+    world.power_cut(Second);
+    world.run(Duration::from_secs(10));
+    assert_eq!(state(&world), PeerState::Silent);
+    world
+}
+
+/// It may run the group at addresses that this node's file does not name: that nobody answers for those proves
+/// nothing.
+#[test]
+fn a_refused_peer_that_goes_quiet_is_not_taken_over_from() {
+    let mut world = refused_and_quiet();
+    assert!(!world.runs(First, 0));
+    let waiting = |world: &World| {
+        world.machines[0].node.as_ref().unwrap().view().groups[0]
+            .waiting
+            .clone()
+    };
+    assert_eq!(waiting(&world), Some(Reason::PeerWasRefused));
+    restart_alone(&mut world);
+    assert!(!world.runs(First, 0), "the disk remembers it");
+    assert_eq!(waiting(&world), Some(Reason::PeerWasRefused));
+    world.power_cut(First);
+    world.start(First);
+    world.run(Duration::from_secs(30));
+    assert!(!world.runs(First, 0), "over a reboot, too");
+}
+
+#[test]
+fn a_refused_peer_that_is_heard_as_it_was_and_goes_quiet_is_taken_over_from() {
+    let mut world = refused_and_quiet();
+    world.machines[1].file.nodes = world.machines[0].file.nodes;
+    world.start(Second);
+    world.run(Duration::from_secs(2));
+    assert_eq!(state(&world), PeerState::Alive);
+    world.power_cut(Second);
+    world.run(Duration::from_secs(2));
+    assert!(world.runs(First, 0));
+}
+
+#[test]
+fn an_operator_takes_over_from_a_refused_peer_that_went_quiet() {
+    let mut world = refused_and_quiet();
+    let despite_signs = false;
+    world.command(First, 1, Command::ConfirmFenced { despite_signs });
+    world.run(Duration::from_secs(1));
+    assert!(world.runs(First, 0));
+}
+
+/// A last node serves on over its own daemon's restart.
+#[test]
+fn what_runs_goes_on_after_a_refused_peer_went_quiet() {
+    let mut world = pair(|setup| setup.nodes = hash("first\nthird"));
+    world.power_cut(Second);
+    world.run(Duration::from_secs(5));
+    assert!(world.runs(First, 0));
+    restart_alone(&mut world);
+    assert!(world.runs(First, 0));
+    assert_eq!(role(&world), Role::Active);
+}
+
+fn restart_alone(world: &mut World) {
+    world.kill(First);
+    world.run(Duration::from_millis(300));
+    world.start(First);
+    world.run(Duration::from_secs(10));
 }

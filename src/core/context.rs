@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub saved: Option<GroupRecord>,
     /// The peer was in maintenance when it was last heard, by this daemon or one before.
     pub peer_maintained: bool,
+    /// The same of a peer that was refused.
+    pub peer_refused: bool,
     /// The sequence of the next heartbeat.
     pub next_sequence: u64,
     /// This step reads a heartbeat, the only moment at which agreement is judged.

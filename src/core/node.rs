@@ -68,6 +68,8 @@ pub struct Node {
     doubt: Doubt,
     /// The peer was in maintenance when it was last heard.
     peer_maintained: bool,
+    /// The peer was refused when it was last heard.
+    peer_refused: bool,
     pub(super) wishes: Wishes,
     pub(super) memory: Memory,
     pub(super) commands: Commands,
@@ -106,6 +108,7 @@ impl Node {
             retired,
             doubt: Doubt::default(),
             peer_maintained: record.peer_maintained,
+            peer_refused: record.peer_refused,
             groups,
             wishes: Wishes::new(&record.wishes),
             memory: Memory::new(record),
@@ -311,7 +314,12 @@ impl Node {
     fn tick(&mut self, out: &mut Vec<Action>) {
         self.ticked = self.now;
         let setup = self.setup.clone();
+        let refused = self.peer.state() == PeerState::Refused;
         self.peer.tick(self.now, &setup);
+        if refused && self.peer.state() == PeerState::Silent && self.doubts() {
+            // It was not feared until now, so nobody was asked.
+            self.doubt.begin(self.now);
+        }
         self.memory.tick(self.now);
         self.sources.tick(self.now, out);
         self.vifs.tick(self.now, &setup.gateway, out);
@@ -354,7 +362,8 @@ impl Node {
                 }
             }
         }
-        if self.peer.state() == PeerState::Refused {
+        self.peer_refused = self.peer.state() == PeerState::Refused;
+        if self.peer_refused {
             return (true, false);
         }
         let maintenance =
@@ -491,6 +500,7 @@ impl Node {
             vifs: &self.vifs,
             doubt: &self.doubt,
             peer_maintained: self.peer_maintained,
+            peer_refused: self.peer_refused,
             maintenance: self.wishes.is_on(WishSubject::Maintenance),
             standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
             leaving: self.leaving.is_some(),
@@ -536,6 +546,7 @@ impl Node {
                 .chain(self.retired.failures.iter().copied())
                 .collect(),
             peer_maintained: self.peer_maintained,
+            peer_refused: self.peer_refused,
             intent: self.sources.intent(),
         }
     }

@@ -69,6 +69,8 @@ pub enum Reason {
     ClearanceRefused(String),
     /// The peer fell silent in maintenance, in which it keeps what it runs whatever happens.
     PeerInMaintenance,
+    /// The peer was refused when it was last heard: it may run what is not known here.
+    PeerWasRefused,
     /// Waiting for the outside source of clearance.
     ClearancePending,
     /// Waiting for the peer, which must be seen once.

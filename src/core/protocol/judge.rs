@@ -160,6 +160,11 @@ impl Group {
             Verdict::Given(Right::BestEffort { .. }) if !holder && cx.peer_maintained => {
                 Verdict::Waiting(Reason::PeerInMaintenance)
             }
+            // Nor against one whose other program or file may run anything; what was started here and still runs
+            // goes on.
+            Verdict::Given(Right::BestEffort { .. }) if cx.peer_refused && !self.ran_here(cx) => {
+                Verdict::Waiting(Reason::PeerWasRefused)
+            }
             // Nor do they against what it could not stop, unless that answers probes or is gone.
             Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck() => {
                 Verdict::Waiting(Reason::PeerStopFailed)
@@ -352,6 +357,13 @@ impl Group {
             Some(_) if !self.agreement_would_cover(cx) => self.held_back().map(Reason::HeldBack),
             Some(_) => None,
         }
+    }
+
+    /// What a daemon of this boot started, by the token that is this node's still, was found running.
+    fn ran_here(&self, cx: &Context) -> bool {
+        let adopted = matches!(self.state, State::Adopted { .. });
+        let marked = self.mark.is_some_and(|m| m.epoch == self.token.epoch);
+        adopted && marked && self.token.holder == cx.me()
     }
 
     /// The last that was heard of it, by this daemon or one before: it could not stop something that no

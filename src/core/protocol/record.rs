@@ -17,6 +17,9 @@ pub struct Record {
     pub failures: Vec<FailureRecord>,
     /// The peer was in maintenance when it was last heard: it keeps what it runs, whatever its silence means.
     pub peer_maintained: bool,
+    /// The peer was refused when it was last heard: by its other program or file it may run what this node knows
+    /// nothing of.
+    pub peer_refused: bool,
     /// The outside source that is, or was, asked to switch the peer off.
     pub intent: Option<usize>,
 }

@@ -38,6 +38,7 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
             })
             .collect(),
         peer_maintained: record.peer_maintained,
+        peer_refused: record.peer_refused,
         fencing: record.intent,
         wishes: record
             .wishes
@@ -144,6 +145,7 @@ struct Body {
     interfaces: Vec<Vif>,
     failures: Vec<Failure>,
     peer_maintained: bool,
+    peer_refused: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     fencing: Option<usize>,
 }
@@ -263,6 +265,7 @@ impl Body {
                 })
                 .collect(),
             peer_maintained: self.peer_maintained,
+            peer_refused: self.peer_refused,
             intent: self.fencing,
             wishes: self
                 .wishes

@@ -292,6 +292,7 @@ mod tests {
                 count: 3,
             }],
             peer_maintained: true,
+            peer_refused: true,
             intent: Some(1),
         }
     }
