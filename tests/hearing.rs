@@ -30,7 +30,7 @@ impl Ear {
         template.challenges.clear();
         Ear {
             now: Time(0),
-            peer: Peer::new(Time(0), &setup),
+            peer: Peer::new(Time(0), &setup, None),
             sent: 0,
             setup,
             template,
@@ -133,14 +133,11 @@ fn the_longest_interval_of_a_file_is_taken_at_its_word() {
     ear.template.interval = Duration::from_millis(3333);
     let sent = ear.send();
     ear.hear(1, 1, sent);
-    assert_eq!(ear.peer.interval(), Duration::from_millis(3333));
-    assert_eq!(
-        ear.peer.detection_time(&ear.setup),
-        Duration::from_millis(5 * 3333)
-    );
+    assert_eq!(ear.peer.rhythm().interval, Duration::from_millis(3333));
+    assert_eq!(ear.peer.detection_time(), Duration::from_millis(5 * 3333));
     ear.template.interval = Duration::from_secs(60);
     ear.hear(1, 2, sent);
-    assert_eq!(ear.peer.interval(), Duration::from_secs(10) / 3);
+    assert_eq!(ear.peer.rhythm().interval, Duration::from_secs(10) / 3);
 }
 
 #[test]
@@ -179,11 +176,8 @@ fn a_fenced_peer_returns_only_with_an_echo_of_something_later() {
     let mut ear = Ear::acquainted();
     let sent = ear.send();
     ear.pass(600);
-    ear.peer.fenced(
-        ear.now,
-        ha_appliance::core::reason::Reason::Fenced,
-        &ear.setup,
-    );
+    ear.peer
+        .fenced(ear.now, ha_appliance::core::reason::Reason::Fenced);
     // Still under way when it was switched off.
     assert_ne!(ear.hear(1, 2, sent), Heard::News { restarted: true });
     assert_eq!(ear.peer.state(), PeerState::Fenced);
@@ -202,7 +196,7 @@ fn gone() -> [Ear; 2] {
     let mut fenced = Ear::acquainted();
     fenced.pass(600);
     let why = ha_appliance::core::reason::Reason::Fenced;
-    fenced.peer.fenced(fenced.now, why, &fenced.setup);
+    fenced.peer.fenced(fenced.now, why);
     [left, fenced]
 }
 
@@ -277,7 +271,7 @@ fn what_was_fenced_and_was_still_under_way_is_no_return() {
     let sent = ear.send();
     ear.pass(600);
     let why = ha_appliance::core::reason::Reason::Fenced;
-    ear.peer.fenced(ear.now, why, &ear.setup);
+    ear.peer.fenced(ear.now, why);
     ear.pass(900);
     assert_eq!(ear.hear(1, 2, sent), Heard::Candidate);
     assert!(!ear.peer.challenged());
@@ -508,7 +502,7 @@ fn each_path_counts_for_the_detection_time_and_a_late_copy_counts_for_its_path()
         };
         ear.peer.hear(ear.now, path, &heartbeat, OWN, &ear.setup)
     };
-    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1);
+    assert_eq!(ear.peer.heard_paths(ear.now), 0b1);
     ear.pass(100);
     assert_eq!(at(&mut ear, 2, 100), Heard::News { restarted: false });
     assert_eq!(
@@ -518,11 +512,11 @@ fn each_path_counts_for_the_detection_time_and_a_late_copy_counts_for_its_path()
     );
     assert_eq!(at(&mut ear, 3, 37), Heard::Nothing);
     assert_eq!(at(&mut ear, 4, 36), Heard::Nothing, "too old to be a copy");
-    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1111);
+    assert_eq!(ear.peer.heard_paths(ear.now), 0b1111);
     assert_eq!(ear.peer.heard_on(1), Some(ear.now));
     assert_eq!(ear.peer.heard_on(4), None);
     ear.pass(401);
-    assert_eq!(ear.peer.heard_paths(ear.now, &ear.setup), 0b1110);
+    assert_eq!(ear.peer.heard_paths(ear.now), 0b1110);
 }
 
 #[test]

@@ -139,14 +139,14 @@ proptest! {
 fn the_longest_heartbeat_fits() {
     let longest = longest();
     let heard = decode(&encode(&longest, &keys()), &keys()).unwrap();
-    assert_eq!((heard.wishes.len(), heard.listed.len()), (15, 6));
+    assert_eq!((heard.wishes.len(), heard.listed.len()), (14, 6));
     let without = |heartbeat| Heartbeat {
         wishes: vec![],
         listed: vec![],
         ..heartbeat
     };
     assert_eq!(without(heard), without(longest.clone()));
-    assert_eq!(encode(&without(longest), &keys()).len(), 1188);
+    assert_eq!(encode(&without(longest), &keys()).len(), 1193);
 }
 
 #[test]
@@ -255,6 +255,7 @@ fn longest() -> Heartbeat {
         heard_paths: 0xff,
         challenges: vec![echo(); MAX_CHALLENGES],
         interval: Duration::from_secs(1),
+        misses: 1000,
         solicit: true,
         goodbye: true,
         fence_me: false,
@@ -337,7 +338,12 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
     let frame = (
         (any::<u8>(), any::<u8>(), any::<[u64; 2]>(), any_side()),
         (1..=u64::MAX, 1..=u64::MAX, any_echo()),
-        (1..=u32::MAX, any::<bool>(), any::<bool>(), any::<u8>()),
+        (
+            (1..=u32::MAX, 3..=u16::MAX),
+            any::<bool>(),
+            any::<bool>(),
+            any::<u8>(),
+        ),
     );
     let tlvs = (
         vec(any_echo(), 0..=MAX_CHALLENGES),
@@ -356,7 +362,11 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
         (groups, listed, wishes(names))
     });
     (frame, tlvs, groups_and_wishes).prop_map(|(frame, tlvs, (groups, listed, wishes))| {
-        let (who, (incarnation, sequence, echo), (interval, solicit, goodbye, heard_paths)) = frame;
+        let (
+            who,
+            (incarnation, sequence, echo),
+            ((interval, misses), solicit, goodbye, heard_paths),
+        ) = frame;
         let (one, other, [cluster, nodes], node) = who;
         let (challenges, vifs, request, answer, (digest, software)) = tlvs;
         Heartbeat {
@@ -373,6 +383,7 @@ fn heartbeat<S: Strategy<Value = Vec<Wish>>>(
             heard_paths,
             challenges,
             interval: Duration::from_micros(interval.into()),
+            misses: misses.into(),
             solicit,
             goodbye,
             fence_me: false,

@@ -5,7 +5,8 @@ use super::error::{Report, Span};
 use super::keys::HEARTBEAT;
 use super::read::Section;
 use super::schema::{Cluster, HeartbeatTimes};
-use crate::core::peer::{FEWEST_MISSES, LONGEST_DETECTION, SHORTEST_INTERVAL};
+use crate::core::protocol::rhythm::{LONGEST_DETECTION, SHORTEST_INTERVAL};
+use crate::wire::heartbeat::FEWEST_MISSES;
 
 /// Reads `[heartbeat]`.
 pub(super) fn heartbeat(top: &Section, report: &mut Report) -> HeartbeatTimes {

@@ -4,6 +4,7 @@ use super::protocol::clearance::Sources;
 use super::protocol::isolation::Doubt;
 use super::protocol::peer::{Peer, PeerState};
 use super::protocol::record::GroupRecord;
+use super::protocol::rhythm::Rhythm;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
 use super::vif::Vifs;
@@ -77,11 +78,12 @@ impl Context<'_> {
         match self.peer.state() {
             PeerState::Alive | PeerState::OneWay | PeerState::Silent => {
                 // When the next heartbeat of the peer ought to have come.
-                let interval = self.peer.interval();
+                let interval = self.peer.rhythm().interval;
                 Some(self.silence_began() + interval + interval / 4)
             }
             PeerState::Unknown => {
-                Some(self.start_wait_ends? - self.node.detection_time(self.node.interval))
+                let Rhythm { interval, misses } = self.peer.judging();
+                Some(self.start_wait_ends? - interval * misses)
             }
             PeerState::Refused | PeerState::Left | PeerState::Fenced => None,
         }

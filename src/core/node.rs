@@ -18,6 +18,7 @@ use super::protocol::isolation::{self, Doubt};
 use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
 use super::protocol::record::Record;
+use super::protocol::rhythm::Rhythms;
 use super::reason::Reason;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
@@ -66,6 +67,8 @@ pub struct Node {
     retired: Record,
     /// Whether this node's own silence may be its own fault.
     doubt: Doubt,
+    /// Both nodes' rhythms, as the disk is to remember them.
+    rhythms: Option<Rhythms>,
     /// The peer was in maintenance when it was last heard.
     peer_maintained: bool,
     /// The peer was refused when it was last heard.
@@ -82,6 +85,8 @@ pub struct Node {
     replied: Option<Time>,
     /// The peer waits for an answer.
     reply_owed: bool,
+    /// When it was last asked for one because a holder here would have to stop; None: that is not so.
+    asked: Option<Time>,
     prove_at: Time,
     software: String,
     exited: bool,
@@ -101,12 +106,13 @@ impl Node {
             restarted: false,
             incarnation,
             sequence: 0,
-            peer: Peer::new(now, &setup),
+            peer: Peer::new(now, &setup, record.rhythms),
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
             retired,
             doubt: Doubt::default(),
+            rhythms: record.rhythms,
             peer_maintained: record.peer_maintained,
             peer_refused: record.peer_refused,
             groups,
@@ -119,6 +125,7 @@ impl Node {
             next_send: now,
             replied: None,
             reply_owed: false,
+            asked: None,
             prove_at: now,
             software: software.into(),
             exited: false,
@@ -183,10 +190,10 @@ impl Node {
         let times = [
             self.peer.deadline(&self.setup),
             self.vifs.deadline(),
-            self.vifs.urgent_deadline(self.setup.interval),
+            self.vifs.urgent_deadline(self.peer.pace()),
             self.sources.deadline(),
             self.doubt
-                .deadline(self.setup.interval)
+                .deadline(self.peer.pace())
                 .filter(|_| self.doubts()),
             self.memory.deadline(),
             self.commands.deadline(),
@@ -196,6 +203,7 @@ impl Node {
             self.leaving.map(|at| at + TAKING_PATIENCE),
             self.proving().then_some(self.prove_at),
             self.reply_at().filter(|_| self.reply_owed),
+            self.asks_again_at(),
         ];
         times.into_iter().flatten().for_each(&mut due);
         for (index, group) in self.groups.iter().enumerate() {
@@ -328,8 +336,8 @@ impl Node {
             || self.doubts() && self.doubt.woke().is_some()
             || (0..self.groups.len()).any(asks)
         {
-            self.vifs.urgent(self.now, setup.interval, out);
-            self.doubt.ask(self.now, setup.interval);
+            self.vifs.urgent(self.now, self.peer.pace(), out);
+            self.doubt.ask(self.now, self.peer.pace());
         } else {
             self.vifs.calm();
         }
@@ -362,6 +370,7 @@ impl Node {
                 }
             }
         }
+        self.rhythms = Some(self.peer.rhythms());
         self.peer_refused = self.peer.state() == PeerState::Refused;
         if self.peer_refused {
             return (true, false);
@@ -402,7 +411,7 @@ impl Node {
                     Outcome::Failed(why) | Outcome::Unasked(why) => Some(why),
                 };
                 if refusal.is_none() {
-                    self.peer.fenced(self.now, Reason::Fenced, &self.setup);
+                    self.peer.fenced(self.now, Reason::Fenced);
                 }
                 self.sources
                     .answered(self.now, self.setup.sources.len(), refusal);
@@ -518,9 +527,10 @@ impl Node {
         }
     }
 
-    /// The wait for an unheard peer counts from the first link that is up.
+    /// The wait for an unheard peer counts from the first link that is up. It may still count on what this node
+    /// announced before it started again.
     fn start_wait_ends(&self) -> Option<Time> {
-        Some(self.link_up? + self.setup.start_wait)
+        Some(self.link_up? + self.setup.start_wait.max(self.peer.detection_time()))
     }
 
     /// Some VIP interface has not yet shown that a probe of the peer works, and the peer is there.
@@ -545,6 +555,7 @@ impl Node {
                 .flat_map(|g| g.plan.lasting_failures(&g.group))
                 .chain(self.retired.failures.iter().copied())
                 .collect(),
+            rhythms: self.rhythms,
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.sources.intent(),
@@ -598,6 +609,8 @@ impl Node {
         // Whoever comes back finds its token again, and its failures.
         self.retired = known.without(&setup);
         self.vifs.reconcile(&setup, &known);
+        self.peer.announce(&setup, self.sequence + 1);
+        self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.
         let groups = self.groups.iter().map(Managed::id);

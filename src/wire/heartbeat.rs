@@ -31,6 +31,9 @@ pub struct Heartbeat {
     pub challenges: Vec<Echo>,
     /// How often the sender sends, at most `u32::MAX` µs.
     pub interval: Duration,
+    /// How many heartbeats of the receiver the sender misses until that counts as silent, at most `u16::MAX`; at
+    /// least [`FEWEST_MISSES`] is meant, and is what a sender means that does not say.
+    pub misses: u32,
     /// The sender waits for an answer that echoes this heartbeat: reply at once.
     pub solicit: bool,
     /// The sender is leaving: it has stopped everything and will be silent. Clearance until heard again.
@@ -263,6 +266,8 @@ pub struct Answer {
     pub text: String,
 }
 
+/// The fewest misses: with fewer, one lost datagram beside one late one looks like death.
+pub const FEWEST_MISSES: u32 = 3;
 /// Most groups in a heartbeat.
 pub const MAX_GROUPS: usize = 20;
 /// Most VIP interfaces in a heartbeat.

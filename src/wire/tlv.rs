@@ -29,6 +29,7 @@
 //! 10 heard paths bits u8                                                 none
 //! 11 listed      any number of times: place of the group in the frame    none
 //!                u8, resource u64
+//! 12 misses      u16, what is less than 3 means 3                        3
 //! 64 aside       sender's clock u64, taken u32, place u32, bytes         none
 //! ```
 //!
@@ -48,6 +49,7 @@ use std::net::IpAddr;
 
 /// Appends what differs from its default; `limit` is how long `out` may become.
 pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport], limit: usize) {
+    put_tlv(out, MISSES, &misses(heartbeat.misses));
     put_tlv(out, STANDING, &standing(groups));
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
     put_tlv(out, HEARD_PATHS, &heard_paths(heartbeat.heard_paths));
@@ -98,6 +100,7 @@ pub(super) fn take<'a>(
             return Err(at_tlv.malformed("a TLV type not seen before"));
         }
         match kind {
+            MISSES => heartbeat.misses = FEWEST_MISSES.max(value.u16("misses")?.into()),
             STANDING => take_standing(&mut value, &mut heartbeat.groups)?,
             CHALLENGES => heartbeat.challenges = take_challenges(&mut value)?,
             HEARD_PATHS => heartbeat.heard_paths = value.u8("heard paths")?,
@@ -129,6 +132,7 @@ const DIGEST: u8 = 8;
 const SOFTWARE: u8 = 9;
 const HEARD_PATHS: u8 = 10;
 const LISTED: u8 = 11;
+const MISSES: u8 = 12;
 const ASIDE: u8 = 64;
 
 /// How long a datagram may become by what is said aside: an interlink over a tunnel or a VLAN of a cloud must
@@ -160,6 +164,16 @@ fn put_tlv(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
         out.push(kind);
         out.extend(length.to_be_bytes());
         out.extend(value);
+    }
+}
+
+fn misses(misses: u32) -> Vec<u8> {
+    match misses <= FEWEST_MISSES {
+        true => Vec::new(),
+        false => u16::try_from(misses)
+            .unwrap_or(u16::MAX)
+            .to_be_bytes()
+            .into(),
     }
 }
 

@@ -95,6 +95,7 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         challenges: Vec::new(),
         heard_paths: 0,
         interval: Duration::from_millis(100),
+        misses: 5,
         solicit: false,
         goodbye: false,
         fence_me: false,

@@ -9,7 +9,7 @@ impl Node {
         let (reason, since) = self.peer.why();
         let heard = self.peer.state().is_heard();
         let latest = self.peer.latest();
-        let in_time = self.peer.detection_time(&self.setup);
+        let in_time = self.peer.detection_time();
         let paths = 0..self.setup.links.max(8);
         crate::core::view::View {
             me: self.setup.me,
@@ -84,12 +84,13 @@ impl Node {
         ] {
             f(time);
         }
-        for time in [&mut self.link_up, &mut self.leaving, &mut self.replied]
-            .into_iter()
-            .flatten()
-        {
-            f(time);
-        }
+        let known = [
+            &mut self.link_up,
+            &mut self.leaving,
+            &mut self.replied,
+            &mut self.asked,
+        ];
+        known.into_iter().flatten().for_each(&mut *f);
         self.peer.times(f);
         self.signs.times(f);
         self.vifs.times(f);

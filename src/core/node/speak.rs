@@ -21,9 +21,23 @@ impl Node {
         if reply {
             self.replied = Some(self.now);
         }
-        if changed || reply || self.now >= self.next_send {
+        let asks = self.asks_again_at().is_some_and(|at| self.now >= at);
+        if changed || reply || asks || self.now >= self.next_send {
             self.send(heartbeat, out);
         }
+    }
+
+    /// A peer that by its own file speaks more seldom than a holder here must hear of it is asked, before that
+    /// would have to stop as isolated.
+    fn asks_peer(&self) -> bool {
+        let asks = |g: usize| (self.groups[g].group).asks_peer(&self.context(g));
+        (0..self.groups.len()).any(asks)
+    }
+
+    /// When it is asked once more.
+    pub(super) fn asks_again_at(&self) -> Option<Time> {
+        let asked = self.asked.filter(|_| self.asks_peer())?;
+        Some(asked + isolation::pace(self.peer.judged_by()))
     }
 
     pub(super) fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
@@ -39,6 +53,7 @@ impl Node {
             self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
         }
         self.reply_owed = false;
+        self.asked = self.asks_peer().then_some(self.now);
         self.said = Some(heartbeat.clone());
         out.push(Action::Send(Box::new(heartbeat)));
     }
@@ -54,12 +69,14 @@ impl Node {
             incarnation: self.incarnation,
             sequence: self.sequence + 1,
             echo,
-            heard_paths: self.peer.heard_paths(self.now, &self.setup),
+            heard_paths: self.peer.heard_paths(self.now),
             challenges,
             interval: self.setup.interval,
+            misses: self.setup.misses,
             solicit: self.peer.state() == PeerState::Unknown
                 || self.groups.iter().any(|g| g.group.decided().is_some())
-                || (self.doubts() && self.doubt.woke().is_some()),
+                || (self.doubts() && self.doubt.woke().is_some())
+                || self.asks_peer(),
             goodbye,
             fence_me: self.pleads(),
             groups: groups
@@ -93,7 +110,7 @@ impl Node {
 
     /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
     pub(super) fn reply_at(&self) -> Option<Time> {
-        Some(self.replied? + self.setup.interval / 10)
+        Some(self.replied? + self.peer.pace() / 10)
     }
 }
 

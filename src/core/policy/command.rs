@@ -172,7 +172,7 @@ impl Node {
             ),
         };
         if accepted {
-            self.peer.fenced(self.now, Reason::Confirmed, &self.setup);
+            self.peer.fenced(self.now, Reason::Confirmed);
         }
         self.answer(asker, accepted, text, out);
     }

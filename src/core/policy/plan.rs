@@ -194,7 +194,7 @@ impl Plan {
             State::Stopping { .. } => {
                 if let Reason::NotServing(_) = group.why().0 {
                     // Or this node, whose evidence is ready, would be back before the peer has its own.
-                    let interval = cx.peer.interval().max(cx.node.interval);
+                    let interval = cx.peer.rhythm().interval.max(cx.node.interval);
                     let decision = 2 * cx.node.detection_time(interval);
                     self.retry_at = Some(cx.now + decision.max(FIRST_RETRY));
                 }

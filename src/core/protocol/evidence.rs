@@ -7,6 +7,7 @@ use super::super::event::Action;
 use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::Verdict;
+use super::rhythm::Rhythm;
 use super::right::Right;
 use crate::id::{GroupId, VifId};
 use std::time::Duration;
@@ -35,12 +36,9 @@ pub(super) fn best_effort(cx: &Context, probes: &Probes) -> Verdict {
     // Once the peer answered during its silence, its address and not its heartbeat is the sign of
     // life, and gets as many chances.
     let seen = probes.answered_at.is_some_and(|at| at > cx.silence_began());
-    let enough = if seen {
-        cx.node.misses
-    } else {
-        cx.node.misses - 1
-    };
-    let unanswered = probes.unanswered(cx.now, cx.node.interval, cx.on_link());
+    let Rhythm { interval, misses } = cx.peer.judging();
+    let enough = if seen { misses } else { misses - 1 };
+    let unanswered = probes.unanswered(cx.now, interval, cx.on_link());
     if unanswered < enough && seen {
         return Verdict::Waiting(Reason::VipAnswered);
     }

@@ -106,24 +106,34 @@ impl Context<'_> {
         if !can_ask || !self.feared() {
             return None;
         }
-        // The peer judges this node by this node's interval; while one was not reloaded they differ.
-        let interval = self.peer.interval().min(self.node.interval);
-        let (detection, margin) = (self.node.detection_time(interval), interval / 4);
+        // The peer judges by what this node announced, and by its own misses.
+        let (judged_by, misses) = (self.peer.judged_by(), self.peer.rhythm().misses);
         // It counts from what it has heard, of which an echo tells.
-        let counted = self.peer.counted().map(|at| at + detection - margin);
-        // An answer that it gave without counting, while it contested nothing, began its probes anew.
-        let answered = self.peer.answered().map(|at| at + detection - interval);
+        let silence = judged_by * misses - judged_by / 4;
+        let counted = self.peer.counted().map(|at| at + silence);
+        // Its probes follow each other at its own interval, or if that is longer, are judged by this node's. An
+        // answer that it gave without counting, while it contested nothing, began them anew.
+        let pace = self.peer.pace();
+        let probed = pace * (misses - 1);
+        let answered = self.peer.answered().map(|at| at + probed);
         // Or from a gateway that answers: a path to the peer that broke after that lost at most an interval more.
         let answers = vifs.iter().filter_map(|&vif| self.vifs.last_answer(vif));
-        let reached = answers.max().unwrap_or(self.started) + detection - interval - margin;
+        let reached = answers.max().unwrap_or(self.started) + probed - pace / 4;
         // While the peer was gone nobody was asked, and it takes over later than this.
-        let returned = self.peer.returned().map(|at| at + self.node.interval);
+        let returned = self.peer.returned().map(|at| at + pace);
         counted.max(answered).max(returned).max(Some(reached))
     }
 
     /// When a holder that may soon have to stop asks the gateways: its heartbeats may come and their echoes lag.
     pub fn doubt_at(&self) -> Option<Time> {
         Some(self.isolation_at()? - self.node.interval)
+    }
+
+    /// When a peer is asked that by its own file would not speak before that: twice may be lost.
+    pub fn ask_peer_at(&self) -> Option<Time> {
+        let judged_by = self.peer.judged_by();
+        let seldom = self.peer.state().is_heard() && self.peer.rhythm().interval > judged_by;
+        Some(self.isolation_at().filter(|_| seldom)? - 3 * pace(judged_by))
     }
 
     /// A holder that hears neither the peer nor a gateway would have to have stopped by now.

@@ -36,8 +36,13 @@ impl Group {
             && !cx.maintenance
             && (!self.running() || self.decided().is_some())
         {
-            self.probes
-                .tick(cx.now, cx.node.interval, cx.on_link(), self.id, out);
+            self.probes.tick(
+                cx.now,
+                cx.peer.judging().interval,
+                cx.on_link(),
+                self.id,
+                out,
+            );
         }
         self.end_overdue(cx, out);
     }
@@ -278,6 +283,11 @@ impl Group {
         cx.missing() || (self.running() && cx.doubt_at().is_some_and(|at| cx.now >= at))
     }
 
+    /// The peer is to be asked, or this group would have to stop as isolated.
+    pub fn asks_peer(&self, cx: &Context) -> bool {
+        self.running() && cx.ask_peer_at().is_some_and(|at| cx.now >= at)
+    }
+
     /// A peer that boots as well is waited for. But what an earlier daemon of this boot left running was
     /// not started by the boot, so a peer that is there will be heard within the detection time; waiting
     /// longer would let the leases end for nothing. (A service that runs without its addresses was
@@ -297,9 +307,8 @@ impl Group {
         if patient {
             return *cx;
         }
-        let detection_time = cx.node.detection_time(cx.node.interval);
         Context {
-            start_wait_ends: cx.link_up.map(|at| at + detection_time),
+            start_wait_ends: cx.link_up.map(|at| at + cx.peer.detection_time()),
             wait_for_peer: false,
             ..*cx
         }

@@ -13,6 +13,7 @@ pub(super) mod memory;
 pub mod peer;
 pub mod record;
 pub mod resource;
+pub mod rhythm;
 pub mod right;
 mod sequence;
 mod tell;

@@ -25,6 +25,7 @@ use super::super::setup::Setup;
 use super::super::time::Time;
 use super::coverage::Lists;
 use super::group::Group;
+use super::rhythm::{Announced, Rhythm, Rhythms};
 use crate::id::GroupId;
 use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, Versions};
 use std::time::Duration;
@@ -50,8 +51,10 @@ pub struct Peer {
     highest: u64,
     /// When a new sequence of it was last accepted.
     last_heard: Option<Time>,
-    /// The interval it announces.
-    interval: Duration,
+    /// The rhythm it announces.
+    theirs: Rhythm,
+    /// This node's own, as far as the peer knows it.
+    own: Announced,
     /// The first heartbeat sent since the last echo, and the newest.
     round: Option<Sent>,
     newest: Option<Sent>,
@@ -154,19 +157,9 @@ pub struct Own {
     pub incarnation: u64,
 }
 
-/// What of an announced interval is taken at its word: all that a file may say.
-pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
-/// The longest: three of them are the longest detection time.
-pub const LONGEST_INTERVAL: Duration = LONGEST_DETECTION
-    .checked_div(FEWEST_MISSES)
-    .expect("it is not zero");
-/// A silence that nobody notices for longer needs no daemon.
-pub const LONGEST_DETECTION: Duration = Duration::from_secs(10);
-/// With fewer, one lost datagram beside one late one looks like death.
-pub const FEWEST_MISSES: u32 = 3;
 impl Peer {
-    /// A peer not heard yet, at the start of this daemon.
-    pub fn new(now: Time, setup: &Setup) -> Peer {
+    /// A peer not heard yet, at the start of this daemon, with what one before it knew of both rhythms.
+    pub fn new(now: Time, setup: &Setup, rhythms: Option<Rhythms>) -> Peer {
         Peer {
             state: PeerState::Unknown,
             since: now,
@@ -174,7 +167,8 @@ impl Peer {
             incarnation: 0,
             highest: 0,
             last_heard: None,
-            interval: setup.interval,
+            theirs: rhythms.map_or(Rhythm::of(setup), |known| known.theirs),
+            own: Announced::new(setup, rhythms.as_ref()),
             round: None,
             newest: None,
             proof: None,
@@ -254,23 +248,51 @@ impl Peer {
     }
 
     /// Silence longer than this is death.
-    pub fn detection_time(&self, setup: &Setup) -> Duration {
-        setup.detection_time(self.interval)
+    pub fn detection_time(&self) -> Duration {
+        self.theirs.interval * self.own.slowest().misses
     }
 
-    /// The interval it announces.
-    pub fn interval(&self) -> Duration {
-        self.interval
+    /// The rhythm it announces: by no fewer misses, and no shorter interval of its own, it judges this node.
+    pub fn rhythm(&self) -> Rhythm {
+        self.theirs
+    }
+
+    /// The shortest interval of this node by which it may judge that.
+    pub fn judged_by(&self) -> Duration {
+        self.own.shortest()
+    }
+
+    /// By what this node judges it: its probes' interval, and the misses.
+    pub fn judging(&self) -> Rhythm {
+        self.own.slowest()
+    }
+
+    /// The shorter of both intervals: how soon something may have to be asked again.
+    pub fn pace(&self) -> Duration {
+        self.theirs.interval.min(self.own.shortest())
+    }
+
+    /// A reload gives this node another rhythm, which the heartbeats from that one on announce.
+    pub fn announce(&mut self, setup: &Setup, first: u64) {
+        self.own.reload(setup, first);
+    }
+
+    /// What belongs on disk of both rhythms, once the peer was heard.
+    pub fn rhythms(&self) -> Rhythms {
+        Rhythms {
+            theirs: self.theirs,
+            shortest: self.own.shortest(),
+            slowest: self.own.slowest(),
+        }
     }
 
     /// The moment up to which this node and the peer had contact both ways; None: never. A round
     /// takes up to two intervals, so that much older than now is its proof while all is well.
     pub fn contact(&self) -> Option<Time> {
         let heard = self.last_heard?;
-        Some(
-            self.proof
-                .map_or(heard, |proof| heard.min(proof.at + 2 * self.interval)),
-        )
+        Some(self.proof.map_or(heard, |proof| {
+            heard.min(proof.at + 2 * self.theirs.interval)
+        }))
     }
 
     /// A moment at which this node said what the peer has heard, and counts it by: its silence begins then
@@ -315,8 +337,8 @@ impl Peer {
     }
 
     /// The first eight paths, by bit, on which the peer was heard within its detection time.
-    pub fn heard_paths(&self, now: Time, setup: &Setup) -> u8 {
-        let span = self.detection_time(setup);
+    pub fn heard_paths(&self, now: Time) -> u8 {
+        let span = self.detection_time();
         (0..self.paths.len().min(8))
             .filter(|&path| self.heard_on(path).is_some_and(|at| now.since(at) <= span))
             .fold(0, |bits, path| bits | 1 << path)
@@ -352,7 +374,7 @@ impl Peer {
         setup: &Setup,
     ) -> Heard {
         let echo = echo_of(own.incarnation, heartbeat);
-        let lasts = self.detection_time(setup);
+        let lasts = self.detection_time();
         let echoed = |sent: &Sent| echo >= sent.sequence && now.since(sent.at) <= lasts;
         let in_round = self.round.as_ref().is_some_and(echoed);
         if heartbeat.cluster == setup.cluster && heartbeat.node == setup.me {
@@ -368,10 +390,10 @@ impl Peer {
                 return Heard::Nothing;
             }
             if !in_round {
-                self.challenge(now, heartbeat, true, setup);
+                self.challenge(now, heartbeat, true);
                 if returns && self.challenged() {
                     self.returned = Some(now);
-                    let span = self.remembered(heartbeat.interval, setup);
+                    let span = self.remembered(heartbeat.interval);
                     self.held_until = Some(now + span);
                 }
                 return Heard::Candidate;
@@ -386,7 +408,10 @@ impl Peer {
         self.note_path(now, path);
         self.highest = heartbeat.sequence;
         self.last_heard = Some(now);
-        self.interval = (heartbeat.interval).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        self.theirs = Rhythm::heard(heartbeat);
+        if heartbeat.echo.incarnation == own.incarnation {
+            self.own.echoed(heartbeat.echo.sequence);
+        }
         if in_round {
             self.proof = match self.newest.take_if(|newest| echo >= newest.sequence) {
                 Some(newest) => {
@@ -433,7 +458,7 @@ impl Peer {
         self.twin = self.twin.filter(|until| now < *until);
         self.held_until = (self.held_until).filter(|until| now < *until && self.challenged());
         let Some(heard) = self.last_heard else { return };
-        if self.state.is_heard() && now.since(heard) >= self.detection_time(setup) {
+        if self.state.is_heard() && now.since(heard) >= self.detection_time() {
             self.become_state(now, PeerState::Silent, Reason::PeerSilent(now.since(heard)));
         } else if self.state == PeerState::Alive && !self.keeps_up(now, setup) {
             self.become_state(now, PeerState::OneWay, Reason::PeerDeaf);
@@ -443,7 +468,7 @@ impl Peer {
     /// When the next judgement is due.
     pub fn deadline(&self, setup: &Setup) -> Option<Time> {
         let silent = (self.last_heard.filter(|_| self.state.is_heard()))
-            .map(|heard| heard + self.detection_time(setup));
+            .map(|heard| heard + self.detection_time());
         let deaf = (self.proof.filter(|_| self.state == PeerState::Alive))
             .map(|proof| proof.at + self.deaf_after(setup) + Duration::from_micros(1));
         let forgotten = self.strangers.iter().map(|stranger| stranger.until);
@@ -465,8 +490,8 @@ impl Peer {
 
     /// The peer is off: verified, or by the operator's word. What it was until now is brought back only by
     /// an echo of a later round, so by no datagram that was still under way.
-    pub fn fenced(&mut self, now: Time, reason: Reason, setup: &Setup) {
-        let until = now + self.remembered(self.interval, setup);
+    pub fn fenced(&mut self, now: Time, reason: Reason) {
+        let until = now + self.remembered(self.theirs.interval);
         let (believed, _) = self.echoes();
         self.strangers.iter_mut().for_each(|s| s.back = false);
         if believed.incarnation != 0 {
@@ -515,13 +540,14 @@ impl Peer {
     /// A round older than this proves no agreement. Half the detection time: what is started by it
     /// answers probes before the peer, silent the moment after it agreed, could judge them.
     fn fresh(&self, setup: &Setup) -> Duration {
-        setup.detection_time(setup.interval.min(self.interval)) / 2
+        let misses = setup.misses.min(self.theirs.misses);
+        self.pace() * misses / 2
     }
 
     /// Its echoes lag behind by at most this, or it does not hear this node: a round ends two
     /// intervals after it began, and the losses allowed are those of the other direction.
     fn deaf_after(&self, setup: &Setup) -> Duration {
-        self.detection_time(setup) + 3 * setup.interval.max(self.interval)
+        self.detection_time() + 3 * setup.interval.max(self.theirs.interval)
     }
 
     fn keeps_up(&self, now: Time, setup: &Setup) -> bool {

@@ -65,11 +65,12 @@ impl Group {
             cx.start_wait_ends.into_iter().for_each(&mut *due);
         }
         if self.state.right().is_some() || self.runs_still() {
-            let isolation = [cx.doubt_at(), cx.isolation_at()];
+            let isolation = [cx.doubt_at(), cx.ask_peer_at(), cx.isolation_at()];
             isolation.into_iter().flatten().for_each(&mut *due);
         }
         cx.missing_since().into_iter().for_each(&mut *due);
-        self.probes.deadlines(cx.node.interval).for_each(&mut *due);
+        let interval = cx.peer.judging().interval;
+        self.probes.deadlines(interval).for_each(&mut *due);
     }
 
     /// Calls `f` with every point in time stored here.

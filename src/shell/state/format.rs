@@ -2,10 +2,12 @@
 
 use super::Names;
 use crate::core::protocol::record::{FailureRecord, GroupRecord, Record, VifRecord};
+use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
 use crate::id::{GroupId, Place, ResourceId, VifId};
-use crate::wire::heartbeat::{Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
+use crate::wire::heartbeat::{FEWEST_MISSES, Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 
 const FORMAT: &str = "ha-appliance state";
 const VERSION: u64 = 1;
@@ -37,6 +39,7 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
                 count: f.count,
             })
             .collect(),
+        rhythms: record.rhythms.map(DiskRhythms::from),
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
         fencing: record.intent,
@@ -144,10 +147,53 @@ struct Body {
     wishes: Vec<DiskWish>,
     interfaces: Vec<Vif>,
     failures: Vec<Failure>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    rhythms: Option<DiskRhythms>,
     peer_maintained: bool,
     peer_refused: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     fencing: Option<usize>,
+}
+
+/// What of time both nodes announced.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiskRhythms {
+    peer_interval_us: u64,
+    peer_misses: u32,
+    shortest_interval_us: u64,
+    longest_interval_us: u64,
+    most_misses: u32,
+}
+
+impl From<Rhythms> for DiskRhythms {
+    fn from(rhythms: Rhythms) -> DiskRhythms {
+        let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        DiskRhythms {
+            peer_interval_us: us(rhythms.theirs.interval),
+            peer_misses: rhythms.theirs.misses,
+            shortest_interval_us: us(rhythms.shortest),
+            longest_interval_us: us(rhythms.slowest.interval),
+            most_misses: rhythms.slowest.misses,
+        }
+    }
+}
+
+impl From<DiskRhythms> for Rhythms {
+    fn from(disk: DiskRhythms) -> Rhythms {
+        let rhythm = |interval, misses: u32| Rhythm {
+            interval: Duration::from_micros(interval).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            misses: misses.max(FEWEST_MISSES),
+        };
+        let slowest = rhythm(disk.longest_interval_us, disk.most_misses);
+        Rhythms {
+            theirs: rhythm(disk.peer_interval_us, disk.peer_misses),
+            shortest: rhythm(disk.shortest_interval_us, 0)
+                .interval
+                .min(slowest.interval),
+            slowest,
+        }
+    }
 }
 
 /// Failures of a resource that last until they are cleared.
@@ -264,6 +310,7 @@ impl Body {
                     count: f.count,
                 })
                 .collect(),
+            rhythms: self.rhythms.map(Rhythms::from),
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.fencing,

@@ -222,11 +222,13 @@ const MAX_ASIDE: u32 = 100;
 mod tests {
     use super::*;
     use crate::core::protocol::record::{FailureRecord, GroupRecord, VifRecord};
+    use crate::core::protocol::rhythm::{Rhythm, Rhythms};
     use crate::id::{GroupId, Place, ResourceId};
     use crate::testing::TestDir;
     use crate::wire::heartbeat::{Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
     use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     fn names() -> Names {
         Names {
@@ -291,6 +293,17 @@ mod tests {
                 },
                 count: 3,
             }],
+            rhythms: Some(Rhythms {
+                theirs: Rhythm {
+                    interval: Duration::from_millis(100),
+                    misses: 8,
+                },
+                shortest: Duration::from_millis(10),
+                slowest: Rhythm {
+                    interval: Duration::from_millis(1500),
+                    misses: 5,
+                },
+            }),
             peer_maintained: true,
             peer_refused: true,
             intent: Some(1),

@@ -156,9 +156,10 @@ fn taken(known: &Safety, case: &Case) -> Result<Exception, String> {
             mute / 1000
         ));
     }
-    // The old holder counts the other's interval, which differs while only one was reloaded.
+    // The old holder counts the taker's misses of its own interval, whatever its own file says of misses.
     let adopted = is_adopted(known, old, other, group, decided);
-    let long = decided - detection - 300_000;
+    let counted = i64::from(new.rhythm.misses.1) * old.rhythm.interval.1;
+    let long = decided - counted - 300_000;
     if !adopted && evidence.isolated(other, group, long, decided) {
         return Err("the old holder was isolated and must have stopped".into());
     }
@@ -293,9 +294,8 @@ fn gives_way(
             Err("the loser was told and keeps it".into())
         }
         _ => {
-            let misses = i64::from(it.rhythm.misses.1);
-            let slowest = machines.iter().map(|m| m.rhythm.interval.1).max().unwrap();
-            let window = misses * slowest + 400_000;
+            let misses = i64::from(machines[winner].rhythm.misses.1);
+            let window = misses * it.rhythm.interval.1 + 400_000;
             let adopted = is_adopted(known, it, loser, group, now);
             let isolated = !adopted && evidence.isolated(loser, group, now - window, now);
             match isolated && vip.is_some_and(|v| v.since <= now - window) {

@@ -71,7 +71,7 @@ impl Peer {
     /// Forgets what is only shown, or was judged when it was heard and is not looked at again.
     pub fn forget(&mut self, now: Time, setup: &Setup) {
         let instant = Duration::from_micros(1);
-        let (detection, deaf) = (self.detection_time(setup), self.deaf_after(setup));
+        let (detection, deaf) = (self.detection_time(), self.deaf_after(setup));
         for sent in [&mut self.round, &mut self.newest].into_iter().flatten() {
             sent.at = sent.at.max(now - detection - instant);
         }
@@ -101,7 +101,7 @@ impl Peer {
         let delays = setup.sources.iter().map(|source| source.delay);
         let longest = delays.max().unwrap_or_default();
         self.pleads_since = self.pleads_since.map(|at| at.max(now - longest));
-        let pause = setup.interval.max(self.interval);
+        let pause = setup.interval.max(self.theirs.interval);
         self.returned = self
             .returned
             .filter(|at| now.since(*at) <= pause && !setup.vifs.is_empty());

@@ -17,7 +17,8 @@
 use super::super::super::reason::Reason;
 use super::super::super::setup::Setup;
 use super::super::super::time::Time;
-use super::{Heard, LONGEST_INTERVAL, Own, Peer, PeerState, SHORTEST_INTERVAL, incompatible};
+use super::super::rhythm::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
+use super::{Heard, Own, Peer, PeerState, incompatible};
 use crate::wire::heartbeat::{Echo, Heartbeat, MAX_CHALLENGES};
 use std::time::Duration;
 
@@ -50,12 +51,12 @@ impl Peer {
     ) -> Heard {
         if heartbeat.incarnation == own.incarnation || !in_round {
             if heartbeat.incarnation != own.incarnation {
-                self.challenge(now, heartbeat, false, setup);
+                self.challenge(now, heartbeat, false);
             }
             self.reflected = self.reflected.saturating_add(1);
             return Heard::Reflected;
         }
-        self.twin = Some(now + self.remembered(heartbeat.interval, setup));
+        self.twin = Some(now + self.remembered(heartbeat.interval));
         self.last_heard = Some(now);
         let reason = incompatible(heartbeat, setup).unwrap_or(Reason::SameNode);
         self.become_state(now, PeerState::Refused, reason);
@@ -89,13 +90,7 @@ impl Peer {
     }
 
     /// Remembers a stranger, the newest last; this node's own side gives way first, then the longest unheard.
-    pub(super) fn challenge(
-        &mut self,
-        now: Time,
-        heartbeat: &Heartbeat,
-        back: bool,
-        setup: &Setup,
-    ) {
+    pub(super) fn challenge(&mut self, now: Time, heartbeat: &Heartbeat, back: bool) {
         let same = |s: &Stranger| s.echo.incarnation == heartbeat.incarnation;
         let known = self.strangers.iter().find(|s| same(s)).cloned();
         self.strangers.retain(|s| !same(s));
@@ -114,14 +109,14 @@ impl Peer {
                 incarnation: heartbeat.incarnation,
                 sequence: sequence.max(heartbeat.sequence),
             },
-            until: now + self.remembered(heartbeat.interval, setup),
+            until: now + self.remembered(heartbeat.interval),
             back: known.map_or(back, |s| s.back),
         });
     }
 
     /// How long is remembered what is heard at that interval.
-    pub(super) fn remembered(&self, interval: Duration, setup: &Setup) -> Duration {
+    pub(super) fn remembered(&self, interval: Duration) -> Duration {
         let interval = interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
-        REMEMBERED.max(setup.detection_time(interval))
+        REMEMBERED.max(interval * self.own.slowest().misses)
     }
 }
