@@ -100,7 +100,7 @@ impl Context<'_> {
     /// This node was not running, and nothing that it sent since was answered yet, while it has a silent
     /// peer to fear.
     pub(super) fn doubted(&self) -> bool {
-        self.doubt.woke().is_some() && self.isolation_at().is_some()
+        self.doubt_since().is_some() && self.isolation_at().is_some()
     }
 
     /// The peer may take over by its own evidence.

@@ -290,7 +290,9 @@ impl Node {
             Event::Pong { gateway, stamp } => {
                 let setup = self.setup.clone();
                 self.vifs.pong(self.now, gateway, stamp, &setup.gateway);
-                self.doubt.answered(self.vifs.last_answer(gateway.vif));
+                if (0..self.groups.len()).all(|g| self.context(g).settled()) {
+                    self.doubt.end();
+                }
             }
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
             Event::Unlistening => self.signs.unlistening(self.now),
@@ -333,7 +335,7 @@ impl Node {
         self.vifs.tick(self.now, &setup.gateway, out);
         let asks = |g: usize| self.groups[g].group.asks(&self.context(g));
         if self.vifs.pending()
-            || self.doubts() && self.doubt.woke().is_some()
+            || self.doubts() && self.doubt.deadline(self.peer.pace()).is_some()
             || (0..self.groups.len()).any(asks)
         {
             self.vifs.urgent(self.now, self.peer.pace(), out);

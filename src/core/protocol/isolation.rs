@@ -8,10 +8,12 @@
 //! SIGSTOP, a thousand addresses added in one step) finds its last answers old through no fault of the
 //! network. After such a pause, and when a gateway is new, it asks at once, and judges only after two rounds
 //! of questions, each with a quarter of an interval of its own running time to be answered in. Until one is
-//! answered nothing is renewed, put back or announced, so the lifetime of the VIPs bounds that wait.
+//! answered nothing is renewed, put back or announced, so the lifetime of the VIPs bounds that wait. The peer's
+//! answer is about every group, a gateway's about those with a VIP on its interface.
 
 use super::super::context::Context;
 use super::super::time::Time;
+use crate::id::VifId;
 use std::time::Duration;
 
 /// What is asked after a pause, and how often in vain.
@@ -38,14 +40,19 @@ impl Doubt {
         };
     }
 
-    /// A heartbeat or a ping sent at that moment was answered.
+    /// A heartbeat sent at that moment was answered.
     pub fn answered(&mut self, sent: Option<Time>) {
         if self.woke.is_some_and(|woke| sent >= Some(woke)) {
-            *self = Doubt::default();
+            self.end();
         }
     }
 
-    /// Since when nothing was answered that was sent since this node ran again.
+    /// For every group something that it can ask has answered.
+    pub fn end(&mut self) {
+        *self = Doubt::default();
+    }
+
+    /// When this node ran again, while something is not answered that was sent since.
     pub fn woke(&self) -> Option<Time> {
         self.woke
     }
@@ -81,8 +88,8 @@ impl Doubt {
     }
 
     /// It was asked in vain for long enough.
-    fn is_over(&self) -> bool {
-        self.woke.is_none() || self.unanswered >= ROUNDS
+    fn in_vain(&self) -> bool {
+        self.unanswered >= ROUNDS
     }
 }
 
@@ -98,6 +105,23 @@ pub fn pace(interval: Duration) -> Duration {
 }
 
 impl Context<'_> {
+    /// When this node ran again, if nothing that was sent since was answered by what this group can ask.
+    pub fn doubt_since(&self) -> Option<Time> {
+        let woke = self.doubt.woke()?;
+        let mut answers = self
+            .setup
+            .vifs
+            .iter()
+            .map(|&vif| self.vifs.last_answer(vif));
+        (!answers.any(|at| at >= Some(woke))).then_some(woke)
+    }
+
+    /// Neither the peer nor a gateway has to answer this group: one did, or it has none to ask.
+    pub fn settled(&self) -> bool {
+        let can_ask = |&vif: &VifId| self.vifs.has_gateway(vif);
+        self.doubt_since().is_none() || !self.setup.vifs.iter().any(can_ask)
+    }
+
     /// When a holder that hears neither the peer nor a gateway must have stopped: before the peer can have
     /// taken over. None: it can ask no gateway, or need not fear the peer.
     pub fn isolation_at(&self) -> Option<Time> {
@@ -138,7 +162,8 @@ impl Context<'_> {
 
     /// A holder that hears neither the peer nor a gateway would have to have stopped by now.
     pub fn isolated(&self) -> bool {
-        self.isolation_at().is_some_and(|at| self.now >= at) && self.doubt.is_over()
+        self.isolation_at().is_some_and(|at| self.now >= at)
+            && (self.doubt.in_vain() || self.doubt_since().is_none())
     }
 }
 
@@ -165,16 +190,16 @@ mod tests {
     fn two_rounds_in_vain_each_with_a_quarter_of_an_interval_end_the_doubt() {
         let mut doubt = woken();
         for (now, next) in [(1025, Some(1050)), (1050, None)] {
-            assert!(!doubt.is_over());
+            assert!(!doubt.in_vain());
             assert_eq!(doubt.deadline(INTERVAL), Some(at(now)));
             doubt.ask(at(now - 1), INTERVAL);
-            assert!(!doubt.is_over(), "too early to be in vain");
+            assert!(!doubt.in_vain(), "too early to be in vain");
             doubt.ask(at(now), INTERVAL);
             assert_eq!(doubt.deadline(INTERVAL), next.map(at));
         }
-        assert!(doubt.is_over());
+        assert!(doubt.in_vain());
         doubt.ask(at(2000), INTERVAL);
-        assert!(doubt.is_over(), "however often it is asked");
+        assert!(doubt.in_vain(), "however often it is asked");
         assert_eq!(doubt.woke(), Some(at(1000)), "but nothing was answered");
     }
 
@@ -186,7 +211,6 @@ mod tests {
         assert_eq!(doubt.woke(), Some(at(1000)));
         doubt.answered(Some(at(1000)));
         assert_eq!((doubt.woke(), doubt.deadline(INTERVAL)), (None, None));
-        assert!(doubt.is_over());
         doubt.ask(at(1100), INTERVAL);
         assert_eq!(doubt, Doubt::default(), "nothing is asked without a doubt");
     }

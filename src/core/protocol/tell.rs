@@ -51,7 +51,7 @@ impl Group {
         }
         match self.state {
             State::Ceding { .. } | State::Ceded => due(self.lifetimes.renewed_at + LATE + instant),
-            State::Starting { .. } | State::Active { .. } if cx.doubt.woke().is_some() => {
+            State::Starting { .. } | State::Active { .. } if cx.doubt_since().is_some() => {
                 due(self.lifetimes.renewed_at + LATE + instant)
             }
             State::Failed { looks } if looks.next.is_none() && !cx.maintenance => due(looks.at),
