@@ -81,7 +81,8 @@ pub fn encode_with(heartbeat: &Heartbeat, aside: Option<&Aside<'_>>, keys: &Keyr
     let groups = heartbeat.groups.get(..MAX_GROUPS);
     let groups = groups.unwrap_or(&heartbeat.groups);
     put_frame(&mut body, heartbeat, groups);
-    tlv::put(&mut body, heartbeat, groups, MAX_DATAGRAM - HEAD);
+    let limit = MAX_DATAGRAM - HEAD;
+    tlv::put(&mut body, heartbeat, groups, limit, aside.is_some());
     if let Some(aside) = aside {
         tlv::put_aside(&mut body, aside);
     }
@@ -324,6 +325,7 @@ mod tests {
     use super::super::ethernet::hex;
     use super::*;
     use crate::id::{ResourceId, VifId};
+    use std::collections::BTreeSet;
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
@@ -617,6 +619,33 @@ mod tests {
         assert_eq!(heartbeat, fixture());
         let plain = encode(&fixture(), &keys);
         assert_eq!(decode_with(&plain, &keys), Ok((fixture(), None)));
+    }
+
+    #[test]
+    fn files_that_differ_in_hundreds_of_resources_leave_room_for_what_is_said_aside() {
+        let mut heartbeat = fixture();
+        let group = heartbeat.groups[0].id;
+        let listed = |n| Listed {
+            group,
+            resource: ResourceId(n),
+        };
+        heartbeat.listed = (0..400).map(listed).collect();
+        let aside = Aside {
+            bytes: &[b'x'; 5000],
+            ..Aside::default()
+        };
+        let keys = keys();
+        let mut said = BTreeSet::new();
+        for sequence in 1..=40 {
+            heartbeat.sequence = sequence;
+            let datagram = encode_with(&heartbeat, Some(&aside), &keys);
+            let (heard, beside) = decode_with(&datagram, &keys).unwrap();
+            assert!(datagram.len() <= 1200 && beside.unwrap().bytes.len() >= 200);
+            said.extend(heard.listed.iter().map(|entry| entry.resource));
+        }
+        assert_eq!(said.len(), 400);
+        // Without an aside the page is as long as it ever was.
+        assert!(encode(&heartbeat, &keys).len() > 1380);
     }
 
     #[test]

@@ -37,7 +37,8 @@
 //! fourteen bits (a larger one is said as 16383) and why a wish names a reported group by its place. Only
 //! wishes about stopped groups and listed resources can be more than the rest leaves room for: then each heartbeat
 //! says some of them, by its sequence, and each is said in the end. The aside has what is left below
-//! [`ROOM_WITH_ASIDE`].
+//! [`ROOM_WITH_ASIDE`], and listed resources leave it [`ASIDE_LEAST`] of that: files that differ in hundreds of them
+//! are what it has most to tell of.
 
 use super::aside::Aside;
 use super::codec::{HEAD, Reject};
@@ -47,8 +48,15 @@ use crate::id::{GroupId, ResourceId, VifId};
 use std::mem;
 use std::net::IpAddr;
 
-/// Appends what differs from its default; `limit` is how long `out` may become.
-pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport], limit: usize) {
+/// Appends what differs from its default; `limit` is how long `out` may become. With an aside there is room left
+/// for one.
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    heartbeat: &Heartbeat,
+    groups: &[GroupReport],
+    limit: usize,
+    with_aside: bool,
+) {
     put_tlv(out, MISSES, &misses(heartbeat.misses));
     put_tlv(out, STANDING, &standing(groups));
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
@@ -73,7 +81,12 @@ pub(super) fn put(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupRepor
     };
     let room = limit.saturating_sub(out.len() + HEADER + kept_free);
     put_tlv(out, WISHES, &wishes(&heartbeat.wishes, groups, room, turn));
-    let room = limit.saturating_sub(out.len() + HEADER);
+    let below = match with_aside {
+        true => limit.min(ROOM_WITH_ASIDE - HEAD - HEADER - ASIDE_LEAST),
+        false => limit,
+    };
+    let room = below.saturating_sub(out.len() + HEADER);
+    let room = room.max(kept_free.saturating_sub(HEADER));
     let pages = turn.wrapping_mul((room / LISTED_ENTRY) as u64);
     put_tlv(out, LISTED, &said_in_turn(&listed, 0, room, pages));
 }
@@ -138,6 +151,9 @@ const ASIDE: u8 = 64;
 /// How long a datagram may become by what is said aside: an interlink over a tunnel or a VLAN of a cloud must
 /// still pass it whole.
 const ROOM_WITH_ASIDE: usize = 1200;
+
+/// So much of that is left to it: its numbers, and enough that what waits is told in seconds.
+const ASIDE_LEAST: usize = 256;
 
 /// Bytes of a TLV before its value.
 const HEADER: usize = 3;
