@@ -69,7 +69,9 @@ fn merged(own: Vec<Entry>, told: Vec<Entry>, ahead_ms: i64) -> Vec<Entry> {
     let mut merged = Vec::new();
     loop {
         let first = match (own.peek(), told.peek()) {
-            (Some(mine), Some(theirs)) if at(mine) > at(theirs) - ahead_ms => told.next(),
+            (Some(mine), Some(theirs)) if at(mine) > at(theirs).saturating_sub(ahead_ms) => {
+                told.next()
+            }
             (None, _) => told.next(),
             (Some(_), _) => own.next(),
         };
@@ -142,9 +144,12 @@ mod tests {
         ];
         let told = vec![entry("lb2", "48.000", "second")];
         assert_eq!(
-            reasons(merged(own, told, 37_000)),
+            reasons(merged(own.clone(), told.clone(), 37_000)),
             ["first", "second", "third"]
         );
+        let odd = merged(own.clone(), told.clone(), i64::MIN);
+        assert_eq!(reasons(odd), ["first", "third", "second"]);
+        assert_eq!(merged(own, told, i64::MAX).len(), 3);
         assert_eq!(differ("lb2", 900, ""), None);
         assert_eq!(
             differ(

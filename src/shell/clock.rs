@@ -24,6 +24,12 @@ pub fn wall_ms() -> u64 {
     since.unwrap_or_default().as_millis() as u64
 }
 
+/// How far a clock that says so is ahead of another. Whatever another machine says is a time.
+pub fn ahead_ms(ms: u64, of_ms: u64) -> i64 {
+    let of = |ms| i64::try_from(ms).unwrap_or(i64::MAX);
+    of(ms).saturating_sub(of(of_ms))
+}
+
 /// As [`wall`] writes that moment.
 pub fn stamp_of(ms: u64) -> String {
     rfc3339(Duration::from_millis(ms))
@@ -34,18 +40,20 @@ pub fn millis_of(stamp: &str) -> Option<i64> {
     let fraction = stamp
         .split_once('.')
         .map_or("", |(_, f)| f.trim_end_matches('Z'));
-    let ms = fraction.get(..3).and_then(|ms| ms.parse::<i64>().ok());
-    Some(seconds_of(stamp)? * 1000 + ms.unwrap_or(0))
+    let ms = fraction.get(..3).and_then(|ms| ms.parse::<u16>().ok());
+    Some(seconds_of(stamp)? * 1000 + i64::from(ms.unwrap_or(0)))
 }
 
 /// The wall clock's seconds since 1970 that a stamp of [`wall`] names.
 pub fn seconds_of(stamp: &str) -> Option<i64> {
     let (date, rest) = stamp.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(|n| n.parse::<i64>().ok());
+    // No longer than any number there is: what another machine says may be no time.
+    let number = |n: &str| n.parse::<u16>().ok().map(i64::from);
+    let mut date = date.splitn(3, '-').map(number);
     let mut time = rest.trim_end_matches('Z').splitn(3, ':');
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let (h, m): (i64, i64) = (time.next()?.parse().ok()?, time.next()?.parse().ok()?);
-    let s: i64 = time.next()?.split('.').next()?.parse().ok()?;
+    let (h, m): (i64, i64) = (number(time.next()?)?, number(time.next()?)?);
+    let s = number(time.next()?.split('.').next()?)?;
     // The inverse of `civil`.
     let (y, shifted) = match month > 2 {
         true => (year, month - 3),
@@ -147,6 +155,31 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_another_machine_says_is_a_time() {
+        assert_eq!(ahead_ms(37_000, 0), 37_000);
+        assert_eq!(ahead_ms(0, 37_000), -37_000);
+        assert_eq!(
+            ahead_ms(u64::MAX, 1_795_000_000_000),
+            i64::MAX - 1_795_000_000_000
+        );
+        assert_eq!(ahead_ms(0, u64::MAX), -i64::MAX);
+        for odd in [
+            "9223372036854775807-12-01T00:00:00.000Z",
+            "2026-11-20T07:14:9223372036854775807.123Z",
+            "2026-99999-20T07:14:29.123Z",
+            "-1-01-01T00:00:00Z",
+        ] {
+            assert_eq!(millis_of(odd), None, "{odd}");
+        }
+        let far = millis_of("65535-65535-65535T65535:65535:65535.999Z");
+        assert!(far.is_some_and(|ms| ms > 0));
+        assert_eq!(
+            local(far.unwrap() / 1000, Zone::Utc).len(),
+            "Nov 20 07:14:29".len()
+        );
+    }
 
     #[test]
     fn dates() {
