@@ -312,6 +312,7 @@ impl Daemon {
         (self.status.ended, self.dirty) = (true, true);
         self.publish(clock::now());
         self.tell_end();
+        self.aside.end();
         self.history.flush();
         Ok(())
     }

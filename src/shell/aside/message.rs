@@ -10,15 +10,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
-    /// Tell your history from this entry on, by its time; none: what you have.
+    /// Tell your history from this time on; none: what you have.
     Tell {
-        /// The newest entry that is known.
+        /// That of the newest entry that is known. Others of the same time may not be.
         after: Option<String>,
     },
     /// A line of the sender's history.
     Entry(Box<Entry>),
     /// What the sender's ha.toml in force sets.
     Settings(Digests),
+    /// The same, where it is too long for a line.
+    SettingsPart {
+        /// Its place; the first is 0.
+        part: u16,
+        /// Nothing follows.
+        last: bool,
+        /// What follows the parts before.
+        digests: Digests,
+    },
     /// How are you?
     Ask {
         /// The question's number.
@@ -35,6 +44,10 @@ pub enum Message {
     Now {
         /// When, by its boot, µs.
         stamp_us: i64,
+        /// When, by its clock, ms since 1970: by what each heartbeat says of that clock it is known how long this
+        /// was under way.
+        #[serde(default)]
+        wall_ms: Option<u64>,
         /// Of each.
         groups: Vec<Said>,
     },

@@ -32,6 +32,20 @@ pub struct Brought {
     pub lines: Vec<Vec<u8>>,
 }
 
+/// What becomes of a line that is to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Room {
+    /// It is said.
+    Fits,
+    /// There will be room for it when the peer has taken what waits.
+    Full,
+    /// There never is room for so long a line.
+    TooLong,
+    /// Nobody hears: the peer's daemon is not heard yet, or knows nothing of this.
+    Closed,
+}
+
 /// So much waits at most.
 pub const MAX_WAITING: usize = 128 << 10;
 /// The longest line.
@@ -43,20 +57,25 @@ impl Stream {
         self.peer.is_some()
     }
 
-    /// Everything was taken.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// So many bytes are not taken yet.
+    pub fn waits(&self) -> usize {
+        self.waiting.len()
     }
 
-    /// Says a line. False: there is no room for it, or nobody to hear it.
-    pub fn say(&mut self, line: &[u8]) -> bool {
-        let fits = line.len() < MAX_LINE && self.waiting.len() + line.len() < MAX_WAITING;
-        if !self.is_open() || !fits {
-            return false;
+    /// Says a line, if there is room for it.
+    pub fn say(&mut self, line: &[u8]) -> Room {
+        if !self.is_open() {
+            return Room::Closed;
+        }
+        if line.len() >= MAX_LINE {
+            return Room::TooLong;
+        }
+        if self.waiting.len() + line.len() >= MAX_WAITING {
+            return Room::Full;
         }
         self.waiting.extend(line);
         self.waiting.push(b'\n');
-        true
+        Room::Fits
     }
 
     /// What a heartbeat is to say that echoes that incarnation of the peer.
@@ -146,10 +165,12 @@ mod tests {
     #[test]
     fn lines_arrive_once_in_order_and_in_parts() {
         let (mut a, mut b) = pair();
-        assert!(a.say(b"a line that is longer than a heartbeat") && a.say(b"short"));
+        for line in [&b"a line that is longer than a heartbeat"[..], b"short"] {
+            assert_eq!(a.say(line), Room::Fits);
+        }
         let mut lines = Vec::new();
         let mut beats = 0;
-        while !a.is_empty() {
+        while a.waits() > 0 {
             lines.extend(beat(&mut a, &mut b));
             beats += 1;
         }
@@ -164,15 +185,15 @@ mod tests {
     #[test]
     fn what_is_lost_is_said_again_and_what_comes_twice_is_taken_once() {
         let (mut a, mut b) = pair();
-        a.say(b"one");
+        assert_eq!(a.say(b"one"), Room::Fits);
         let first = b.hear(1, &a.aside(2, 0));
         assert_eq!(first.lines, [b"one"]);
         // The answer was lost: the same is said again, and more.
-        a.say(b"two");
+        assert_eq!(a.say(b"two"), Room::Fits);
         assert_eq!(b.hear(1, &a.aside(2, 0)).lines, [b"two"]);
         assert!(b.hear(1, &a.aside(2, 0)).lines.is_empty());
         a.hear(2, &b.aside(1, 0));
-        assert!(a.is_empty());
+        assert_eq!(a.waits(), 0);
         // What is of a place further on would leave a hole.
         let ahead = Aside {
             place: 100,
@@ -185,7 +206,7 @@ mod tests {
             taken: 4000,
             ..Aside::default()
         };
-        a.say(b"four");
+        assert_eq!(a.say(b"four"), Room::Fits);
         a.hear(2, &lie);
         assert_eq!(beat(&mut a, &mut b), [b"four"]);
     }
@@ -193,25 +214,27 @@ mod tests {
     #[test]
     fn another_incarnation_begins_anew_and_hears_nothing_of_the_one_before() {
         let (mut a, mut b) = pair();
-        a.say(b"for the one before");
+        assert_eq!(a.say(b"for the one before"), Room::Fits);
         beat(&mut a, &mut b);
         let mut c = Stream::default();
         // It echoes 2 still: what is said is not for 3.
         assert_eq!(a.aside(3, 7).bytes, b"");
         assert!(c.hear(1, &a.aside(3, 7)).lines.is_empty());
-        assert!(a.hear(3, &c.aside(1, 0)).anew && a.is_empty());
-        a.say(b"hello");
+        assert!(a.hear(3, &c.aside(1, 0)).anew && a.waits() == 0);
+        assert_eq!(a.say(b"hello"), Room::Fits);
         assert_eq!(c.hear(1, &a.aside(3, 0)).lines, [b"hello"]);
     }
 
     #[test]
     fn memory_is_bounded() {
         let (mut a, mut b) = pair();
-        assert!(!Stream::default().say(b"nobody hears this"));
+        let nobody = Stream::default().say(b"nobody hears this");
+        assert_eq!(nobody, Room::Closed);
         let line = vec![b'x'; 1000];
-        while a.say(&line) {}
-        assert!(a.waiting.len() <= MAX_WAITING);
-        assert!(!a.say(&vec![b'x'; MAX_LINE]));
+        while a.say(&line) == Room::Fits {}
+        assert_eq!(a.say(&line), Room::Full);
+        assert!(a.waits() <= MAX_WAITING);
+        assert_eq!(a.say(&vec![b'x'; MAX_LINE]), Room::TooLong);
         let long = vec![b'x'; 3 * MAX_LINE];
         let aside = |bytes, place| Aside {
             place,
@@ -228,9 +251,9 @@ mod tests {
     fn places_wrap() {
         let (mut a, mut b) = pair();
         (a.place, b.taken) = (u32::MAX - 2, u32::MAX - 2);
-        a.say(b"across the end");
+        assert_eq!(a.say(b"across the end"), Room::Fits);
         let mut lines = Vec::new();
-        while !a.is_empty() {
+        while a.waits() > 0 {
             lines.extend(beat(&mut a, &mut b));
         }
         assert_eq!(lines, [b"across the end"]);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Digests;
-use crate::shell::aside::{Heard, KEPT, MAX_LINE, MAX_WAITING, Message, Stream};
+use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Room};
 use crate::shell::history::{self, Entry};
 use crate::shell::status::{Said, Status};
 use crate::wire::aside as wire;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// The conversation with the other daemon.
 pub(super) struct Aside {
-    stream: Stream,
+    conversation: Conversation,
     heard: Heard,
     /// What the peer says of its groups, by this node's clock.
     pub(super) told: Vec<Said>,
@@ -18,16 +18,17 @@ pub(super) struct Aside {
     pub(super) differences: Vec<String>,
     /// What its file sets; none: it has not told.
     pub(super) settings: Option<Digests>,
+    parts: Parts,
     /// Moves that an operator asked for, by the order's number.
     pub(super) moves: BTreeMap<u32, Option<GroupId>>,
     /// How far its clock is ahead of this node's.
     pub(super) clock_ahead_ms: Option<i64>,
-    /// What it was told last of the groups here, and when.
+    /// Its clock, as its latest heartbeat said.
+    clock_ms: u64,
+    /// What it was told last of the groups here, and when that was looked at.
     said: (Vec<Said>, Time),
-    /// A line of the history found no room: the latest ones are told again once there is.
-    behind: bool,
-    /// The history as it was read for the peer, which knows what is older.
-    read: Rc<RefCell<Option<Vec<Entry>>>>,
+    /// The history as it was read for the peer, if it could be.
+    read: Rc<RefCell<Option<io::Result<Vec<Entry>>>>>,
 }
 
 /// What is said of the groups changes with every step of a move.
@@ -36,15 +37,16 @@ const PACE: Duration = Duration::from_millis(500);
 impl Aside {
     pub(super) fn open(run_dir: &Path) -> Aside {
         Aside {
-            stream: Stream::default(),
+            conversation: Conversation::default(),
             heard: Heard::open(run_dir),
             told: Vec::new(),
             differences: Vec::new(),
             settings: None,
+            parts: Parts::default(),
             moves: BTreeMap::new(),
             clock_ahead_ms: None,
+            clock_ms: 0,
             said: (Vec::new(), Time(0)),
-            behind: false,
             read: Rc::default(),
         }
     }
@@ -52,7 +54,7 @@ impl Aside {
     /// What rides beside a heartbeat.
     pub(super) fn beside(&self, heartbeat: &Heartbeat) -> wire::Aside<'_> {
         let echoed = heartbeat.echo.incarnation;
-        self.stream.aside(echoed, clock::wall_ms())
+        self.conversation.aside(echoed, clock::wall_ms())
     }
 
     /// A history that was read waits to be told.
@@ -60,50 +62,69 @@ impl Aside {
         self.read.borrow().is_some()
     }
 
-    /// Keeps what was heard, and tells what has changed here.
-    pub(super) fn publish(&mut self, status: Option<&Status>, now: Time) {
-        if let Err(error) = self.heard.save() {
-            log::debug!("what the peer told is kept in memory alone: {error}");
-        }
+    /// Tells what has changed here.
+    fn publish(&mut self, status: Option<&Status>, now: Time) {
         let (said, at) = &self.said;
-        let (Some(status), true) = (status, now.since(*at) >= PACE) else {
+        let (Some(status), true) = (status, self.is_open() && now.since(*at) >= PACE) else {
             return;
         };
         let new: Vec<Said> = status.groups.iter().map(Said::of).collect();
-        if self.stream.is_open() && *said != new {
+        if *said != new {
             let message = Message::Now {
                 stamp_us: now.0,
+                wall_ms: Some(clock::wall_ms()),
                 groups: new.clone(),
             };
-            if self.stream.say(&message.line()) {
-                self.said = (new, now);
+            if self.owe(&message) == Room::TooLong {
+                log::debug!("what is said of the groups here is too long to be told");
             }
         }
+        self.said = (new, now);
     }
 
     /// The peer's daemon takes part.
     pub(super) fn is_open(&self) -> bool {
-        self.stream.is_open()
+        self.conversation.is_open()
     }
 
-    pub(super) fn say(&mut self, message: &Message) -> bool {
-        self.stream.say(&message.line())
+    /// So many bytes are said, and not taken.
+    pub(super) fn waits(&self) -> usize {
+        self.conversation.waits()
+    }
+
+    /// To be told as soon as there is room for it.
+    pub(super) fn owe(&mut self, message: &Message) -> Room {
+        self.conversation.owe(message)
+    }
+
+    /// At the end of the daemon.
+    pub(super) fn end(&mut self) {
+        self.heard.flush();
     }
 }
 
 impl Daemon {
+    /// Tells the peer what has changed here, and keeps what it told.
+    pub(super) fn publish_aside(&mut self, now: Time) {
+        self.aside.publish(self.publisher.latest(), now);
+        if let Some(write) = self.aside.heard.save(now) {
+            smol::unblock(write).detach();
+        }
+    }
+
     /// What an accepted heartbeat said aside.
     pub(super) fn hear_aside(&mut self, from: u64, aside: Option<wire::Aside<'_>>) {
         let Some(aside) = aside else { return };
-        let ahead = aside.clock_ms as i64 - clock::wall_ms() as i64;
-        self.aside.clock_ahead_ms = Some(ahead);
-        let brought = self.aside.stream.hear(from, &aside);
+        self.aside.clock_ahead_ms = Some(clock::ahead_ms(aside.clock_ms, clock::wall_ms()));
+        self.aside.clock_ms = aside.clock_ms;
+        let brought = self.aside.conversation.hear(from, &aside);
         if brought.anew {
             (self.aside.told, self.aside.said) = (Vec::new(), (Vec::new(), Time(0)));
-            self.aside.settings = None;
+            (self.aside.settings, self.aside.parts) = (None, Parts::default());
             self.tell_settings();
-            let after = self.aside.heard.newest();
-            self.aside.say(&Message::Tell { after });
+            let after = self.aside.heard.join();
+            let _ = self.aside.owe(&Message::Tell { after });
+            self.peer_begins_anew();
         }
         for line in brought.lines {
             match Message::parse(&line) {
@@ -111,10 +132,6 @@ impl Daemon {
                 None => *self.counters.entry("aside: not understood").or_default() += 1,
             }
             self.dirty = true;
-        }
-        if self.aside.behind && self.aside.stream.is_empty() {
-            self.aside.behind = false;
-            self.tell_history(None);
         }
     }
 
@@ -130,11 +147,26 @@ impl Daemon {
                 self.aside.settings = Some(settings);
                 self.compare_settings();
             }
+            Message::SettingsPart {
+                part,
+                last,
+                digests,
+            } => {
+                if let Some(settings) = self.aside.parts.add(part, last, digests) {
+                    self.aside.settings = Some(settings);
+                    self.compare_settings();
+                }
+            }
             Message::Ask { number } => self.examine_for_peer(number),
             Message::Answer { number, examined } => self.peer_answered(number, &examined),
-            Message::Now { stamp_us, groups } => {
-                // It was under way for a moment: ages are right to within a second.
+            Message::Now {
+                stamp_us,
+                wall_ms,
+                groups,
+            } => {
+                let under_way = under_way(wall_ms, self.aside.clock_ms);
                 let by = clock::now().0.saturating_sub(stamp_us);
+                let by = by.saturating_sub(under_way);
                 let shifted = groups.into_iter().map(|said| said.shifted(by));
                 self.aside.told = shifted.collect();
             }
@@ -144,7 +176,7 @@ impl Daemon {
     /// Says what this node's file sets, and compares it with what the peer's does.
     pub(super) fn tell_settings(&mut self) {
         let digests = self.config.settings.digests();
-        self.aside.say(&Message::Settings(digests));
+        let _ = self.aside.owe(&Message::Settings(digests));
         self.compare_settings();
     }
 
@@ -157,81 +189,56 @@ impl Daemon {
         });
     }
 
-    /// Begins to tell the history, as it stands on disk, after the entry of that time.
+    /// Begins to tell the history from that time on.
     fn tell_history(&mut self, after: Option<String>) {
+        if self.aside.conversation.asked_for_history(after) {
+            return;
+        }
         let (dir, read) = (self.options.state_dir.clone(), self.aside.read.clone());
         let task = async move {
             let entries = smol::unblock(move || history::read(&dir, KEPT)).await;
-            let mut entries = entries.unwrap_or_default();
-            let known = entries
-                .iter()
-                .rposition(|e| Some(&e.time) == after.as_ref());
-            entries.drain(..known.map_or(0, |at| at + 1));
             *read.borrow_mut() = Some(entries);
         };
         self.executor.spawn(task).detach();
     }
 
-    /// Tells what was read: the latest of it, if there is no room for all.
+    /// What was written before this daemon started can be told.
     pub(super) fn finish_telling(&mut self) {
-        let read = self.aside.read.borrow_mut().take().unwrap_or_default();
-        let mut lines: Vec<Vec<u8>> = read.into_iter().map(line).collect();
-        let mut bytes: usize = lines.iter().map(Vec::len).sum();
-        while bytes > MAX_WAITING / 2 {
-            bytes -= lines.remove(0).len();
-        }
-        for line in lines {
-            self.aside.stream.say(&line);
+        let read = self.aside.read.borrow_mut().take();
+        if let Some(read) = read {
+            let read = read.inspect_err(|error| {
+                log::warn!("the other node is not told what was before this start: {error}");
+            });
+            self.aside.conversation.history_was_read(read.ok());
         }
     }
 
     /// A line of the history, for the peer.
     pub(super) fn tell_peer_of(&mut self, entry: &Entry) {
-        if self.aside.stream.is_open() {
-            let said = self.aside.stream.say(&line(entry.clone()));
-            self.aside.behind |= !said;
-        }
+        self.aside.conversation.note(entry.clone());
     }
 }
 
-/// No sentence is longer, but what a program said may be.
-const LONGEST: usize = MAX_LINE / 4;
-
-fn line(mut entry: Entry) -> Vec<u8> {
-    if entry.reason.len() > LONGEST {
-        let end = (0..=LONGEST)
-            .rev()
-            .find(|at| entry.reason.is_char_boundary(*at));
-        entry.reason.truncate(end.unwrap_or(0));
-        entry.reason += " …";
-    }
-    Message::Entry(Box::new(entry)).line()
+/// For how long what was said at the one moment of the sender's clock was under way at the other, µs. Who does not
+/// say when is believed to have said it just now; and so is a clock that was set back meanwhile.
+fn under_way(said_ms: Option<u64>, now_ms: u64) -> i64 {
+    let ms = said_ms.map_or(0, |said| now_ms.saturating_sub(said));
+    i64::try_from(ms).map_or(0, |ms| ms.min(LONGEST_WAY_MS) * 1000)
 }
+
+/// A clock was set forward.
+const LONGEST_WAY_MS: i64 = 5 * 60 * 1000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_line_always_fits() {
-        let entry = Entry {
-            time: String::new(),
-            boottime_us: 0,
-            cluster: String::new(),
-            node: String::new(),
-            group: None,
-            level: String::new(),
-            change: String::new(),
-            from: None,
-            to: None,
-            reason: "ñ\u{1}".repeat(MAX_LINE),
-            lasted_ms: None,
-        };
-        let line = line(entry);
-        assert!(line.len() < MAX_LINE, "{}", line.len());
-        let Some(Message::Entry(told)) = Message::parse(&line) else {
-            panic!("not understood");
-        };
-        assert!(told.reason.ends_with(" …"));
+    fn what_waited_is_as_old_as_it_is() {
+        assert_eq!(under_way(Some(1_000), 8_500), 7_500_000);
+        assert_eq!(under_way(None, 8_500), 0);
+        assert_eq!(under_way(Some(9_000), 8_500), 0);
+        assert_eq!(under_way(Some(0), u64::MAX), 0, "no clock says that");
+        assert_eq!(under_way(Some(0), 1 << 50), LONGEST_WAY_MS * 1000);
     }
 }

@@ -96,7 +96,7 @@ impl Daemon {
         };
         let subjects = self.subjects(&facts, now);
         let published = self.publisher.publish(now, &facts);
-        self.aside.publish(self.publisher.latest(), now);
+        self.publish_aside(now);
         let mut tidings = self.tidings.follow(now, subjects);
         let peer = self.config.node(self.me.other()).name.clone();
         let refused = self.refused.edges(now).into_iter();
