@@ -58,6 +58,7 @@ feed! {
     status: 5_000,
     history: 2_000,
     pid: 10_000,
+    aside: 30,
     order: 200_000,
     supervisor: 40_000,
     systemctl: 6_000,

@@ -135,10 +135,10 @@ pub fn pid(bytes: &[u8]) {
 }
 
 /// An empty directory of this thread's own, in memory where there is such: removed when dropped.
-struct Dir(PathBuf);
+pub(super) struct Dir(PathBuf);
 
 impl Dir {
-    fn new() -> Dir {
+    pub(super) fn new() -> Dir {
         let memory = Path::new("/dev/shm");
         let parent = match memory.is_dir() {
             true => memory.to_owned(),

@@ -1,5 +1,6 @@
 //! What must hold for any bytes, per kind of input.
 
+mod aside;
 mod config;
 mod device;
 mod disk;
@@ -8,6 +9,7 @@ mod programs;
 mod shell;
 mod wire;
 
+pub use aside::aside;
 pub use config::{config, key};
 pub use device::ipmi;
 pub use disk::{history, pid, state, status};
@@ -34,6 +36,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("status", status),
     ("history", history),
     ("pid", pid),
+    ("aside", aside),
     ("order", order),
     ("supervisor", supervisor),
     ("systemctl", systemctl),
