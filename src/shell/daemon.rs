@@ -162,8 +162,7 @@ struct Daemon {
     saved: Rc<Cell<bool>>,
     fit: Fit,
     reload: Reload,
-    /// An operator's word that the peer is off: taken then.
-    confirming: Option<(Time, u16, Command)>,
+    confirming: obey::Confirming,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     /// Orders under way, in words.
@@ -255,7 +254,7 @@ impl Daemon {
             saved: Rc::default(),
             fit: Fit::default(),
             reload: Reload::default(),
-            confirming: None,
+            confirming: obey::Confirming::default(),
             counters: BTreeMap::new(),
             answers: Answers::default(),
             asked: BTreeMap::new(),
@@ -328,7 +327,7 @@ impl Daemon {
             self.again_at(),
             self.readiness.deadline(),
             self.duplicates.deadline(),
-            self.confirming.map(|(at, _, _)| at),
+            self.confirming.deadline(),
             self.questions.deadline(),
         ];
         due.into_iter()

@@ -7,6 +7,8 @@ use crate::shell::status::sentence;
 /// So long the peer has to answer before it is believed that it is off.
 const LOOK_FOR_LIFE: Duration = Duration::from_millis(300);
 
+const REPLACED: &str = "not taken: confirm-fenced was given again, and that one is answered";
+
 impl Daemon {
     pub(super) fn obey(&mut self, signal: Signal, sender: Sender) {
         match signal {
@@ -56,8 +58,11 @@ impl Daemon {
         }
         match deed {
             Ok(Deed::Core(command @ Command::ConfirmFenced { .. })) => {
-                self.look_for_life();
-                self.confirming = Some((clock::now() + LOOK_FOR_LIFE, order.number, command));
+                let at = clock::now() + LOOK_FOR_LIFE;
+                match self.confirming.give(at, order.number, command) {
+                    Some(earlier) => self.answered(earlier.into(), false, REPLACED.into()),
+                    None => self.look_for_life(), // one look serves for both
+                }
             }
             Ok(Deed::Core(command)) => self.plan(number, command),
             Ok(Deed::Reload) => self.reload(Some(order.number)),
@@ -69,8 +74,7 @@ impl Daemon {
 
     /// Who says that the peer is off is believed once it was asked.
     pub(super) fn finish_confirming(&mut self) {
-        let due = |(at, _, _): &mut (Time, u16, Command)| *at <= clock::now();
-        if let Some((_, number, command)) = self.confirming.take_if(due) {
+        if let Some((number, command)) = self.confirming.take(clock::now()) {
             match self.refuse_blind(command) {
                 None => self.command(number.into(), command),
                 Some(why) => self.answered(number.into(), false, why),
@@ -155,6 +159,27 @@ impl Daemon {
     }
 }
 
+/// The operator's word that the peer is off, until the peer had time to answer.
+#[derive(Default)]
+pub(super) struct Confirming(Option<(Time, u16, Command)>);
+
+impl Confirming {
+    /// It is given; gives the number of an earlier one, which is not taken then.
+    fn give(&mut self, at: Time, number: u16, command: Command) -> Option<u16> {
+        let earlier = self.0.replace((at, number, command));
+        earlier.map(|(_, number, _)| number)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.0.map(|(at, _, _)| at)
+    }
+
+    fn take(&mut self, now: Time) -> Option<(u16, Command)> {
+        let due = self.0.take_if(|(at, _, _)| *at <= now);
+        due.map(|(_, number, command)| (number, command))
+    }
+}
+
 /// Orders that are remembered until they are answered.
 const ASKED: usize = 64;
 
@@ -210,5 +235,20 @@ mod tests {
         let mut sample = Sample::default();
         sample.view.vifs[0].carrier = false;
         assert_eq!(blind(&sample.view, &sample.names), None);
+    }
+
+    #[test]
+    fn of_two_confirmations_the_later_is_taken_and_the_earlier_is_known() {
+        let mut confirming = Confirming::default();
+        let word = |despite_signs| Command::ConfirmFenced { despite_signs };
+        assert_eq!(confirming.give(Time(300), 7, word(false)), None);
+        assert_eq!(confirming.give(Time(500), 8, word(true)), Some(7));
+        assert_eq!(confirming.deadline(), Some(Time(500)));
+        assert_eq!(confirming.take(Time(300)), None);
+        assert_eq!(confirming.take(Time(500)), Some((8, word(true))));
+        assert_eq!(
+            (confirming.take(Time(900)), confirming.deadline()),
+            (None, None)
+        );
     }
 }
