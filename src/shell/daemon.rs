@@ -129,6 +129,8 @@ struct Daemon {
     config: Config,
     me: Side,
     keys: Keyring,
+    /// Of this daemon.
+    incarnation: u64,
     node: Node,
     network: Network,
     vips: Vips,
@@ -232,6 +234,7 @@ impl Daemon {
         let notifier = start_notifier(&config, &programs, &executor);
         Ok(Daemon {
             keys: keyring(&config)?,
+            incarnation,
             node,
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
             services,

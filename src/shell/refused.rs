@@ -1,6 +1,6 @@
 //! Datagrams that were refused, by cause and path. The socket of a path is connected to the peer's address and
 //! port: so what comes with another key is the peer's, with another key, or forged. And datagrams of this node's own
-//! that the peer's machine refused.
+//! that the peer's machine refused, and those of another machine that says that it is this very node.
 
 use super::status::{PathNames, Refused};
 use crate::core::time::Time;
@@ -13,6 +13,15 @@ use std::time::Duration;
 pub struct Refusals {
     /// By cause and path.
     seen: BTreeMap<(&'static str, usize), Seen>,
+    twin: Option<Twin>,
+}
+
+/// A daemon elsewhere under this node's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Twin {
+    incarnation: u64,
+    sequence: u64,
+    since: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +36,12 @@ struct Seen {
 /// The cause of what the peer's machine refuses.
 pub const NOBODY_LISTENS: &str = "nobody listens";
 
+/// The cause of what comes from another machine that was started as this node.
+pub const OWN_NAME: &str = "this node's own name";
+
+/// Heartbeats of this node's own daemon before this one, and replayed ones, come to an end sooner.
+const TWIN_LASTS: Duration = Duration::from_secs(2);
+
 /// What comes again within this time goes on.
 const GOES_ON: Duration = Duration::from_secs(60);
 
@@ -39,6 +54,24 @@ impl Refusals {
     /// One of ours was refused: the peer's machine answers that nobody listens there.
     pub fn note_unheard(&mut self, path: usize, names: &PathNames, now: Time) {
         self.note_as(NOBODY_LISTENS, path, names, now);
+    }
+
+    /// A heartbeat, by incarnation and sequence, of this node's own name and of another daemon.
+    pub fn note_own_name(&mut self, said: (u64, u64), path: usize, names: &PathNames, now: Time) {
+        let (incarnation, sequence) = said;
+        let since = match self.twin {
+            Some(twin) if twin.incarnation == incarnation && twin.sequence >= sequence => return,
+            Some(twin) if twin.incarnation == incarnation => twin.since,
+            _ => now,
+        };
+        self.twin = Some(Twin {
+            incarnation,
+            sequence,
+            since,
+        });
+        if now.since(since) >= TWIN_LASTS {
+            self.note_as(OWN_NAME, path, names, now);
+        }
     }
 
     fn note_as(&mut self, cause: &'static str, path: usize, names: &PathNames, now: Time) {
@@ -96,6 +129,24 @@ mod tests {
 
     fn at(seconds: u64) -> Time {
         Time(0) + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_second_machine_under_this_nodes_name_goes_on_and_what_is_replayed_does_not() {
+        let mut refusals = Refusals::default();
+        let names = PathNames::default();
+        // The daemon before this one, and the same datagram again and again.
+        refusals.note_own_name((7, 900), 0, &names, at(1));
+        for second in 2..20 {
+            refusals.note_own_name((8, 5), 0, &names, at(second));
+        }
+        assert_eq!(refusals.lately(at(20)), []);
+        for second in 20..30 {
+            refusals.note_own_name((9, second), 0, &names, at(second));
+        }
+        let lately = refusals.lately(at(30));
+        assert_eq!((lately.len(), lately[0].count), (1, 8));
+        assert_eq!(lately[0].cause, OWN_NAME);
     }
 
     #[test]

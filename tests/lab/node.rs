@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct Node {
     /// Which one.
     pub host: Host,
+    /// The name that it is started by: its own.
+    pub called: &'static str,
     netns: String,
     directory: PathBuf,
     daemon: Option<Child>,
@@ -35,6 +37,7 @@ impl Node {
         }
         let node = Node {
             host,
+            called: host.node_name(),
             netns: net.netns(host),
             directory,
             daemon: None,
@@ -236,7 +239,7 @@ impl Node {
             "--config".into(),
             self.config().into(),
             "--node".into(),
-            self.host.node_name().into(),
+            self.called.into(),
             "--run-dir".into(),
             self.run().into(),
             "--state-dir".into(),

@@ -111,7 +111,7 @@ impl Daemon {
         let misfits = misfits.iter().map(Misfit::in_one_line);
         let (trouble, aside) = (self.fit.looked.trouble.clone(), self.fit.aside.clone());
         let first = [self.loaded.clone(), aside, trouble, self.renamed()];
-        let first = first.into_iter().flatten();
+        let first = first.into_iter().flatten().chain(self.another_node());
         let all: Vec<String> = first
             .chain(misfits)
             .chain(self.fit.network.clone())
@@ -161,6 +161,14 @@ impl Daemon {
         ))
     }
 
+    /// This machine has an address of the other node's: it may be the other.
+    fn another_node(&self) -> Option<String> {
+        let [me, peer] = [self.me, self.me.other()].map(|side| self.config.node(side));
+        let mut addresses = peer.links.iter();
+        let address = addresses.find(|address| has(self.network.host(), **address))?;
+        Some(another_node(&me.name, &peer.name, *address))
+    }
+
     /// The peer's own addresses, as far as it told them.
     pub(super) fn peer_addresses(&self) -> Vec<IpAddr> {
         let vifs = 0..self.network.vifs.len();
@@ -187,4 +195,16 @@ fn aside(dir: &Path) -> Option<String> {
     Some(format!(
         "a state that could not be trusted is kept in {newest}{more}: find out what damaged it, then delete it"
     ))
+}
+
+fn has(host: &Host, address: IpAddr) -> bool {
+    let addresses = host.interfaces.iter().flat_map(|i| &i.addresses);
+    addresses.into_iter().any(|net| net.addr() == address)
+}
+
+fn another_node(me: &str, peer: &str, address: IpAddr) -> String {
+    format!(
+        "this machine has {address}, which ha.toml gives to {peer}, and the daemon runs as {me}: if this is {peer}, its \
+         host name or the unit's --node is wrong, and the nodes never hear each other; if it is {me}, the address is"
+    )
 }

@@ -17,6 +17,10 @@ impl Daemon {
                         let heard = self.node.heard();
                         let reflected = self.node.reflected();
                         let to_here = self.node.is_addressed_by(&heartbeat);
+                        if heartbeat.node == self.me && said.0 != self.incarnation {
+                            let names = self.path_names(path);
+                            self.refused.note_own_name(said, path, &names, clock::now());
+                        }
                         let heartbeat = Box::new(heartbeat);
                         self.step(Event::Heartbeat { path, heartbeat });
                         if self.node.heard() != heard {

@@ -5,7 +5,7 @@ use super::{Failed, Group, Path, Refused, Resource, SignOfLife, Status, sentence
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::refused::NOBODY_LISTENS;
+use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::time::Duration;
 
 /// How bad. The number is the exit code of `status`.
@@ -348,7 +348,7 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     let unheard = nobody_listens(status, now).map(|refused| {
         format!(
             "its machine lives, and says at {} that nobody listens on the UDP port there: on {peer} \
-             `systemctl status ha-appliance`, `ss -ulpn`; compare `port`",
+             `systemctl status ha-appliance`, `ss -ulpn`; compare `port`, and which node it was started as",
             refused.peer
         )
     });
@@ -481,12 +481,12 @@ fn refusal(cause: &str, peer: &str) -> String {
         "other-version" => {
             "install the same version on both nodes: `ha-appliance version` on each".into()
         }
-        "same-node" => {
-            "compare `hostname` and the `--node` option of the unit on both nodes: each must be another node".into()
-        }
+        "same-node" => SAME_NODE.into(),
         _ => "compare ha.toml and `ha-appliance version` on both nodes".into(),
     }
 }
+
+const SAME_NODE: &str = "compare `hostname` and the `--node` option of the unit on both nodes: each must be another node";
 
 /// What came from the peer's address and was refused, lately.
 fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
@@ -498,6 +498,7 @@ fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
             "other key" => {
                 "compare `sha256sum` of the key_file on both nodes; copy the right one, then `ha-appliance reload` there"
             }
+            OWN_NAME => SAME_NODE,
             _ => "does another program or version use that port there?",
         };
         let what = sentence::refused(&refused.cause, from, &refused.own, peer);

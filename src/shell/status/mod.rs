@@ -118,7 +118,8 @@ pub struct Attention {
 /// Datagrams that were refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// other key, not a heartbeat, malformed, unproven; or nobody listens: the peer's machine refuses this node's.
+    /// other key, this node's own name, not a heartbeat, malformed; or nobody listens: the peer's machine refuses this
+    /// node's.
     pub cause: String,
     /// This node's end of the path.
     pub own: String,

@@ -1,6 +1,6 @@
 //! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
 
-use crate::shell::refused::NOBODY_LISTENS;
+use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -88,8 +88,12 @@ pub(crate) fn refused(cause: &str, from: &str, own: &str, peer: &str) -> String 
             "{from} → {own}: heartbeats signed with another key are dropped: has {peer} another key?"
         ),
         NOBODY_LISTENS => format!(
-            "{own} → {from}: {peer} answers that nobody listens on the UDP port there: its daemon does not run or has \
-             another `port`, or a firewall rejects it"
+            "{own} → {from}: {peer} answers that nobody listens on the UDP port there: its daemon does not run, has \
+             another `port` or was started as another node, or a firewall rejects it"
+        ),
+        OWN_NAME => format!(
+            "{from} → {own}: another machine speaks from there as this very node and not as {peer}: both were started \
+             as the same node"
         ),
         cause => format!("{from} → {own}: datagrams are dropped: {cause}"),
     }

@@ -28,6 +28,12 @@ pub const ALL: &[Scenario] = &[
         limit: (60, 60),
     },
     Scenario {
+        name: "two-of-one-name",
+        shows: "a machine that was started as the other node says so, and the other that nobody listens there and why",
+        run: Nodes(two_of_one_name),
+        limit: (60, 60),
+    },
+    Scenario {
         name: "a-move-that-would-lose",
         shows: "files that differ are told by group and key, and a move to a node whose file lacks a VIP is refused",
         run: Nodes(a_move_that_would_lose),
@@ -203,6 +209,9 @@ fn told_on_both(lab: &mut Lab) -> Outcome {
             ensure!(sorted.is_sorted(), "not in order:\n{history}");
         }
     }
+    for host in [holder, idle] {
+        each_line_once(lab, host)?;
+    }
     let own = lab.node(holder).order(&["history", "--here"])?;
     ensure!(
         own.lines()
@@ -211,6 +220,55 @@ fn told_on_both(lab: &mut Lab) -> Outcome {
     );
     let few = lab.node(holder).order(&["history", "-n", "3"])?;
     ensure!(few.lines().count() == 3, "not three lines:\n{few}");
+    Ok(())
+}
+
+/// What that node wrote stands in the other's history, every line of it once and in order.
+fn each_line_once(lab: &mut Lab, host: Host) -> Outcome {
+    let asked = now();
+    loop {
+        let own = lab
+            .node(host)
+            .order(&["history", "--here", "--json", "-n", "100"])?;
+        let other = lab.node(host.peer());
+        let both = other.order(&["history", "--json", "-n", "1000"])?;
+        let name = format!("\"node\":\"{}\"", host.node_name());
+        let told: Vec<&str> = both.lines().filter(|line| line.contains(&name)).collect();
+        let own: Vec<&str> = own.lines().collect();
+        if told == own {
+            return Ok(());
+        }
+        ensure!(
+            sys::since(asked) < Duration::from_secs(10),
+            "of {} is told\n{}\nand it wrote\n{}",
+            host.node_name(),
+            told.join("\n"),
+            own.join("\n")
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn two_of_one_name(lab: &mut Lab) -> Outcome {
+    let (holder, _client) = lab.pair(&Settings::default())?;
+    let idle = holder.peer();
+    let (here, there) = (holder.node_name(), idle.node_name());
+    lab.note("the idle node's daemon is started as the holder");
+    lab.node(idle).kill();
+    lab.node(idle).called = here;
+    lab.start(idle)?;
+    let wrong = format!("gives to {there}, and the daemon runs as {here}");
+    says(lab, idle, &wrong)?;
+    says(lab, holder, "and which node it was started as")?;
+    lab.node(idle).kill();
+    lab.node(idle).called = there;
+    lab.start(idle)?;
+    lab.both_alive()?;
+    let page = says(lab, idle, there)?;
+    ensure!(
+        !page.contains("the daemon runs as"),
+        "it still says\n{page}"
+    );
     Ok(())
 }
 
