@@ -4,7 +4,7 @@ use crate::bench::*;
 use ha_appliance::config::{Check, Mode};
 use ha_appliance::core::event::{Outcome, Presence};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SLEEP: &str = "[Service]\nRestart=always\nRestartSec=100ms\nExecStart=/bin/sleep infinity\n";
 
@@ -269,6 +269,36 @@ fn in_maintenance_nothing_is_watched() {
     assert_eq!(bench.look(0), Outcome::Found(Presence::Absent));
     systemctl(&["start", "t-simple"]);
     bench.appeared(0, SECOND);
+    bench.stop(0);
+}
+
+/// Not at the next look, which is seconds away.
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn in_maintenance_what_happens_is_seen_at_once() {
+    let _file = UnitFile::new("t-simple.service", SLEEP);
+    let mut bench = Bench::new(&[service("t-simple.service")]);
+    bench.look(0);
+    assert_eq!(bench.start(0), Outcome::Done);
+    bench.services.watch(false);
+    bench.silence(SECOND / 2);
+    let sees = |bench: &mut Bench, runs: bool| {
+        let asked = Instant::now();
+        while bench.services.views()[&place(0)].runs != Some(runs) {
+            assert!(asked.elapsed() < SECOND * 2, "{:?}", bench.services.views());
+            bench.silence(SECOND / 20);
+        }
+    };
+    sees(&mut bench, true);
+    for (order, runs) in [
+        (&["kill", "--signal=KILL", "t-simple"][..], false),
+        (&["start", "t-simple"], true),
+        (&["stop", "t-simple"], false),
+    ] {
+        systemctl(order);
+        sees(&mut bench, runs);
+    }
+    bench.services.watch(true);
     bench.stop(0);
 }
 

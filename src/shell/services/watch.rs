@@ -19,6 +19,7 @@ use smol::Timer;
 use smol::future::FutureExt;
 use std::cell::Cell;
 use std::future::pending;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -106,11 +107,13 @@ pub(super) async fn patrol(shared: Rc<Shared>) {
     }
 }
 
-/// In maintenance nothing is watched, and everything is looked at, for the status alone.
+/// In maintenance nothing is watched, and everything is looked at, for the status alone: now and then, and when
+/// something seems to have happened.
 pub(super) async fn observe(shared: Rc<Shared>) {
+    let mut hints = Hints::open().ok(); // the patrol says what that costs
     loop {
         let units: Vec<Rc<Unit>> = shared.units.borrow().clone();
-        for unit in units {
+        for unit in &units {
             let told = unit.told();
             let patience = Patience::new(OBSERVED, &told);
             let Ok(seen) = service::look(&unit.service.unit, &patience).await else {
@@ -135,12 +138,40 @@ pub(super) async fn observe(shared: Rc<Shared>) {
                 failures,
             }));
         }
-        Timer::after(OBSERVED).await;
+        let rest = async {
+            Timer::after(OBSERVED).await;
+        };
+        rest.or(hint_of(&mut hints, &units))
+            .or(end_of_one(&units))
+            .await;
+        // What was begun is done then; and a process that has ended may still be systemd's main one.
+        Timer::after(CALM).await;
     }
 }
 
 /// Between two looks in maintenance.
 const OBSERVED: Duration = Duration::from_secs(3);
+
+/// Until one of them was started or stopped.
+async fn hint_of(hints: &mut Option<Hints>, units: &[Rc<Unit>]) {
+    while let Some(open) = hints {
+        match open.next().await {
+            Ok(Some(names)) if !names.iter().any(|name| units.iter().any(|u| u.is(name))) => {}
+            Ok(_) => return,
+            Err(_) => *hints = None,
+        }
+    }
+    pending().await
+}
+
+/// Until the main process of one of them has ended.
+async fn end_of_one(units: &[Rc<Unit>]) {
+    let mut ends: Pin<Box<dyn Future<Output = ()>>> = Box::pin(pending());
+    for pid in units.iter().filter_map(|unit| unit.main_pid()) {
+        ends = Box::pin(ends.or(ended(pid)));
+    }
+    ends.await
+}
 
 /// Looks at all that are watched and rings for those that are not as expected.
 async fn go_round(shared: &Shared) {
