@@ -11,6 +11,7 @@
 //! get these variables (see [`crate::agents::child::prepare`]).
 
 use super::status::{Names, role};
+use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::core::view::{GroupView, View};
@@ -173,7 +174,7 @@ fn line(view: &View, names: &Names) -> String {
     let (me, peer) = (names.node(view.me), names.node(peer));
     let mut places: Vec<(String, Vec<String>)> = Vec::new();
     for group in &view.groups {
-        let (place, name) = (place(group, peer), names.group(group.id));
+        let (place, name) = (place(view, group, peer), names.group(group.id));
         match places.iter_mut().find(|(known, _)| *known == place) {
             Some((_, groups)) => groups.push(name),
             None => places.push((place, vec![name])),
@@ -207,10 +208,22 @@ fn in_order(view: &View) -> [bool; 2] {
     }
 }
 
-fn place(group: &GroupView, peer: &str) -> String {
-    match (group.role, group.peer) {
-        (Role::Stopped, Some((Role::Active, _))) => format!("active on {peer}"),
-        (Role::Stopped, _) => "nowhere".into(),
+fn place(view: &View, group: &GroupView, peer: &str) -> String {
+    let there = group.peer.map_or(Role::Stopped, |(role, _)| role);
+    match (group.role, there) {
+        _ if group.adopted => "active here".into(),
+        (Role::Stopped, Role::Stopped) => match view.peer.state {
+            _ if group.stopped => "stopped".into(),
+            PeerState::Alive | PeerState::OneWay | PeerState::Left | PeerState::Fenced => {
+                "nowhere".into()
+            }
+            PeerState::Unknown | PeerState::Silent | PeerState::Refused => {
+                format!("not here, unknown of {peer}")
+            }
+        },
+        // Nothing is started in maintenance: a restarted daemon found it running.
+        (Role::Stopped, Role::Starting) if view.maintenance => format!("active on {peer}"),
+        (Role::Stopped, there) => format!("{} on {peer}", role(there)),
         (here, _) => format!("{} here", role(here)),
     }
 }
@@ -394,6 +407,32 @@ mod tests {
             line(&sample.view, &sample.names),
             "active here: web, shop; active on lb2: db; nowhere: mail; failed here: wiki; \
              peer lb2 alive; lb2 in standby; maintenance"
+        );
+    }
+
+    /// Not knowing is not nowhere, and what was found running runs.
+    #[test]
+    fn the_line_says_what_is_not_known() {
+        let mut sample = Sample::default();
+        let group = &mut sample.view.groups[0];
+        (group.role, group.peer) = (Role::Stopped, None);
+        for state in [PeerState::Silent, PeerState::Unknown, PeerState::Refused] {
+            sample.view.peer.state = state;
+            assert_eq!(
+                line(&sample.view, &sample.names),
+                format!("not here, unknown of lb2: web; peer lb2 {state}")
+            );
+        }
+        sample.view.peer.state = PeerState::Left;
+        assert_eq!(
+            line(&sample.view, &sample.names),
+            "nowhere: web; peer lb2 left"
+        );
+        sample.view.groups[0].adopted = true;
+        sample.view.groups[0].role = Role::Starting;
+        assert_eq!(
+            line(&sample.view, &sample.names),
+            "active here: web; peer lb2 left"
         );
     }
 }
