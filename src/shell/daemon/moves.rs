@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::config::Digests;
-use crate::core::view::View;
+use crate::core::view::{GroupView, View};
 use crate::shell::status::Said;
+use crate::wire::heartbeat::Role;
 
 /// Moves that are remembered until they are answered.
 const MOVES: usize = 16;
@@ -68,43 +69,52 @@ impl Daemon {
         )
     }
 
-    /// Of a move that was refused, or given up: what speaks against the other node, in that node's words.
+    /// Of a move that was refused, or given up: why the one node keeps a group, and what speaks against the other, in
+    /// each one's words.
     pub(super) fn why_not_moved(&mut self, number: u32, accepted: bool) -> String {
         let Some(group) = self.aside.moves.remove(&number).filter(|_| !accepted) else {
             return String::new();
         };
         let (view, now) = (self.node.view(), clock::now());
-        let of = view
-            .groups
-            .iter()
-            .filter(|g| group.is_none_or(|id| id == g.id));
-        let words = of.filter_map(|of| {
-            let (name, to) = (self.names.group(of.id), of.token.holder.other());
-            let said = match to == self.me {
-                true => self
-                    .publisher
-                    .latest()?
-                    .groups
-                    .iter()
-                    .find(|g| g.name == name)
-                    .map(Said::of),
-                false => self
-                    .aside
-                    .told
-                    .iter()
-                    .find(|said| said.group == name)
-                    .cloned(),
-            }?;
-            let mut words = said.facts.clone();
-            words.extend(
-                said.failures
-                    .iter()
-                    .map(|failed| status::failed(failed, now)),
-            );
-            let to = &self.config.node(to).name;
-            (!words.is_empty()).then(|| format!("; {to} says of {name}: {}", words.join("; ")))
-        });
-        words.collect()
+        let wanted = |g: &&GroupView| group.is_none_or(|id| id == g.id);
+        let mut words = String::new();
+        for of in view.groups.iter().filter(wanted) {
+            let (name, holder) = (self.names.group(of.id), of.token.holder);
+            let failed = match holder == self.me {
+                true => of.role == Role::Failed,
+                false => matches!(of.peer, Some((Role::Failed, _))),
+            };
+            let mut say = |side: Side, what: Vec<String>| {
+                let node = &self.config.node(side).name;
+                if !what.is_empty() {
+                    words += &format!("; {node} says of {name}: {}", what.join("; "));
+                }
+            };
+            let keeps = self.said_by(holder, &view, of).filter(|_| failed);
+            say(holder, keeps.into_iter().map(|said| said.reason).collect());
+            if let Some(said) = self.said_by(holder.other(), &view, of) {
+                let failures = said.failures.iter();
+                let failures = failures.map(|failed| status::failed(failed, now));
+                let against = said.facts.iter().cloned().chain(failures);
+                say(holder.other(), against.collect());
+            }
+        }
+        words
+    }
+
+    /// What a node says of a group, as far as it is of now.
+    fn said_by(&self, side: Side, view: &View, group: &GroupView) -> Option<Said> {
+        let name = self.names.group(group.id);
+        if side == self.me {
+            let latest = self.publisher.latest()?;
+            let said = Said::of(latest.groups.iter().find(|g| g.name == name)?);
+            // Written at the end of each turn: this may be in the middle of one.
+            let reason = self.names.reason(&group.reason, Some(group.id));
+            return Some(Said { reason, ..said });
+        }
+        let heard = matches!(view.peer.state, PeerState::Alive | PeerState::OneWay);
+        let mut told = self.aside.told.iter().filter(|_| heard);
+        told.find(|said| said.group == name).cloned()
     }
 }
 
