@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct Tiding {
     /// The group, where it is about one.
     pub group: Option<String>,
-    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, takeover, resource, notify.
+    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, takeover, resource, machine, notify.
     pub change: &'static str,
     /// How much it matters.
     pub level: Level,

@@ -116,18 +116,32 @@ impl Daemon {
             .chain(misfits)
             .chain(self.fit.network.clone())
             .collect();
-        for new in all.iter().filter(|new| !self.status.notices.contains(new)) {
-            log::warn!("{new}");
+        let before = std::mem::replace(&mut self.status.notices, all.clone());
+        for new in all.iter().filter(|new| !before.contains(new)) {
+            // Every pair without a device is so, and knows it.
+            let level = match *new == config::Warning::Unprotected.to_string() {
+                true => log::Level::Info,
+                false => log::Level::Warn,
+            };
+            self.tell_of_machine(level, new.clone());
         }
         // What another file does not name is not well for that.
         let generation = self.status.generation;
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;
-        let gone = self.status.notices.iter().filter(|old| !all.contains(old));
+        let gone = before.iter().filter(|old| !all.contains(old));
         for gone in gone.filter(|_| same) {
-            log::info!("no longer so: {gone}");
+            self.tell_of_machine(log::Level::Info, format!("no longer so: {gone}"));
         }
-        self.status.notices = all;
         self.dirty = true;
+    }
+
+    fn tell_of_machine(&mut self, level: log::Level, text: String) {
+        self.tell(Tiding {
+            group: None,
+            change: "machine",
+            level,
+            text,
+        });
     }
 
     /// The file on disk, if it is not what is in force.
