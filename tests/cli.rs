@@ -661,6 +661,8 @@ fn one_line_one_group_and_json_say_the_same() {
         out,
         "edge-lb on lb1: BLOCKED: web on lb2, db NOWHERE; db: runs nowhere: looked at everything: nothing runs\n"
     );
+    let line = "edge-lb on lb1: all well: web on lb2\n".to_owned();
+    assert_eq!(run(&dir, "status --brief web"), (0, line, String::new()));
     let (code, out, _) = run(&dir, "status web");
     assert_eq!(code, 0, "{out}");
     assert!(

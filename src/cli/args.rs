@@ -328,7 +328,8 @@ fn elsewhere(word: &str) -> Option<&'static str> {
             "say what to do first: `status`, `failover [GROUP] --to NODE`, `standby NODE`, `clear [GROUP]`"
         }
         "restart" => {
-            "the daemon is restarted by `systemctl restart ha-appliance`; it keeps what runs"
+            "the daemon is restarted by `systemctl restart ha-appliance`: it hands over or stops first what it runs, but \
+             in maintenance keeps it"
         }
         _ => return None,
     })

@@ -78,9 +78,10 @@ fn look(options: &Options, form: &Form) -> (String, Exit) {
     };
     let now = clock::now();
     let (text, severity) = match &form.group {
-        None if form.brief => status::render_brief(&status, now),
+        None if form.brief => status::render_brief(&status, None, now),
         None => status::render(&status, now, style()),
         Some(name) => match status.groups.iter().find(|g| g.name == *name) {
+            Some(group) if form.brief => status::render_brief(&status, Some(group), now),
             Some(group) => status::render_group(&status, group, now, style()),
             None => {
                 let known: Vec<&str> = status.groups.iter().map(|g| g.name.as_str()).collect();

@@ -262,8 +262,8 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             reason: names.reason(&view.peer.reason, None),
             heard_us: view.peer.last_heard.map(|t| t.0),
             software: view.peer.software.clone(),
-            drift: view.peer.drift,
-            differences: match view.peer.drift {
+            drift: drift(view),
+            differences: match drift(view) {
                 true => facts.differences.to_vec(),
                 false => Vec::new(),
             },
@@ -282,7 +282,8 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 last_resort: names.last_resort,
                 heard_us: path.heard.map(|t| t.0),
                 in_ok: path.in_ok,
-                out_ok: path.out_ok,
+                // What it said before it was refused is of then.
+                out_ok: path.out_ok.filter(|_| facts.peer_speaks()),
             })
             .collect(),
         interfaces: view
@@ -317,6 +318,11 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         answers: answers.to_vec(),
     }
     .judged(now)
+}
+
+/// By the peer's last word. What is refused says of its file no more than why it is refused.
+fn drift(view: &View) -> bool {
+    view.peer.drift && view.peer.state != PeerState::Refused
 }
 
 /// Why a peer is refused, as a word.

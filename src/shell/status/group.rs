@@ -2,7 +2,7 @@
 
 use super::judge::{Place as Where, age, ailing, left, place};
 use super::layout::{Style, some_of, table};
-use super::{Group, Resource, ServiceStatus, Status};
+use super::{Group, GroupAtPeer, Resource, ServiceStatus, Status};
 use crate::core::time::Time;
 use crate::shell::clock::{self, Zone};
 
@@ -134,6 +134,12 @@ fn in_words(service: &ServiceStatus, now: Time) -> String {
     words
 }
 
+/// By its own word.
+fn ails(peer: &GroupAtPeer) -> bool {
+    let says = peer.says.as_ref();
+    says.is_some_and(|says| !says.amiss.is_empty())
+}
+
 /// How each node stands to the group.
 fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
     let row = |name: &str, role: &str, standing: String, against: Option<String>, failures: u16| {
@@ -171,6 +177,7 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
                 true => "has it, found running".into(),
                 // Its goodbye says what it had, and nothing of what it could do now.
                 false if !status.peer_speaks() => "as it said when it left".into(),
+                false if peer.role == "active" && ails(peer) => "has it, not well".into(),
                 false => standing(&peer.role, &peer.readiness),
             };
             let says = peer.says.as_ref().filter(|_| peer.readiness != "able");

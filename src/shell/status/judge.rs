@@ -174,6 +174,18 @@ fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
             false => noted(text),
         });
     }
+    let says = group.peer.as_ref().filter(|peer| peer.role == "active");
+    let says = says.and_then(|peer| peer.says.as_ref());
+    for amiss in says.map_or(&[][..], |says| &says.amiss) {
+        let text = format!("{name}: {peer_name} says of what it runs, not well: {amiss}");
+        concerns.push(match status.maintenance {
+            true => blocked(
+                text,
+                format!("nothing is done about it in maintenance: mend it by hand on {peer_name}"),
+            ),
+            false => noted(text),
+        });
+    }
     if group.stopped {
         concerns.push(degraded(
             format!("{name}: stopped by the operator"),
@@ -352,6 +364,21 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             refused.peer
         )
     });
+    // What is dropped here has come through every filter.
+    let dropped = || {
+        format!(
+            "its datagrams arrive at {me} and are dropped: mend first what is said of them here"
+        )
+    };
+    let between =
+        || format!("it shows signs of life, so look at what is between the nodes: {firewall}");
+    let lives = unheard.or_else(|| {
+        let life = status.peer_shows_life(now);
+        life.then(|| match of_refused(status, now).is_empty() {
+            true => between(),
+            false => dropped(),
+        })
+    });
     let (text, hint) = match state.state.as_str() {
         "alive" => (None, String::new()),
         "one-way" => (
@@ -363,34 +390,24 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 "{peer} has been silent for {}{alone}",
                 last_heard(status, now)
             )),
-            match status.peer_shows_life(now) {
-                true if unheard.is_some() => unheard.unwrap_or_default(),
-                true => format!(
-                    "it shows signs of life, so look at what is between the nodes: {firewall}"
-                ),
-                false => format!(
-                    "look at its power and cables; on {peer}: `systemctl status ha-appliance`"
-                ),
-            },
+            lives.unwrap_or_else(|| {
+                format!("look at its power and cables; on {peer}: `systemctl status ha-appliance`")
+            }),
         ),
         "unknown" => (
             Some(format!(
                 "{peer} was never heard since this daemon started, {since} ago"
             )),
-            match status.peer_shows_life(now) {
-                true if unheard.is_some() => unheard.unwrap_or_default(),
-                true => format!(
-                    "it shows signs of life, so look at what is between the nodes: {firewall}"
-                ),
-                false => format!("on {peer}: `systemctl status ha-appliance`; then {firewall}"),
-            },
+            lives.unwrap_or_else(|| {
+                format!("on {peer}: `systemctl status ha-appliance`; then {firewall}")
+            }),
         ),
         "refused" => (
             Some(format!(
                 "{peer} is refused, no group moves: {}",
                 state.reason
             )),
-            refusal(&state.cause, peer),
+            refusal(&state.cause, peer, &status.daemon.config),
         ),
         "left" => (
             Some(format!("{peer} left {since} ago{alone}")),
@@ -469,15 +486,18 @@ fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     concerns
 }
 
+/// Without maintenance a daemon that is told to end stops what it cannot hand over.
+const RESTART: &str = "mend the wrong file and restart its daemon between `ha-appliance maintenance on` and `off` there, so that what runs there stays";
+
 /// What helps against a refusal, by its cause.
-fn refusal(cause: &str, peer: &str) -> String {
+fn refusal(cause: &str, peer: &str, config: &str) -> String {
     match cause {
         "other-cluster" => format!(
-            "compare `cluster` in what `ha-appliance check` prints on both nodes: is {peer} of another pair? then restart the daemon whose file was wrong"
+            "compare `cluster` in what `ha-appliance check` prints on both nodes: is {peer} of another pair? then {RESTART}"
         ),
-        "other-nodes" => {
-            "compare `grep '^\\[node' /etc/ha-appliance/ha.toml` on both nodes: names and their order; then restart the daemon whose file was wrong".into()
-        }
+        "other-nodes" => format!(
+            "compare `grep '^\\[node' {config}` on both nodes: names and their order; then {RESTART}"
+        ),
         "other-version" => {
             "install the same version on both nodes: `ha-appliance version` on each".into()
         }
@@ -611,7 +631,10 @@ fn of_here(status: &Status) -> Vec<Concern> {
     if let Some(why) = &status.state_unwritable {
         concerns.push(degraded(
             why.clone(),
-            "it is tried again by itself; until then this node gives its groups away".into(),
+            format!(
+                "make room, or mend the disk: it is tried again by itself; until then the groups of {} go to a node that can write",
+                status.node
+            ),
         ));
     }
     if let Some(unloaded) = &status.daemon.unloaded {

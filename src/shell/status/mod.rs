@@ -209,7 +209,7 @@ pub struct Peer {
 pub struct SignOfLife {
     /// What.
     pub what: String,
-    /// It is a heartbeat that is not proven; false: an answer of its hardware address.
+    /// It is a heartbeat that is not proven; false: an answer of its hardware address, or of its kernel.
     pub heartbeat: bool,
     /// When it came last, µs.
     pub at_us: i64,

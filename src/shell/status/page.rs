@@ -43,11 +43,14 @@ pub fn render_group(status: &Status, group: &Group, now: Time, style: Style) -> 
     (page.text, worst(&concerns))
 }
 
-/// One line: the verdict, where each group runs, and what is to be looked at first.
-pub fn render_brief(status: &Status, now: Time) -> (String, Severity) {
-    let concerns = judge(status, now);
+/// One line: the verdict, where each group runs, or that one, and what is to be looked at first.
+pub fn render_brief(status: &Status, group: Option<&Group>, now: Time) -> (String, Severity) {
+    let mut concerns = judge(status, now);
+    concerns.retain(|c| group.is_none_or(|group| c.group.as_ref() == Some(&group.name)));
     let worst = worst(&concerns);
-    let groups = status.groups.iter().map(|group| {
+    let groups = status.groups.iter();
+    let groups = groups.filter(|g| group.is_none_or(|group| g.name == group.name));
+    let groups = groups.map(|group| {
         let name = &group.name;
         match place(status, group) {
             _ if group.stopped => format!("{name} stopped"),
@@ -125,8 +128,10 @@ pub fn render_absent(reading: &Reading, run_dir: &std::path::Path) -> String {
         ),
         Reading::NotResponding { pid, why } => format!(
             "ha-appliance{} is not responding: {why}\n\
-             what it last said may be untrue and is not shown; its VIPs expire by themselves within seconds if it hangs\n\
-             look at `journalctl -u ha-appliance -e` and at `df {}`; `systemctl restart ha-appliance` starts it anew\n",
+             what it last said may be untrue and is not shown; if it hangs, its VIPs expire by themselves within seconds (not in \
+             maintenance) and systemd kills and restarts it\n\
+             look at `journalctl -u ha-appliance -e` and at `df {}`; `systemctl restart ha-appliance` starts it anew, and \
+             hands over or stops first what it runs, if it can and there is no maintenance\n",
             pid.map_or(String::new(), |pid| format!(" (process {pid})")),
             run_dir.display()
         ),
@@ -460,6 +465,27 @@ mod tests {
         expect("failed-on-the-peer", &sample, Severity::Degraded);
     }
 
+    /// It serves nobody, and this page is where somebody looks.
+    #[test]
+    fn what_is_not_well_on_the_other_node_is_told_here() {
+        let mut sample = Sample::default();
+        let group = &mut sample.view.groups[0];
+        group.role = Role::Stopped;
+        group.reason = Reason::HandedOver;
+        group.peer = Some((Role::Active, Readiness::Able));
+        group.token.holder = crate::wire::heartbeat::Side::Second;
+        sample.view.maintenance = true;
+        sample.told = vec![Said {
+            group: "web".into(),
+            amiss: vec!["service nginx.service: failed (Result: signal)".into()],
+            ..Said::default()
+        }];
+        expect("amiss-on-the-peer", &sample, Severity::Blocked);
+        sample.view.maintenance = false;
+        let (_, severity) = render(&sample.status(), NOW, Style::default());
+        assert_eq!(severity, Severity::Degraded, "something is done about it");
+    }
+
     /// What it said last is told as of then, or not at all.
     #[test]
     fn a_peer_that_left_says_nothing_any_more() {
@@ -653,12 +679,12 @@ mod tests {
 
     #[test]
     fn one_line_says_it_too() {
-        let (line, severity) = render_brief(&Sample::default().status(), NOW);
+        let (line, severity) = render_brief(&Sample::default().status(), None, NOW);
         assert_eq!(line, "edge-lb on lb1: all well: web on lb1\n");
         assert_eq!(severity, Severity::Well);
         let mut sample = Sample::default();
         silent(&mut sample);
-        let (line, _) = render_brief(&sample.status(), NOW);
+        let (line, _) = render_brief(&sample.status(), None, NOW);
         assert_eq!(
             line,
             "edge-lb on lb1: degraded: web on lb1; lb2 has been silent for 3.2 s: nobody could take over\n"
