@@ -22,6 +22,19 @@ pub struct FakePeer {
 impl FakePeer {
     /// Starts speaking over the interlink, in given wire versions.
     pub fn start(lab: &Lab, host: Host, versions: Versions) -> Outcome<FakePeer> {
+        FakePeer::speaking(lab, host, first_words(host, versions), true)
+    }
+
+    /// Starts speaking over the interlink as if this were the other node too, and hears nothing.
+    pub fn twin(lab: &Lab, host: Host) -> Outcome<FakePeer> {
+        let versions = Versions {
+            lowest: 1,
+            highest: 1,
+        };
+        FakePeer::speaking(lab, host, first_words(host.peer(), versions), false)
+    }
+
+    fn speaking(lab: &Lab, host: Host, words: Heartbeat, hears: bool) -> Outcome<FakePeer> {
         let address =
             |host: Host| format!("10.88.0.{}:{HEARTBEAT_PORT}", host.number(Wire::Interlink));
         let socket = within(&lab.net.netns(host), || UdpSocket::bind(address(host)))?;
@@ -35,7 +48,7 @@ impl FakePeer {
         let over = Arc::new(AtomicBool::new(false));
         let speaker = std::thread::spawn({
             let over = over.clone();
-            move || speak(&socket, &keys, first_words(host, versions), &over)
+            move || speak(&socket, &keys, words, hears, &over)
         });
         Ok(FakePeer {
             over,
@@ -53,12 +66,19 @@ impl Drop for FakePeer {
     }
 }
 
-/// Answers what it hears with the echo of it; the node's own heartbeats set the pace.
-fn speak(socket: &UdpSocket, keys: &Keyring, mut heartbeat: Heartbeat, over: &AtomicBool) {
+/// Answers what it hears with the echo of it, if it hears; the node's own heartbeats set the pace.
+fn speak(
+    socket: &UdpSocket,
+    keys: &Keyring,
+    mut heartbeat: Heartbeat,
+    hears: bool,
+    over: &AtomicBool,
+) {
     let mut bytes = [0; 2048];
     while !over.load(Ordering::Relaxed) {
         if let Ok(length) = socket.recv(&mut bytes)
             && let Ok(heard) = decode(&bytes[..length], keys)
+            && hears
         {
             heartbeat.echo = Echo {
                 incarnation: heard.incarnation,

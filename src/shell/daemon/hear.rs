@@ -1,6 +1,7 @@
 //! What comes in by the network: heartbeats, claims of addresses, answers to pings; and the probes that ask.
 
 use super::*;
+use crate::wire::heartbeat::hash;
 
 impl Daemon {
     pub(super) fn hear_heartbeats(&mut self) {
@@ -17,7 +18,7 @@ impl Daemon {
                         let heard = self.node.heard();
                         let reflected = self.node.reflected();
                         let to_here = self.node.is_addressed_by(&heartbeat);
-                        if heartbeat.node == self.me && said.0 != self.incarnation {
+                        if self.is_twins(&heartbeat) {
                             let names = self.path_names(path);
                             self.refused.note_own_name(said, path, &names, clock::now());
                         }
@@ -50,6 +51,13 @@ impl Daemon {
                 }
             }
         }
+    }
+
+    /// Another daemon made it, under this node's name.
+    fn is_twins(&self, heartbeat: &Heartbeat) -> bool {
+        heartbeat.node == self.me
+            && heartbeat.incarnation != self.incarnation
+            && heartbeat.cluster == hash(&self.config.cluster.name)
     }
 
     /// Takes note of paths where the peer's machine answers that nobody listens. Who said goodbye has said so.

@@ -1,6 +1,7 @@
 //! What an operator is told while one node knows little of the other.
 
 use crate::ensure;
+use crate::fake::FakePeer;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, GATEWAY, Host, Port, VIP, Wire, batch};
 use crate::scenario::{Run::Nodes, Scenario};
@@ -29,7 +30,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "two-of-one-name",
-        shows: "a machine that was started as the other node says so, and the other that nobody listens there and why",
+        shows: "a machine that was started as the other node says so, and the other that nobody listens there and why, or who speaks under its name",
         run: Nodes(two_of_one_name),
         limit: (60, 60),
     },
@@ -261,6 +262,19 @@ fn two_of_one_name(lab: &mut Lab) -> Outcome {
     says(lab, idle, &wrong)?;
     says(lab, holder, "and which node it was started as")?;
     lab.node(idle).kill();
+    lab.note("another daemon speaks from there under the holder's name");
+    let twin = FakePeer::twin(lab, idle)?;
+    let page = says(
+        lab,
+        holder,
+        "another machine speaks from there as this very node",
+    )?;
+    ensure!(
+        page.contains("each must be another node"),
+        "no advice:\n{page}"
+    );
+    told(lab, holder, "both were started as the same node")?;
+    drop(twin);
     lab.node(idle).called = there;
     lab.start(idle)?;
     lab.both_alive()?;
