@@ -111,8 +111,8 @@ pub struct Parts {
     digests: Digests,
 }
 
-/// More than any file sets.
-const MOST: usize = 1 << 16;
+/// More than any file has.
+const MOST: u16 = 1 << 10;
 
 impl Parts {
     /// The next part; all of it with the last.
@@ -120,7 +120,7 @@ impl Parts {
         if part == 0 {
             *self = Parts::default();
         }
-        if part != self.next || self.digests.len() > MOST {
+        if part != self.next || part > MOST {
             return None;
         }
         self.next = self.next.saturating_add(1);

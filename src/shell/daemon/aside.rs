@@ -23,8 +23,9 @@ pub(super) struct Aside {
     pub(super) moves: BTreeMap<u32, Option<GroupId>>,
     /// How far its clock is ahead of this node's.
     pub(super) clock_ahead_ms: Option<i64>,
-    /// Its clock, as its latest heartbeat said.
+    /// Its clock, as its latest heartbeat said, and when that was heard.
     clock_ms: u64,
+    heard_at: Time,
     /// What it was told last of the groups here, and when that was looked at.
     said: (Vec<Said>, Time),
     /// The history as it was read for the peer, if it could be.
@@ -46,6 +47,7 @@ impl Aside {
             moves: BTreeMap::new(),
             clock_ahead_ms: None,
             clock_ms: 0,
+            heard_at: Time(0),
             said: (Vec::new(), Time(0)),
             read: Rc::default(),
         }
@@ -117,6 +119,13 @@ impl Daemon {
         let Some(aside) = aside else { return };
         self.aside.clock_ahead_ms = Some(clock::ahead_ms(aside.clock_ms, clock::wall_ms()));
         self.aside.clock_ms = aside.clock_ms;
+        // What was under way meanwhile is old news.
+        let now = clock::now();
+        let rhythm = self.node.peer_heartbeat().map_or(SILENCE, |h| h.interval);
+        let silence = SILENCE.max(rhythm * 3);
+        if now.since(std::mem::replace(&mut self.aside.heard_at, now)) >= silence {
+            self.aside.said = (Vec::new(), Time(0));
+        }
         let brought = self.aside.conversation.hear(from, &aside);
         if brought.anew {
             (self.aside.told, self.aside.said) = (Vec::new(), (Vec::new(), Time(0)));
@@ -219,15 +228,19 @@ impl Daemon {
     }
 }
 
+/// After so long it is said again how the groups stand.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// For how long what was said at the one moment of the sender's clock was under way at the other, µs. Who does not
-/// say when is believed to have said it just now; and so is a clock that was set back meanwhile.
+/// say when is believed to have said it just now; and so is a clock that was set meanwhile.
 fn under_way(said_ms: Option<u64>, now_ms: u64) -> i64 {
     let ms = said_ms.map_or(0, |said| now_ms.saturating_sub(said));
-    i64::try_from(ms).map_or(0, |ms| ms.min(LONGEST_WAY_MS) * 1000)
+    let ms = i64::try_from(ms).ok().filter(|ms| *ms <= LONGEST_WAY_MS);
+    ms.map_or(0, |ms| ms * 1000)
 }
 
-/// A clock was set forward.
-const LONGEST_WAY_MS: i64 = 5 * 60 * 1000;
+/// A link may be cut for hours; what is longer is a clock that was set.
+const LONGEST_WAY_MS: i64 = 24 * 3600 * 1000;
 
 #[cfg(test)]
 mod tests {
@@ -239,6 +252,8 @@ mod tests {
         assert_eq!(under_way(None, 8_500), 0);
         assert_eq!(under_way(Some(9_000), 8_500), 0);
         assert_eq!(under_way(Some(0), u64::MAX), 0, "no clock says that");
-        assert_eq!(under_way(Some(0), 1 << 50), LONGEST_WAY_MS * 1000);
+        assert_eq!(under_way(Some(0), 1_795_000_000_000), 0, "it began in 1970");
+        let hour = 3_600_000;
+        assert_eq!(under_way(Some(5), 5 + hour), hour as i64 * 1000);
     }
 }
