@@ -566,6 +566,26 @@ fn what_costs_something_needs_a_yes() {
     assert_eq!((code, err.as_str()), (1, "refused, because\n"));
 }
 
+/// Whoever is not heard may serve it.
+#[test]
+fn what_may_be_served_by_a_silent_peer_is_stopped_by_a_clear_word_only() {
+    let dir = TestDir::new();
+    let _lock = PidLock::acquire(&dir.join("run")).unwrap();
+    let mut status = status(std::process::id(), clock::now().0);
+    status["peer"]["state"] = json!("silent");
+    status["groups"][0]["peer"] = json!(null);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let (code, _, err) = run(&dir, "stop web");
+    assert_eq!(
+        (code, err.as_str()),
+        (
+            1,
+            "lb2 is silent and may serve web: `stop web` takes it down there once lb2 hears of it, until \
+             `ha-appliance start web`\nnothing was done: give `--yes` if that is meant\n"
+        )
+    );
+}
+
 #[test]
 fn a_peer_is_not_said_to_be_off_by_a_slip() {
     let dir = TestDir::new();

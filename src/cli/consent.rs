@@ -21,10 +21,20 @@ pub(super) fn ask(cost: &str) -> Result<(), String> {
     }
 }
 
-/// A group that is served will not be.
+/// A group that is served will not be, or may not be.
 pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String> {
     let group = status.groups.iter().find(|g| g.name == group)?;
-    let at = served_by(status, group)?;
+    let (name, peer, state) = (&group.name, status.peer_name(), status.peer.state.as_str());
+    let Some(at) = served_by(status, group) else {
+        // That nothing is known of it is no reason to think that it is idle.
+        let may = matches!(state, "silent" | "unknown" | "refused") && !group.stopped;
+        return may.then(|| {
+            format!(
+                "{peer} is {state} and may serve {name}: `stop {name}` takes it down there once {peer} hears of it, until \
+                 `ha-appliance start {name}`"
+            )
+        });
+    };
     let mut parts = group.vips.clone();
     parts.extend(
         group
@@ -35,8 +45,7 @@ pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String
     );
     Some(format!(
         "{name} is served by {at}: `stop {name}` takes it down on both nodes ({}), until `ha-appliance start {name}`",
-        parts.join(", "),
-        name = group.name
+        parts.join(", ")
     ))
 }
 
