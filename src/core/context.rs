@@ -1,6 +1,7 @@
 //! What a group looks at when it decides: the rest of the node, at one step.
 
 use super::protocol::clearance::Sources;
+use super::protocol::fencing::Fencing;
 use super::protocol::isolation::Doubt;
 use super::protocol::peer::{Peer, PeerState};
 use super::protocol::record::GroupRecord;
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub peer: &'a Peer,
     /// The outside sources of clearance.
     pub sources: &'a Sources,
+    /// The devices that switch the peer off.
+    pub fencing: &'a Fencing,
     /// The VIP interfaces.
     pub vifs: &'a Vifs,
     /// Whether this node's own silence may be its own fault.
@@ -118,6 +121,11 @@ impl Context<'_> {
     pub fn on_link(&self) -> Option<Time> {
         let vifs = self.setup.vifs.iter();
         vifs.map(|&vif| self.vifs.last_answer(vif)).min().flatten()
+    }
+
+    /// The peer may be dying of what was asked for: nothing is agreed with it.
+    pub fn peer_dying(&self) -> bool {
+        self.sources.in_flight() || self.fencing.dying()
     }
 
     /// This node.

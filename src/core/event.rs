@@ -1,5 +1,6 @@
 //! What the core is told, and what it asks for.
 
+use super::protocol::fencing::Count;
 use super::protocol::group::Started;
 use super::protocol::record::Record;
 use super::protocol::right::Right;
@@ -95,6 +96,13 @@ pub enum Event {
         /// On this node's boot-time clock, counted from the sending of what was answered.
         until: Time,
     },
+    /// A device that switches the peer off answered what it was asked.
+    Device {
+        /// Which: its level.
+        device: usize,
+        /// What it says.
+        answer: Answer,
+    },
     /// Somebody asks, for a program that must not go on before it is certain, what is known of the peer.
     Question {
         /// Names the question in its [`Action::Proof`].
@@ -173,6 +181,29 @@ pub enum Outcome {
     Unasked(String),
 }
 
+/// What a device that switches the peer off is asked. There is one question at a time for each, and every question
+/// is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// Whether the peer's machine has power.
+    Status,
+    /// To switch it off, at once and hard.
+    Off,
+}
+
+/// What it says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// The machine has power.
+    On,
+    /// It has none.
+    Off,
+    /// It will be switched off: that it is, only a later read tells.
+    Accepted,
+    /// It does not answer, refuses, or says what means nothing: why. An off may have reached it all the same.
+    Failed(String),
+}
+
 /// What a look at a resource found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Presence {
@@ -221,6 +252,15 @@ pub enum Action {
     Mark(GroupId, Option<Started>),
     /// Ask this outside source to make sure that the peer runs nothing; `Done` is clearance.
     Clear(usize),
+    /// Ask this device that switches the peer off. (The state is durable that says so, if it is [`Ask::Off`].)
+    Device {
+        /// Which: its level.
+        device: usize,
+        /// What.
+        ask: Ask,
+    },
+    /// Note in the run directory since when the peer may be gone, for a daemon of this boot after this one.
+    Note(Count),
     /// Renew the group's leases. The clock is read again after it, in a further step.
     Renew {
         /// Which.

@@ -18,6 +18,8 @@
 //! | maintenance and hard facts keep their word | `HandsOff`, `Barred` | |
 //! | nothing is stopped without a cause, and a goodbye says the truth | `StopsForCause`, `GoodbyeStopped` | |
 //! | nobody is switched off who is heard to serve | `ServerNotShot` | |
+//! | no two machines switch each other off, and no cut costs more than one | `NeverMutual`, `NoChain`, `UnheardNotShot` | an off is carried out within `off_time` or never; who was shot is switched on once it was verified off, or by a human |
+//! | nothing is agreed with a machine that may be dying | `DyingNeverAgreed` | the same |
 //! | beside a peer that is refused nothing is begun, moved or shot | `RefusedIdle` | |
 //! | a reload changes nothing that it does not name | `ReloadKeeps` | a definition's hash differs where the definition does |
 //! | what runs by a third party's promise ends with it | `NeverBoth` with leases | it promises nobody else for as long as a stop and the kernel's lifetime take beyond that |

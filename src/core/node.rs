@@ -1,6 +1,7 @@
 //! The node: takes an event, asks each part in turn, gives back what is to be done.
 
 mod canonical;
+mod fence;
 mod leaving;
 mod managed;
 mod show;
@@ -13,6 +14,7 @@ use super::policy::command::Commands;
 use super::policy::wishes::Wishes;
 use super::policy::{Dictate, Plan};
 use super::protocol::clearance::Sources;
+use super::protocol::fencing::{Count, Fencing};
 use super::protocol::group::{Group, Started, State};
 use super::protocol::isolation::{self, Doubt};
 use super::protocol::memory::Memory;
@@ -62,6 +64,7 @@ pub struct Node {
     signs: Signs,
     pub(super) vifs: Vifs,
     sources: Sources,
+    fencing: Fencing,
     pub(super) groups: Vec<Managed>,
     /// What is known of groups and interfaces that are in ha.toml no more: they may come back.
     retired: Record,
@@ -110,6 +113,7 @@ impl Node {
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
+            fencing: Fencing::remembered(now, record.fencing, None),
             retired,
             doubt: Doubt::default(),
             rhythms: record.rhythms,
@@ -134,13 +138,15 @@ impl Node {
     }
 
     /// The same, after an earlier daemon of this boot: what runs may have been started by it, and is kept
-    /// with less patience for a peer than a boot asks for. `marks` are what the run directory says of that.
-    pub fn restarted(self, marks: &[(GroupId, Started)]) -> Node {
+    /// with less patience for a peer than a boot asks for. `marks` are what the run directory says of that,
+    /// `noted` since when the peer may be gone.
+    pub fn restarted(self, marks: &[(GroupId, Started)], noted: Option<Count>) -> Node {
+        let record = self.memory.saved().clone();
         let mut node = Node {
             restarted: true,
+            fencing: Fencing::remembered(self.now, record.fencing, noted),
             ..self
         };
-        let record = node.memory.saved().clone();
         let setup = node.setup.clone();
         for (managed, setup) in node.groups.iter_mut().zip(&setup.groups) {
             let mark = marks.iter().find(|(id, _)| *id == setup.id);
@@ -192,6 +198,7 @@ impl Node {
             self.vifs.deadline(),
             self.vifs.urgent_deadline(self.peer.pace()),
             self.sources.deadline(),
+            self.fence_deadline(),
             self.doubt
                 .deadline(self.peer.pace())
                 .filter(|_| self.doubts()),
@@ -305,6 +312,7 @@ impl Node {
             Event::Ready { place, unready } => {
                 self.at_place(place, |g, cx, resource| g.ready(cx, resource, unready, out))
             }
+            Event::Device { device, answer } => self.device_answered(device, &answer),
             Event::Question { number, group } => self.question(number, group, out),
             Event::Lease { group, until } => {
                 self.at_group(group, |g, _| g.group.leased_until(until))
@@ -355,6 +363,7 @@ impl Node {
         };
         let setup = self.setup.clone();
         let known = self.peer.latest().is_some();
+        let echoed = self.peer.echoed();
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
@@ -363,6 +372,8 @@ impl Node {
                 return (false, true);
             }
             Heard::News { restarted } => {
+                let echoes = self.peer.echoed() != echoed;
+                self.fencing_hears(&heartbeat, !restarted, echoes);
                 if restarted {
                     self.vifs.peer_restarted();
                     self.commands.peer_restarted();
@@ -391,6 +402,10 @@ impl Node {
                 self.wish_changed(wish.subject, on, out);
             }
         }
+        if setup.fencing.is_some() {
+            self.fencing
+                .maintained(self.wishes.is_on(WishSubject::Maintenance));
+        }
         self.hear_commands(heartbeat.request, heartbeat.answer, out);
         (true, heartbeat.solicit)
     }
@@ -406,7 +421,10 @@ impl Node {
 
     fn finished(&mut self, op: Op, outcome: Outcome, out: &mut Vec<Action>) {
         match op {
-            Op::Persist => self.memory.finished(self.now, outcome),
+            Op::Persist => {
+                self.memory.finished(self.now, outcome);
+                self.fencing.stir();
+            }
             Op::Source(_) => {
                 let refusal = match outcome {
                     Outcome::Done | Outcome::Found(_) => None,
@@ -498,6 +516,7 @@ impl Node {
             self.sources
                 .ask(self.now, sources, self.now.since(since), saved, out);
         }
+        self.fence(tick, out);
     }
 
     fn context_of(&self, index: usize, heartbeat: bool, tick: bool) -> Context<'_> {
@@ -508,6 +527,7 @@ impl Node {
             setup,
             peer: &self.peer,
             sources: &self.sources,
+            fencing: &self.fencing,
             vifs: &self.vifs,
             doubt: &self.doubt,
             peer_maintained: self.peer_maintained,
@@ -561,6 +581,7 @@ impl Node {
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.sources.intent(),
+            fencing: self.fencing.record(),
         }
     }
 

@@ -37,18 +37,41 @@ pub struct Setup {
     pub groups: Vec<GroupSetup>,
     /// The outside sources of clearance, level by level. None: best effort.
     pub sources: Vec<SourceSetup>,
+    /// What switches the peer off. None: nothing does.
+    pub fencing: Option<FencingSetup>,
 }
 
 impl Setup {
     /// There is no outside source of clearance.
     pub fn best_effort(&self) -> bool {
-        self.sources.is_empty()
+        self.sources.is_empty() && self.fencing.is_none()
     }
 
     /// Silence longer than this is a peer that is gone, at the interval the peer announces.
     pub fn detection_time(&self, peer_interval: Duration) -> Duration {
         peer_interval * self.misses
     }
+}
+
+/// The devices that switch the peer off, and their times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FencingSetup {
+    /// How many there are, level by level.
+    pub devices: usize,
+    /// Silence before anybody shoots.
+    pub patience: Duration,
+    /// Between the instants at which the two nodes may shoot.
+    pub delay: Duration,
+    /// Between the two answers that say off.
+    pub settle: Duration,
+    /// In this time a machine is off, or stays on, of which a device was asked to switch it off.
+    pub off_time: Duration,
+    /// How long is waited for that before it is asked again.
+    pub off_deadline: Duration,
+    /// How long after that an off of which nothing is known is over.
+    pub grace: Duration,
+    /// How far what the run directory has of the last contact may lag behind.
+    pub lag: Duration,
 }
 
 /// One outside source of clearance.

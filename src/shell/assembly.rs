@@ -37,6 +37,7 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
             .map(|g| group(config, resolved, g))
             .collect(),
         sources: Vec::new(),
+        fencing: None,
     }
 }
 

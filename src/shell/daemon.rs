@@ -227,7 +227,7 @@ impl Daemon {
         let known_macs = loaded.record.vifs.iter().map(|vif| vif.mac).collect();
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
-            true => node.restarted(marks.known()),
+            true => node.restarted(marks.known(), None),
             false => node,
         };
         services.watch(!node.view().maintenance);
@@ -403,6 +403,8 @@ impl Daemon {
             // Nothing that this program manages yet is left up, and nobody asks.
             Action::Part(place) => self.done(Op::Resource(place), Outcome::Done),
             Action::Proof { .. } => {}
+            // No file can name such a device yet, so nothing is asked of one and nothing is counted.
+            Action::Device { .. } | Action::Note(_) => {}
             Action::Mark(group, started) => self.marks.set(group, started),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}

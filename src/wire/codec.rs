@@ -260,6 +260,7 @@ fn take_frame(reader: &mut Reader<'_>) -> Result<Heartbeat, Reject> {
         solicit: flags & SOLICIT != 0,
         goodbye: flags & GOODBYE != 0,
         fence_me: flags & FENCE_ME != 0,
+        fencing: None,
         groups,
         listed: Vec::new(),
         wishes: Vec::new(),
@@ -400,6 +401,7 @@ mod tests {
             solicit: true,
             goodbye: false,
             fence_me: false,
+            fencing: None,
             groups: vec![web, data],
             listed: vec![
                 Listed {

@@ -40,6 +40,8 @@ pub struct Heartbeat {
     pub goodbye: bool,
     /// The sender could not stop something, and has handed over all else: it is to be switched off.
     pub fence_me: bool,
+    /// By what devices the sender would have the receiver switched off; None: by none.
+    pub fencing: Option<FencingReport>,
     /// Per group. At most [`MAX_GROUPS`].
     pub groups: Vec<GroupReport>,
     /// What stands on the sender's list of a group's exclusive resources, where that differs from the receiver's.
@@ -56,6 +58,15 @@ pub struct Heartbeat {
     pub digest: u64,
     /// The sender's program version, for people ("0.1.0"). At most 32 bytes.
     pub software: String,
+}
+
+/// What two nodes that may switch each other off must know of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FencingReport {
+    /// Between the sender's instants and the receiver's, in whole milliseconds, at most 2^31 - 1 of them.
+    pub delay: Duration,
+    /// The last contact both ways is no longer ago, to the sender's knowledge, than two counts may differ.
+    pub fresh: bool,
 }
 
 /// Wire versions a node speaks, both ends included.

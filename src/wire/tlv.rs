@@ -30,6 +30,8 @@
 //! 11 listed      any number of times: place of the group in the frame    none
 //!                u8, resource u64
 //! 12 misses      u16, what is less than 3 means 3                        3
+//! 13 fencing     u32: bit 31 the last contact is fresh, bits 30-0        none
+//!                the delay in milliseconds
 //! 64 aside       sender's clock u64, taken u32, place u32, bytes         none
 //! ```
 //!
@@ -47,6 +49,7 @@ use super::reader::Reader;
 use crate::id::{GroupId, ResourceId, VifId};
 use std::mem;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Appends what differs from its default; `limit` is how long `out` may become. With an aside there is room left
 /// for one.
@@ -62,6 +65,7 @@ pub(super) fn put(
     put_tlv(out, CHALLENGES, &challenges(&heartbeat.challenges));
     put_tlv(out, HEARD_PATHS, &heard_paths(heartbeat.heard_paths));
     put_tlv(out, VIFS, &vifs(&heartbeat.vifs));
+    put_tlv(out, FENCING, &fencing(heartbeat.fencing));
     put_tlv(out, REQUEST, &request(heartbeat.request));
     put_tlv(out, DIGEST, &digest(heartbeat.digest));
     put_tlv(
@@ -124,6 +128,7 @@ pub(super) fn take<'a>(
             ANSWER_TYPE => heartbeat.answer = take_answer(&mut value)?,
             DIGEST => heartbeat.digest = value.u64("digest")?,
             SOFTWARE => heartbeat.software = take_text(&value, MAX_SOFTWARE)?,
+            FENCING => heartbeat.fencing = Some(take_fencing(&mut value)?),
             ASIDE => aside = Some(Aside::take(&mut value)?),
             _ => {}
         }
@@ -146,6 +151,7 @@ const SOFTWARE: u8 = 9;
 const HEARD_PATHS: u8 = 10;
 const LISTED: u8 = 11;
 const MISSES: u8 = 12;
+const FENCING: u8 = 13;
 const ASIDE: u8 = 64;
 
 /// How long a datagram may become by what is said aside: an interlink over a tunnel or a VLAN of a cloud must
@@ -169,6 +175,7 @@ const MAX_FAIL_COUNT: u16 = (1 << 14) - 1;
 const GIVEN: [u8; 2] = [1 << 0, 1 << 2];
 const TAKEN_BACK: [u8; 2] = [1 << 1, 1 << 3];
 const NAMED: u8 = 1 << 6;
+const FRESH: u32 = 1 << 31;
 const MAINTENANCE: u8 = 0;
 const STANDBY_FIRST: u8 = 1;
 const STANDBY_SECOND: u8 = 2;
@@ -213,6 +220,23 @@ fn take_standing(value: &mut Reader<'_>, groups: &mut [GroupReport]) -> Result<(
         group.fail_count = standing & MAX_FAIL_COUNT;
     }
     Ok(())
+}
+
+fn fencing(report: Option<FencingReport>) -> Vec<u8> {
+    let value = |report: FencingReport| {
+        let delay = u32::try_from(report.delay.as_millis()).unwrap_or(u32::MAX);
+        let fresh = if report.fresh { FRESH } else { 0 };
+        (delay.min(FRESH - 1) | fresh).to_be_bytes().to_vec()
+    };
+    report.map(value).unwrap_or_default()
+}
+
+fn take_fencing(value: &mut Reader<'_>) -> Result<FencingReport, Reject> {
+    let said = value.u32("fencing")?;
+    Ok(FencingReport {
+        delay: Duration::from_millis((said & (FRESH - 1)).into()),
+        fresh: said & FRESH != 0,
+    })
 }
 
 fn challenges(challenges: &[Echo]) -> Vec<u8> {

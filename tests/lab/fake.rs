@@ -119,6 +119,7 @@ fn first_words(host: Host, versions: Versions) -> Heartbeat {
         solicit: false,
         goodbye: false,
         fence_me: false,
+        fencing: None,
         groups: vec![],
         listed: vec![],
         wishes: Vec::new(),

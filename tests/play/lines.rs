@@ -1,7 +1,7 @@
 //! What is written of what the nodes do.
 
 use super::super::world::World;
-use ha_appliance::core::event::{Action, Change, Op, Report};
+use ha_appliance::core::event::{Action, Ask, Change, Op, Report};
 use ha_appliance::id::Place;
 
 /// What is worth a line: what changes something, not the rhythm of heartbeats, pings and probes.
@@ -14,7 +14,7 @@ pub fn told(action: &Action, world: &World) -> Option<String> {
         Action::Send(_) | Action::Renew { forever: false, .. } | Action::Look(_) => {
             return None;
         }
-        Action::Ping { .. } | Action::Probe(_) | Action::Mark(..) => return None,
+        Action::Ping { .. } | Action::Probe(_) | Action::Mark(..) | Action::Note(_) => return None,
         Action::Persist(record) => {
             let mut groups: Vec<_> = record.groups.iter().collect();
             groups.sort_by_key(|group| world.number(group.id));
@@ -34,6 +34,10 @@ pub fn told(action: &Action, world: &World) -> Option<String> {
         Action::Proof { proof: None, .. } => "proof: none".into(),
         Action::Cancel(Op::Resource(at)) => format!("cancel {}", place(at)),
         Action::Cancel(op) => format!("cancel {op:?}"),
+        Action::Device {
+            ask: Ask::Status, ..
+        } => return None,
+        Action::Device { device, ask } => format!("ask device {device}: {ask:?}"),
         Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Renew { group, .. } => {
             format!(

@@ -9,7 +9,7 @@
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
 //! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
-//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `wait_for_peer` | the keys |
+//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `devices`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
 //!
 //! **The daemons.** `start`, `reload` (WHO or `both`); `kill`, `freeze`, `thaw`, `wipe` (its disk), `power cut`.
@@ -85,6 +85,7 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
             let resources = file.groups[0].resources.iter_mut();
             resources.for_each(|r| r.fail_expiry = None);
         }
+        ["devices"] => file.fencing = Some(world::fencing()),
         ["sources", n] => file.sources = world::sources(number(n)),
         ["wait_for_peer"] => file.wait_for_peer = true,
         _ => return false,

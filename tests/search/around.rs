@@ -1,6 +1,7 @@
 //! What happens around the daemons, and is told to none: time passes, networks change, processes pause.
 
 use super::canonical::age;
+use super::device;
 use super::lease;
 use super::machine::crash;
 use super::moves::{Rules, What, due, spend};
@@ -34,6 +35,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                     return None; // what waits is read, and what is due is done
                 }
             }
+            device::time_passes(world)?;
             world.leases.iter_mut().for_each(lease::ages);
             for group in 0..rules.bounds.groups.len() {
                 let both = world.seats.iter().all(|s| s.keeps(group));
@@ -54,6 +56,9 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         What::Cut(cut) => {
             world.left.cuts -= 1;
             (world.cut, world.both) = (cut, [0; GROUPS]);
+            if cut == [false; 2] {
+                world.kills = 0;
+            }
             Some(())
         }
         What::Lan(lans) => {
@@ -71,6 +76,11 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             if std::mem::take(&mut seat.fresh) {
                 return Some(());
             }
+            let works = seat.resources().any(|r| r.2.fresh);
+            if let (false, Some((ask, true))) = (works, seat.asked) {
+                seat.asked = Some((ask, false));
+                return Some(());
+            }
             seat.resources_mut().find(|it| it.fresh)?.fresh = false;
             Some(())
         }
@@ -79,6 +89,10 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
             let seat = world.seat_mut(side);
             seat.paused = true;
             seat.unattended(rules);
+            Some(())
+        }
+        What::Killed { side, reached } => {
+            device::kill(world, side, reached);
             Some(())
         }
         What::Resume(side) => {
@@ -110,6 +124,7 @@ fn time_passes(world: &mut World, side: Side, rules: &Rules) -> Option<()> {
             lease.ceded = lease.ceded.saturating_sub(1);
         }
     }
+    device::ages(seat, rules);
     for promised in seat.promised.iter_mut().flatten() {
         *promised = promised.saturating_sub(1);
     }

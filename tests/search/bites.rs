@@ -7,7 +7,7 @@ use super::defect::Defect;
 use super::explore::{Samples, explore};
 use super::keep::{replay, scenario};
 use super::moves::Rules;
-use super::searches::{BASE, BEST_EFFORT, CAP, NONE, VIP};
+use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, NONE, VIP};
 use super::setup::Kind;
 
 /// An operator's move.
@@ -16,6 +16,9 @@ const MOVE: Left = Left {
     commands: 1,
     ..NONE
 };
+
+/// The interlink breaks.
+const CUT: Left = Left { cuts: 1, ..NONE };
 
 /// A node gets the other file.
 const RELOAD: Left = Left {
@@ -26,6 +29,48 @@ const RELOAD: Left = Left {
 
 /// The smallest bounds in which each defect shows, and the property that it breaks.
 const BITES: &[(Defect, Property, Bounds)] = &[
+    (
+        Defect::ShortDelay,
+        Property::NeverMutual,
+        Bounds {
+            groups: &[Kind::Data, Kind::Data],
+            delay: 4,
+            left: CUT,
+            ..DEVICES
+        },
+    ),
+    (
+        Defect::ShootsBack,
+        Property::UnheardNotShot,
+        Bounds {
+            settled: false,
+            ..DEVICES
+        },
+    ),
+    (
+        Defect::ShootsBack,
+        Property::NoChain,
+        Bounds {
+            left: CUT,
+            ..DEVICES
+        },
+    ),
+    (
+        Defect::ShootsFriend,
+        Property::DyingNeverAgreed,
+        Bounds {
+            settled: false,
+            ..DEVICES
+        },
+    ),
+    (
+        Defect::ReadsOff,
+        Property::NeverBoth,
+        Bounds {
+            left: CUT,
+            ..DEVICES
+        },
+    ),
     (
         Defect::StopLies,
         Property::NeverBoth,

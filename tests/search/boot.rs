@@ -37,6 +37,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
         }
     }
     let again = std::mem::replace(&mut seat.powered, true);
+    seat.shot = false;
     seat.seen.unwritable = false;
     for local in &mut seat.groups {
         (local.role, local.by_right, local.agreed) = (Role::Stopped, false, false);
@@ -60,7 +61,12 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
     let marks = world.seat(side).groups.iter().enumerate();
     let marks = marks.filter_map(|(index, local)| Some((group(index), local.mark?)));
     let marks: Vec<_> = marks.collect();
-    Some(if again { node.restarted(&marks) } else { node })
+    let noted = world.seat(side).noted;
+    Some(if again {
+        node.restarted(&marks, noted)
+    } else {
+        node
+    })
 }
 
 /// Above every incarnation there was, and never the peer's.

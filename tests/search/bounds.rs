@@ -14,6 +14,11 @@ pub struct Bounds {
     pub groups: &'static [Kind],
     /// No fencing: evidence from the clients' network instead of a source of clearance.
     pub best_effort: bool,
+    /// Devices that switch a machine off, by the policy that ships; otherwise, with fencing, a source that makes sure
+    /// of it at any time the adversary likes.
+    pub devices: bool,
+    /// Intervals between their instants; 0: the fewest that keep what they promise.
+    pub delay: u32,
     /// No word of the peer's ever arrives, and nothing makes sure that it is off; but a third party promises a
     /// group to one of the two at a time, for a while.
     pub leases: bool,
@@ -110,6 +115,7 @@ impl fmt::Display for Bounds {
         let clearance = match (self.best_effort, self.leases) {
             (true, _) => "best effort",
             (_, true) => "leases",
+            _ if self.devices => "devices",
             _ => "fencing",
         };
         writeln!(

@@ -38,6 +38,7 @@ pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
         };
         *time = Time(NOW.0 + at.max(past));
     });
+    node.fencing_times(&mut |time| time.0 -= by);
     if !bounds.limits {
         node.leave_out(NOW);
     }

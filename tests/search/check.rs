@@ -5,7 +5,7 @@ use super::moves::Rules;
 use super::setup::{Kind, group as group_id, index, indices, lifetime};
 use super::world::{SIDES, Seat, World};
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Event};
+use ha_appliance::core::event::{Action, Ask, Event};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::view::{GroupView, ResourceState, View};
@@ -35,6 +35,10 @@ pub enum Property {
     StopsForCause,
     GoodbyeStopped,
     ServerNotShot,
+    NeverMutual,
+    NoChain,
+    UnheardNotShot,
+    DyingNeverAgreed,
     RefusedIdle,
     ReloadKeeps,
 }
@@ -47,7 +51,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 22] = [
+    pub const ALL: [Property; 26] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -68,6 +72,10 @@ impl Property {
         Property::StopsForCause,
         Property::GoodbyeStopped,
         Property::ServerNotShot,
+        Property::NeverMutual,
+        Property::NoChain,
+        Property::UnheardNotShot,
+        Property::DyingNeverAgreed,
         Property::RefusedIdle,
         Property::ReloadKeeps,
     ];
@@ -128,6 +136,14 @@ impl Property {
             Property::ServerNotShot => {
                 "no shot at a machine that is heard to serve (§7a); fence me: said by a node whose stop failed, after it handed over all else (§7)"
             }
+            Property::NeverMutual => {
+                "never both off by each other's shot with the defaults, under any loss, lateness, retry, restart (§7a)"
+            }
+            Property::NoChain => "no chain of shots in one lasting cut (§7a)",
+            Property::UnheardNotShot => {
+                "no shot at a peer never seen (§7a), which is: in this boot never heard both ways"
+            }
+            Property::DyingNeverAgreed => "nothing agreed with a dying peer (§7a)",
             Property::RefusedIdle => {
                 "An authenticated peer that is incompatible is refused, which is not silence: no moves, no seizing, no shooting (§6)"
             }
@@ -192,6 +208,9 @@ pub fn action(
             let group = index(place.group);
             let in_place = before.groups[group].by_right;
             refused(node, side, (!in_place).then_some(action), rules)?;
+            if let (Some(Right::Agreement { .. }), false) = (right, in_place) {
+                dying(world, side, rules)?;
+            }
             started(world, side, before, node, event, (group, *right), rules)?;
             meddled(side, node, group, action, rules)
         }
@@ -216,6 +235,7 @@ pub fn action(
             }
             Ok(())
         }
+        Action::Device { ask: Ask::Off, .. } => shoots(world, side, node, rules),
         Action::Clear(_) if node.view().maintenance => rules.broken(
             Property::HandsOff,
             format!("{side:?} seeks clearance in maintenance"),
@@ -241,6 +261,40 @@ pub fn action(
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Judges an order to switch the other machine off.
+fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), Broken> {
+    let (seat, state) = (world.seat(side), node.peer_state());
+    if node.view().maintenance {
+        let how = format!("{side:?} shoots in maintenance");
+        rules.broken(Property::HandsOff, how)?;
+    }
+    if !seat.disk.fencing.shot {
+        let how = format!("{side:?} shoots, and its disk does not know");
+        rules.broken(Property::Persisted, how)?;
+    }
+    if !seat.met {
+        let how = format!("{side:?} shoots what it never heard, its peer {state}");
+        rules.broken(Property::UnheardNotShot, how)?;
+    }
+    if state == PeerState::Refused || idle(world, rules) {
+        let how = format!("{side:?} shoots a peer that is there and refused");
+        rules.broken(Property::RefusedIdle, how)?;
+    }
+    let there = world.seat(side.other());
+    let serves = |g: usize| {
+        let local = &there.groups[g];
+        there.keeps(g) && local.by_right && local.role != Role::Failed
+    };
+    let serving = (0..rules.bounds.groups.len()).any(serves);
+    match state.is_heard() && serving || state.is_gone() {
+        true => rules.broken(
+            Property::ServerNotShot,
+            format!("{side:?} shoots its peer, which is {state}"),
+        ),
+        false => Ok(()),
     }
 }
 
@@ -288,6 +342,18 @@ fn only_reloads(world: &World, rules: &Rules) -> bool {
 fn idle(world: &World, rules: &Rules) -> bool {
     let reloaded = world.left.reloads < rules.bounds.left.reloads;
     only_reloads(world, rules) && reloaded && !rules.bounds.two_lists()
+}
+
+/// Nothing is agreed with a machine of which a device is, or was, asked to switch it off.
+fn dying(world: &World, side: Side, rules: &Rules) -> Result<(), Broken> {
+    let asked = matches!(world.seat(side.other()).asked, Some((Ask::Off, _)));
+    match asked || world.seat(side).doomed.is_some() {
+        true => rules.broken(
+            Property::DyingNeverAgreed,
+            format!("{side:?} starts by agreement, and its machine is about to be switched off"),
+        ),
+        false => Ok(()),
+    }
 }
 
 /// Beside a peer that is refused nothing new is begun.

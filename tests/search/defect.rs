@@ -5,7 +5,8 @@ use super::setup::{group, place};
 use super::world::{Mind, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
-use ha_appliance::core::event::Action;
+use ha_appliance::core::event::{Action, Ask};
+use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::protocol::coverage::hash_of;
 use ha_appliance::wire::heartbeat::{Heartbeat, Request, RequestVerb, Role, Side, Token};
 
@@ -55,6 +56,14 @@ pub enum Defect {
     BlindProbe,
     /// No source of clearance is ever asked.
     NeverAsks,
+    /// Whatever has power, its device reads off.
+    ReadsOff,
+    /// The instants of the two nodes lie too near (as the bounds say).
+    ShortDelay,
+    /// It shoots whom it has not heard since it started.
+    ShootsBack,
+    /// It shoots whom it hears, and agrees with it all the same.
+    ShootsFriend,
     /// It stops what runs for nothing.
     Tires,
     /// It says goodbye while something runs.
@@ -163,6 +172,18 @@ impl Defect {
             }
             Defect::Meddles if node.view().maintenance && here.runs && here.doing.is_none() => {
                 actions.push(Action::Stop(first));
+            }
+            Defect::ShootsBack | Defect::ShootsFriend => {
+                let wanted = match self {
+                    Defect::ShootsBack => PeerState::Unknown,
+                    _ => PeerState::Alive,
+                };
+                let doomed = world.seat(side.other()).doomed.is_some();
+                let asks = world.seat(side).asked.is_some();
+                if node.peer_state() == wanted && !asks && !doomed {
+                    let (device, ask) = (0, Ask::Off);
+                    actions.push(Action::Device { device, ask });
+                }
             }
             Defect::Tires if here.runs && here.doing.is_none() => {
                 actions.push(Action::Stop(first));

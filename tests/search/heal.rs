@@ -4,6 +4,7 @@
 
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
+use super::device;
 use super::endure::Lasting;
 use super::explore::Sharded;
 use super::lan::Lans;
@@ -135,7 +136,7 @@ impl Healer {
         world.left = ENOUGH;
         world.cut = [false; 2];
         world.lans = Lans::well(&self.rules.bounds);
-        world.both = [0; GROUPS];
+        (world.both, world.kills) = ([0; GROUPS], 0);
         world.seats.iter_mut().for_each(|s| s.paused = false);
         free(&mut world);
         if let Some(gone) = gone {
@@ -143,6 +144,7 @@ impl Healer {
                 return Ok(());
             }
             power_off(&mut world, gone, false);
+            world.seat_mut(gone).shot = false;
         }
         self.same_files(&mut world)?;
         self.come_to_rest(&world, gone, &mut None)
@@ -254,10 +256,15 @@ impl Healer {
             let group = group as u8;
             return Some(What::Expired { side, group });
         }
-        if seat.mind.is_none() {
+        if seat.doomed.is_some() {
+            let reached = false;
+            return Some(What::Killed { side, reached });
+        }
+        if seat.mind.is_none() && device::may_boot(world, side) {
             let disk = Disk::Kept;
             return Some(What::Boot { side, disk });
         }
+        seat.mind.as_ref()?;
         if !world.wire[from as usize].is_empty() {
             let (slot, again) = (0, false);
             return Some(What::Deliver { from, slot, again });
@@ -287,6 +294,10 @@ impl Healer {
                     done: true,
                 });
             }
+        }
+        if seat.asked.is_some() {
+            let works = true;
+            return Some(What::Answered { side, works });
         }
         if seat.asking {
             return Some(match world.seat(from).powered {

@@ -52,6 +52,8 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
         name: "honest",
         groups,
         best_effort,
+        devices: false,
+        delay: 0,
         leases: false,
         networks,
         settled: false,

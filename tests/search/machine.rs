@@ -1,6 +1,7 @@
 //! What actions and crashes do to a machine.
 
 use super::defect::Defect;
+use super::device;
 use super::lan::Lan;
 use super::moves::{Crash, Rules, leased};
 use super::setup::{GROUPS, ceded, index, indices, lifetime, network};
@@ -35,6 +36,8 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
             }
         }
         Action::Mark(group, started) => world.seat_mut(side).groups[index(*group)].mark = *started,
+        Action::Device { ask, .. } => device::ask(world, side, *ask, rules),
+        Action::Note(count) => world.seat_mut(side).noted = Some(*count),
         Action::Clear(_) => {
             world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
         }
@@ -87,6 +90,7 @@ pub fn power_off(world: &mut World, side: Side, reached: bool) {
     die(world, side, reached);
     let seat = world.seat_mut(side);
     seat.powered = false;
+    (seat.noted, seat.doomed, seat.met) = (None, None, false);
     seat.resources_mut()
         .for_each(|it| *it = Resource::default());
     seat.groups.iter_mut().for_each(|g| g.mark = None);
@@ -103,7 +107,7 @@ pub fn end(world: &mut World, side: Side) {
         (it.doing, it.fresh, it.gone) = (None, false, false);
     }
     seat.groups.iter_mut().for_each(|g| g.role = Role::Stopped);
-    seat.asking = false;
+    (seat.asking, seat.asked) = (false, None);
     seat.promised = [None; GROUPS];
     seat.news = Default::default();
     (seat.seen.spoke, seat.seen.unwritable) = (false, false);

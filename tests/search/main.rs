@@ -45,6 +45,7 @@ mod bounds;
 mod canonical;
 mod check;
 mod defect;
+mod device;
 mod endure;
 mod explore;
 mod heal;

@@ -3,6 +3,7 @@
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
 use super::defect::Defect;
+use super::device;
 use super::lan::Lans;
 use super::lease;
 use super::setup::{Kind, early};
@@ -85,6 +86,16 @@ pub enum What {
     },
     /// The source switches the peer off (its write under way reaches the disk or not) and says so.
     Cleared {
+        side: Side,
+        reached: bool,
+    },
+    /// A device answers; or says that it cannot.
+    Answered {
+        side: Side,
+        works: bool,
+    },
+    /// A machine goes off of which a device was asked to switch it off (a write under way reaches the disk or not).
+    Killed {
         side: Side,
         reached: bool,
     },
@@ -227,12 +238,18 @@ pub fn at_once(world: &World, rules: &Rules) -> Vec<What> {
             end_write(&mut all, side, failing);
         } else if let Some((group, resource, _)) = work {
             end_work(&mut all, side, (group, resource), failing);
+        } else if device::comes_back(world, side) {
+            let disk = Disk::Kept;
+            all.push(What::Boot { side, disk });
+        } else if device::fresh(world, side) {
+            device::at_once(&mut all, world, side, failing);
         } else if seat.has_news() && seat.mind.is_some() && !seat.paused {
             all.push(What::News(side));
         }
         // What is done to an address is done at once.
         let works = work.is_some_and(|(g, r, _)| !rules.bounds.groups[g].leased(r));
-        if (seat.fresh || works) && affordable(left, |l| l.slow) {
+        let asks = device::fresh(world, side);
+        if (seat.fresh || works || asks) && affordable(left, |l| l.slow) {
             all.push(What::Slow(side));
         }
     }
@@ -270,6 +287,7 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         all.extend(changes.into_iter().map(What::Lan));
     }
     lease::moves(&mut all, world, &rules.bounds);
+    device::moves(&mut all, world, device::may_fail(world));
     for side in SIDES {
         if affordable(left, |l| l.slips) {
             all.push(What::Slip(side));
@@ -281,7 +299,11 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
             all.push(What::Reload(side));
         }
         match world.seat(side) {
-            seat if seat.mind.is_none() => boots(&mut all, world, side),
+            seat if seat.mind.is_none() => {
+                if device::may_boot(world, side) {
+                    boots(&mut all, world, side);
+                }
+            }
             seat => {
                 if seat.paused {
                     all.push(What::Resume(side));
@@ -471,6 +493,8 @@ pub fn effect(action: &Action) -> bool {
             | Action::Renew { .. }
             | Action::Mark(..)
             | Action::Clear(_)
+            | Action::Device { .. }
+            | Action::Note(_)
             | Action::Exit
     )
 }

@@ -59,6 +59,8 @@ pub const BASE: Bounds = Bounds {
     name: "",
     groups: &[Kind::Data],
     best_effort: false,
+    devices: false,
+    delay: 0,
     leases: false,
     networks: 1,
     settled: true,
@@ -76,6 +78,12 @@ pub const BASE: Bounds = Bounds {
     raw: false,
     newest: u64::MAX,
     left: NONE,
+};
+/// Devices that switch a machine off, and the policy that ships.
+pub const DEVICES: Bounds = Bounds {
+    devices: true,
+    late: false,
+    ..BASE
 };
 /// An address: its times, too, are few time steps.
 pub const VIP: Bounds = Bounds {
@@ -323,6 +331,36 @@ const SHORT: &[Bounds] = &[
         ..VIP_SERVICE
     },
     Bounds {
+        name: "devices, cut and healed",
+        left: Left { cuts: 2, ..NONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, active on both, cut",
+        groups: &[Kind::Data, Kind::Data],
+        left: Left { cuts: 1, ..NONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices that fail, cut",
+        left: Left {
+            total: 1,
+            failures: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, a crash",
+        left: Left {
+            total: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
         name: "best effort, cold",
         settled: false,
         ..BEST_EFFORT
@@ -360,6 +398,23 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "devices, one fault of any kind under a cut",
+        left: Left { cuts: 1, ..ONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, cut three times, with heartbeats under way",
+        late: true,
+        left: Left { cuts: 3, ..NONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, active on both, cut and healed",
+        groups: &[Kind::Data, Kind::Data],
+        left: Left { cuts: 2, ..NONE },
+        ..DEVICES
+    },
     Bounds {
         name: "loss and delay at any time, a fence",
         lossy: true,
@@ -745,6 +800,8 @@ const LONG_CAP: u64 = 300_000_000;
 /// where there are many.
 fn samples(bounds: &Bounds, long: bool) -> Samples {
     let rarely = u64::from(bounds.per_interval) * if long { 8 } else { 1 };
+    // Many states of one silence are alike but for the time that it lasts.
+    let rarely = rarely * if bounds.devices { 16 } else { 1 };
     Samples {
         heal: 16 * rarely * u64::from(bounds.per_interval),
         endure: (1 << 15) * rarely,

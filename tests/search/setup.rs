@@ -2,7 +2,8 @@
 
 use super::bounds::Bounds;
 use ha_appliance::core::setup::{
-    CEDED, Failback, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup, SourceSetup,
+    CEDED, Failback, FencingSetup, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
+    SourceSetup,
 };
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{GatewayReport, Side, VifReport};
@@ -153,10 +154,45 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
         vifs,
         sources: source
-            .filter(|_| !bounds.best_effort && !bounds.leases)
+            .filter(|_| !bounds.best_effort && !bounds.leases && !bounds.devices)
             .into_iter()
             .collect(),
+        fencing: fencing(bounds),
     }
+}
+
+/// One device a machine; its times are few intervals, and `delay` the least that keeps its promise.
+pub fn fencing(bounds: &Bounds) -> Option<FencingSetup> {
+    let interval = bounds.interval();
+    let detection = interval * bounds.misses;
+    // Patience, an open instant, two counts' drift (a detection time and three intervals), and off.
+    // A device is read, the disk told, and a shot sent, each in a step of its own.
+    let patience = detection + interval;
+    let least = patience + 2 * detection + 3 * interval + off_time(bounds);
+    let delay = match bounds.delay {
+        0 => least,
+        intervals => interval * intervals,
+    };
+    bounds.devices.then_some(FencingSetup {
+        devices: 1,
+        patience,
+        delay,
+        settle: interval,
+        off_time: off_time(bounds),
+        off_deadline: 3 * interval,
+        grace: 4 * interval,
+        lag: Duration::ZERO,
+    })
+}
+
+/// How long a machine may live of which a device was asked to switch it off.
+fn off_time(bounds: &Bounds) -> Duration {
+    bounds.interval()
+}
+
+/// The same in time steps.
+pub fn off_steps(bounds: &Bounds) -> u8 {
+    steps(off_time(bounds), bounds)
 }
 
 /// The hardware address of a machine on its networks.

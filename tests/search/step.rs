@@ -5,12 +5,14 @@ use super::boot::new_node;
 use super::canonical::{age, renumber};
 use super::check::{self, Broken};
 use super::defect::Defect;
+use super::device;
 use super::machine::{ask_lans, carry_out, cede, crash, end, lease, power_off, store};
 use super::moves::{Disk, Move, Order, Rules, What, effect, spend};
 use super::setup::{gateway, group as group_id, mac, network, place, setup};
 use super::world::{Doing, Mind, NOW, News, Resource, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence};
+use ha_appliance::core::peer::PeerState;
 use ha_appliance::wire::heartbeat::{Role, Side};
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         | What::Promise { .. }
         | What::Slow(_)
         | What::Pause(_)
+        | What::Killed { .. }
         | What::Resume(_)
         | What::Crash(..) => {
             around(&mut world, what, rules)?;
@@ -125,6 +128,11 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             let until = NOW + rules.bounds.quantum * left;
             let group = group_id(group.into());
             (side, vec![Event::Lease { group, until }])
+        }
+        What::Answered { side, works } => {
+            let answer = device::answer(&mut world, side, works, rules)?;
+            let device = 0;
+            (side, vec![Event::Device { device, answer }])
         }
         What::Refused(side) => {
             spend(&mut world.left, |l| &mut l.failures)?;
@@ -259,6 +267,7 @@ impl Step {
             seat.seen.left_behind &= seat.serves();
         }
         check::state(&world, rules)?;
+        device::killed(&world, rules)?;
         renumber(&mut world, &rules.bounds);
         Ok(world)
     }
@@ -290,6 +299,7 @@ impl Step {
             }
             local.agreed &= role == Role::Starting && token.holder == side;
         }
+        seat.met |= rules.bounds.devices && node.peer_state() == PeerState::Alive;
         let mut node = node.clone();
         age(&mut node, 0, &rules.bounds);
         seat.mind = Some(Arc::new(Mind::new(node)));

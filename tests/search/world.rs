@@ -8,6 +8,8 @@ use super::print::print;
 use super::setup::{GROUPS, RESOURCES, preferred};
 use ha_appliance::core::Node;
 use ha_appliance::core::canonical::Mark;
+use ha_appliance::core::event::Ask;
+use ha_appliance::core::protocol::fencing::Count;
 use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::{Record, first_token};
 use ha_appliance::core::time::Time;
@@ -30,6 +32,8 @@ pub struct World {
     pub leases: [Option<(Side, u8)>; GROUPS],
     /// For how many time steps both machines have run a group, since a network changed.
     pub both: [u8; GROUPS],
+    /// Machines switched off by order since the interlink broke.
+    pub kills: u8,
     pub left: Left,
 }
 
@@ -51,6 +55,16 @@ pub struct Seat {
     pub fresh: bool,
     /// The source of clearance was asked to make sure that the peer is off.
     pub asking: bool,
+    /// What the device of the other machine is asked for it, and whether it was in this very step.
+    pub asked: Option<(Ask, bool)>,
+    /// Since when the other may be gone, as the run directory says.
+    pub noted: Option<Count>,
+    /// It may be switched off at any time, by the other's order.
+    pub doomed: Option<Doom>,
+    /// It was switched off by the other's order, and has not come back.
+    pub shot: bool,
+    /// In this boot of the machine the other was heard both ways.
+    pub met: bool,
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
     /// Promises under way to it: the time steps that are left of each.
@@ -61,6 +75,15 @@ pub struct Seat {
     pub groups: [Local; GROUPS],
     /// What was seen of it so far, for the properties.
     pub seen: Seen,
+}
+
+/// A device was asked to switch the machine off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Doom {
+    /// For how many more time steps it may still do so.
+    pub left: u8,
+    /// It said that it will.
+    pub certain: bool,
 }
 
 /// What a clients' network brings, before anything else happens.
@@ -161,6 +184,7 @@ impl World {
             lans: Lans::well(bounds),
             leases: [None; GROUPS],
             both: [0; GROUPS],
+            kills: 0,
             left: bounds.left,
         }
     }
@@ -196,6 +220,7 @@ impl World {
                 (s.powered, s.paused),
                 (&s.disk, &s.older, &s.writing, s.fresh),
                 (s.asking, s.promised, s.news, s.new_file),
+                (s.asked, s.noted, s.doomed, s.shot, s.met),
                 s.groups,
                 s.seen,
             )
@@ -211,6 +236,7 @@ impl World {
             self.lans,
             self.leases,
             self.both,
+            self.kills,
             self.left,
         ))
     }
@@ -228,6 +254,11 @@ impl Seat {
             writing: None,
             fresh: false,
             asking: false,
+            asked: None,
+            noted: None,
+            doomed: None,
+            shot: false,
+            met: false,
             new_file: false,
             promised: [None; GROUPS],
             news: [News::default(); NETWORKS],

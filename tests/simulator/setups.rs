@@ -46,6 +46,7 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
         vifs: vec![VifId(0)],
         groups: groups.clone(),
         sources: outside(sources),
+        fencing: None,
     };
     [setup(Side::First), setup(Side::Second)]
 }

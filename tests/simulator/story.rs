@@ -35,6 +35,8 @@ fn told(action: &Action) -> Option<String> {
         | Action::Look(_)
         | Action::Ping { .. }
         | Action::Probe(_)
+        | Action::Device { .. }
+        | Action::Note(_)
         | Action::Mark(..) => {
             return None;
         }

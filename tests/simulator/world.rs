@@ -285,7 +285,7 @@ impl World {
             "sim",
         );
         if !boots {
-            node = node.restarted(&machine.marks);
+            node = node.restarted(&machine.marks, None);
         }
         let vifs = 0..self.topology.lans.len();
         let reports = vifs.map(|vif| VifReport {
@@ -762,7 +762,7 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         | Event::Carrier { .. }
         | Event::Ready { .. }
         | Event::Lease { .. } => 1,
-        Event::Finished { .. } => 2,
+        Event::Finished { .. } | Event::Device { .. } => 2,
         Event::Heartbeat { .. } => 3,
         Event::Claim { .. } | Event::Unlistening => 4,
         Event::Pong { .. } => 5,

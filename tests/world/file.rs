@@ -1,7 +1,7 @@
 //! ha.toml, as the core sees it: what the defaults make of a few names.
 
 use ha_appliance::core::setup::{
-    Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
+    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
 };
 use ha_appliance::id::{GatewayId, GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
@@ -59,6 +59,7 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
             })
             .collect(),
         sources: Vec::new(),
+        fencing: None,
     }
 }
 
@@ -97,6 +98,20 @@ pub fn service() -> ResourceSetup {
         restarts: 1,
         window: Duration::from_secs(600),
         ..vip()
+    }
+}
+
+/// One device a machine that switches it off, with the times that the defaults of ha.toml will have.
+pub fn fencing() -> FencingSetup {
+    FencingSetup {
+        devices: 1,
+        patience: Duration::from_secs(2),
+        delay: Duration::from_secs(8),
+        settle: Duration::from_secs(1),
+        off_time: Duration::from_secs(4),
+        off_deadline: Duration::from_secs(60),
+        grace: Duration::from_secs(60),
+        lag: Duration::from_millis(500),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::file::{gateway, mac_of, service, vip};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Event, Op};
+use ha_appliance::core::protocol::fencing::Count;
 use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{ResourceSetup, Setup};
@@ -24,6 +25,8 @@ pub struct Machine {
     pub disk: Record,
     /// What the run directory says of what was started in this boot.
     pub marks: Vec<(GroupId, Started)>,
+    /// Since when the peer may be gone, as the run directory says.
+    pub noted: Option<Count>,
     pub disk_works: bool,
     /// Until when each resource that runs does.
     pub running: BTreeMap<Place, Time>,
@@ -80,6 +83,7 @@ impl Machine {
             node: None,
             disk: Record::default(),
             marks: Vec::new(),
+            noted: None,
             disk_works: true,
             running: BTreeMap::new(),
             partial: BTreeSet::new(),

@@ -9,7 +9,9 @@ pub use file::*;
 pub use machine::{FOREVER, Machine};
 
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Unready};
+use ha_appliance::core::event::{
+    Action, Answer, Ask, Claimed, Command, Event, Op, Outcome, Presence, Unready,
+};
 use ha_appliance::core::setup::{CEDED, Failback, LIFETIME, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
@@ -46,7 +48,7 @@ pub struct World {
     /// Everything that was said: when, who, what.
     pub said: Vec<(Time, Side, Action)>,
     /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
-    /// (None) never answers.
+    /// (None) never answers. A device that switches the peer off, which refuses where this does, is truthful.
     pub source: Option<Result<(), String>>,
     /// When something began to run on both machines, and when that ended.
     pub overlap: Vec<String>,
@@ -93,7 +95,7 @@ impl World {
             "test",
         );
         if machine.up {
-            node = node.restarted(&machine.marks);
+            node = node.restarted(&machine.marks, machine.noted);
         }
         machine.up = true;
         node.describe_vifs(&machine.vifs());
@@ -143,6 +145,7 @@ impl World {
         let machine = &mut self.machines[index(side)];
         machine.up = false;
         machine.marks.clear();
+        machine.noted = None;
         machine.jobs.clear();
         machine.running.clear();
     }
@@ -569,6 +572,24 @@ impl World {
                 };
                 let op = Op::Source(*source);
                 self.send(side, 50, Event::Finished { op, outcome });
+                None
+            }
+            Action::Device { device, ask } => {
+                let device = *device;
+                let answer = match (&self.source, ask, self.machines[index(peer)].up) {
+                    (Some(Err(why)), ..) => Answer::Failed(why.clone()),
+                    (_, Ask::Status, true) => Answer::On,
+                    (_, Ask::Status, false) => Answer::Off,
+                    (_, Ask::Off, _) => {
+                        self.power_cut(peer);
+                        Answer::Accepted
+                    }
+                };
+                self.send(side, 50, Event::Device { device, answer });
+                None
+            }
+            Action::Note(count) => {
+                machine.noted = Some(*count);
                 None
             }
             Action::Cancel(op) => {

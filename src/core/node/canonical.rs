@@ -39,6 +39,12 @@ impl Node {
         }
     }
 
+    /// Calls `f` with every point in time that fencing counts from: of these also one long past matters, until
+    /// [`forget`](Node::forget).
+    pub fn fencing_times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.fencing.times(f);
+    }
+
     /// Forgets, for a search, what is only shown to people and what nothing will look at again.
     pub fn forget(&mut self, now: Time) {
         if !self.reply_owed && self.reply_at().is_some_and(|at| now >= at) {
@@ -58,6 +64,8 @@ impl Node {
         self.vifs.forget();
         self.peer.forget(now, &self.setup);
         self.signs.forget();
+        let setup = self.setup.clone();
+        self.fencing.forget(now, &setup);
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {

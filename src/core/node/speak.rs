@@ -79,6 +79,7 @@ impl Node {
                 || self.asks_peer(),
             goodbye,
             fence_me: self.pleads(),
+            fencing: self.fencing_report(),
             groups: groups
                 .clone()
                 .map(|g| {

@@ -30,7 +30,7 @@ pub enum Verdict {
 pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Verdict {
     let state = cx.peer.state();
     match state {
-        PeerState::Alive if cx.pleaded() => Verdict::Waiting(cx.sources.waiting()),
+        PeerState::Alive if cx.pleaded() => Verdict::Waiting(cx.outside()),
         PeerState::Alive | PeerState::OneWay | PeerState::Refused => Verdict::PeerHeard,
         // Unread it may have come back, and taken over from a node that was paused.
         PeerState::Left | PeerState::Fenced if !cx.tick || cx.peer.held_back() => {
@@ -43,13 +43,17 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
             (None, Some(_)) => Verdict::Waiting(Reason::PeerNotStopped),
             (None, None) => Verdict::Waiting(Reason::PeerLacksGroup),
         },
+        // An earlier daemon of this boot heard it: it is silent.
+        PeerState::Unknown if cx.fencing.knows_peer() && cx.node.fencing.is_some() => {
+            Verdict::Waiting(cx.outside())
+        }
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)
         }
         PeerState::Unknown | PeerState::Silent => match lease {
             Some(until) if cx.tick && cx.now < until => Verdict::Given(Right::Lease { until }),
-            _ if !cx.node.sources.is_empty() => Verdict::Waiting(cx.sources.waiting()),
+            _ if !cx.node.best_effort() => Verdict::Waiting(cx.outside()),
             _ => evidence::best_effort(cx, probes),
         },
     }
@@ -65,6 +69,7 @@ pub(super) fn proof(cx: &Context) -> Option<Right> {
         PeerState::Fenced => Some(Right::Fenced {
             by: match cx.peer.why().0 {
                 Reason::Confirmed => Word::Operator,
+                _ if cx.node.fencing.is_some() => Word::Source(cx.fencing.gave()),
                 _ => Word::Source(cx.sources.gave),
             },
         }),
@@ -73,6 +78,16 @@ pub(super) fn proof(cx: &Context) -> Option<Right> {
         | PeerState::OneWay
         | PeerState::Refused
         | PeerState::Silent => None,
+    }
+}
+
+impl Context<'_> {
+    /// What a group waits for that only somebody outside can clear.
+    fn outside(&self) -> Reason {
+        match self.node.fencing {
+            Some(_) => self.fencing.waiting(),
+            None => self.sources.waiting(),
+        }
     }
 }
 

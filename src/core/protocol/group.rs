@@ -380,8 +380,9 @@ impl State {
 }
 
 impl Context<'_> {
-    /// Needed by what is judged in best effort only.
+    /// Needed by what is judged in best effort, and by what holds a shot back.
     pub(super) fn judges_addresses(&self) -> bool {
-        self.node.best_effort() && !self.setup.vifs.is_empty()
+        let judged = self.node.best_effort() || self.node.fencing.is_some();
+        judged && !self.setup.vifs.is_empty()
     }
 }

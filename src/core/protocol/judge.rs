@@ -94,7 +94,7 @@ impl Group {
     /// The peer is there, of one mind about the token, and runs nothing of the group.
     pub fn peer_could(&self, cx: &Context) -> bool {
         cx.peer_alive()
-            && !cx.sources.in_flight()
+            && !cx.peer_dying()
             && cx
                 .report()
                 .is_some_and(|r| r.token == self.token && r.proven_stopped && !r.contested)
@@ -111,11 +111,6 @@ impl Group {
     /// What a daemon of this boot started by right, and what runs as it left it, no less and no more, goes on:
     /// the peer has claimed nothing. Less than agreement, for nothing is started by it: a refused peer can tell that, too.
     pub(super) fn resumed(&self, cx: &Context, decided: u64) -> bool {
-        let found = || self.resources.iter().filter(|r| r.exclusive() && r.present);
-        let started = Started {
-            epoch: self.token.epoch,
-            covered: hash_of(found().map(|r| r.id)),
-        };
         let report = match (cx.peer.state(), cx.peer.refused()) {
             (PeerState::Alive, _) => cx.report(),
             (PeerState::Refused, Some(groups)) => groups.iter().find(|g| g.id == self.id),
@@ -129,13 +124,32 @@ impl Group {
             }
             None => true, // it does not know the group
         };
+        self.left_running(cx)
+            && !cx.peer_dying()
+            && idle
+            && cx.peer.proves(cx.now, decided, cx.node)
+    }
+
+    /// A daemon of this boot started it by right and left it running, and nobody can have it since without switching
+    /// this machine off, which was not.
+    pub(super) fn nobody_took(&self, cx: &Context) -> bool {
+        cx.node.fencing.is_some()
+            && self.left_running(cx)
+            && self.weightier(cx).is_none()
+            && self.adopting.is_none()
+    }
+
+    /// A daemon of this boot started it, and all of it runs.
+    fn left_running(&self, cx: &Context) -> bool {
+        let found = || self.resources.iter().filter(|r| r.exclusive() && r.present);
+        let started = Started {
+            epoch: self.token.epoch,
+            covered: hash_of(found().map(|r| r.id)),
+        };
         matches!(self.state, State::Adopted { .. })
             && self.mark == Some(started)
             && self.token.holder == cx.me()
             && found().all(|r| !r.partial)
-            && !cx.sources.in_flight()
-            && idle
-            && cx.peer.proves(cx.now, decided, cx.node)
     }
 
     /// Works on clearance. `before`: it did so already.
@@ -197,7 +211,7 @@ impl Group {
     /// By what it is known for certain that the peer runs nothing of it: for whoever asks from outside.
     pub fn proof(&self, cx: &Context) -> Option<Right> {
         let certain = clearance::proof(cx)?;
-        (!cx.sources.in_flight() && self.covers_all(cx, certain)).then_some(certain)
+        (!cx.peer_dying() && self.covers_all(cx, certain)).then_some(certain)
     }
 
     /// The peer's token, where it wins over this node's.

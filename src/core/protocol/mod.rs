@@ -5,6 +5,7 @@ pub mod clearance;
 pub mod coverage;
 pub mod events;
 pub mod evidence;
+pub mod fencing;
 pub mod group;
 pub mod isolation;
 mod judge;

@@ -476,6 +476,11 @@ impl Peer {
         forgotten.chain(silent).chain(deaf).min()
     }
 
+    /// When that was sent which the peer echoed last.
+    pub fn echoed(&self) -> Option<Time> {
+        self.proof.map(|proof| proof.at)
+    }
+
     /// The newest own sequence that the peer's latest heartbeat was made after.
     pub fn proof(&self) -> u64 {
         self.proof.map_or(0, |proof| proof.sequence)

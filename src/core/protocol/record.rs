@@ -4,6 +4,7 @@ use super::super::setup::Setup;
 use super::rhythm::Rhythms;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
+use std::time::Duration;
 
 /// The durable state of a node, written as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -25,6 +26,21 @@ pub struct Record {
     pub peer_refused: bool,
     /// The outside source that is, or was, asked to switch the peer off.
     pub intent: Option<usize>,
+    /// What became of devices that switch the peer off.
+    pub fencing: FenceRecord,
+}
+
+/// What a node must not forget of fencing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FenceRecord {
+    /// An off may have left, and is not known to be over.
+    pub shot: bool,
+    /// By bit, the devices that said off of a machine that lived.
+    pub distrusted: u8,
+    /// The `delay` that the peer announced last.
+    pub peer_delay: Duration,
+    /// The peer was last heard in maintenance.
+    pub maintained: bool,
 }
 
 /// Failures of one resource.

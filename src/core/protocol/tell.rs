@@ -19,7 +19,7 @@ impl Group {
             // A node that does not hear its peer may have clearance from one moment to the next; one that
             // asked a source may learn that the peer, heard again meanwhile, was off. Were it to agree
             // until then, its agreement could still be under way when it starts.
-            contested: self.contested() || !cx.peer_heard() || cx.sources.in_flight(),
+            contested: self.contested() || !cx.peer_heard() || cx.peer_dying(),
             proven_stopped: self.proven_stopped(),
             role: self.role(),
             readiness,

@@ -292,6 +292,13 @@ impl Group {
             self.lifetimes.found(cx.now);
             return true;
         }
+        if self.nobody_took(cx) {
+            self.cover_found();
+            let echo = cx.peer.proof();
+            self.enter(active(Right::Resumed { echo }), Reason::Resumed, out);
+            self.lifetimes.found(cx.now);
+            return true;
+        }
         let before = seeking.is_some_and(|s| s.contested);
         let judged = self.judge(cx, wish, before, out);
         let seeking = Seeking {

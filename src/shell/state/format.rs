@@ -1,7 +1,7 @@
 //! How the record is written: JSON that a person can read, and that nothing damaged passes for.
 
 use super::Names;
-use crate::core::protocol::record::{FailureRecord, GroupRecord, Record, VifRecord};
+use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, Record, VifRecord};
 use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{FEWEST_MISSES, Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
@@ -43,6 +43,7 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
         fencing: record.intent,
+        devices: (record.fencing != FenceRecord::default()).then(|| Devices::from(record.fencing)),
         wishes: record
             .wishes
             .iter()
@@ -153,6 +154,41 @@ struct Body {
     peer_refused: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     fencing: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    devices: Option<Devices>,
+}
+
+/// What became of devices that switch the peer off.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Devices {
+    shot: bool,
+    distrusted: u8,
+    peer_delay_ms: u64,
+    maintained: bool,
+}
+
+impl From<FenceRecord> for Devices {
+    fn from(record: FenceRecord) -> Devices {
+        let millis = record.peer_delay.as_millis();
+        Devices {
+            shot: record.shot,
+            distrusted: record.distrusted,
+            peer_delay_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+            maintained: record.maintained,
+        }
+    }
+}
+
+impl From<&Devices> for FenceRecord {
+    fn from(devices: &Devices) -> FenceRecord {
+        FenceRecord {
+            shot: devices.shot,
+            distrusted: devices.distrusted,
+            peer_delay: Duration::from_millis(devices.peer_delay_ms),
+            maintained: devices.maintained,
+        }
+    }
 }
 
 /// What of time both nodes announced.
@@ -314,6 +350,11 @@ impl Body {
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.fencing,
+            fencing: self
+                .devices
+                .as_ref()
+                .map(FenceRecord::from)
+                .unwrap_or_default(),
             wishes: self
                 .wishes
                 .iter()

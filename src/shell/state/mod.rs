@@ -221,7 +221,7 @@ const MAX_ASIDE: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::protocol::record::{FailureRecord, GroupRecord, VifRecord};
+    use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, VifRecord};
     use crate::core::protocol::rhythm::{Rhythm, Rhythms};
     use crate::id::{GroupId, Place, ResourceId};
     use crate::testing::TestDir;
@@ -307,6 +307,12 @@ mod tests {
             peer_maintained: true,
             peer_refused: true,
             intent: Some(1),
+            fencing: FenceRecord {
+                shot: true,
+                distrusted: 2,
+                peer_delay: Duration::from_secs(8),
+                maintained: false,
+            },
         }
     }
 

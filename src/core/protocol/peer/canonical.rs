@@ -124,6 +124,7 @@ pub(in crate::core) fn forget_judged(heartbeat: &mut Heartbeat) {
     heartbeat.heard_paths = 0;
     heartbeat.challenges.clear();
     heartbeat.listed.clear();
+    heartbeat.fencing = None;
     if let Some(answer) = &mut heartbeat.answer {
         answer.text.clear();
     }

@@ -1,0 +1,133 @@
+//! What fencing sees of the node, and what comes of it.
+
+use super::*;
+use crate::core::event::Answer;
+use crate::core::protocol::fencing::{Role, Seen};
+use crate::wire::heartbeat::FencingReport;
+
+impl Node {
+    /// Reads the devices, and shoots, if that is to be done.
+    pub(super) fn fence(&mut self, tick: bool, out: &mut Vec<Action>) {
+        if self.setup.fencing.is_some() {
+            let seen = self.seen(tick);
+            let setup = self.setup.clone();
+            self.fencing.step(&seen, &setup, out);
+        }
+    }
+
+    /// When something of it is due.
+    pub(super) fn fence_deadline(&self) -> Option<Time> {
+        self.setup.fencing?;
+        self.fencing.deadline(&self.seen(false), &self.setup)
+    }
+
+    /// A device answered.
+    pub(super) fn device_answered(&mut self, device: usize, answer: &Answer) {
+        let Some(fencing) = self.setup.fencing else {
+            return;
+        };
+        let silent = matches!(self.peer.state(), PeerState::Silent | PeerState::Unknown);
+        let incarnation = self.peer.echoes().0.incarnation;
+        let pleads = self.peer.pleads_since().is_some();
+        let verified = self.fencing.answered(
+            self.now,
+            device,
+            answer,
+            silent || pleads,
+            incarnation,
+            &fencing,
+        );
+        if verified {
+            self.peer.fenced(self.now, Reason::Fenced);
+        }
+    }
+
+    /// A heartbeat was accepted; `same`: of the incarnation of those before; `echoes`: what none before did.
+    pub(super) fn fencing_hears(&mut self, heartbeat: &Heartbeat, same: bool, echoes: bool) {
+        if self.setup.fencing.is_none() {
+            return;
+        }
+        let said = heartbeat.fencing.map(|said| (said.delay, said.fresh));
+        let detection = self.peer.detection_time();
+        self.fencing.heard(
+            self.now,
+            heartbeat.incarnation,
+            same,
+            self.peer.echoed().filter(|_| echoes),
+            said,
+            detection,
+        );
+    }
+
+    /// What the peer is told.
+    pub(super) fn fencing_report(&self) -> Option<FencingReport> {
+        let setup = self.setup.fencing.as_ref()?;
+        let interval = self.peer.rhythm().interval;
+        Some(FencingReport {
+            delay: setup.delay,
+            fresh: self.fencing.is_fresh(self.now, &self.setup, interval),
+        })
+    }
+
+    fn seen(&self, tick: bool) -> Seen {
+        let groups = 0..self.groups.len();
+        let runs = |g: usize| {
+            matches!(
+                self.groups[g].group.state(),
+                State::Starting { .. }
+                    | State::Active { .. }
+                    | State::Adopted { .. }
+                    | State::Ceding { .. }
+                    | State::Ceded
+            )
+        };
+        let wants = |g: &usize| self.groups[*g].group.contested();
+        let fit = |g: &usize| self.could_serve(*g);
+        let runs_any = groups.clone().any(|g| runs(g) && fit(&g));
+        // The peer may run data that this node could not.
+        let stranded = |g: &usize| self.setup.groups[*g].holds_data() && !runs(*g) && !wants(g);
+        let gateway = self
+            .setup
+            .vifs
+            .iter()
+            .any(|&vif| self.vifs.has_gateway(vif));
+        let since = |at: Time| self.now.since(at) <= self.setup.detection_time(self.setup.interval);
+        let answers = |g: &usize| {
+            self.signs
+                .answered_for(self.groups[*g].id())
+                .is_some_and(since)
+        };
+        let up = self.link_up.map(|at| at.max(self.started));
+        let detection = self.peer.detection_time();
+        Seen {
+            now: self.now,
+            tick,
+            peer: self.peer.state(),
+            pleads_since: self.peer.pleads_since().filter(|_| !self.pleads()),
+            needs: !self.pleads() && (runs_any || groups.clone().any(|g| wants(&g) && fit(&g))),
+            role: Role {
+                me: self.setup.me,
+                runs: runs_any && !groups.clone().any(|g| stranded(&g)),
+                hesitates: !groups.clone().any(runs) && !gateway,
+            },
+            listened_at: up.map(|at| at + detection),
+            maintenance: self.wishes.is_on(WishSubject::Maintenance) || self.peer_maintained,
+            serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
+            saved: self.memory.saved().fencing.shot,
+            detection,
+        }
+    }
+
+    /// The networks of the group are there, as far as they were before the silence.
+    fn could_serve(&self, index: usize) -> bool {
+        let cx = self.context(index);
+        let zero = cx.silence_began();
+        cx.setup.vifs.iter().all(|&vif| {
+            let answered = self.vifs.last_answer(vif);
+            let span = self.setup.gateway.interval * self.setup.gateway.misses;
+            let lost_before =
+                answered.is_none_or(|at| at + span + self.setup.gateway.timeout < zero);
+            !self.vifs.has_gateway(vif) || lost_before || answered > Some(zero)
+        })
+    }
+}

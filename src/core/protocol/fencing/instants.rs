@@ -1,0 +1,90 @@
+//! When a shot may leave: at instants that the two nodes count from one zero, and that lie so far apart that
+//! what one shot at its own has died, or will not, before the other's comes.
+//!
+//! **Zero** is the last accepted heartbeat or, if earlier, the sending of the last one of ours that it echoed.
+//! Under loss in one direction only, two nodes' zeros may lie any time apart: whoever hears again first counts
+//! from then, the other from before. No rule about zeros can mend that (the last message never knows that it
+//! arrived), so whoever counts from a heartbeat whose sender did not itself have a fresh zero shoots nothing
+//! until it hears one that had ([`Count::shared`]). Of two that may shoot, each heard the other say that its zero
+//! was at most a [`drift`] old; zeros only grow; so they are at most that apart, under any loss and lateness.
+//!
+//! **Instants**: the second node's are 1, 3, 5 … × `delay`, the first's 2, 4, 6 … × `delay`, and the first's also
+//! `patience` if it runs a group then: whoever runs something shoots before the one who does not. (Were
+//! `patience` the second's too, two nodes with a group each would shoot each other.)
+
+use crate::core::setup::{FencingSetup, Setup};
+use crate::core::time::Time;
+use crate::wire::heartbeat::Side;
+use std::time::Duration;
+
+/// Since when the peer may have been gone, and by whose reckoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Count {
+    /// The last moment of contact both ways.
+    pub zero: Time,
+    /// The peer said then that its own zero was fresh.
+    pub shared: bool,
+}
+
+/// What a shot depends on beside time.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// Who this is.
+    pub me: Side,
+    /// It runs a group at this moment, and the peer none that holds data and could not run here.
+    pub runs: bool,
+    /// It runs nothing and knows no gateway: it leaves the first instant to others.
+    pub hesitates: bool,
+}
+
+/// How far apart the zeros of two nodes that may shoot can lie, and how long an echo takes to become one.
+pub fn drift(setup: &Setup, peer_interval: Duration) -> Duration {
+    setup.detection_time(peer_interval) + 3 * setup.interval.max(peer_interval)
+}
+
+/// The least `delay` by which nobody is shot by whom it shot: patience, the time for which an instant is open,
+/// what two counts differ by, and the time in which a machine that was shot goes off.
+pub fn least_delay(setup: &Setup, fencing: &FencingSetup) -> Duration {
+    let open = setup.detection_time(setup.interval);
+    fencing.patience + open + drift(setup, setup.interval) + fencing.lag + fencing.off_time
+}
+
+/// The own instant that is open; it began then.
+pub fn open(now: Time, zero: Time, role: Role, delay: Duration, setup: &Setup) -> Option<Time> {
+    let width = setup.detection_time(setup.interval);
+    let is_open = |at: &Time| *at <= now && now < *at + width;
+    let fencing = setup.fencing.as_ref()?;
+    let patience = Some(zero + fencing.patience).filter(|_| patient(role));
+    let count = whole(now.since(zero), delay);
+    let last = own(count, role).then(|| zero + delay * count);
+    patience.filter(is_open).or(last.filter(is_open))
+}
+
+/// When the next one opens.
+pub fn next(now: Time, zero: Time, role: Role, delay: Duration, setup: &Setup) -> Option<Time> {
+    let fencing = setup.fencing.as_ref()?;
+    let patience = Some(zero + fencing.patience).filter(|at| patient(role) && *at > now);
+    let count = whole(now.since(zero), delay);
+    let mut later = (1..=4).map(|more| count.saturating_add(more));
+    let other = later.find(|&n| own(n, role)).map(|n| zero + delay * n);
+    patience.into_iter().chain(other).min()
+}
+
+fn patient(role: Role) -> bool {
+    role.runs && role.me == Side::First
+}
+
+/// Whether that multiple of the delay is this node's.
+fn own(count: u32, role: Role) -> bool {
+    let (parity, first) = match role.me {
+        Side::First => (0, 2),
+        Side::Second => (1, 1),
+    };
+    let skipped = role.hesitates && count == first;
+    count >= first && count % 2 == parity && !skipped
+}
+
+fn whole(age: Duration, delay: Duration) -> u32 {
+    let delay = delay.as_micros().max(1);
+    u32::try_from(age.as_micros() / delay).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,451 @@
+//! Fencing: makes sure, by a device that switches it off, that a silent peer runs nothing.
+//!
+//! **What it knows.** The [`Count`] since the last contact both ways, of which the run directory has a copy that
+//! lags a little ([`Action::Note`]); on disk one word, *an off may have left and is not over*
+//! ([`FenceRecord::shot`]), written before the first packet; per device what it read ([`Device`]). That is all:
+//! a permission to shoot never outlives a boot, for in a boot in which the peer was not heard both ways nothing
+//! is shot that reads on. (A machine that was shot in a lasting cut, and returns, so cannot shoot back, and one
+//! that lost power together with its peer cannot meet the other's shot with its own. What reads off clears all
+//! the same.)
+//!
+//! **What it does.** While the peer is silent and this node runs a group, or could run one that waits for
+//! clearance, it reads every device, one question at a time each; off twice, `settle` apart, is clearance. A shot
+//! leaves at an own instant only (`instants`), by the device that read on last and was tried least, once the disk
+//! has the word; what is not ready waits for the next. An instant's word that was not used is withdrawn.
+//!
+//! **Dying.** From the word on nothing is agreed with the peer. It is over once the peer is heard both ways and no
+//! device is asked to switch off and one read on that was asked `off_time` after the last off left (what a device
+//! accepted it does by then, or never), or `off_deadline` and a grace have passed since. A daemon that finds the
+//! word on disk counts from its own start.
+//!
+//! **Orders of events**
+//! - *Both lose sight of each other*: the first's `patience` (if it runs a group), the second's `delay`, the
+//!   first's `2 × delay`, each with room for the machine to go off ([`least_delay`]). Whose zero the peer may not
+//!   share, after a loss in one direction, waits for the device to read off, for the peer, or for a human.
+//! - *The daemon dies between the word and the off*: the word says that it may have left; no second shot before
+//!   `off_deadline` has passed since the start, and none at once by the zero from the run directory.
+//! - *Power lost with the device*: nothing reads, nothing is shot: BLOCKED with the device's reason. With the
+//!   device alive it reads off.
+//! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
+//! - *Fence me*: the instants count from when it was first said; who says it shoots nobody.
+//! - *A peer of which half is heard* (OneWay, Refused) is not silent.
+
+mod device;
+mod instants;
+
+use super::peer::PeerState;
+use super::record::FenceRecord;
+use crate::core::event::{Action, Answer, Ask};
+use crate::core::reason::Reason;
+use crate::core::setup::{FencingSetup, Setup};
+use crate::core::time::Time;
+use device::{Device, Read};
+pub use instants::{Count, Role, drift, least_delay};
+use std::time::Duration;
+
+/// The devices that switch the peer off, and what came of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fencing {
+    count: Option<Count>,
+    /// What the run directory has of it.
+    noted: Option<Count>,
+    shot: Shot,
+    devices: Vec<Device>,
+    /// The `delay` that the peer announced last.
+    peer_delay: Duration,
+    /// The silence, should one begin now, began in maintenance.
+    maintained: bool,
+    /// The beginning of the instant in which an off left last.
+    used: Option<Time>,
+    /// Something was answered since the last tick.
+    stirred: bool,
+    /// Which device verified that the peer is off, and the incarnation of the peer that was.
+    gave: usize,
+    verified: u64,
+    waits: Option<Reason>,
+}
+
+/// What may be on its way to the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Shot {
+    /// Nothing.
+    #[default]
+    None,
+    /// The disk is told that an off may leave; none has.
+    Intended,
+    /// An off left then, or may have.
+    Sent {
+        /// When the last did.
+        at: Time,
+        /// A read that was asked late enough found the machine on: what left does nothing any more.
+        over: bool,
+    },
+}
+
+/// What a step sees of the rest of the node.
+pub struct Seen {
+    /// The step's time.
+    pub now: Time,
+    /// It comes after every queue was drained.
+    pub tick: bool,
+    /// The peer's state.
+    pub peer: PeerState,
+    /// Since when it asks to be switched off; None: it does not.
+    pub pleads_since: Option<Time>,
+    /// This node runs a group, or could run one that waits for clearance.
+    pub needs: bool,
+    /// Who this node is, and what it runs.
+    pub role: Role,
+    /// When this daemon has been able to hear for a detection time.
+    pub listened_at: Option<Time>,
+    /// Nothing is to be shot: maintenance, of the pair now or of the peer when it was last heard.
+    pub maintenance: bool,
+    /// The peer's machine answers for an address of a group that is not run here.
+    pub serves: bool,
+    /// What the disk has.
+    pub saved: bool,
+    /// The peer's detection time.
+    pub detection: Duration,
+}
+
+impl Seen {
+    /// The peer is gone, as far as can be heard, and this node wants to be sure of it.
+    fn watches(&self) -> bool {
+        let silent = matches!(self.peer, PeerState::Silent | PeerState::Unknown);
+        let gone = (silent && self.listened()) || self.pleads_since.is_some();
+        gone && self.needs
+    }
+
+    fn listened(&self) -> bool {
+        self.listened_at.is_some_and(|at| self.now >= at)
+    }
+}
+
+impl Fencing {
+    /// What the disk remembers, and the run directory of an earlier daemon of this boot.
+    pub fn remembered(now: Time, record: FenceRecord, noted: Option<Count>) -> Fencing {
+        let shot = match record.shot {
+            true => Shot::Sent {
+                at: now,
+                over: false,
+            },
+            false => Shot::None,
+        };
+        let device = |n| Device::new(record.distrusted & (1u8 << n) != 0);
+        Fencing {
+            count: noted,
+            noted,
+            shot,
+            devices: (0..MOST).map(device).collect(),
+            peer_delay: record.peer_delay,
+            maintained: record.maintained,
+            ..Fencing::default()
+        }
+    }
+
+    /// What belongs on disk.
+    pub fn record(&self) -> FenceRecord {
+        let distrusted = self
+            .devices
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| d.distrusted);
+        FenceRecord {
+            shot: self.shot != Shot::None,
+            distrusted: distrusted.fold(0, |bits, (n, _)| bits | 1u8 << n),
+            peer_delay: self.peer_delay,
+            maintained: self.maintained,
+        }
+    }
+
+    /// The peer may be dying of what this node, or a daemon before, asked for: nothing is agreed with it.
+    pub fn dying(&self) -> bool {
+        let asked = |d: &Device| matches!(d.asking, Some((Ask::Off, _)));
+        self.shot != Shot::None || self.devices.iter().any(asked)
+    }
+
+    /// The peer was heard both ways in this boot, by this daemon or one before.
+    pub fn knows_peer(&self) -> bool {
+        self.count.is_some()
+    }
+
+    /// Its own zero is fresh: what the peer is told of it.
+    pub fn is_fresh(&self, now: Time, setup: &Setup, peer_interval: Duration) -> bool {
+        let fresh = drift(setup, peer_interval);
+        self.count.is_some_and(|c| now.since(c.zero) <= fresh)
+    }
+
+    /// Which device gave clearance last.
+    pub fn gave(&self) -> usize {
+        self.gave
+    }
+
+    /// What a group that needs clearance waits for.
+    pub fn waiting(&self) -> Reason {
+        self.waits.clone().unwrap_or(Reason::ClearancePending)
+    }
+
+    /// A heartbeat of the peer was accepted, of that incarnation; `echoed`: when that was sent which it is the first
+    /// to echo; `said`: the delay that it announces, and that its zero is fresh.
+    pub fn heard(
+        &mut self,
+        now: Time,
+        incarnation: u64,
+        same: bool,
+        echoed: Option<Time>,
+        said: Option<(Duration, bool)>,
+        detection: Duration,
+    ) {
+        if let Some(at) = echoed {
+            let shared = said.is_some_and(|(_, fresh)| fresh);
+            let zero = at.min(now);
+            match self.count {
+                // It never goes back.
+                Some(count) if zero < count.zero => {}
+                _ => self.count = Some(Count { zero, shared }),
+            }
+        }
+        self.peer_delay = said.map_or(self.peer_delay, |(delay, _)| delay);
+        for device in &mut self.devices {
+            device.heard(now, same, echoed, detection);
+        }
+        if incarnation == self.verified && self.verified != 0 {
+            self.verified = 0;
+            if let Some(device) = self.devices.get_mut(self.gave) {
+                device.distrusted = true;
+            }
+        }
+    }
+
+    /// The silence that may begin now begins in maintenance, or not.
+    pub fn maintained(&mut self, on: bool) {
+        self.maintained = on;
+    }
+
+    /// A device answered; true: the peer is off, verified. `incarnation`: whose.
+    pub fn answered(
+        &mut self,
+        now: Time,
+        index: usize,
+        answer: &Answer,
+        silent: bool,
+        incarnation: u64,
+        setup: &FencingSetup,
+    ) -> bool {
+        self.stirred = true;
+        let Some(device) = self.devices.get_mut(index) else {
+            return false;
+        };
+        if let Answer::Failed(why) = answer {
+            self.waits = Some(Reason::ClearanceRefused(why.clone()));
+        }
+        match device.answered(now, answer, setup.settle) {
+            Read::On(asked) => {
+                if let Shot::Sent { at, over } = &mut self.shot {
+                    *over |= asked >= *at + setup.off_time;
+                }
+                false
+            }
+            Read::Off if silent => {
+                (self.gave, self.verified) = (index, incarnation);
+                true
+            }
+            Read::Off | Read::Nothing => false,
+        }
+    }
+
+    /// Something else than a tick may have made ready what waits for one.
+    pub fn stir(&mut self) {
+        self.stirred = true;
+    }
+
+    /// Does what is to be done at this step.
+    pub fn step(&mut self, seen: &Seen, setup: &Setup, out: &mut Vec<Action>) {
+        let Some(fencing) = setup.fencing else {
+            return;
+        };
+        self.note(&fencing, out);
+        let alive = seen.peer == PeerState::Alive;
+        self.shot = match self.shot {
+            Shot::Intended if alive => Shot::None,
+            Shot::Sent { at, over } if alive && !self.asks_off() => {
+                let forgotten = at + fencing.off_deadline + fencing.grace;
+                match over || seen.now >= forgotten {
+                    true => Shot::None,
+                    false => self.shot,
+                }
+            }
+            shot => shot,
+        };
+        if !seen.tick {
+            return;
+        }
+        self.stirred = false;
+        let dying = alive && self.shot != Shot::None;
+        if seen.watches() || dying {
+            self.shoot(seen, setup, &fencing, out);
+            self.read(seen.now, &fencing, out);
+        } else {
+            self.devices.iter_mut().for_each(Device::rest);
+            self.waits = None;
+            if self.shot == Shot::Intended {
+                self.shot = Shot::None;
+            }
+        }
+    }
+
+    /// When something is due.
+    pub fn deadline(&self, seen: &Seen, setup: &Setup) -> Option<Time> {
+        let fencing = setup.fencing.as_ref()?;
+        let reads = self.devices.iter().take(fencing.devices);
+        let at_once = Some(seen.now + Duration::from_micros(1)).filter(|_| seen.watches());
+        let reads = reads.filter(|d| d.asking.is_none());
+        let reads = reads.filter_map(|d| d.next.or(at_once));
+        let instant = self
+            .base(seen)
+            .and_then(|zero| instants::next(seen.now, zero, seen.role, self.delay(fencing), setup));
+        let withdrawn =
+            (self.shot == Shot::Intended).then(|| seen.now + setup.detection_time(setup.interval));
+        let over = match self.shot {
+            Shot::Sent { at, .. } if seen.peer == PeerState::Alive => {
+                Some(at + fencing.off_deadline + fencing.grace)
+            }
+            _ => None,
+        };
+        let stirred = self.stirred.then(|| seen.now + Duration::from_micros(1));
+        let listens =
+            (seen.listened_at).filter(|at| seen.peer == PeerState::Unknown && *at > seen.now);
+        reads
+            .chain(listens)
+            .chain(instant.filter(|_| seen.needs))
+            .chain(withdrawn)
+            .chain(over)
+            .chain(stirred)
+            .min()
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        let counts = [&mut self.count, &mut self.noted].into_iter().flatten();
+        counts.for_each(|count| f(&mut count.zero));
+        if let Shot::Sent { at, .. } = &mut self.shot {
+            f(at);
+        }
+        self.used.iter_mut().for_each(&mut *f);
+        self.devices.iter_mut().for_each(|d| d.times(f));
+    }
+
+    /// Forgets, for a search, what is only shown, and how often instants have come and gone. (And that a device
+    /// was proven to lie after it had given clearance.)
+    pub fn forget(&mut self, now: Time, setup: &Setup) {
+        let Some(fencing) = &setup.fencing else {
+            return;
+        };
+        let delay = self.delay(fencing);
+        for count in [&mut self.count, &mut self.noted].into_iter().flatten() {
+            while now.since(count.zero) >= 4 * delay {
+                count.zero = count.zero + 2 * delay;
+            }
+        }
+        if let Shot::Sent { at, .. } = &mut self.shot {
+            *at = (*at).max(now - fencing.off_deadline - fencing.grace);
+        }
+        let width = setup.detection_time(setup.interval);
+        self.used = self.used.filter(|at| now < *at + width);
+        self.devices
+            .iter_mut()
+            .for_each(|d| d.forget(now, fencing.settle));
+        (self.verified, self.waits, self.gave) = (0, None, 0);
+    }
+
+    /// The larger of the two announced.
+    fn delay(&self, setup: &FencingSetup) -> Duration {
+        setup.delay.max(self.peer_delay)
+    }
+
+    /// Tells the run directory, if it lags too much.
+    fn note(&mut self, setup: &FencingSetup, out: &mut Vec<Action>) {
+        let Some(count) = self.count else { return };
+        let lags = |noted: Count| {
+            let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
+            lags || noted.shared != count.shared
+        };
+        if self.noted.is_none_or(lags) {
+            self.noted = Some(count);
+            out.push(Action::Note(count));
+        }
+    }
+
+    /// From when the instants count; None: nothing that reads on is shot.
+    fn base(&self, seen: &Seen) -> Option<Time> {
+        match (seen.peer, self.count) {
+            (PeerState::Silent, Some(count)) if count.shared => Some(count.zero),
+            (PeerState::Unknown, Some(count)) if count.shared && seen.listened() => {
+                Some(count.zero)
+            }
+            (PeerState::Alive, _) => seen.pleads_since,
+            _ => None,
+        }
+    }
+
+    /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
+    fn shoot(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
+        let held = seen.maintenance || self.maintained || seen.serves || !seen.needs;
+        let base = self.base(seen).filter(|_| !held);
+        let instant = base
+            .and_then(|zero| instants::open(seen.now, zero, seen.role, self.delay(fencing), setup))
+            .filter(|at| self.used != Some(*at));
+        let device = self.ready(fencing);
+        let (Some(instant), Some(device)) = (instant, device) else {
+            if self.shot == Shot::Intended {
+                self.shot = Shot::None;
+            }
+            return;
+        };
+        match self.shot {
+            Shot::Sent { at, .. } if seen.now < at + fencing.off_deadline => return,
+            Shot::None => self.shot = Shot::Intended,
+            Shot::Intended | Shot::Sent { .. } => {}
+        }
+        if !seen.saved {
+            return;
+        }
+        let at = seen.now;
+        self.shot = Shot::Sent { at, over: false };
+        self.used = Some(instant);
+        let level = &mut self.devices[device];
+        level.tries = level.tries.saturating_add(1);
+        (level.asking, level.on) = (Some((Ask::Off, at)), false);
+        let ask = Ask::Off;
+        out.push(Action::Device { device, ask });
+    }
+
+    /// Of the devices that read on last the first of those tried least.
+    fn ready(&self, fencing: &FencingSetup) -> Option<usize> {
+        let levels = self.devices.iter().enumerate().take(fencing.devices);
+        levels
+            .filter(|(_, d)| d.on && !d.distrusted && d.asking.is_none())
+            .min_by_key(|(n, d)| (d.tries, *n))
+            .map(|(n, _)| n)
+    }
+
+    fn asks_off(&self) -> bool {
+        let off = |d: &Device| matches!(d.asking, Some((Ask::Off, _)));
+        self.devices.iter().any(off)
+    }
+
+    /// Reads every device whose turn has come.
+    fn read(&mut self, now: Time, fencing: &FencingSetup, out: &mut Vec<Action>) {
+        for (device, level) in self.devices.iter_mut().enumerate().take(fencing.devices) {
+            let due = *level.next.get_or_insert(now) <= now;
+            if due && level.asking.is_none() {
+                level.asking = Some((Ask::Status, now));
+                let ask = Ask::Status;
+                out.push(Action::Device { device, ask });
+            }
+        }
+    }
+}
+
+/// More levels than a file may have.
+const MOST: usize = 8;
