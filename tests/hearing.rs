@@ -3,6 +3,7 @@
 mod world;
 
 use ha_appliance::core::peer::{Heard, Own, Peer, PeerState};
+use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{Failback, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::{Echo, Heartbeat, Side, Versions};
@@ -30,7 +31,7 @@ impl Ear {
         template.challenges.clear();
         Ear {
             now: Time(0),
-            peer: Peer::new(Time(0), &setup, None),
+            peer: Peer::new(Time(0), &setup, &Record::default()),
             sent: 0,
             setup,
             template,

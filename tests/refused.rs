@@ -3,7 +3,7 @@
 
 mod world;
 
-use ha_appliance::core::event::Command;
+use ha_appliance::core::event::{Action, Command};
 use ha_appliance::core::peer::PeerState;
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::Failback;
@@ -230,4 +230,23 @@ fn restart_alone(world: &mut World) {
     world.run(Duration::from_millis(300));
     world.start(First);
     world.run(Duration::from_secs(10));
+}
+
+#[test]
+fn a_holder_serves_on_when_its_refused_peer_agrees_again_and_does_not_hear_it() {
+    let mut world = pair(|setup| setup.nodes = hash("first\nthird"));
+    world.run(Duration::from_millis(2650));
+    world.link = [false, true];
+    world.run(Duration::from_millis(2345));
+    world.machines[1].file.nodes = world.machines[0].file.nodes;
+    world.reload(Second);
+    world.run(Duration::from_secs(5));
+    assert!(world.runs(First, 0));
+    let stopped = |action: &Action| matches!(action, Action::Stop(_));
+    let said = world.said.iter();
+    assert_eq!(
+        said.filter(|(_, side, a)| *side == First && stopped(a))
+            .count(),
+        0
+    );
 }

@@ -109,10 +109,15 @@ impl Context<'_> {
     /// The peer may take over by its own evidence.
     pub(super) fn feared(&self) -> bool {
         let fearsome = match self.peer.state() {
-            PeerState::Unknown | PeerState::Alive | PeerState::OneWay | PeerState::Silent => true,
+            // Refused it takes nothing over either, but only once it knows: which an echo does not show, for its
+            // daemon may have started again since.
+            PeerState::Unknown
+            | PeerState::Alive
+            | PeerState::OneWay
+            | PeerState::Refused
+            | PeerState::Silent => true,
             // Gone it need not be feared, unless something says that it may be back.
             PeerState::Left | PeerState::Fenced => self.peer.challenged(),
-            PeerState::Refused => false,
         };
         self.node.best_effort() && fearsome
     }

@@ -109,7 +109,7 @@ impl Node {
             restarted: false,
             incarnation,
             sequence: 0,
-            peer: Peer::new(now, &setup, record.rhythms),
+            peer: Peer::new(now, &setup, &record),
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
@@ -332,12 +332,7 @@ impl Node {
     fn tick(&mut self, out: &mut Vec<Action>) {
         self.ticked = self.now;
         let setup = self.setup.clone();
-        let refused = self.peer.state() == PeerState::Refused;
         self.peer.tick(self.now, &setup);
-        if refused && self.peer.state() == PeerState::Silent && self.doubts() {
-            // It was not feared until now, so nobody was asked.
-            self.doubt.begin(self.now);
-        }
         self.memory.tick(self.now);
         self.sources.tick(self.now, out);
         self.vifs.tick(self.now, &setup.gateway, out);
@@ -364,6 +359,7 @@ impl Node {
         let setup = self.setup.clone();
         let known = self.peer.latest().is_some();
         let echoed = self.peer.echoed();
+        let counted_on = (self.peer.pace(), self.peer.rhythm().misses);
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
@@ -384,15 +380,22 @@ impl Node {
             }
         }
         self.rhythms = Some(self.peer.rhythms());
-        self.peer_refused = self.peer.state() == PeerState::Refused;
-        if self.peer_refused {
-            return (true, false);
+        let sooner = self.peer.pace() < counted_on.0 || self.peer.rhythm().misses < counted_on.1;
+        if sooner && self.doubts() {
+            // By that nobody was asked until now.
+            self.doubt.begin(self.now);
         }
+        self.doubt
+            .answered(self.peer.counted().max(self.peer.answered()));
+        if self.peer.state() == PeerState::Refused {
+            // (Another machine under this node's name is not the peer.)
+            self.peer_refused |= *self.peer.why().0 != Reason::SameNode;
+            return (true, heartbeat.solicit);
+        }
+        self.peer_refused = false;
         let maintenance =
             |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.is_on();
         self.peer_maintained = heartbeat.wishes.iter().any(maintenance);
-        self.doubt
-            .answered(self.peer.counted().max(self.peer.answered()));
         self.vifs.hear(self.now, &heartbeat.vifs, out);
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);
@@ -578,6 +581,7 @@ impl Node {
                 .chain(self.retired.failures.iter().copied())
                 .collect(),
             rhythms: self.rhythms,
+            lists: self.peer.lists().clone(),
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.sources.intent(),
@@ -587,8 +591,16 @@ impl Node {
 
     /// A step that comes much later than the next heartbeat was due: this daemon did not run.
     fn notice_pause(&mut self, now: Time) {
-        let due = self.next_send.max(self.now);
-        if now.since(due) > isolation::pause(self.setup.interval) && self.doubts() {
+        if !self.doubts() {
+            return;
+        }
+        // Beside a peer that is quicker this node asks, and judges itself, more often than it speaks.
+        let pace = self.peer.pace();
+        let due = match pace < self.setup.interval {
+            true => self.deadline(),
+            false => self.next_send,
+        };
+        if now.since(due.max(self.now)) > isolation::pause(pace) {
             self.doubt.begin(now);
         }
     }
@@ -622,7 +634,6 @@ impl Node {
     fn reconfigure(&mut self, setup: Setup, out: &mut Vec<Action>) {
         let known = self.record();
         let mut old = std::mem::take(&mut self.groups);
-        old.iter().for_each(|known| self.peer.relist(&known.group));
         self.groups = (setup.groups.iter())
             .map(|g| match old.iter().position(|known| known.id() == g.id) {
                 Some(at) => old.swap_remove(at),
@@ -632,7 +643,13 @@ impl Node {
         // Whoever comes back finds its token again, and its failures.
         self.retired = known.without(&setup);
         self.vifs.reconcile(&setup, &known);
+        let judged_by = self.peer.judged_by();
         self.peer.announce(&setup, self.sequence + 1);
+        if self.peer.judged_by() < judged_by && self.doubts() {
+            // By that nobody was asked until now.
+            self.doubt.begin(self.now);
+        }
+        self.next_send = self.next_send.min(self.now + self.peer.judged_by());
         self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.

@@ -37,6 +37,8 @@ pub struct Bounds {
     pub lossy: bool,
     /// Missed heartbeats until the peer is silent.
     pub misses: u32,
+    /// The first node's file says one more.
+    pub misses_differ: bool,
     /// What is under way when its path is cut may arrive at any time later; otherwise at once or never.
     pub late: bool,
     /// A heartbeat may arrive again, and one that is out of date may still arrive.

@@ -362,8 +362,8 @@ impl Healer {
     }
 
     /// It knows enough to take over by itself. With fencing always. In best effort only where a probe
-    /// of the peer was ever answered, and neither maintenance nor a failed stop is the last it
-    /// heard of it; and never a group with data.
+    /// of the peer was ever answered, and neither maintenance nor a failed stop nor a file that is refused is the
+    /// last it heard of it; and never a group with data.
     fn could_take_over(&self, world: &World, side: Side) -> bool {
         if !self.rules.bounds.best_effort {
             return !self.rules.bounds.leases;
@@ -385,7 +385,9 @@ impl Healer {
             Some(view) => view.vifs.iter().all(|v| v.probe_proven),
             None => proven(&seat.disk),
         };
-        known && !stuck && !last_word
+        let files_differ = world.seats[0].new_file != world.seats[1].new_file;
+        let remembered = seat.disk.peer_refused || seat.disk.groups.iter().any(|g| g.peer_failed);
+        known && !stuck && !last_word && !files_differ && !remembered
     }
 
     /// What is not yet as it ought to be.

@@ -63,6 +63,7 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
         lossy: true,
         late: true,
         misses: 2,
+        misses_differ: false,
         replays: false,
         timeouts: true,
         wishes: true,

@@ -70,6 +70,7 @@ pub const BASE: Bounds = Bounds {
     lossy: false,
     late: true,
     misses: 2,
+    misses_differ: false,
     replays: false,
     timeouts: false,
     wishes: false,
@@ -373,6 +374,27 @@ const SHORT: &[Bounds] = &[
     Bounds {
         name: "best effort, cut off",
         left: Left {
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, misses that differ, cut off",
+        misses_differ: true,
+        left: Left {
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
+    Bounds {
+        name: "best effort, a peer that is refused is cut off",
+        left: Left {
+            total: 3,
+            reloads: 1,
             cuts: 1,
             lan: 1,
             ..NONE

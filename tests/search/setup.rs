@@ -118,6 +118,8 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let source = Some(SourceSetup {
         delay: Duration::ZERO,
     });
+    let more = bounds.misses_differ && me == Side::First;
+    let misses = bounds.misses + u32::from(more);
     let networks = bounds.networks * bounds.best_effort as usize;
     let vifs: Vec<VifId> = (0..networks).map(network).collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
@@ -141,8 +143,8 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         digest: 1,
         links: 1,
         interval,
-        misses: bounds.misses,
-        start_wait: interval * bounds.misses,
+        misses,
+        start_wait: interval * misses,
         wait_for_peer: false,
         gateway: GatewaySetup {
             require_all: false,

@@ -36,8 +36,16 @@ impl Node {
 
     /// When it is asked once more.
     pub(super) fn asks_again_at(&self) -> Option<Time> {
-        let asked = self.asked.filter(|_| self.asks_peer())?;
-        Some(asked + isolation::pace(self.peer.judged_by()))
+        let again = |asked| asked + isolation::pace(self.peer.judged_by());
+        self.asks_peer().then(|| self.asked.map_or(self.now, again))
+    }
+
+    /// How often it speaks: a peer that has not heard of a longer interval is spoken to at the one that it knows.
+    fn interval(&self) -> Duration {
+        match self.peer.state().is_heard() {
+            true => self.peer.judged_by().min(self.setup.interval),
+            false => self.setup.interval,
+        }
     }
 
     pub(super) fn send(&mut self, heartbeat: Heartbeat, out: &mut Vec<Action>) {
@@ -50,7 +58,8 @@ impl Node {
         self.peer.sent(self.now, self.sequence, decision, &setup);
         if self.now >= self.next_send {
             // A fixed rhythm that what is said between leaves alone, unless it was lost.
-            self.next_send = (self.next_send + setup.interval).max(self.now + setup.interval / 2);
+            let interval = self.interval();
+            self.next_send = (self.next_send + interval).max(self.now + interval / 2);
         }
         self.reply_owed = false;
         self.asked = self.asks_peer().then_some(self.now);

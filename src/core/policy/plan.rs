@@ -511,9 +511,8 @@ impl Plan {
 
 impl Care {
     fn new(group: &GroupSetup, setup: &ResourceSetup, failed: &[FailureRecord]) -> Care {
-        let known = failed.iter().find(|f| {
-            (f.place.group, f.place.resource) == (group.id, setup.id) && setup.fail_expiry.is_none()
-        });
+        let place = (group.id, setup.id);
+        let known = (failed.iter()).find(|f| (f.place.group, f.place.resource) == place);
         Care {
             id: setup.id,
             repair: None,

@@ -11,18 +11,20 @@
 //! not, and the right to it is sought while the rest runs on.
 
 use super::super::context::Context;
-use super::super::setup::GroupSetup;
+use super::super::setup::{GroupSetup, Setup};
 use super::group::{Group, State};
 use super::resource::Resource;
 use super::right::Right;
 use crate::id::{GroupId, ResourceId};
-use crate::wire::heartbeat::{GroupReport, Heartbeat, Listed};
+use crate::wire::heartbeat::{Heartbeat, Listed};
 
-/// What the peer lists, in groups whose lists are not the same on both nodes.
+/// What the peer lists, as far as it was heard last, by this daemon or one before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lists {
-    /// Per group: the hash of its list, and what is known of that.
-    known: Vec<(GroupId, u64, Vec<ResourceId>)>,
+    /// Per group that it reports: the hash of its list.
+    pub said: Vec<(GroupId, u64)>,
+    /// The hash again, and what is known of the list: all of it where it is this node's as well.
+    pub known: Vec<(GroupId, u64, Vec<ResourceId>)>,
 }
 
 /// More than any file has in one group.
@@ -30,12 +32,16 @@ const LONGEST: usize = 256;
 
 impl Lists {
     /// A heartbeat of the peer may say more of them, or that they changed.
-    pub fn hear(&mut self, heartbeat: &Heartbeat) {
+    pub fn hear(&mut self, heartbeat: &Heartbeat, setup: &Setup) {
         let said = |id: &GroupId, hash: &u64| {
             let mut groups = heartbeat.groups.iter();
             groups.any(|report| (report.id, report.list) == (*id, *hash))
         };
         self.known.retain(|(id, hash, _)| said(id, hash));
+        self.said = heartbeat.groups.iter().map(|g| (g.id, g.list)).collect();
+        for group in setup.groups.iter().filter(|g| said(&g.id, &g.list())) {
+            self.learn(group);
+        }
         for entry in &heartbeat.listed {
             let Some(report) = heartbeat.groups.iter().find(|g| g.id == entry.group) else {
                 continue;
@@ -53,37 +59,39 @@ impl Lists {
         }
     }
 
-    /// The peer's list is the one that this node gives up: what it says from now on is about that.
-    pub fn learn(&mut self, group: &Group) {
-        let mut list: Vec<ResourceId> = group.exclusive().map(|r| r.id).collect();
-        list.sort_unstable();
-        self.known.retain(|(id, ..)| *id != group.id());
-        self.known.push((group.id(), group.list(), list));
+    /// The peer's list is the one of this node's file: it is known when that is another.
+    fn learn(&mut self, group: &GroupSetup) {
+        let known = |(id, hash, _): &(GroupId, u64, _)| (*id, *hash) == (group.id, group.list());
+        if !self.known.iter().any(known) {
+            let exclusive = group.resources.iter().filter(|r| r.exclusive);
+            let mut list: Vec<ResourceId> = exclusive.map(|r| r.id).collect();
+            list.sort_unstable();
+            self.known.push((group.id, group.list(), list));
+        }
     }
 
-    /// Some other group may have it there, as far as its latest heartbeat and this node's own file tell.
+    /// Some other group may have it there, as far as this node's own file tells.
     fn may_be_elsewhere(&self, cx: &Context, group: GroupId, resource: ResourceId) -> bool {
-        let latest = cx.peer.latest().into_iter();
-        let mut others = latest.flat_map(|h| &h.groups).filter(|g| g.id != group);
-        others.any(|report| {
-            let ours = cx.node.groups.iter().find(|g| g.id == report.id);
-            let same = ours.is_some_and(|g| g.list() == report.list);
-            let list = self.of(report);
-            let told = list.is_some_and(|list| hash_of(list.iter().copied()) == report.list);
-            !same && (!told || self.has(report, resource))
+        let mut others = self.said.iter().filter(|(id, _)| *id != group);
+        others.any(|&(id, hash)| {
+            let ours = cx.node.groups.iter().find(|g| g.id == id);
+            let same = ours.is_some_and(|g| g.list() == hash);
+            let list = self.of(id, hash);
+            let told = list.is_some_and(|list| hash_of(list.iter().copied()) == hash);
+            !same && (!told || self.has(id, hash, resource))
         })
     }
 
-    /// The list of that report is known to have it.
-    fn has(&self, report: &GroupReport, resource: ResourceId) -> bool {
-        let list = self.of(report);
+    /// That list is known to have it.
+    fn has(&self, group: GroupId, hash: u64, resource: ResourceId) -> bool {
+        let list = self.of(group, hash);
         list.is_some_and(|list| list.binary_search(&resource).is_ok())
     }
 
-    /// What is known of the list of that report.
-    fn of(&self, report: &GroupReport) -> Option<&[ResourceId]> {
+    /// What is known of that list.
+    fn of(&self, group: GroupId, hash: u64) -> Option<&[ResourceId]> {
         let mut known = self.known.iter();
-        let known = known.find(|(id, hash, _)| (*id, *hash) == (report.id, report.list));
+        let known = known.find(|(id, of, _)| (*id, *of) == (group, hash));
         known.map(|(.., list)| &list[..])
     }
 }
@@ -198,7 +206,8 @@ impl Group {
     fn allows(&self, cx: &Context, right: Right, resource: ResourceId) -> bool {
         match right {
             Right::Agreement { .. } | Right::Left => cx.report().is_some_and(|report| {
-                report.list == self.list() || cx.peer.lists().has(report, resource)
+                let lists = cx.peer.lists();
+                report.list == self.list() || lists.has(report.id, report.list, resource)
             }),
             Right::Lease { .. } | Right::BestEffort { .. } => {
                 let lists = cx.peer.lists();

@@ -156,7 +156,8 @@ impl Context<'_> {
     /// When a peer is asked that by its own file would not speak before that: twice may be lost.
     pub fn ask_peer_at(&self) -> Option<Time> {
         let judged_by = self.peer.judged_by();
-        let seldom = self.peer.state().is_heard() && self.peer.rhythm().interval > judged_by;
+        let slower = self.peer.rhythm().interval.max(self.node.interval);
+        let seldom = self.peer.state().is_heard() && slower > judged_by;
         Some(self.isolation_at().filter(|_| seldom)? - 3 * pace(judged_by))
     }
 

@@ -139,7 +139,8 @@ impl Group {
             && self.adopting.is_none()
     }
 
-    /// A daemon of this boot started it, and all of it runs.
+    /// What a daemon of this boot started, by the token that is this node's still, was found running: no less, no
+    /// more.
     fn left_running(&self, cx: &Context) -> bool {
         let found = || self.resources.iter().filter(|r| r.exclusive() && r.present);
         let started = Started {
@@ -179,10 +180,12 @@ impl Group {
             Verdict::Given(Right::BestEffort { .. }) if !holder && cx.peer_maintained => {
                 Verdict::Waiting(Reason::PeerInMaintenance)
             }
-            // Nor against one whose other program or file may run anything; what was started here and still runs
-            // goes on.
-            Verdict::Given(Right::BestEffort { .. }) if cx.peer_refused && !self.ran_here(cx) => {
-                Verdict::Waiting(Reason::PeerWasRefused)
+            // Nor against one whose other program or file may run anything: but what was started here goes on.
+            Verdict::Given(Right::BestEffort { .. }) if cx.peer_refused => {
+                match self.left_running(cx) {
+                    true => Verdict::Given(Right::Resumed { echo: 0 }),
+                    false => Verdict::Waiting(Reason::PeerWasRefused),
+                }
             }
             // Nor do they against what it could not stop, unless that answers probes or is gone.
             Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck() => {
@@ -199,6 +202,9 @@ impl Group {
                 let contested = !matches!(reason, Reason::StartWait | Reason::WaitingForPeer);
                 self.waiting = Some(reason);
                 self.judged(cx, contested, before, None, out)
+            }
+            Verdict::Given(right @ Right::Resumed { .. }) => {
+                self.judged(cx, true, before, Some(right), out)
             }
             Verdict::Given(right) if !self.would_cover(cx, right) => {
                 self.waiting = self.held_back().map(Reason::HeldBack);
@@ -380,13 +386,6 @@ impl Group {
             Some(_) if !self.agreement_would_cover(cx) => self.held_back().map(Reason::HeldBack),
             Some(_) => None,
         }
-    }
-
-    /// What a daemon of this boot started, by the token that is this node's still, was found running.
-    fn ran_here(&self, cx: &Context) -> bool {
-        let adopted = matches!(self.state, State::Adopted { .. });
-        let marked = self.mark.is_some_and(|m| m.epoch == self.token.epoch);
-        adopted && marked && self.token.holder == cx.me()
     }
 
     /// The last that was heard of it, by this daemon or one before: it could not stop something that no

@@ -24,7 +24,7 @@ use super::super::reason::Reason;
 use super::super::setup::Setup;
 use super::super::time::Time;
 use super::coverage::Lists;
-use super::group::Group;
+use super::record::Record;
 use super::rhythm::{Announced, Rhythm, Rhythms};
 use crate::id::GroupId;
 use crate::wire::heartbeat::{Echo, GroupReport, Heartbeat, Versions};
@@ -158,8 +158,9 @@ pub struct Own {
 }
 
 impl Peer {
-    /// A peer not heard yet, at the start of this daemon, with what one before it knew of both rhythms.
-    pub fn new(now: Time, setup: &Setup, rhythms: Option<Rhythms>) -> Peer {
+    /// A peer not heard yet, at the start of this daemon, with what one before it knew.
+    pub fn new(now: Time, setup: &Setup, known: &Record) -> Peer {
+        let rhythms = known.rhythms;
         Peer {
             state: PeerState::Unknown,
             since: now,
@@ -184,7 +185,7 @@ impl Peer {
             retired: Vec::new(),
             latest: None,
             refused: None,
-            lists: Lists::default(),
+            lists: known.lists.clone(),
             paths: Vec::new(),
         }
     }
@@ -209,17 +210,7 @@ impl Peer {
         self.latest.as_ref()?.groups.iter().find(|g| g.id == id)
     }
 
-    /// This node is about to have another list of that group.
-    pub fn relist(&mut self, group: &Group) {
-        if self
-            .group(group.id())
-            .is_some_and(|r| r.list == group.list())
-        {
-            self.lists.learn(group);
-        }
-    }
-
-    /// What it lists in groups whose lists are not the same on both nodes.
+    /// What it lists in which group.
     pub fn lists(&self) -> &Lists {
         &self.lists
     }
@@ -378,7 +369,7 @@ impl Peer {
         let echoed = |sent: &Sent| echo >= sent.sequence && now.since(sent.at) <= lasts;
         let in_round = self.round.as_ref().is_some_and(echoed);
         if heartbeat.cluster == setup.cluster && heartbeat.node == setup.me {
-            return self.hear_own_side(now, heartbeat, own, in_round, setup);
+            return self.hear_own_side(now, heartbeat, own, in_round);
         }
         let gone = self.state.is_gone();
         let returns = gone && !self.challenged();
@@ -444,7 +435,7 @@ impl Peer {
         };
         self.refused = None;
         if self.state != PeerState::Refused {
-            self.lists.hear(heartbeat);
+            self.lists.hear(heartbeat, setup);
             self.latest = Some(heartbeat.clone());
         } else if matches!(self.reason, Reason::OtherVersion(..) | Reason::OtherNodes) {
             self.refused = Some(heartbeat.clone());
@@ -529,9 +520,9 @@ impl Peer {
 
     fn become_state(&mut self, now: Time, state: PeerState, reason: Reason) {
         if self.state != state {
-            self.state = state;
-            self.since = now;
-            self.reason = reason;
+            (self.state, self.since, self.reason) = (state, now, reason);
+        } else if state == PeerState::Refused {
+            self.reason = reason; // there are several
         }
     }
 

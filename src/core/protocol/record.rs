@@ -1,6 +1,7 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
 use super::super::setup::Setup;
+use super::coverage::Lists;
 use super::rhythm::Rhythms;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
@@ -19,6 +20,8 @@ pub struct Record {
     pub failures: Vec<FailureRecord>,
     /// What of time both nodes announced, and the other may count on. None: the peer was never heard.
     pub rhythms: Option<Rhythms>,
+    /// What the peer lists in which group: of a silent one, evidence tells nothing of what it has in another.
+    pub lists: Lists,
     /// The peer was in maintenance when it was last heard: it keeps what it runs, whatever its silence means.
     pub peer_maintained: bool,
     /// The peer was refused when it was last heard: by its other program or file it may run what this node knows

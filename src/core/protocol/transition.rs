@@ -284,12 +284,8 @@ impl Group {
             return true;
         }
         if cx.heartbeat && self.resumed(cx, decided) {
-            let right = Right::Resumed {
-                echo: cx.peer.proof(),
-            };
-            self.cover_found();
-            self.enter(active(right), Reason::Resumed, out);
-            self.lifetimes.found(cx.now);
+            let echo = cx.peer.proof();
+            self.go_on(cx, Right::Resumed { echo }, out);
             return true;
         }
         if self.nobody_took(cx) {
@@ -314,12 +310,23 @@ impl Group {
             },
         };
         match judged.given {
+            Some(right @ Right::Resumed { .. }) => {
+                self.go_on(cx, right, out);
+                true
+            }
             Some(right) => {
                 self.begin(cx, right, reason_of(right), out);
                 true
             }
             None => false,
         }
+    }
+
+    /// What runs is this node's still: nothing is started by that.
+    fn go_on(&mut self, cx: &Context, right: Right, out: &mut Vec<Action>) {
+        self.cover_found();
+        self.enter(active(right), Reason::Resumed, out);
+        self.lifetimes.found(cx.now);
     }
 
     /// The peer holds the token and this node runs nothing: take it only with clearance.

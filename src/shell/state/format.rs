@@ -1,6 +1,7 @@
 //! How the record is written: JSON that a person can read, and that nothing damaged passes for.
 
 use super::Names;
+use crate::core::protocol::coverage::Lists;
 use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, Record, VifRecord};
 use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
 use crate::id::{GroupId, Place, ResourceId, VifId};
@@ -40,6 +41,15 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
             })
             .collect(),
         rhythms: record.rhythms.map(DiskRhythms::from),
+        peer_lists: (record.lists.said.iter())
+            .map(|&(group, hash)| PeerList {
+                group: Hex(group.0),
+                list: Hex(hash),
+                resources: (record.lists.known.iter())
+                    .find(|(id, of, _)| (*id, *of) == (group, hash))
+                    .map(|(.., all)| all.iter().map(|id| Hex(id.0)).collect()),
+            })
+            .collect(),
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
         fencing: record.intent,
@@ -150,6 +160,7 @@ struct Body {
     failures: Vec<Failure>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     rhythms: Option<DiskRhythms>,
+    peer_lists: Vec<PeerList>,
     peer_maintained: bool,
     peer_refused: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -188,6 +199,26 @@ impl From<&Devices> for FenceRecord {
             peer_delay: Duration::from_millis(devices.peer_delay_ms),
             maintained: devices.maintained,
         }
+    }
+}
+
+/// What the peer lists in a group, itself only where this node's list is another.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerList {
+    group: Hex,
+    list: Hex,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    resources: Option<Vec<Hex>>,
+}
+
+impl PeerList {
+    fn known(&self) -> Option<(GroupId, u64, Vec<ResourceId>)> {
+        let mut all: Vec<ResourceId> = (self.resources.as_ref()?.iter())
+            .map(|id| ResourceId(id.0))
+            .collect();
+        all.sort_unstable();
+        Some((GroupId(self.group.0), self.list.0, all))
     }
 }
 
@@ -347,6 +378,12 @@ impl Body {
                 })
                 .collect(),
             rhythms: self.rhythms.map(Rhythms::from),
+            lists: Lists {
+                said: (self.peer_lists.iter())
+                    .map(|l| (GroupId(l.group.0), l.list.0))
+                    .collect(),
+                known: self.peer_lists.iter().filter_map(PeerList::known).collect(),
+            },
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.fencing,

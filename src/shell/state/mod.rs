@@ -221,6 +221,7 @@ const MAX_ASIDE: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::protocol::coverage::Lists;
     use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, VifRecord};
     use crate::core::protocol::rhythm::{Rhythm, Rhythms};
     use crate::id::{GroupId, Place, ResourceId};
@@ -293,6 +294,10 @@ mod tests {
                 },
                 count: 3,
             }],
+            lists: Lists {
+                said: vec![(GroupId::of("web"), 7), (GroupId::of("data"), 8)],
+                known: vec![(GroupId::of("data"), 8, vec![ResourceId(1), ResourceId(2)])],
+            },
             rhythms: Some(Rhythms {
                 theirs: Rhythm {
                     interval: Duration::from_millis(100),

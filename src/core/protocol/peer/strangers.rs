@@ -15,10 +15,9 @@
 //! another machine under the same name, which is refused for as long as it is heard.
 
 use super::super::super::reason::Reason;
-use super::super::super::setup::Setup;
 use super::super::super::time::Time;
 use super::super::rhythm::{LONGEST_INTERVAL, SHORTEST_INTERVAL};
-use super::{Heard, Own, Peer, PeerState, incompatible};
+use super::{Heard, Own, Peer, PeerState};
 use crate::wire::heartbeat::{Echo, Heartbeat, MAX_CHALLENGES};
 use std::time::Duration;
 
@@ -47,7 +46,6 @@ impl Peer {
         heartbeat: &Heartbeat,
         own: Own,
         in_round: bool,
-        setup: &Setup,
     ) -> Heard {
         if heartbeat.incarnation == own.incarnation || !in_round {
             if heartbeat.incarnation != own.incarnation {
@@ -58,8 +56,7 @@ impl Peer {
         }
         self.twin = Some(now + self.remembered(heartbeat.interval));
         self.last_heard = Some(now);
-        let reason = incompatible(heartbeat, setup).unwrap_or(Reason::SameNode);
-        self.become_state(now, PeerState::Refused, reason);
+        self.become_state(now, PeerState::Refused, Reason::SameNode);
         Heard::News { restarted: false }
     }
 
