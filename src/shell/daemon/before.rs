@@ -38,7 +38,7 @@ impl Before {
             adopted: Vec::new(),
             end,
         };
-        match status::load(run_dir) {
+        match status::load_once(run_dir) {
             Ok(status) if status.boot_id == clock::boot_id() => Before {
                 adopted: adopted(&status),
                 end: End::of(&status, now),

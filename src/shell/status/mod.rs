@@ -36,7 +36,9 @@ pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
-pub use read::{LastStatus, Reading, last_status, load, peer_addresses, ran_before, read};
+pub use read::{
+    LastStatus, Reading, last_status, load, load_once, peer_addresses, ran_before, read,
+};
 
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;

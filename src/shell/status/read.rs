@@ -103,7 +103,8 @@ pub fn load(run_dir: &Path) -> Result<Box<Status>, String> {
 const AGAIN: usize = 3;
 const PAUSE: Duration = Duration::from_millis(5);
 
-fn load_once(run_dir: &Path) -> Result<Box<Status>, String> {
+/// The same of a file that nobody writes at this moment: what is not whole does not become it.
+pub fn load_once(run_dir: &Path) -> Result<Box<Status>, String> {
     let path = run_dir.join("status.json");
     let text = std::fs::read(&path).map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => "it has not written its status yet".to_owned(),

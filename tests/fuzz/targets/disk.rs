@@ -89,7 +89,7 @@ pub fn status(bytes: &[u8]) {
     let dir = Dir::new();
     fs::write(dir.join("status.json"), bytes).unwrap();
     status::ran_before(&dir);
-    let Ok(status) = status::load(&dir) else {
+    let Ok(status) = status::load_once(&dir) else {
         return;
     };
     for now in [i64::MIN, 0, status.stamp_us, i64::MAX] {
