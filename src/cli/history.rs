@@ -101,16 +101,9 @@ mod tests {
     fn entry(node: &str, time: &str, reason: &str) -> Entry {
         Entry {
             time: format!("2026-11-20T07:14:{time}Z"),
-            boottime_us: 0,
-            cluster: "edge-lb".into(),
             node: node.into(),
             group: Some("web".into()),
-            level: "info".into(),
-            change: "notice".into(),
-            from: None,
-            to: None,
-            reason: reason.into(),
-            lasted_ms: None,
+            ..Entry::sample(0, reason.into())
         }
     }
 

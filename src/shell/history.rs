@@ -382,6 +382,26 @@ fn before(path: &Path) -> PathBuf {
 const FILE: &str = "history.jsonl";
 
 #[cfg(test)]
+impl Entry {
+    /// A line about lb1, for the tests of who carries and shows it.
+    pub(crate) fn sample(boottime_us: i64, reason: String) -> Entry {
+        Entry {
+            time: "2026-11-20T07:14:29.000Z".into(),
+            boottime_us,
+            cluster: "edge-lb".into(),
+            node: "lb1".into(),
+            group: None,
+            level: "info".into(),
+            change: "notice".into(),
+            from: None,
+            to: None,
+            reason,
+            lasted_ms: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::peer::PeerState;

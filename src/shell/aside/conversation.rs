@@ -127,16 +127,7 @@ mod tests {
     fn entry(n: i64) -> Entry {
         Entry {
             time: format!("2026-11-20T07:14:29.{n:03}Z"),
-            boottime_us: n,
-            cluster: "edge-lb".into(),
-            node: "lb1".into(),
-            group: None,
-            level: "info".into(),
-            change: "fact".into(),
-            from: None,
-            to: None,
-            reason: "x".repeat(2000),
-            lasted_ms: None,
+            ..Entry::sample(n, "x".repeat(2000))
         }
     }
 

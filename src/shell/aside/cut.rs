@@ -182,19 +182,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn history(reason: String) -> Entry {
-        Entry {
-            time: String::new(),
-            boottime_us: 0,
-            cluster: String::new(),
-            node: String::new(),
-            group: None,
-            level: String::new(),
-            change: String::new(),
-            from: None,
-            to: None,
-            reason,
-            lasted_ms: None,
-        }
+        Entry::sample(0, reason)
     }
 
     #[test]

@@ -168,16 +168,8 @@ mod tests {
     fn entry(n: usize, bytes: usize) -> Entry {
         Entry {
             time: format!("2026-11-20T07:14:29.{n:03}Z"),
-            boottime_us: n as i64,
-            cluster: "edge-lb".into(),
             node: "lb2".into(),
-            group: None,
-            level: "info".into(),
-            change: "notice".into(),
-            from: None,
-            to: None,
-            reason: "x".repeat(bytes),
-            lasted_ms: None,
+            ..Entry::sample(n as i64, "x".repeat(bytes))
         }
     }
 

@@ -136,16 +136,7 @@ mod tests {
     fn entry(at_us: i64) -> Entry {
         Entry {
             time: format!("2026-11-20T07:14:29.{:03}Z", at_us / 1000),
-            boottime_us: at_us,
-            cluster: "edge-lb".into(),
-            node: "lb1".into(),
-            group: None,
-            level: "info".into(),
-            change: "fact".into(),
-            from: None,
-            to: None,
-            reason: format!("number {at_us}"),
-            lasted_ms: None,
+            ..Entry::sample(at_us, format!("number {at_us}"))
         }
     }
 
