@@ -18,13 +18,19 @@ use super::right::Right;
 use crate::id::{GroupId, ResourceId};
 use crate::wire::heartbeat::{Heartbeat, Listed};
 
-/// What the peer lists, as far as it was heard last, by this daemon or one before it.
+/// What the peer lists, as far as it was heard last, by this daemon or one before it: of each group that it reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lists {
-    /// Per group that it reports: the hash of its list.
-    pub said: Vec<(GroupId, u64)>,
-    /// The hash again, and what is known of the list: all of it where it is this node's as well.
-    pub known: Vec<(GroupId, u64, Vec<ResourceId>)>,
+pub struct Lists(pub Vec<List>);
+
+/// Of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct List {
+    /// Which.
+    pub group: GroupId,
+    /// The hash of its exclusive resources ([`hash_of`]).
+    pub hash: u64,
+    /// Those that are known, in order: all of them where it is this node's list as well. None: it was not told of.
+    pub known: Option<Vec<ResourceId>>,
 }
 
 /// More than any file has in one group.
@@ -33,66 +39,63 @@ const LONGEST: usize = 256;
 impl Lists {
     /// A heartbeat of the peer may say more of them, or that they changed.
     pub fn hear(&mut self, heartbeat: &Heartbeat, setup: &Setup) {
-        let said = |id: &GroupId, hash: &u64| {
-            let mut groups = heartbeat.groups.iter();
-            groups.any(|report| (report.id, report.list) == (*id, *hash))
-        };
-        self.known.retain(|(id, hash, _)| said(id, hash));
-        self.said = heartbeat.groups.iter().map(|g| (g.id, g.list)).collect();
-        for group in setup.groups.iter().filter(|g| said(&g.id, &g.list())) {
-            self.learn(group);
+        let mut before = std::mem::take(&mut self.0);
+        for report in &heartbeat.groups {
+            let same = |list: &List| (list.group, list.hash) == (report.id, report.list);
+            let known = before.iter_mut().find(|list| same(list));
+            let ours = setup.groups.iter().find(|g| g.id == report.id);
+            // It is known when this node's file is another.
+            let ours = ours.filter(|g| g.list() == report.list);
+            self.0.push(List {
+                group: report.id,
+                hash: report.list,
+                known: known
+                    .and_then(|list| list.known.take())
+                    .or_else(|| ours.map(GroupSetup::sorted)),
+            });
         }
         for entry in &heartbeat.listed {
-            let Some(report) = heartbeat.groups.iter().find(|g| g.id == entry.group) else {
+            let Some(list) = self.0.iter_mut().find(|list| list.group == entry.group) else {
                 continue;
             };
-            let known = self.known.iter().position(|(id, ..)| *id == report.id);
-            let at = known.unwrap_or_else(|| {
-                self.known.push((report.id, report.list, Vec::new()));
-                self.known.len() - 1
-            });
-            let list = &mut self.known[at].2;
-            if let (Err(place), true) = (list.binary_search(&entry.resource), list.len() < LONGEST)
+            let known = list.known.get_or_insert_default();
+            if let (Err(place), true) =
+                (known.binary_search(&entry.resource), known.len() < LONGEST)
             {
-                list.insert(place, entry.resource);
+                known.insert(place, entry.resource);
             }
-        }
-    }
-
-    /// The peer's list is the one of this node's file: it is known when that is another.
-    fn learn(&mut self, group: &GroupSetup) {
-        let known = |(id, hash, _): &(GroupId, u64, _)| (*id, *hash) == (group.id, group.list());
-        if !self.known.iter().any(known) {
-            let exclusive = group.resources.iter().filter(|r| r.exclusive);
-            let mut list: Vec<ResourceId> = exclusive.map(|r| r.id).collect();
-            list.sort_unstable();
-            self.known.push((group.id, group.list(), list));
         }
     }
 
     /// Some other group may have it there, as far as this node's own file tells.
     fn may_be_elsewhere(&self, cx: &Context, group: GroupId, resource: ResourceId) -> bool {
-        let mut others = self.said.iter().filter(|(id, _)| *id != group);
-        others.any(|&(id, hash)| {
-            let ours = cx.node.groups.iter().find(|g| g.id == id);
-            let same = ours.is_some_and(|g| g.list() == hash);
-            let list = self.of(id, hash);
-            let told = list.is_some_and(|list| hash_of(list.iter().copied()) == hash);
-            !same && (!told || self.has(id, hash, resource))
-        })
+        self.0
+            .iter()
+            .filter(|list| list.group != group)
+            .any(|list| {
+                let ours = cx.node.groups.iter().find(|g| g.id == list.group);
+                let same = ours.is_some_and(|g| g.list() == list.hash);
+                !same && (!list.is_told() || list.has(resource))
+            })
     }
 
-    /// That list is known to have it.
+    /// The list of that group is known to have it.
     fn has(&self, group: GroupId, hash: u64, resource: ResourceId) -> bool {
-        let list = self.of(group, hash);
-        list.is_some_and(|list| list.binary_search(&resource).is_ok())
+        let mut lists = self.0.iter();
+        lists.any(|list| (list.group, list.hash) == (group, hash) && list.has(resource))
+    }
+}
+
+impl List {
+    /// All of it is known.
+    fn is_told(&self) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| hash_of(known.iter().copied()) == self.hash)
     }
 
-    /// What is known of that list.
-    fn of(&self, group: GroupId, hash: u64) -> Option<&[ResourceId]> {
-        let mut known = self.known.iter();
-        let known = known.find(|(id, of, _)| (*id, *of) == (group, hash));
-        known.map(|(.., list)| &list[..])
+    fn has(&self, resource: ResourceId) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|known| known.binary_search(&resource).is_ok())
     }
 }
 
@@ -104,8 +107,17 @@ pub fn hash_of(list: impl Iterator<Item = ResourceId>) -> u64 {
 impl GroupSetup {
     /// The hash of its exclusive resources.
     pub fn list(&self) -> u64 {
-        let exclusive = self.resources.iter().filter(|r| r.exclusive);
-        hash_of(exclusive.map(|r| r.id))
+        hash_of(self.exclusive())
+    }
+
+    fn sorted(&self) -> Vec<ResourceId> {
+        let mut list: Vec<ResourceId> = self.exclusive().collect();
+        list.sort_unstable();
+        list
+    }
+
+    fn exclusive(&self) -> impl Iterator<Item = ResourceId> {
+        self.resources.iter().filter(|r| r.exclusive).map(|r| r.id)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the record is written: JSON that a person can read, and that nothing damaged passes for.
 
 use super::Names;
-use crate::core::protocol::coverage::Lists;
+use crate::core::protocol::coverage::{List, Lists};
 use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, Record, VifRecord};
 use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
 use crate::id::{GroupId, Place, ResourceId, VifId};
@@ -41,15 +41,7 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
             })
             .collect(),
         rhythms: record.rhythms.map(DiskRhythms::from),
-        peer_lists: (record.lists.said.iter())
-            .map(|&(group, hash)| PeerList {
-                group: Hex(group.0),
-                list: Hex(hash),
-                resources: (record.lists.known.iter())
-                    .find(|(id, of, _)| (*id, *of) == (group, hash))
-                    .map(|(.., all)| all.iter().map(|id| Hex(id.0)).collect()),
-            })
-            .collect(),
+        peer_lists: record.lists.0.iter().map(PeerList::from).collect(),
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
         fencing: record.intent,
@@ -202,7 +194,7 @@ impl From<&Devices> for FenceRecord {
     }
 }
 
-/// What the peer lists in a group, itself only where this node's list is another.
+/// What the peer lists in a group, as far as that is known.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PeerList {
@@ -212,13 +204,29 @@ struct PeerList {
     resources: Option<Vec<Hex>>,
 }
 
-impl PeerList {
-    fn known(&self) -> Option<(GroupId, u64, Vec<ResourceId>)> {
-        let mut all: Vec<ResourceId> = (self.resources.as_ref()?.iter())
-            .map(|id| ResourceId(id.0))
-            .collect();
-        all.sort_unstable();
-        Some((GroupId(self.group.0), self.list.0, all))
+impl From<&List> for PeerList {
+    fn from(list: &List) -> PeerList {
+        let known = list.known.as_ref();
+        PeerList {
+            group: Hex(list.group.0),
+            list: Hex(list.hash),
+            resources: known.map(|all| all.iter().map(|id| Hex(id.0)).collect()),
+        }
+    }
+}
+
+impl From<&PeerList> for List {
+    fn from(disk: &PeerList) -> List {
+        let sorted = |all: &Vec<Hex>| {
+            let mut all: Vec<ResourceId> = all.iter().map(|id| ResourceId(id.0)).collect();
+            all.sort_unstable();
+            all
+        };
+        List {
+            group: GroupId(disk.group.0),
+            hash: disk.list.0,
+            known: disk.resources.as_ref().map(sorted),
+        }
     }
 }
 
@@ -378,12 +386,7 @@ impl Body {
                 })
                 .collect(),
             rhythms: self.rhythms.map(Rhythms::from),
-            lists: Lists {
-                said: (self.peer_lists.iter())
-                    .map(|l| (GroupId(l.group.0), l.list.0))
-                    .collect(),
-                known: self.peer_lists.iter().filter_map(PeerList::known).collect(),
-            },
+            lists: Lists(self.peer_lists.iter().map(List::from).collect()),
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
             intent: self.fencing,

@@ -221,7 +221,7 @@ const MAX_ASIDE: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::protocol::coverage::Lists;
+    use crate::core::protocol::coverage::{List, Lists};
     use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, VifRecord};
     use crate::core::protocol::rhythm::{Rhythm, Rhythms};
     use crate::id::{GroupId, Place, ResourceId};
@@ -294,10 +294,18 @@ mod tests {
                 },
                 count: 3,
             }],
-            lists: Lists {
-                said: vec![(GroupId::of("web"), 7), (GroupId::of("data"), 8)],
-                known: vec![(GroupId::of("data"), 8, vec![ResourceId(1), ResourceId(2)])],
-            },
+            lists: Lists(vec![
+                List {
+                    group: GroupId::of("web"),
+                    hash: 7,
+                    known: None,
+                },
+                List {
+                    group: GroupId::of("data"),
+                    hash: 8,
+                    known: Some(vec![ResourceId(1), ResourceId(2)]),
+                },
+            ]),
             rhythms: Some(Rhythms {
                 theirs: Rhythm {
                     interval: Duration::from_millis(100),
