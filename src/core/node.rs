@@ -359,7 +359,7 @@ impl Node {
         let setup = self.setup.clone();
         let known = self.peer.latest().is_some();
         let echoed = self.peer.echoed();
-        let counted_on = (self.peer.pace(), self.peer.rhythm().misses);
+        let before = self.peer.haste();
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
@@ -380,11 +380,7 @@ impl Node {
             }
         }
         self.rhythms = Some(self.peer.rhythms());
-        let sooner = self.peer.pace() < counted_on.0 || self.peer.rhythm().misses < counted_on.1;
-        if sooner && self.doubts() {
-            // By that nobody was asked until now.
-            self.doubt.begin(self.now);
-        }
+        self.doubt_if_hastier(before);
         self.doubt
             .answered(self.peer.counted().max(self.peer.answered()));
         if self.peer.state() == PeerState::Refused {
@@ -605,6 +601,15 @@ impl Node {
         }
     }
 
+    /// A holder has less time now to be answered in than before: nobody was asked by that yet.
+    fn doubt_if_hastier(&mut self, before: (Duration, Duration, u32)) {
+        let now = self.peer.haste();
+        let hastier = now.0 < before.0 || now.1 < before.1 || now.2 < before.2;
+        if hastier && self.doubts() {
+            self.doubt.begin(self.now);
+        }
+    }
+
     /// Silence is judged by this node's own questions.
     fn doubts(&self) -> bool {
         self.setup.best_effort() && !self.setup.vifs.is_empty()
@@ -643,12 +648,9 @@ impl Node {
         // Whoever comes back finds its token again, and its failures.
         self.retired = known.without(&setup);
         self.vifs.reconcile(&setup, &known);
-        let judged_by = self.peer.judged_by();
+        let before = self.peer.haste();
         self.peer.announce(&setup, self.sequence + 1);
-        if self.peer.judged_by() < judged_by && self.doubts() {
-            // By that nobody was asked until now.
-            self.doubt.begin(self.now);
-        }
+        self.doubt_if_hastier(before);
         self.next_send = self.next_send.min(self.now + self.peer.judged_by());
         self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
         self.setup = Arc::new(setup);

@@ -158,7 +158,10 @@ impl Context<'_> {
         let judged_by = self.peer.judged_by();
         let slower = self.peer.rhythm().interval.max(self.node.interval);
         let seldom = self.peer.state().is_heard() && slower > judged_by;
-        Some(self.isolation_at().filter(|_| seldom)? - 3 * pace(judged_by))
+        seldom
+            .then(|| self.isolation_at())
+            .flatten()
+            .map(|at| at - 3 * pace(judged_by))
     }
 
     /// A holder that hears neither the peer nor a gateway would have to have stopped by now.

@@ -263,6 +263,11 @@ impl Peer {
         self.theirs.interval.min(self.own.shortest())
     }
 
+    /// By what a holder here judges its isolation: the less any of it is, the sooner it has to be answered.
+    pub fn haste(&self) -> (Duration, Duration, u32) {
+        (self.judged_by(), self.pace(), self.theirs.misses)
+    }
+
     /// A reload gives this node another rhythm, which the heartbeats from that one on announce.
     pub fn announce(&mut self, setup: &Setup, first: u64) {
         self.own.reload(setup, first);

@@ -160,8 +160,7 @@ impl Fencing {
 
     /// The peer may be dying of what this node, or a daemon before, asked for: nothing is agreed with it.
     pub fn dying(&self) -> bool {
-        let asked = |d: &Device| matches!(d.asking, Some((Ask::Off, _)));
-        self.shot != Shot::None || self.devices.iter().any(asked)
+        self.shot != Shot::None || self.asks_off()
     }
 
     /// The peer was heard both ways in this boot, by this daemon or one before.
