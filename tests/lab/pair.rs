@@ -166,6 +166,25 @@ impl<S: System> Lab<S> {
         }
     }
 
+    /// Waits until the `ha-appliance history` of a node has a line that says all of this; gives that line. What
+    /// happened on the other node is told after how things stand.
+    pub fn history(&mut self, host: Host, words: &[&str]) -> Outcome<String> {
+        let asked = now();
+        loop {
+            let told = self.node(host).run("ha-appliance history")?;
+            let mut lines = told.lines();
+            if let Some(line) = lines.find(|line| words.iter().all(|word| line.contains(word))) {
+                return Ok(line.to_owned());
+            }
+            ensure!(
+                sys::since(asked) < S::PATIENCE,
+                "the history of {} has no line with {words:?}:\n{told}",
+                self.net.name(host)
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until a node's daemon answers, and both hear each other. What a dead one wrote stays
     /// where it is, so the status alone does not tell.
     pub fn daemon_is_back(&mut self, host: Host) -> Outcome {

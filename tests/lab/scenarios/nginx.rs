@@ -85,8 +85,7 @@ fn told_at_night(pair: &mut Pair) -> Outcome {
     ensure!(!page.contains("not well"), "nothing was done yet:\n{page}");
     pair.on(holder, "systemctl kill --signal=KILL nginx")?;
     pair.status(holder, 2, "service nginx.service not well: failed")?;
-    let told = pair.on(holder.peer(), "ha-appliance history")?;
-    ensure!(told.contains("maintenance began"), "history says {told}");
+    pair.history(holder.peer(), &["maintenance began"])?;
     pair.on(holder, "ha-appliance maintenance off")?;
     pair.runs_only_on(holder, UNIT)?;
     // Its next start fails, and says why.
@@ -102,13 +101,8 @@ fn told_at_night(pair: &mut Pair) -> Outcome {
     ] {
         ensure!(page.contains(words), "{words:?} is not in\n{page}");
     }
-    let told = pair.on(holder.peer(), "ha-appliance history")?;
-    let line = told.lines().find(|line| line.contains("[emerg]"));
     let of = format!("  {}  ", pair.net.name(holder));
-    ensure!(
-        line.is_some_and(|line| line.contains(&of)),
-        "history says {told}"
-    );
+    pair.history(holder.peer(), &[&of, "[emerg]"])?;
     Ok(())
 }
 
