@@ -393,10 +393,9 @@ const SHORT: &[Bounds] = &[
     Bounds {
         name: "best effort, a peer that is refused is cut off",
         left: Left {
-            total: 3,
+            total: 1,
             reloads: 1,
             cuts: 1,
-            lan: 1,
             ..NONE
         },
         ..BEST_EFFORT
@@ -420,6 +419,17 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "best effort, a peer that is refused is cut off, the LAN fails",
+        left: Left {
+            total: 3,
+            reloads: 1,
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..BEST_EFFORT
+    },
     Bounds {
         name: "devices, one fault of any kind under a cut",
         left: Left { cuts: 1, ..ONE },
