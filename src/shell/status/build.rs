@@ -1,6 +1,7 @@
 //! From the core's view to `status.json`: what things are known by becomes their names.
 
 use super::elsewhere::{conflict, elsewhere};
+use super::lack::lack;
 use super::look::{amiss, runs_here};
 use super::{
     Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused, Resource,
@@ -408,6 +409,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
             .waiting
             .as_ref()
             .map(|reason| names.reason(reason, id)),
+        lacks: lack(group.waiting.as_ref(), facts.view.peer.state).into(),
         retry_us: group.retry_at.map(|at| at.0),
         fail_count: group.fail_count,
         peer_fail_count: group.peer_fail_count,

@@ -11,7 +11,9 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
     let (since, peer) = (age(now, group.since_us), status.peer_name());
     let well = ailing(group).next().is_none();
     let headline = match place(status, group) {
-        _ if group.stopped && group.role == "stopped" => "STOPPED by the operator".into(),
+        Where::Nowhere | Where::Unknown if group.stopped && group.role == "stopped" => {
+            "STOPPED by the operator".into()
+        }
         Where::Here if group.adopted => {
             format!(
                 "active on {} for {since}: found running, and left so",
@@ -22,7 +24,7 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
         Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
         Where::There => format!("active on {peer}, by its word; {} here", group.role),
         Where::Both => "active on BOTH nodes".into(),
-        Where::Moving(node, role) => format!("NOT ACTIVE: {role} on {node}"),
+        Where::Moving(what) => format!("NOT ACTIVE: {} on {}", what.role, what.node),
         Where::Unknown => format!("{} here; unknown of {peer}", group.role),
         Where::Nowhere => format!("NOT ACTIVE; {} here", group.role),
     };

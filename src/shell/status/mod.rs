@@ -9,6 +9,7 @@
 //! - `elsewhere`: what says that the peer runs a group;
 //! - `publish`: the daemon's side, writing;
 //! - `read`: everybody else's side, reading and judging freshness;
+//! - `lack`: what kind of thing keeps a group from being served;
 //! - `judge`: what is not as it should be, how bad that is, and what would help;
 //! - `page`: a page for a person, `group` a group's part of it, `layout` how it is laid out.
 //!
@@ -19,6 +20,7 @@ mod build;
 mod elsewhere;
 mod group;
 mod judge;
+mod lack;
 mod layout;
 mod look;
 mod page;
@@ -298,6 +300,10 @@ pub struct Group {
     pub no_takeover: Option<String>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// What kind of thing that is: proof (that a silent peer runs nothing of it), time, network, file, resource, disk,
+    /// leave (of the operator) or stop; empty: it waits for nothing, or for something else.
+    #[serde(default)]
+    pub lacks: String,
     /// When what failed is tried again here, µs; null: it is not.
     #[serde(default)]
     pub retry_us: Option<i64>,
@@ -366,6 +372,9 @@ pub struct ServiceStatus {
 pub struct Said {
     /// The group's name.
     pub group: String,
+    /// Where it stands there, as [`Group::role`]; empty: a daemon before this one told.
+    #[serde(default)]
+    pub role: String,
     /// Since when it stands where it stands there, µs.
     pub since_us: i64,
     /// Why.

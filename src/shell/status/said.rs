@@ -11,6 +11,7 @@ impl Said {
         });
         Said {
             group: group.name.clone(),
+            role: group.role.clone(),
             since_us: group.since_us,
             reason: group.reason.clone(),
             facts: group.facts.clone(),

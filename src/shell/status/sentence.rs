@@ -45,6 +45,14 @@ pub(crate) fn conflict(conflict: &str) -> String {
     format!("runs here, and {conflict}: both nodes may serve it at once")
 }
 
+/// What is to be added to an order of which a node that does not speak may know nothing.
+pub(crate) fn unheard(peer: &str, state: &str) -> String {
+    match state {
+        "alive" => String::new(),
+        _ => format!("; {peer} is {state}, and may not have heard of it"),
+    }
+}
+
 /// A group would not be taken over.
 pub(crate) fn no_takeover(here: &str, peer: &str, why: &str) -> String {
     format!("{here} would not take it over from a dead {peer} by itself: {why}")

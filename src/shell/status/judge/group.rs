@@ -1,0 +1,230 @@
+//! What is to be said of a group.
+
+use super::place::{Move, Place, place};
+use super::{Concern, age, blocked, degraded, noted, unserved};
+use crate::core::time::Time;
+use crate::shell::clock;
+use crate::shell::status::{Failed, Group, Resource, Status, sentence};
+use std::time::Duration;
+
+/// Whether its services are known to be well, where it runs here.
+pub(in crate::shell::status) fn ailing(group: &Group) -> impl Iterator<Item = &Resource> {
+    group.resources.iter().filter(|r| r.amiss.is_some())
+}
+
+pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
+    let (me, peer_name) = (&status.node, status.peer_name());
+    let name = &group.name;
+    let peer_role = group.peer.as_ref().map_or("", |p| &p.role);
+    let mut concerns = Vec::new();
+    for (role, node) in [(group.role.as_str(), me.as_str()), (peer_role, peer_name)] {
+        if role == "failed" {
+            concerns.push(blocked(
+                format!("{name}: a stop failed on {node}, so what runs there is not known"),
+                format!("on {node}, stop by hand what is left of it, then run `ha-appliance clear {name}`; or reboot {node}"),
+            ));
+        }
+    }
+    if let Some(conflict) = &group.conflict {
+        concerns.push(blocked(
+            format!("{name}: {}", sentence::conflict(conflict)),
+            end_of_conflict(status),
+        ));
+    }
+    if concerns.is_empty() {
+        concerns.extend(unserved(status, group, now));
+    }
+    match place(status, group) {
+        // A failed stop says it all.
+        Place::Moving(what) if !group.stopped && concerns.is_empty() => {
+            concerns.push(moving(name, &what, now));
+        }
+        Place::Both if concerns.is_empty() => concerns.push(both(status, group)),
+        _ => {}
+    }
+    if group.adopted && !status.maintenance {
+        let why = group.waiting.as_ref().unwrap_or(&group.reason);
+        concerns.push(noted(format!(
+            "{name}: found running here and left so, but not confirmed yet: {why}"
+        )));
+    }
+    for resource in ailing(group) {
+        let amiss = resource.amiss.as_deref().unwrap_or_default();
+        let text = format!("{name}: {}", sentence::amiss(&resource.name, amiss));
+        concerns.push(match status.maintenance {
+            true => blocked(
+                text,
+                "nothing is done about it in maintenance: mend it by hand".into(),
+            ),
+            false => noted(text),
+        });
+    }
+    let says = group.peer.as_ref().filter(|peer| peer.role == "active");
+    let says = says.and_then(|peer| peer.says.as_ref());
+    for amiss in says.map_or(&[][..], |says| &says.amiss) {
+        let text = format!("{name}: {peer_name} says of what it runs, not well: {amiss}");
+        concerns.push(match status.maintenance {
+            true => blocked(
+                text,
+                format!("nothing is done about it in maintenance: mend it by hand on {peer_name}"),
+            ),
+            false => noted(text),
+        });
+    }
+    if group.stopped {
+        concerns.push(degraded(
+            format!(
+                "{name}: stopped by the operator{}",
+                sentence::unheard(peer_name, &status.peer.state)
+            ),
+            format!("`ha-appliance start {name}` lets it run again"),
+        ));
+    }
+    concerns.extend(failures(status, group, now));
+    concerns.extend(no_takeover(status, group));
+    concerns
+}
+
+/// A planned move is no reason to wake anybody.
+fn moving(name: &str, what: &Move, now: Time) -> Concern {
+    let Move { node, role, .. } = what;
+    let since = what.since_us.map(|at| format!(" for {}", age(now, at)));
+    let why = what.reason.as_ref().map(|why| format!(": {why}"));
+    let text = format!(
+        "{name}: not active, {role} on {node}{}{}",
+        since.unwrap_or_default(),
+        why.unwrap_or_default()
+    );
+    match what.since_us {
+        Some(at) if now.since(Time(at)) >= MOVING => blocked(
+            text,
+            format!(
+                "it has the time that ha.toml gives it; on {node} `ha-appliance status` shows what it waits for"
+            ),
+        ),
+        _ => noted(text),
+    }
+}
+
+/// Both have it, and nothing says that both serve it.
+fn both(status: &Status, group: &Group) -> Concern {
+    let (name, me, peer) = (&group.name, &status.node, status.peer_name());
+    if !status.maintenance {
+        return noted(format!("{name}: is moving, both nodes have it"));
+    }
+    let (active, found) = match group.adopted {
+        true => (peer, me.as_str()),
+        false => (me.as_str(), peer),
+    };
+    degraded(
+        format!(
+            "{name}: active on {active}, and its daemon found something of it running on {found}, too"
+        ),
+        format!(
+            "nobody stops it in maintenance: stop by hand what is not to run on {found}; `ha-appliance maintenance off` \
+             stops it on the node that holds no token"
+        ),
+    )
+}
+
+/// How both nodes come to be one.
+fn end_of_conflict(status: &Status) -> String {
+    let (me, peer) = (&status.node, status.peer_name());
+    let now = format!("to end it at once, `systemctl stop ha-appliance` on {peer} or here");
+    match status.peer.state.as_str() {
+        _ if status.maintenance => format!(
+            "in maintenance neither stops by itself: stop it by hand on {me} or {peer}, then `ha-appliance maintenance off`"
+        ),
+        "alive" => format!(
+            "the nodes hear each other, so the one with the lower token stops by itself; if this lasts: {now}"
+        ),
+        "refused" => {
+            format!("mend first why {peer} is refused: until then neither stops by itself; {now}")
+        }
+        "fenced" => format!(
+            "{peer} is not off, though that was confirmed: switch it off, or `systemctl stop ha-appliance` there"
+        ),
+        _ => format!(
+            "repair the paths between the nodes, then the one with the lower token stops by itself; {now}"
+        ),
+    }
+}
+
+fn failures(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
+    let name = &group.name;
+    let told = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let told = told.map_or(Vec::new(), |says| says.failures.clone());
+    let here = (group.fail_count, status.node.clone());
+    let there = status.peer_name().to_owned() + &status.as_last_heard(now);
+    let counted = [
+        (here, group.failures().collect()),
+        ((group.peer_fail_count, there), told),
+    ];
+    let of = |((count, node), failures): ((u16, String), Vec<Failed>)| {
+        let times = match count {
+            0 => return None,
+            1 => "once".to_owned(),
+            _ => format!("{count} times"),
+        };
+        let failures: Vec<String> = failures.iter().map(|f| failed(f, now)).collect();
+        let why = match &failures[..] {
+            [] => String::new(),
+            failures => format!(": {}", failures.join("; ")),
+        };
+        let what = match failures.is_empty() {
+            true => "`ha-appliance history` says what failed; once the cause is mended",
+            false => "once the cause is mended",
+        };
+        Some(degraded(
+            format!("{name}: failed {times} on {node}{why}"),
+            format!("{what}, `ha-appliance clear {name}` forgets it"),
+        ))
+    };
+    counted.into_iter().filter_map(of).collect()
+}
+
+/// What failed, when, and how long that counts.
+pub(crate) fn failed(failed: &Failed, now: Time) -> String {
+    let mut text = failed.resource.clone();
+    if !failed.text.is_empty() {
+        text += &format!(" failed: {}", failed.text);
+    }
+    if let Some(at) = failed.at_us {
+        text += &format!(", {} ago", age(now, at));
+    }
+    match failed.until_us {
+        Some(at) => text + &format!("; forgotten in {}", left(now, at)),
+        None => text + "; counts until it is cleared",
+    }
+}
+
+/// How long until then, for people.
+pub(in crate::shell::status) fn left(now: Time, stamp_us: i64) -> String {
+    clock::span(Time(stamp_us).since(now))
+}
+
+/// It is served now, and a silent peer's part would not be taken over.
+fn no_takeover(status: &Status, group: &Group) -> Option<Concern> {
+    let why = group.no_takeover.as_ref()?;
+    if group.stopped {
+        return None;
+    }
+    let hint = if why.contains("needs fencing") {
+        "without fencing it stays down until an operator has looked at the other node"
+    } else if why.contains("no gateway is known") {
+        "name a router that answers ping in `[gateway] addresses`, or give the interface a default route; then `ha-appliance reload`"
+    } else {
+        "it is asked every second while both nodes are up; if this lasts, look for an ARP filter between the nodes on that interface"
+    };
+    Some(degraded(
+        format!(
+            "{}: {}",
+            group.name,
+            sentence::no_takeover(&status.node, status.peer_name(), why)
+        ),
+        hint.into(),
+    ))
+}
+
+/// So long a move may take that nobody need look at.
+const MOVING: Duration = Duration::from_secs(5);

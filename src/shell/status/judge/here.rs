@@ -1,0 +1,127 @@
+//! What is to be said of this node.
+
+use super::{Concern, degraded, noted};
+use crate::shell::status::{Group, Resource, Status, sentence};
+
+pub(super) fn of_here(status: &Status) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    concerns.extend(
+        status
+            .groups
+            .iter()
+            .flat_map(|group| of_resources(&status.node, group)),
+    );
+    if status.maintenance {
+        let text = match status.peer.state.as_str() {
+            "alive" => {
+                "maintenance: nothing is started, stopped or taken over, whatever happens".into()
+            }
+            state => format!(
+                "maintenance: nothing is started, stopped or taken over on {}{}",
+                status.node,
+                sentence::unheard(status.peer_name(), state)
+            ),
+        };
+        concerns.push(degraded(
+            text,
+            "`ha-appliance maintenance off` ends it".into(),
+        ));
+    }
+    for node in status.nodes.iter().filter(|n| n.standby) {
+        concerns.push(degraded(
+            match node.here {
+                true => format!("{} is in standby: it takes nothing", node.name),
+                false => format!(
+                    "{} is in standby: it takes nothing{}",
+                    node.name,
+                    sentence::unheard(&node.name, &status.peer.state)
+                ),
+            },
+            format!("`ha-appliance online {}` ends it", node.name),
+        ));
+    }
+    if status.leaving {
+        concerns.push(noted(format!(
+            "{} is leaving: the daemon is on its way out",
+            status.node
+        )));
+    }
+    if let Some(why) = &status.state_unwritable {
+        concerns.push(degraded(
+            why.clone(),
+            format!(
+                "make room, or mend the disk: it is tried again by itself; until then the groups of {} go to a node that can write",
+                status.node
+            ),
+        ));
+    }
+    if let Some(unloaded) = &status.daemon.unloaded {
+        concerns.push(noted(unloaded.clone()));
+    }
+    if let Some(why) = &status.daemon.reload_error {
+        concerns.push(degraded(
+            format!(
+                "the last reload was refused, the configuration before is in force: {}",
+                first_line(why)
+            ),
+            "`ha-appliance check` shows the mistake; mend it, then `ha-appliance reload`".into(),
+        ));
+    }
+    for interface in status.interfaces.iter().filter(|i| !i.carrier) {
+        concerns.push(degraded(
+            sentence::no_carrier(&interface.name),
+            format!("look at the cable and the switch of {}", interface.name),
+        ));
+    }
+    for gateway in &status.gateways {
+        let text = match gateway.state.as_str() {
+            "lost" => sentence::gateway_lost(&gateway.address, &gateway.interface),
+            "dampened" => format!(
+                "gateway {} on {} answers again, but not for long enough",
+                gateway.address, gateway.interface
+            ),
+            _ => continue,
+        };
+        concerns.push(noted(text));
+    }
+    concerns
+}
+
+/// What cannot run here, or waits. What failed, and gateways and cables, have concerns of their own.
+fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    let missing = |r: &&Resource| {
+        let fact = group.facts.iter().any(|fact| fact.contains(&r.name));
+        (fact || r.state == "down") && group.fail_count == 0
+    };
+    if group.readiness == "impaired" {
+        for resource in group.resources.iter().filter(missing) {
+            let fact = group.facts.iter().find(|f| f.contains(&resource.name));
+            let text =
+                fact.map_or_else(|| format!("{} is down here", resource.name), String::clone);
+            concerns.push(degraded(
+                format!("{}: {text}", group.name),
+                format!("mend that on {here}"),
+            ));
+        }
+    }
+    for resource in &group.resources {
+        let notice = resource.service.as_ref().and_then(|s| s.notice.as_ref());
+        concerns.extend(notice.map(|notice| {
+            degraded(
+                format!("{}: {}: {notice}", group.name, resource.name),
+                "it goes on by itself as soon as it can, and does not count against the service"
+                    .into(),
+            )
+        }));
+    }
+    let of = |concern| Concern {
+        group: Some(group.name.clone()),
+        ..concern
+    };
+    concerns.into_iter().map(of).collect()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

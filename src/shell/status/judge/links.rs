@@ -1,0 +1,46 @@
+//! What is to be said of single links.
+
+use super::{Concern, age, degraded};
+use crate::core::time::Time;
+use crate::shell::status::{Path, Status, sentence};
+
+pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
+    // Without any life sign of the peer, single links say nothing more.
+    if !matches!(status.peer.state.as_str(), "alive" | "one-way" | "refused") {
+        return Vec::new();
+    }
+    let peer = status.peer_name();
+    let broken = |what: String| {
+        degraded(
+            what,
+            "look for a filter or a broken cable in that direction".into(),
+        )
+    };
+    let of = |path: &Path| {
+        let (own, other) = (&path.own, &path.peer);
+        let mute = (!path.in_ok).then(|| {
+            let what = sentence::mute("link", other, own, peer);
+            broken(match path.heard_us {
+                Some(at) => format!("{what}, for {}", age(now, at)),
+                None => format!("{what} yet"),
+            })
+        });
+        let deaf = (path.out_ok == Some(false))
+            .then(|| broken(sentence::deaf("link", own, other, peer, &status.node)));
+        [deaf, mute]
+    };
+    status
+        .paths
+        .iter()
+        .filter(|p| !p.last_resort)
+        .flat_map(of)
+        .flatten()
+        .collect()
+}
+
+/// "nothing for 3.2 s", or "nothing yet".
+pub(in crate::shell::status) fn silence(path: &Path, now: Time) -> String {
+    path.heard_us.map_or("nothing yet".into(), |at| {
+        format!("nothing for {}", age(now, at))
+    })
+}

@@ -1,0 +1,165 @@
+//! What is to be said of the peer.
+
+use super::refused::{nobody_listens, of_refused, refusal};
+use super::{Concern, age, degraded};
+use crate::core::time::Time;
+use crate::shell::status::{Group, SignOfLife, Status, sentence};
+
+pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
+    let (me, peer, state) = (&status.node, status.peer_name(), &status.peer);
+    let since = age(now, state.since_us);
+    let mut concerns = Vec::new();
+    let runs_here = |group: &Group| group.role == "active" || group.adopted;
+    let alone = match status.groups.iter().any(runs_here) {
+        true => ": nobody could take over",
+        false => "",
+    };
+    let firewall = "UDP, the port of `[heartbeat]`, in both directions (`nft list ruleset`), and the cables of the links";
+    let unheard = nobody_listens(status, now).map(|refused| {
+        format!(
+            "its machine lives, and says at {} that nobody listens on the UDP port there: on {peer} \
+             `systemctl status ha-appliance`, `ss -ulpn`; compare `port`, and which node it was started as",
+            refused.peer
+        )
+    });
+    // What is dropped here has come through every filter.
+    let dropped = || {
+        format!(
+            "its datagrams arrive at {me} and are dropped: mend first what is said of them here"
+        )
+    };
+    let between =
+        || format!("it shows signs of life, so look at what is between the nodes: {firewall}");
+    let lives = unheard.or_else(|| {
+        let life = status.peer_shows_life(now);
+        life.then(|| match of_refused(status, now).is_empty() {
+            true => between(),
+            false => dropped(),
+        })
+    });
+    let (text, hint) = match state.state.as_str() {
+        "alive" => (None, String::new()),
+        "one-way" => (
+            Some(format!("{peer} is heard, but does not hear {me}")),
+            format!("look for a filter or a broken cable in the direction from {me} to {peer}"),
+        ),
+        "silent" => (
+            Some(format!(
+                "{peer} has been silent for {}{alone}",
+                last_heard(status, now)
+            )),
+            lives.unwrap_or_else(|| {
+                format!("look at its power and cables; on {peer}: `systemctl status ha-appliance`")
+            }),
+        ),
+        "unknown" => (
+            Some(format!(
+                "{peer} was never heard since this daemon started, {since} ago"
+            )),
+            lives.unwrap_or_else(|| {
+                format!("on {peer}: `systemctl status ha-appliance`; then {firewall}")
+            }),
+        ),
+        "refused" => (
+            Some(format!(
+                "{peer} is refused, no group moves: {}",
+                state.reason
+            )),
+            refusal(&state.cause, peer, &status.daemon.config),
+        ),
+        "left" => (
+            Some(format!("{peer} left {since} ago{alone}")),
+            format!("on {peer}: `systemctl start ha-appliance`"),
+        ),
+        // Somebody was wrong, or it was switched on again.
+        "fenced" if !state.signs_of_life.is_empty() => (
+            Some(format!(
+                "{peer} was taken as off {since} ago ({}), but lives: {}",
+                state.reason,
+                whats(&state.signs_of_life).join("; ")
+            )),
+            format!(
+                "look there at once: it may serve, too; {}",
+                lives.unwrap_or_default()
+            ),
+        ),
+        "fenced" => (
+            Some(format!(
+                "{peer} is taken as off since {since}: {}{alone}",
+                state.reason
+            )),
+            format!("find out why, then start {peer} again"),
+        ),
+        other => (
+            Some(format!("{peer}: {other}")),
+            "this program does not know that state".into(),
+        ),
+    };
+    let speaks = state.signs_of_life.iter().any(|sign| sign.heartbeat);
+    let quiet = matches!(state.state.as_str(), "silent" | "unknown") && speaks;
+    concerns.extend(text.filter(|_| !quiet).map(|text| degraded(text, hint)));
+    let told = |sign: &&SignOfLife| sign.heartbeat && state.state != "alive";
+    concerns.extend(state.signs_of_life.iter().filter(told).map(|sign| {
+        degraded(
+            format!("{}, {} ago", sign.what, age(now, sign.at_us)),
+            format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`; `nft list ruleset` on both"),
+        )
+    }));
+    if state.drift {
+        concerns.push(degraded(
+            sentence::drift(me, peer, &state.differences) + &status.as_last_heard(now),
+            format!(
+                "compare {} on both nodes, comments do not count; copy the right one to the other, then `ha-appliance reload` there",
+                status.daemon.config
+            ),
+        ));
+    }
+    for group in status.groups.iter().filter(|_| state.state == "alive") {
+        let standby = status.nodes.iter().any(|n| !n.here && n.standby);
+        if standby || group.stopped {
+            continue;
+        }
+        let Some(at_peer) = &group.peer else {
+            concerns.push(Concern {
+                group: Some(group.name.clone()),
+                ..degraded(
+                    format!(
+                        "{}: {peer} does not know this group, and could not take over",
+                        group.name
+                    ),
+                    format!(
+                        "bring ha.toml in line on both nodes, then `ha-appliance reload` on {peer}"
+                    ),
+                )
+            });
+            continue;
+        };
+        let readiness = &at_peer.readiness;
+        let facts = at_peer.says.as_ref().map_or(&[][..], |says| &says.facts);
+        if readiness != "able" && at_peer.role != "active" {
+            concerns.push(Concern {
+                group: Some(group.name.clone()),
+                ..degraded(
+                    format!(
+                        "{}: {}",
+                        group.name,
+                        sentence::impaired(peer, readiness, facts)
+                    ),
+                    match facts.is_empty() {
+                        true => format!("`ha-appliance status` on {peer} says why"),
+                        false => format!("mend that on {peer}"),
+                    },
+                )
+            });
+        }
+    }
+    concerns
+}
+
+fn last_heard(status: &Status, now: Time) -> String {
+    age(now, status.peer.heard_us.unwrap_or(status.peer.since_us))
+}
+
+fn whats(signs: &[SignOfLife]) -> Vec<&str> {
+    signs.iter().map(|sign| sign.what.as_str()).collect()
+}

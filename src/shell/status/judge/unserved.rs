@@ -1,0 +1,261 @@
+//! A group that nobody is known to serve: what keeps it, and what is safe to do about that.
+
+use super::place::{Place, place};
+use super::{Concern, blocked, degraded, left};
+use crate::core::time::Time;
+use crate::shell::status::{Group, Status, lack};
+
+/// What is to be said of it, if it is so and nobody wished it.
+pub(crate) fn unserved(status: &Status, group: &Group, now: Time) -> Option<Concern> {
+    match place(status, group) {
+        _ if group.stopped => None,
+        Place::Nowhere => Some(nowhere(status, group, now)),
+        Place::Unknown => Some(unknown(status, group, now)),
+        Place::Here | Place::There | Place::Both | Place::Moving(_) => None,
+    }
+}
+
+/// By all that is known.
+fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
+    let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let there = says.and_then(|says| says.waiting.as_ref().or(says.facts.first()));
+    let there = there.map(|why| format!("; on {}: {why}", status.peer_name()));
+    let text = format!(
+        "{}: runs nowhere: {}{}",
+        group.name,
+        why_not(group),
+        there.unwrap_or_default()
+    );
+    let hears = |here: bool| here || status.peer.state == "alive";
+    let standby = status.nodes.iter().find(|n| n.standby && hears(n.here));
+    let advice = match standby {
+        _ if status.maintenance => {
+            "`ha-appliance maintenance off` lets the nodes work again".into()
+        }
+        Some(node) => format!("`ha-appliance online {0}` lets {0} run it", node.name),
+        None => advice(status, group, now)
+            .unwrap_or_else(|| "`ha-appliance history` says what led here".into()),
+    };
+    blocked(text, advice)
+}
+
+/// It does not run here, and of the peer nothing is known.
+fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
+    let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
+    if let Some(elsewhere) = &group.elsewhere {
+        return degraded(
+            format!("{name}: unknown from here, {elsewhere}: so it is probably active there"),
+            format!("look on {peer}: `ha-appliance status`"),
+        );
+    }
+    let why = match status.peer.state.as_str() {
+        "refused" => &status.peer.reason,
+        _ => why_not(group),
+    };
+    let text = format!("{name}: not active here, and unknown of {peer}: {why}");
+    if status.maintenance {
+        let hint = format!("look on {peer}; `ha-appliance maintenance off` lets {me} work again");
+        return blocked(text, hint);
+    }
+    if let Some(until) = status.peer.waited_for_us.filter(|until| now.0 < *until) {
+        let hint = format!(
+            "nothing yet: {peer} is waited for, {} more",
+            left(now, until)
+        );
+        return blocked(text, hint);
+    }
+    if status.peer_shows_life(now) || status.peer.state == "refused" {
+        let hint =
+            format!("something of {peer} is heard: look there, and at what is said of it here");
+        return blocked(text, hint);
+    }
+    let advice = advice(status, group, now);
+    blocked(
+        text,
+        advice.unwrap_or_else(|| format!("look on {peer}: it may serve")),
+    )
+}
+
+/// What helps against what it lacks. Nobody is told to say that the peer is off where that would not help, where
+/// this node could not run it all the same, or where it could not know.
+fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
+    let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
+    let blind = status.blind_spots();
+    let again = group.retry_us.map(|at| left(now, at));
+    let advice = match (group.lacks.as_str(), again) {
+        (lack::LEAVE, _) if status.leaving => {
+            format!(
+                "the daemon on {me} is on its way out: `systemctl start ha-appliance` starts it again"
+            )
+        }
+        (lack::LEAVE, _) => {
+            format!("`ha-appliance online {me}` lets {me} take it as soon as it may")
+        }
+        (lack::DISK, _) => format!(
+            "make room in the state directory of {me}, or mend its disk: then it goes on by itself"
+        ),
+        (lack::RESOURCE, None) => {
+            format!("mend that on {me}, then `ha-appliance clear {name}` tries it at once")
+        }
+        (lack::RESOURCE, Some(left)) => format!(
+            "mend that on {me}; it is tried again in {left}, and at once by `ha-appliance clear {name}`"
+        ),
+        (lack::STOP, _) => {
+            format!("on {me}, stop by hand what is left of it, then `ha-appliance clear {name}`")
+        }
+        (lack::FILE, _) => {
+            "bring ha.toml in line on both nodes, then `ha-appliance reload` on each".into()
+        }
+        (lack::TIME, Some(left)) => format!("it is tried again by itself in {left}"),
+        (lack::TIME, None) => "it goes on by itself".into(),
+        // From a node that sees nothing nobody may conclude that the other is dead.
+        _ if !blind.is_empty() => {
+            return Some(format!(
+                "mend this node's network first ({}): it may be {me} that is cut off, while {peer} serves; then look on {peer}",
+                blind.join(", ")
+            ));
+        }
+        (lack::NETWORK, _) => format!("look at the network of {me}"),
+        (lack::PROOF, _) => {
+            return Some(format!(
+                "look at {peer}, and start it; or, only if you have seen with your own eyes that it is off: \
+                 `ha-appliance confirm-fenced {peer}`"
+            ));
+        }
+        _ => return None,
+    };
+    Some(match place(status, group) {
+        Place::Unknown => format!("look on {peer}, it may serve; {advice}"),
+        _ => advice,
+    })
+}
+
+/// What keeps it from running here.
+fn why_not(group: &Group) -> &str {
+    let why = group.waiting.as_ref().or(group.facts.first());
+    why.unwrap_or(&group.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::peer::PeerState;
+    use crate::core::reason::{Fact, Reason};
+    use crate::shell::status::sample::{LAN, NGINX, NOW, Sample, ago};
+    use crate::wire::heartbeat::{Role, Side};
+    use std::time::Duration;
+
+    /// Nothing runs here, the peer that had it is silent, and this is waited for.
+    fn waits_for(reason: Reason) -> Sample {
+        let mut sample = Sample::default();
+        let view = &mut sample.view;
+        view.peer.state = PeerState::Silent;
+        view.peer.since = ago(60_000);
+        view.groups[0].peer = None;
+        view.groups[0].role = Role::Stopped;
+        view.groups[0].token.holder = Side::Second;
+        view.groups[0].waiting = Some(reason);
+        sample
+    }
+
+    fn advice(sample: &Sample) -> String {
+        let status = sample.status();
+        let concern = unserved(&status, &status.groups[0], NOW).unwrap();
+        assert_eq!(concern.severity, super::super::Severity::Blocked);
+        concern.hint.unwrap()
+    }
+
+    #[test]
+    fn the_peer_is_to_be_confirmed_off_only_where_that_is_what_is_missing() {
+        for reason in [
+            Reason::NoGatewayKnown(LAN),
+            Reason::ProbeUnproven(LAN),
+            Reason::BestEffortHoldsData,
+            Reason::BestEffortWithoutVip,
+            Reason::WaitingForPeer,
+            Reason::PeerWasRefused,
+            Reason::PeerInMaintenance,
+            Reason::PeerStopFailed,
+        ] {
+            let advice = advice(&waits_for(reason.clone()));
+            assert!(
+                advice.contains("`ha-appliance confirm-fenced lb2`"),
+                "{reason}: {advice}"
+            );
+        }
+        let others = [
+            (Reason::Fact(Fact::Standby), "`ha-appliance online lb1`"),
+            (Reason::Fact(Fact::StateUnwritable), "make room"),
+            (Reason::Fact(Fact::Missing(NGINX)), "mend that on lb1"),
+            (Reason::Fact(Fact::Unready(NGINX)), "mend that on lb1"),
+            (Reason::Fact(Fact::Failures(2)), "`ha-appliance clear web`"),
+            (Reason::Fact(Fact::StopFailed), "stop by hand"),
+            (Reason::Fact(Fact::NoCarrier(LAN)), "the network of lb1"),
+            (Reason::NoGatewayAnswer(LAN), "the network of lb1"),
+            (Reason::Retry(Duration::from_secs(8)), "goes on by itself"),
+            (Reason::ClearancePending, "goes on by itself"),
+            (Reason::Probing(1, 4), "goes on by itself"),
+        ];
+        for (reason, helps) in others {
+            let advice = advice(&waits_for(reason.clone()));
+            assert!(!advice.contains("confirm-fenced"), "{reason}: {advice}");
+            assert!(advice.contains(helps), "{reason}: {advice}");
+            assert!(
+                advice.starts_with("look on lb2, it may serve"),
+                "{reason}: {advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_cut_off_is_not_to_confirm_anything() {
+        let mut sample = waits_for(Reason::WaitingForPeer);
+        sample.view.gateways[0].state = crate::core::gateway::GatewayState::Lost;
+        let advice = advice(&sample);
+        assert!(
+            advice.starts_with("mend this node's network first"),
+            "{advice}"
+        );
+    }
+
+    #[test]
+    fn what_is_tried_again_by_itself_says_when() {
+        let mut sample = waits_for(Reason::Fact(Fact::Failures(1)));
+        sample.view.groups[0].retry_at = Some(ago(-8000));
+        assert!(advice(&sample).contains("it is tried again in 8.0 s"));
+    }
+
+    #[test]
+    fn both_nodes_say_why_nobody_runs_it() {
+        let mut sample = waits_for(Reason::Fact(Fact::Standby));
+        sample.view.peer.state = PeerState::Alive;
+        sample.view.standby[0] = true;
+        sample.view.groups[0].peer =
+            Some((Role::Stopped, crate::wire::heartbeat::Readiness::Impaired));
+        sample.told = vec![crate::shell::status::Said {
+            group: "web".into(),
+            facts: vec!["service nginx.service is not installed here".into()],
+            ..Default::default()
+        }];
+        let status = sample.status();
+        let concern = unserved(&status, &status.groups[0], NOW).unwrap();
+        assert_eq!(
+            concern.text,
+            "web: runs nowhere: this node is in standby; on lb2: service nginx.service is not installed here"
+        );
+        assert_eq!(
+            concern.hint.unwrap(),
+            "`ha-appliance online lb1` lets lb1 run it"
+        );
+    }
+
+    #[test]
+    fn who_left_and_did_not_say_so_of_the_group_may_run_it() {
+        let mut sample = waits_for(Reason::PeerLacksGroup);
+        sample.view.peer.state = PeerState::Left;
+        let status = sample.status();
+        let concern = unserved(&status, &status.groups[0], NOW).unwrap();
+        assert!(concern.text.contains("unknown of lb2"), "{}", concern.text);
+        assert!(concern.hint.unwrap().contains("confirm-fenced lb2"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What kind of thing a group lacks that does not run: from that follows what is safe to do.
+
+use crate::core::peer::PeerState;
+use crate::core::reason::{Fact, Reason};
+
+/// The word for it; empty: it lacks nothing, or nobody knows.
+pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
+    let Some(reason) = waiting else { return "" };
+    match reason {
+        Reason::Fact(fact) => of_fact(*fact),
+        Reason::NoGatewayKnown(_)
+        | Reason::ProbeUnproven(_)
+        | Reason::BestEffortHoldsData
+        | Reason::BestEffortWithoutVip
+        | Reason::WaitingForPeer
+        | Reason::PeerWasRefused
+        | Reason::PeerInMaintenance
+        | Reason::PeerStopFailed => PROOF,
+        // It left, and did not say so of this group: it will say no more.
+        Reason::PeerNotStopped | Reason::PeerLacksGroup if peer == PeerState::Left => PROOF,
+        Reason::PeerNotStopped
+        | Reason::VipAnswered
+        | Reason::Probing(..)
+        | Reason::ClearancePending
+        | Reason::StartWait
+        | Reason::InTurn
+        | Reason::Retry(_)
+        | Reason::MoveLimited(_) => TIME,
+        Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
+        Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
+        Reason::ResourceFailed(..) | Reason::Unready(..) | Reason::NotServing(_) => RESOURCE,
+        Reason::PersistFailed(_) => DISK,
+        _ => "",
+    }
+}
+
+/// Somebody's word, or an outside proof, that the peer runs nothing of it.
+pub(super) const PROOF: &str = "proof";
+/// Nothing but time.
+pub(super) const TIME: &str = "time";
+/// An answer from this node's network.
+pub(super) const NETWORK: &str = "network";
+/// The same file on both nodes.
+pub(super) const FILE: &str = "file";
+/// A resource that can run here.
+pub(super) const RESOURCE: &str = "resource";
+/// A state that can be written.
+pub(super) const DISK: &str = "disk";
+/// The operator's leave.
+pub(super) const LEAVE: &str = "leave";
+/// That what could not be stopped here is gone.
+pub(super) const STOP: &str = "stop";
+
+fn of_fact(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Standby | Fact::Leaving | Fact::StoppedByOperator => LEAVE,
+        Fact::GatewayLost(_) | Fact::NoCarrier(_) => NETWORK,
+        Fact::GatewayDampened(_) | Fact::GatewayPending(_) => TIME,
+        Fact::Down(_)
+        | Fact::Missing(_)
+        | Fact::Unready(_)
+        | Fact::Partly(_)
+        | Fact::Failures(_) => RESOURCE,
+        Fact::HeldBack(_) => FILE,
+        Fact::StateUnwritable => DISK,
+        Fact::StopFailed => STOP,
+    }
+}

@@ -1,0 +1,598 @@
+//! The page in each situation: `tests/pages`.
+
+use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, WEB, ago, nginx_place};
+use super::super::{Failed, Refused, Said};
+use super::*;
+use crate::core::gateway::GatewayState;
+use crate::core::node::{Sign, SignKind};
+use crate::core::peer::PeerState;
+use crate::core::reason::{Fact, Reason};
+use crate::core::view::{ResourceState, ResourceView};
+use crate::id::Place;
+use crate::shell::refused::NOBODY_LISTENS;
+use crate::wire::heartbeat::{Readiness, Role};
+use std::time::Duration;
+
+/// Compares with `tests/pages/<name>.txt`; HA_UPDATE_PAGES=1 rewrites those.
+fn expect(name: &str, sample: &Sample, severity: Severity) {
+    let (page, worst) = render(&sample.status(), NOW, Style::default());
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/pages/{name}.txt"));
+    if std::env::var_os("HA_UPDATE_PAGES").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &page).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        page == expected,
+        "{name} differs (HA_UPDATE_PAGES=1 accepts it):\n{page}"
+    );
+    assert_eq!(worst, severity, "{page}");
+    let few = judge(&sample.status(), NOW).len() <= 2;
+    let rows = if few { 24 } else { 27 };
+    assert!(page.lines().count() <= rows, "{page}");
+    assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
+}
+
+fn silent(sample: &mut Sample) {
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Silent;
+    view.peer.since = ago(2700);
+    view.peer.reason = Reason::PeerSilent(Duration::from_millis(500));
+    view.peer.last_heard = Some(ago(3200));
+    for path in &mut view.peer.paths {
+        (path.in_ok, path.out_ok, path.heard) = (false, None, Some(ago(3200)));
+    }
+    view.groups[0].peer = None;
+}
+
+#[test]
+fn healthy() {
+    expect("healthy", &Sample::default(), Severity::Well);
+}
+
+#[test]
+fn healthy_on_the_standby() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.reason = Reason::HandedOver;
+    group.peer = Some((Role::Active, Readiness::Able));
+    group.token.epoch = 5;
+    group.token.holder = crate::wire::heartbeat::Side::Second;
+    expect("standby", &sample, Severity::Well);
+}
+
+#[test]
+fn peer_silent() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    expect("peer-silent", &sample, Severity::Degraded);
+}
+
+#[test]
+fn interlink_one_way() {
+    let mut sample = Sample::default();
+    let path = &mut sample.view.peer.paths[0];
+    (path.in_ok, path.heard) = (false, Some(ago(3200)));
+    expect("interlink-one-way", &sample, Severity::Degraded);
+}
+
+#[test]
+fn blocked() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.since = ago(42_000);
+    group.reason = Reason::FoundStopped;
+    group.token.holder = crate::wire::heartbeat::Side::Second;
+    group.token.epoch = 5;
+    group.waiting = Some(Reason::NoGatewayAnswer(LAN));
+    group.facts = vec![Fact::GatewayLost(LAN)];
+    group.readiness = Readiness::Impaired;
+    sample.view.gateways[0].state = GatewayState::Lost;
+    sample.view.gateways[0].since = ago(3100);
+    sample.view.vifs[0].probe_proven = false;
+    expect("blocked", &sample, Severity::Blocked);
+}
+
+#[test]
+fn stop_failed() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Failed;
+    group.reason = Reason::ResourceFailed(VIPS, "Device or resource busy".into());
+    group.facts = vec![Fact::StopFailed, Fact::Failures(2)];
+    group.readiness = Readiness::Impaired;
+    group.fail_count = 2;
+    expect("stop-failed", &sample, Severity::Blocked);
+}
+
+#[test]
+fn a_service_that_fails_is_told_with_its_words() {
+    let mut sample = Sample::default();
+    let service = sample.services.get_mut(&nginx_place()).unwrap();
+    service.state = "failed (exit-code)".into();
+    service.main_pid = None;
+    service.check = None;
+    let group = &mut sample.view.groups[0];
+    group.resources[1] = ResourceView {
+        id: NGINX,
+        state: ResourceState::Stopped,
+        fail_count: 2,
+        failure: "exited with status 1".into(),
+        failed_at: Some(ago(125_000)),
+        forgotten_at: Some(ago(-3_475_000)),
+    };
+    group.role = Role::Stopped;
+    group.reason = Reason::ResourceFailed(NGINX, "exited with status 1".into());
+    group.peer = Some((Role::Active, Readiness::Able));
+    group.token.holder = crate::wire::heartbeat::Side::Second;
+    group.facts = vec![Fact::Failures(2)];
+    group.readiness = Readiness::Impaired;
+    group.fail_count = 2;
+    expect("service-failed", &sample, Severity::Degraded);
+}
+
+#[test]
+fn what_failed_on_the_other_node_is_told_here() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.peer = Some((Role::Stopped, Readiness::Impaired));
+    group.peer_fail_count = 1;
+    sample.told = vec![Said {
+        group: "web".into(),
+        since_us: ago(95_000).0,
+        reason: "service nginx.service failed: exit status 1".into(),
+        facts: vec!["a resource failed".into()],
+        role: "stopped".into(),
+        waiting: Some("a resource failed".into()),
+        retry_us: Some(ago(-8000).0),
+        amiss: Vec::new(),
+        failures: vec![Failed {
+            resource: "service nginx.service".into(),
+            count: 1,
+            text: "nginx.service died: exit status 1: bind() to 0.0.0.0:80 failed".into(),
+            at_us: Some(ago(95_000).0),
+            until_us: Some(ago(-3_505_000).0),
+        }],
+    }];
+    expect("failed-on-the-peer", &sample, Severity::Degraded);
+}
+
+/// It serves nobody, and this page is where somebody looks.
+#[test]
+fn what_is_not_well_on_the_other_node_is_told_here() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.reason = Reason::HandedOver;
+    group.peer = Some((Role::Active, Readiness::Able));
+    group.token.holder = crate::wire::heartbeat::Side::Second;
+    sample.view.maintenance = true;
+    sample.told = vec![Said {
+        group: "web".into(),
+        amiss: vec!["service nginx.service: failed (Result: signal)".into()],
+        ..Said::default()
+    }];
+    expect("amiss-on-the-peer", &sample, Severity::Blocked);
+    sample.view.maintenance = false;
+    let (_, severity) = render(&sample.status(), NOW, Style::default());
+    assert_eq!(severity, Severity::Degraded, "something is done about it");
+}
+
+/// What it said last is told as of then, or not at all.
+#[test]
+fn a_peer_that_left_says_nothing_any_more() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Left;
+    view.peer.reason = Reason::PeerLeft;
+    view.peer.drift = true;
+    sample.differences = vec!["group web: prefer differs".into()];
+    sample.clock_ahead_ms = Some(37_000);
+    let group = &mut view.groups[0];
+    group.peer = Some((Role::Stopped, Readiness::Barred));
+    group.peer_fail_count = 1;
+    sample.told = vec![Said {
+        group: "web".into(),
+        waiting: Some("a resource failed".into()),
+        retry_us: Some(ago(-3000).0),
+        failures: vec![Failed::default()],
+        ..Said::default()
+    }];
+    expect("peer-left", &sample, Severity::Degraded);
+}
+
+#[test]
+fn what_differs_between_the_files_is_named() {
+    let mut sample = Sample::default();
+    sample.view.peer.drift = true;
+    sample.differences = vec!["group web: prefer is set on lb1 only".into()];
+    expect("drift", &sample, Severity::Degraded);
+}
+
+#[test]
+fn peer_refused() {
+    let mut sample = Sample::default();
+    sample.view.peer.state = PeerState::Refused;
+    sample.view.peer.reason = Reason::OtherNodes;
+    sample.view.peer.since = ago(60_000);
+    sample.view.groups[0].peer = None;
+    expect("peer-refused", &sample, Severity::Degraded);
+}
+
+#[test]
+fn maintenance_standby_and_a_failed_reload() {
+    let mut sample = Sample::default();
+    sample.view.maintenance = true;
+    sample.view.standby[1] = true;
+    sample.view.groups[0].peer = Some((Role::Stopped, Readiness::Barred));
+    sample.daemon.reload_error =
+        Some("/etc/ha-appliance/ha.toml:3:1: unknown key `prot`\nhelp: port".into());
+    sample.daemon.notices = vec!["eth7: no such interface yet".into()];
+    sample
+        .counters
+        .extend([("rejected: bad key", 12), ("rejected: replayed", 0)]);
+    expect("maintenance", &sample, Severity::Degraded);
+}
+
+#[test]
+fn unknown_is_not_nowhere() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Unknown;
+    view.peer.reason = Reason::PeerUnknown;
+    view.peer.signs = vec![
+        Sign {
+            at: ago(100),
+            kind: SignKind::Unproven(vec![(WEB, Role::Active)]),
+        },
+        Sign {
+            at: ago(400),
+            kind: SignKind::Answered(LAN, Some(WEB), [0x52, 0x54, 0, 0, 0, 2]),
+        },
+    ];
+    let group = &mut view.groups[0];
+    group.role = Role::Stopped;
+    group.since = ago(42_000);
+    group.reason = Reason::FoundStopped;
+    group.waiting = Some(Reason::VipAnswered);
+    expect("probably-there", &sample, Severity::Degraded);
+    assert!(
+        !render(&sample.status(), NOW, Style::default())
+            .0
+            .contains("confirm-fenced")
+    );
+}
+
+#[test]
+fn a_peer_that_is_waited_for_is_not_to_be_confirmed_off() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Unknown;
+    view.peer.reason = Reason::PeerUnknown;
+    view.peer.waited_for = Some(ago(-7000));
+    let group = &mut view.groups[0];
+    group.role = Role::Stopped;
+    group.since = ago(3000);
+    group.reason = Reason::FoundStopped;
+    group.waiting = Some(Reason::StartWait);
+    expect("start-wait", &sample, Severity::Blocked);
+}
+
+#[test]
+fn both_hold_it() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    sample.view.groups[0].answered_by_peer = Some(ago(800));
+    expect("both", &sample, Severity::Blocked);
+}
+
+#[test]
+fn another_key() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    sample.refused = vec![Refused {
+        cause: "other key".into(),
+        own: "10.1.1.1".into(),
+        peer: "10.1.1.2".into(),
+        count: 31,
+        last_us: ago(50).0,
+    }];
+    expect("other-key", &sample, Severity::Degraded);
+}
+
+/// Nothing runs here, and the peer's machine has power: nobody is told to confirm that it is off.
+#[test]
+fn nobody_listens() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Unknown;
+    view.peer.reason = Reason::PeerUnknown;
+    let group = &mut view.groups[0];
+    group.role = Role::Stopped;
+    group.since = ago(9000);
+    group.reason = Reason::FoundStopped;
+    group.waiting = Some(Reason::WaitingForPeer);
+    let unheard = |own: &str, peer: &str, ms| Refused {
+        cause: NOBODY_LISTENS.into(),
+        own: own.into(),
+        peer: peer.into(),
+        count: 9,
+        last_us: ago(ms).0,
+    };
+    sample.refused = vec![
+        unheard("10.1.1.1", "10.1.1.2", 700),
+        unheard("192.168.10.81", "192.168.10.82", 900),
+    ];
+    expect("nobody-listens", &sample, Severity::Blocked);
+    let page = render(&sample.status(), NOW, Style::default()).0;
+    assert!(!page.contains("confirm-fenced"), "{page}");
+}
+
+#[test]
+fn no_takeover_is_possible() {
+    let mut sample = Sample::default();
+    sample.view.groups[0].no_seizure = Some(Reason::NoGatewayKnown(LAN));
+    sample.view.gateways.clear();
+    expect("no-takeover", &sample, Severity::Degraded);
+}
+
+#[test]
+fn maintenance_does_not_hide_a_dead_service() {
+    let mut sample = Sample::default();
+    sample.view.maintenance = true;
+    let service = sample.services.get_mut(&nginx_place()).unwrap();
+    (service.state, service.runs) = ("failed (Result: signal)".into(), Some(false));
+    (service.main_pid, service.check) = (None, None);
+    let vips = Place {
+        group: WEB,
+        resource: VIPS,
+    };
+    sample
+        .amiss
+        .insert(vips, "192.168.10.80 is not on eth0".into());
+    expect("maintenance-amiss", &sample, Severity::Blocked);
+}
+
+#[test]
+fn clocks_that_differ_are_noted() {
+    let mut status = Sample::default().status();
+    status.peer.clock_ahead_ms = Some(-2100);
+    let (page, severity) = render(&status, NOW, Style::default());
+    assert!(
+        page.ends_with("\nnoted       lb2's clock is 2.1 s behind this node's\n"),
+        "{page}"
+    );
+    assert_eq!(severity, Severity::Well);
+}
+
+#[test]
+fn one_line_says_it_too() {
+    let (line, severity) = render_brief(&Sample::default().status(), None, NOW);
+    assert_eq!(line, "edge-lb on lb1: all well: web on lb1\n");
+    assert_eq!(severity, Severity::Well);
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let (line, _) = render_brief(&sample.status(), None, NOW);
+    assert_eq!(
+        line,
+        "edge-lb on lb1: degraded: web on lb1; lb2 has been silent for 3.2 s: nobody could take over\n"
+    );
+}
+
+/// What every group stands on is said of one alone, too.
+#[test]
+fn a_group_alone_is_not_well_while_the_pair_is_not() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let status = sample.status();
+    let (page, severity) = render_group(&status, &status.groups[0], NOW, Style::default());
+    assert_eq!(severity, Severity::Degraded);
+    assert!(page.contains("lb2 has been silent for 3.2 s"), "{page}");
+    let (line, severity) = render_brief(&status, Some(&status.groups[0]), NOW);
+    assert_eq!(severity, Severity::Degraded);
+    assert!(
+        line.contains("degraded: web on lb1; lb2 has been silent"),
+        "{line}"
+    );
+}
+
+/// What another group lacks is not said of this one.
+#[test]
+fn a_group_alone_is_well_while_another_is_not() {
+    let mut sample = Sample::default();
+    let mut other = sample.view.groups[0].clone();
+    other.id = crate::id::GroupId(9);
+    other.resources.clear();
+    other.readiness = Readiness::Impaired;
+    other.peer = Some((Role::Stopped, Readiness::Impaired));
+    sample.view.groups.push(other);
+    sample.names.groups.push(super::super::GroupNames {
+        id: crate::id::GroupId(9),
+        name: "db".into(),
+        vips: Vec::new(),
+        resources: Vec::new(),
+    });
+    let status = sample.status();
+    let (_, severity) = render_group(&status, &status.groups[0], NOW, Style::default());
+    assert_eq!(severity, Severity::Well);
+    let (_, severity) = render_group(&status, &status.groups[1], NOW, Style::default());
+    assert_eq!(severity, Severity::Degraded);
+}
+
+/// The peer may well have taken it over meanwhile.
+#[test]
+fn what_stops_slowly_here_may_be_served_by_a_peer_that_is_not_heard() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopping;
+    group.reason = Reason::Isolated;
+    group.since = ago(20_000);
+    sample.view.gateways[0].state = GatewayState::Lost;
+    expect("stops-cut-off", &sample, Severity::Blocked);
+}
+
+/// A start of the other node lasts as long as that says, and not as long as this node stands still.
+#[test]
+fn a_move_on_the_other_node_has_its_words() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.reason = Reason::HandedOver;
+    group.peer = Some((Role::Starting, Readiness::Able));
+    let first = |sample: &Sample| {
+        let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+        (concern.text, concern.severity)
+    };
+    let starting = "web: not active, starting on lb2";
+    assert_eq!(first(&sample), (starting.into(), Severity::Degraded));
+    sample.told = vec![Said {
+        group: "web".into(),
+        role: "starting".into(),
+        since_us: ago(3000).0,
+        reason: "the peer agrees and runs nothing of it".into(),
+        ..Said::default()
+    }];
+    let told = format!("{starting} for 3.0 s: the peer agrees and runs nothing of it");
+    assert_eq!(first(&sample), (told, Severity::Degraded));
+    sample.told[0].since_us = ago(40_000).0;
+    assert_eq!(first(&sample).1, Severity::Blocked);
+    // What it said was of before it began.
+    sample.told[0].role = "stopped".into();
+    assert_eq!(first(&sample), (starting.into(), Severity::Degraded));
+}
+
+#[test]
+fn an_order_that_the_other_node_may_not_know_is_told_as_that() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    sample.view.maintenance = true;
+    sample.view.standby[1] = true;
+    sample.view.groups[0].stopped = true;
+    sample.view.groups[0].role = Role::Stopped;
+    let texts: Vec<String> = (judge(&sample.status(), NOW).into_iter())
+        .map(|concern| concern.text)
+        .collect();
+    let unheard = "; lb2 is silent, and may not have heard of it";
+    for order in [
+        "web: stopped by the operator",
+        "maintenance: nothing is started, stopped or taken over on lb1",
+        "lb2 is in standby: it takes nothing",
+    ] {
+        assert!(texts.contains(&format!("{order}{unheard}")), "{texts:#?}");
+    }
+    // And where it is known that it runs there, it is not shown as stopped.
+    sample.view.peer.state = PeerState::Alive;
+    sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
+    let (line, _) = render_brief(&sample.status(), None, NOW);
+    assert!(line.contains("web on lb2"), "{line}");
+}
+
+#[test]
+fn both_have_it_in_maintenance() {
+    let mut sample = Sample::default();
+    sample.view.maintenance = true;
+    sample.view.groups[0].peer = Some((Role::Starting, Readiness::Able));
+    let first = |sample: &Sample| judge(&sample.status(), NOW).into_iter().next().unwrap();
+    let found = first(&sample);
+    assert_eq!(found.severity, Severity::Degraded);
+    assert_eq!(
+        found.text,
+        "web: active on lb1, and its daemon found something of it running on lb2, too"
+    );
+    sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
+    let both = first(&sample);
+    assert_eq!(both.severity, Severity::Blocked);
+    assert!(
+        both.hint
+            .unwrap()
+            .starts_with("in maintenance neither stops by itself")
+    );
+}
+
+#[test]
+fn how_a_conflict_ends_depends_on_what_the_nodes_hear() {
+    let hint = |state| {
+        let mut sample = Sample::default();
+        silent(&mut sample);
+        sample.view.peer.state = state;
+        sample.view.groups[0].answered_by_peer = Some(ago(800));
+        let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+        assert_eq!(concern.severity, Severity::Blocked);
+        concern.hint.unwrap()
+    };
+    assert!(hint(PeerState::Silent).starts_with("repair the paths between the nodes"));
+    assert!(hint(PeerState::Alive).starts_with("the nodes hear each other"));
+    assert!(hint(PeerState::Refused).starts_with("mend first why lb2 is refused"));
+    assert!(hint(PeerState::Fenced).starts_with("lb2 is not off"));
+}
+
+/// Somebody confirmed it, and it answers.
+#[test]
+fn taken_as_off_is_no_fact_about_a_peer_that_answers() {
+    let mut sample = Sample::default();
+    silent(&mut sample);
+    let view = &mut sample.view;
+    view.peer.state = PeerState::Fenced;
+    view.peer.reason = Reason::Confirmed;
+    let texts = |sample: &Sample| -> Vec<String> {
+        let concerns = judge(&sample.status(), NOW).into_iter();
+        concerns.map(|concern| concern.text).collect()
+    };
+    assert!(texts(&sample)[0].starts_with("lb2 is taken as off since 2.7 s"));
+    sample.view.peer.signs = vec![Sign {
+        at: ago(400),
+        kind: SignKind::Answered(LAN, None, [0x52, 0x54, 0, 0, 0, 2]),
+    }];
+    assert_eq!(
+        texts(&sample),
+        [
+            "lb2 was taken as off 2.7 s ago (the operator confirmed that the peer is off), but lives: lb2 answers for its own address on eth0 (hardware address 52:54:00:00:00:02)"
+        ]
+    );
+    // Nor is it known then that it runs nothing.
+    sample.view.groups[0].role = Role::Stopped;
+    assert!(texts(&sample)[0].starts_with("web: not active here, and unknown of lb2"));
+}
+
+#[test]
+fn one_group_alone() {
+    let status = Sample::default().status();
+    let (page, _) = render_group(&status, &status.groups[0], NOW, Style::default());
+    assert!(
+        page.starts_with("web         active on lb1 for 2 h 0 m, at 192.168.10.80/24"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_wide_name_leaves_the_columns_alone() {
+    let mut sample = Sample::default();
+    sample.names.groups[0].name = "customer-portal".into();
+    let (page, _) = render(&sample.status(), NOW, Style::default());
+    assert!(
+        page.contains("\ncustomer-portal\n            active on lb1"),
+        "{page}"
+    );
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let (page, _) = render(
+        &Sample::default().status(),
+        NOW,
+        Style {
+            colour: true,
+            ..Style::default()
+        },
+    );
+    assert!(page.contains("\x1b[1;32mall well\x1b[0m"));
+}
