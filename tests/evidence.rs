@@ -2,12 +2,13 @@
 
 mod world;
 
+use ha_appliance::core::event::Command;
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::setup::Failback;
 use ha_appliance::core::view::GroupView;
 use ha_appliance::id::Place;
-use ha_appliance::wire::heartbeat::Role;
 use ha_appliance::wire::heartbeat::Side::{self, First, Second};
+use ha_appliance::wire::heartbeat::{Role, hash};
 use std::time::Duration;
 use world::{FOREVER, LAN, SIDES, World, index, pair, service};
 
@@ -94,5 +95,38 @@ fn what_forbids_every_takeover_is_said_before_the_peer_dies() {
     assert_eq!(
         group(&world, Second).no_seizure,
         Some(Reason::ProbeUnproven(LAN))
+    );
+}
+
+/// As it would be judged were it to fall silent now.
+#[test]
+fn what_the_peer_itself_says_forbids_a_takeover_too() {
+    let mut world = pair();
+    world.kill(First);
+    world.machines[0].file.nodes = hash("first\nthird");
+    world.start(First);
+    world.run(2 * SECOND);
+    assert!(world.runs(First, 0));
+    let why = || Some(Reason::PeerWasRefused);
+    assert_eq!(group(&world, Second).no_seizure, why());
+    // And so it comes.
+    world.power_cut(First);
+    world.run(10 * SECOND);
+    assert!(!world.runs(Second, 0));
+    assert_eq!(group(&world, Second).no_seizure, why());
+    let mut world = World::new(&[("web", Some(First), Failback::Manual)]);
+    for machine in &mut world.machines {
+        machine.file.groups[0].resources = vec![world::vip(), service()];
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(2 * SECOND);
+    world.machines[0].stop_works = false;
+    let id = world.machines[0].setup.groups[0].id;
+    world.command(First, 1, Command::Failover(Some(id)));
+    world.run(25 * SECOND);
+    assert_eq!(group(&world, First).role, Role::Failed);
+    assert_eq!(
+        group(&world, Second).no_seizure,
+        Some(Reason::PeerStopFailed)
     );
 }

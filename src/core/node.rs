@@ -29,7 +29,7 @@ use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 pub use managed::Managed;
 use signs::Signs;
-pub use signs::{SIGN_LASTS, Sign, SignKind};
+pub use signs::{Rival, SIGN_LASTS, Sign, SignKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -450,13 +450,17 @@ impl Node {
         if of_peer {
             self.signs.answered(self.now, id, subject, mac);
         }
-        let Claimed::Vip(group) = subject else { return };
-        self.at_group(group, |group, cx| {
+        let Claimed::Vip(id) = subject else { return };
+        let mut rivals = false;
+        self.at_group(id, |group, cx| {
             if of_peer {
                 group.group.vip_answered(cx);
             }
-            group.rival(cx, mac, of_peer, out);
+            rivals = group.rival(cx, mac, of_peer, out);
         });
+        if rivals {
+            self.signs.claimed(self.now, id, mac);
+        }
     }
 
     /// Somebody asks what is known of the peer.

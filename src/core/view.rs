@@ -1,11 +1,12 @@
 //! What a person wants to see of the core: taken for `status`, never used to decide.
 
-use super::node::Sign;
+use super::node::{Rival, Sign};
 use super::protocol::peer::PeerState;
 use super::reason::{Fact, Reason};
 use super::time::Time;
 use crate::id::{GatewayId, GroupId, ResourceId, VifId};
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
+use std::time::Duration;
 
 /// The core at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct PeerView {
     pub reason: Reason,
     /// When its latest heartbeat came.
     pub last_heard: Option<Time>,
+    /// So long nothing of it is to be heard until it counts as silent, by what was announced on both sides.
+    pub detection: Duration,
     /// Per path: when the peer was last heard there, and whether the peer hears this node there.
     pub paths: Vec<PathView>,
     /// Its program version.
@@ -111,6 +114,8 @@ pub struct GroupView {
     pub adopted: bool,
     /// When the peer's hardware address last answered for a VIP of it.
     pub answered_by_peer: Option<Time>,
+    /// Another machine that claimed a VIP of it lately.
+    pub rival: Option<Rival>,
     /// Why it would never be taken over from a silent peer by itself, as things are; None: it could be.
     pub no_seizure: Option<Reason>,
     /// What it is waiting for, if it runs nowhere or clearance is under way.

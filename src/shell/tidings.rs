@@ -2,7 +2,9 @@
 //! each thing that can be well or not is told once when it goes wrong, and once when it is well again.
 
 use super::refused::NOBODY_LISTENS;
-use super::status::{Facts, Refused, readiness as readiness_word, sentence};
+use super::status::{
+    Facts, Refused, Severity, Status, readiness as readiness_word, sentence, served, unserved,
+};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
@@ -17,7 +19,8 @@ use std::time::Duration;
 pub struct Tiding {
     /// The group, where it is about one.
     pub group: Option<String>,
-    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, takeover, resource, machine, notify.
+    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, blocked, takeover, resource, machine,
+    /// notify.
     pub change: &'static str,
     /// How much it matters.
     pub level: Level,
@@ -274,6 +277,37 @@ fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 2] {
     [impaired, never]
 }
 
+/// Groups that nobody is known to serve, though nobody wished that: as `status` says it, with its advice.
+pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
+    // One that is waited for is no trouble yet.
+    let waits = (status.peer.waited_for_us).is_some_and(|until| now.0 < until);
+    status.groups.iter().map(move |group| {
+        let name = &group.name;
+        let concern = unserved(status, group, now).filter(|_| !waits && group.role != "failed");
+        let concern = concern.filter(|concern| concern.severity == Severity::Blocked);
+        let is = match &concern {
+            Some(_) => Some(true),
+            // On its way, or stopped by the operator, it is not served for that.
+            None => served(status, group).then_some(false),
+        };
+        Subject::new(format!("{name} blocked"), is, || {
+            let concern = concern.as_ref();
+            let text = concern.map_or("", |concern| &concern.text);
+            let text = text.strip_prefix(&format!("{name}: ")).unwrap_or(text);
+            let advice = concern.and_then(|concern| concern.hint.as_ref());
+            let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
+            Trouble {
+                group: Some(name.clone()),
+                change: "blocked",
+                level: Level::Error,
+                settle: WHILE,
+                text: format!("BLOCKED: {text}{advice}"),
+                over: "is served again".into(),
+            }
+        })
+    })
+}
+
 /// What has begun to be refused, or came to an end.
 pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
     let Refused {
@@ -453,6 +487,57 @@ mod tests {
             told(&mut tidings, 60_000, &Sample::default()),
             [(Level::Info, "lb2 could run it again, after 1 m 0 s".into())]
         );
+    }
+
+    /// In the words of `status`, and its end too.
+    #[test]
+    fn a_group_that_nobody_serves_is_an_error_with_advice() {
+        let told = |tidings: &mut Tidings, ms: u64, sample: &Sample| -> Vec<(Level, String)> {
+            let (status, now) = (sample.status(), crate::shell::status::sample::NOW);
+            let told = tidings.follow(at(ms), blocked(&status, now).collect());
+            told.into_iter().map(|t| (t.level, t.text)).collect()
+        };
+        let mut tidings = Tidings::default();
+        let mut sample = Sample::default();
+        silent(&mut sample, PeerState::Silent);
+        let group = &mut sample.view.groups[0];
+        group.role = Role::Stopped;
+        group.waiting = Some(crate::core::reason::Reason::ProbeUnproven(LAN));
+        assert_eq!(told(&mut tidings, 0, &sample), []);
+        let blocked = "BLOCKED: not active here, and unknown of lb2: eth0: the peer never answered a probe on the VIP interface, \
+                       so its silence proves nothing; look at lb2, and start it; or, only if you have seen with your own eyes \
+                       that it is off: `ha-appliance confirm-fenced lb2`";
+        assert_eq!(
+            told(&mut tidings, 5000, &sample),
+            [(Level::Error, blocked.to_owned())]
+        );
+        // On its way it is not served yet.
+        sample.view.groups[0].role = Role::Starting;
+        assert_eq!(told(&mut tidings, 8000, &sample), []);
+        assert_eq!(
+            told(&mut tidings, 9000, &Sample::default()),
+            [(Level::Info, "is served again, after 9.0 s".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_group_that_moves_or_waits_for_its_peer_or_is_stopped_is_no_trouble() {
+        let blocked = |sample: &Sample| {
+            let now = crate::shell::status::sample::NOW;
+            blocked(&sample.status(), now).next().unwrap().standing
+        };
+        let mut sample = Sample::default();
+        assert_eq!(blocked(&sample), Standing::Well);
+        sample.view.groups[0].role = Role::Stopping;
+        assert_eq!(blocked(&sample), Standing::NotKnown);
+        sample.view.groups[0].role = Role::Stopped;
+        assert!(matches!(blocked(&sample), Standing::Wrong(_)));
+        sample.view.groups[0].stopped = true;
+        assert_eq!(blocked(&sample), Standing::NotKnown);
+        sample.view.groups[0].stopped = false;
+        silent(&mut sample, PeerState::Unknown);
+        sample.view.peer.waited_for = Some(crate::shell::status::sample::ago(-7000));
+        assert_eq!(blocked(&sample), Standing::NotKnown);
     }
 
     #[test]

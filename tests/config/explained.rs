@@ -32,6 +32,7 @@ protection
   VIP interface and no VIP answers from the peer; a partition that hides more can run both.
 
 worst case until the VIPs answer again
+  (both nodes announcing this interval and these misses; `ha-appliance status` shows what is in force)
   power loss of the active node
     detection: interval 100ms x misses 5              500 ms
     one probe wait: interval                          100 ms
@@ -125,6 +126,7 @@ fn a_detection_time_beyond_the_lifetime_of_a_vip_is_counted() {
     assert_eq!(
         worst.unwrap(),
         r#"worst case until the VIPs answer again
+  (both nodes announcing this interval and these misses; `ha-appliance status` shows what is in force)
   power loss of the active node
     detection: interval 1500ms x misses 5            7500 ms
     one probe wait: interval                         1500 ms

@@ -52,6 +52,10 @@ pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> st
     let persist = ("token made durable (fsync, assumed)".to_owned(), PERSIST);
     let announce = ("address and announcement (assumed)".to_owned(), ANNOUNCE);
     let power = [detection, probe, persist.clone(), announce.clone()];
+    writeln!(
+        out,
+        "  (both nodes announcing this interval and these misses; `ha-appliance status` shows what is in force)"
+    )?;
     sum(out, "power loss of the active node", &power)?;
 
     let alive = [

@@ -4,7 +4,6 @@ use crate::core::context::Context;
 use crate::core::event::{Action, Change, Outcome, Unready};
 use crate::core::policy::Plan;
 use crate::core::protocol::events::Ended;
-use crate::core::protocol::evidence;
 use crate::core::protocol::group::{Group, State};
 use crate::core::protocol::record::FailureRecord;
 use crate::core::protocol::resource::Kind;
@@ -111,11 +110,19 @@ impl Managed {
         }
     }
 
-    /// Somebody claims a VIP of the group.
-    pub fn rival(&mut self, cx: &Context, mac: [u8; 6], of_peer: bool, out: &mut Vec<Action>) {
-        if self.group.defend(cx, out) && !of_peer {
+    /// Somebody claims a VIP of the group. True: it is neither node's, and runs here.
+    pub fn rival(
+        &mut self,
+        cx: &Context,
+        mac: [u8; 6],
+        of_peer: bool,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let rivals = self.group.defend(cx, out) && !of_peer;
+        if rivals {
             out.push(self.group.report(Change::Notice, Reason::Rival(mac)));
         }
+        rivals
     }
 
     /// The configuration changed; `failed`: what is remembered of what may come back.
@@ -193,7 +200,8 @@ impl Managed {
                 .map(|report| report.role),
             adopted: matches!(self.group.state(), State::Adopted { .. }),
             answered_by_peer: None,
-            no_seizure: evidence::never(cx).filter(|_| cx.node.sources.is_empty()),
+            rival: None,
+            no_seizure: (self.group.never_seized(cx)).filter(|_| cx.node.sources.is_empty()),
             waiting: waiting.cloned(),
             retry_at: self.plan.retry_at(cx.now),
             fail_count: self.plan.fail_count(),

@@ -18,6 +18,7 @@ impl Node {
                 since,
                 reason: reason.clone(),
                 last_heard: self.peer.last_heard(),
+                detection: in_time,
                 paths: paths
                     .map(|path| crate::core::view::PathView {
                         heard: self.peer.heard_on(path),
@@ -60,6 +61,7 @@ impl Node {
             groups: (0..self.groups.len())
                 .map(|g| crate::core::view::GroupView {
                     answered_by_peer: self.signs.answered_for(self.groups[g].id()),
+                    rival: self.signs.rival(self.now, self.groups[g].id()),
                     ..self.groups[g].view(&self.context(g))
                 })
                 .collect(),

@@ -8,6 +8,19 @@ use crate::wire::heartbeat::Role;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Signs {
     latest: Vec<Sign>,
+    /// Who else claimed a VIP of a group that runs here: neither this node nor the peer.
+    rivals: Vec<Rival>,
+}
+
+/// Another machine that has a VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rival {
+    /// Of this group.
+    pub group: GroupId,
+    /// When it claimed it last.
+    pub at: Time,
+    /// Its hardware address.
+    pub mac: [u8; 6],
 }
 
 /// One of them.
@@ -34,6 +47,8 @@ pub enum SignKind {
 
 /// So long a sign speaks for its life.
 pub const SIGN_LASTS: Duration = Duration::from_secs(10);
+/// So long a rival is remembered: one that only answers is seldom seen.
+const RIVAL_LASTS: Duration = Duration::from_secs(300);
 /// More interfaces and groups than there can be.
 const MOST: usize = 256;
 
@@ -70,6 +85,22 @@ impl Signs {
         self.latest.push(Sign { at: now, kind });
     }
 
+    /// Another machine claimed a VIP of that group.
+    pub fn claimed(&mut self, now: Time, group: GroupId, mac: [u8; 6]) {
+        self.rivals.retain(|rival| rival.group != group);
+        self.rivals.push(Rival {
+            group,
+            at: now,
+            mac,
+        });
+    }
+
+    /// Who claimed one lately.
+    pub fn rival(&self, now: Time, group: GroupId) -> Option<Rival> {
+        let mut rivals = self.rivals.iter().copied();
+        rivals.find(|r| r.group == group && now.since(r.at) <= RIVAL_LASTS)
+    }
+
     /// Those that still count, of what came after that moment.
     pub fn since(&self, now: Time, began: Time) -> Vec<Sign> {
         let counts = |sign: &&Sign| sign.at > began && now.since(sign.at) <= SIGN_LASTS;
@@ -85,11 +116,13 @@ impl Signs {
 
     pub(super) fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.latest.iter_mut().for_each(|sign| f(&mut sign.at));
+        self.rivals.iter_mut().for_each(|rival| f(&mut rival.at));
     }
 
     /// Forgets everything, for a search.
     pub(super) fn forget(&mut self) {
         self.latest.clear();
+        self.rivals.clear();
     }
 }
 
@@ -112,6 +145,21 @@ mod tests {
 
     fn at(seconds: u64) -> Time {
         Time(0) + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn another_machine_that_has_a_vip_is_remembered_for_a_while() {
+        let (mut signs, web) = (Signs::default(), GroupId::of("web"));
+        signs.claimed(at(1), web, [1; 6]);
+        signs.claimed(at(2), web, [2; 6]);
+        let latest = Rival {
+            group: web,
+            at: at(2),
+            mac: [2; 6],
+        };
+        assert_eq!(signs.rival(at(302), web), Some(latest));
+        assert_eq!(signs.rival(at(303), web), None);
+        assert_eq!(signs.rival(at(3), GroupId::of("db")), None);
     }
 
     #[test]

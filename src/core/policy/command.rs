@@ -49,8 +49,8 @@ struct Waiting {
 /// What a command waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum What {
-    /// The wishes to be on disk here and, if the peer is heard, there. With what to say then.
-    Wish(WishSubject, String),
+    /// The wish to be on disk here and, if the peer is heard, there. True: it is as it was before.
+    Wish(WishSubject, bool),
     /// The groups to be active on the peer.
     Move(Vec<GroupId>),
 }
@@ -96,8 +96,8 @@ impl Commands {
     /// Forgets the words of answers.
     pub fn forget(&mut self) {
         for waiting in &mut self.waiting {
-            if let What::Wish(_, text) = &mut waiting.what {
-                text.clear();
+            if let What::Wish(_, as_before) = &mut waiting.what {
+                *as_before = false;
             }
         }
         if let Some(answer) = &mut self.answer {
@@ -129,7 +129,10 @@ impl Node {
                     self.answer(
                         asker,
                         true,
-                        "fail counts cleared here; the peer is not heard".into(),
+                        format!(
+                            "fail counts cleared here only: the peer is {}",
+                            self.peer.state()
+                        ),
                         out,
                     );
                 }
@@ -331,27 +334,7 @@ impl Node {
         if was != on {
             self.wish_changed(subject, on, out);
         }
-        let heard = self.peer.state() == PeerState::Alive;
-        let name = |side: Side| &self.setup.names[side as usize];
-        let text = match (subject, on) {
-            (WishSubject::Maintenance, true) => {
-                "maintenance is on: nothing is started, stopped or moved".into()
-            }
-            (WishSubject::Maintenance, false) => "maintenance is over".into(),
-            (WishSubject::Standby(side), true) => format!("{} is in standby", name(side)),
-            (WishSubject::Standby(side), false) => format!("{} is online", name(side)),
-            (WishSubject::Stopped(_), true) => "stopped on both nodes".into(),
-            (WishSubject::Stopped(_), false) => "may run again".into(),
-        };
-        let text: String = match was == on {
-            true => format!("{text}, and was so before"),
-            false => text,
-        };
-        let text = match heard {
-            true => text,
-            false => format!("{text}; the peer is not heard and learns it when it returns"),
-        };
-        self.await_effect(asker, What::Wish(subject, text));
+        self.await_effect(asker, What::Wish(subject, was == on));
     }
 
     /// A wish came into force or was withdrawn, here or by the peer.
@@ -402,7 +385,7 @@ impl Node {
     fn verdict(&self, waiting: &Waiting) -> Option<(bool, String)> {
         let late = self.now.since(waiting.since) >= PATIENCE;
         match &waiting.what {
-            What::Wish(subject, text) => {
+            What::Wish(subject, as_before) => {
                 let mine = self.wishes.all().iter().find(|w| w.subject == *subject);
                 let saved = self
                     .memory
@@ -417,12 +400,14 @@ impl Node {
                     .map(|h| h.wishes.iter().find(|w| w.subject == *subject));
                 let there = !heard || theirs.flatten() == mine;
                 let kept = saved == mine && there;
+                let words = || self.words_of(*subject, *as_before, theirs.flatten() == mine);
                 if kept && self.took_effect(*subject) {
-                    Some((true, text.clone()))
+                    Some((true, words()))
                 } else if kept && self.now.since(waiting.since) >= EFFECT_PATIENCE {
+                    let words = words();
                     Some((
                         true,
-                        format!("{text}; not done yet, see `ha-appliance status`"),
+                        format!("{words}; not done yet, see `ha-appliance status`"),
                     ))
                 } else if let Some(why) = self.memory.failure() {
                     Some((
@@ -430,7 +415,8 @@ impl Node {
                         format!("in force, but not kept over a restart: {why}"),
                     ))
                 } else if late {
-                    Some((true, format!("{text}; the peer has not confirmed it")))
+                    let words = words();
+                    Some((true, format!("{words}; the peer has not confirmed it")))
                 } else {
                     None
                 }
@@ -478,6 +464,56 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// What came of a wish. `known`: the peer has it too, by its last word.
+    fn words_of(&self, subject: WishSubject, as_before: bool, known: bool) -> String {
+        let name = |side: Side| &self.setup.names[side as usize];
+        let (me, peer) = (name(self.setup.me), name(self.setup.me.other()));
+        let state = self.peer.state();
+        let reached = state == PeerState::Alive;
+        let text = match (subject, self.wishes.is_on(subject)) {
+            (WishSubject::Maintenance, true) if reached => {
+                "maintenance is on: nothing is started, stopped or moved".into()
+            }
+            (WishSubject::Maintenance, true) => {
+                format!("maintenance is on: nothing is started, stopped or moved by {me}")
+            }
+            (WishSubject::Maintenance, false) => "maintenance is over".into(),
+            (WishSubject::Standby(side), true) => format!("{} is in standby", name(side)),
+            (WishSubject::Standby(side), false) => format!("{} is online", name(side)),
+            (WishSubject::Stopped(_), true) if reached => "stopped on both nodes".into(),
+            (WishSubject::Stopped(_), true) => format!("stopped on {me}"),
+            (WishSubject::Stopped(_), false) => "may run again".into(),
+        };
+        let before = match as_before {
+            true => ", and was so before",
+            false => "",
+        };
+        let ends = match subject {
+            WishSubject::Maintenance => false,
+            WishSubject::Standby(side) => side != self.setup.me && self.wishes.is_on(subject),
+            WishSubject::Stopped(_) => self.wishes.is_on(subject),
+        };
+        let until = match ends {
+            true => ": until then, what it runs goes on there",
+            false => "",
+        };
+        let there = match state {
+            PeerState::Alive => String::new(),
+            state if known => format!("; {peer} has heard of it, and is {state} now"),
+            PeerState::OneWay => format!("; {peer} does not hear {me}, and learns it once it does"),
+            PeerState::Refused => format!("; {peer} is refused, and learns it once it is not"),
+            PeerState::Left => format!("; {peer} left, and learns it when it returns"),
+            PeerState::Fenced => format!("; {peer} is taken as off, and learns it when it returns"),
+            PeerState::Unknown => {
+                format!("; {peer} was not heard yet, and learns it once it is{until}")
+            }
+            PeerState::Silent => {
+                format!("; {peer} is silent, and learns it once it is heard{until}")
+            }
+        };
+        format!("{text}{before}{there}")
     }
 
     /// What the wish asks for is done, so that `status` right after the answer shows it.

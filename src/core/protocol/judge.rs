@@ -6,6 +6,7 @@ use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::{self, Verdict};
 use super::coverage::hash_of;
+use super::evidence;
 use super::group::{Group, Started, State, Wish};
 use super::peer::PeerState;
 use super::resource::Resource;
@@ -173,24 +174,15 @@ impl Group {
             }
             (verdict, None) => verdict,
         };
-        let holder = self.token.holder == cx.me();
         let verdict = match verdict {
-            // A peer in maintenance keeps its addresses for ever and stops for nothing, not even when it
-            // is alone: silence and a gateway prove nothing against it.
-            Verdict::Given(Right::BestEffort { .. }) if !holder && cx.peer_maintained => {
-                Verdict::Waiting(Reason::PeerInMaintenance)
-            }
-            // Nor against one whose other program or file may run anything: but what was started here goes on.
-            Verdict::Given(Right::BestEffort { .. }) if cx.peer_refused => {
-                match self.left_running(cx) {
-                    true => Verdict::Given(Right::Resumed { echo: 0 }),
-                    false => Verdict::Waiting(Reason::PeerWasRefused),
+            Verdict::Given(Right::BestEffort { .. }) => match self.deaf_to_evidence(cx) {
+                // But what was started here goes on.
+                Some(Reason::PeerWasRefused) if self.left_running(cx) => {
+                    Verdict::Given(Right::Resumed { echo: 0 })
                 }
-            }
-            // Nor do they against what it could not stop, unless that answers probes or is gone.
-            Verdict::Given(Right::BestEffort { .. }) if self.peer_stuck() => {
-                Verdict::Waiting(Reason::PeerStopFailed)
-            }
+                Some(reason) => Verdict::Waiting(reason),
+                None => verdict,
+            },
             verdict => verdict,
         };
         match verdict {
@@ -212,6 +204,27 @@ impl Group {
             }
             Verdict::Given(right) => self.judged(cx, true, before, Some(right), out),
         }
+    }
+
+    /// Why silence and a gateway prove nothing against a peer that was last heard as it was.
+    fn deaf_to_evidence(&self, cx: &Context) -> Option<Reason> {
+        // In maintenance it keeps its addresses for ever and stops for nothing, not even when it is alone.
+        if self.token.holder != cx.me() && cx.peer_maintained {
+            return Some(Reason::PeerInMaintenance);
+        }
+        // Another program or file may run anything.
+        if cx.peer_refused {
+            return Some(Reason::PeerWasRefused);
+        }
+        // What it could not stop may neither answer probes nor be gone.
+        self.peer_stuck().then_some(Reason::PeerStopFailed)
+    }
+
+    /// Why the peer's group would not be taken over if it fell silent now, as it is; None: it could be.
+    pub fn never_seized(&self, cx: &Context) -> Option<Reason> {
+        let peers = self.token.holder != cx.me() && !cx.maintenance;
+        let never = || self.deaf_to_evidence(cx).filter(|_| peers);
+        evidence::never(cx).or_else(never)
     }
 
     /// By what it is known for certain that the peer runs nothing of it: for whoever asks from outside.

@@ -94,8 +94,11 @@ impl Daemon {
             differences: &self.aside.differences,
             clock_ahead_ms: self.aside.clock_ahead_ms,
         };
-        let subjects = self.subjects(&facts, now);
+        let mut subjects = self.subjects(&facts, now);
         let published = self.publisher.publish(now, &facts);
+        subjects.extend(
+            (self.publisher.latest().into_iter()).flat_map(|status| tidings::blocked(status, now)),
+        );
         self.publish_aside(now);
         let mut tidings = self.tidings.follow(now, subjects);
         let peer = self.config.node(self.me.other()).name.clone();

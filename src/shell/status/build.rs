@@ -262,6 +262,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             since_us: view.peer.since.0,
             reason: names.reason(&view.peer.reason, None),
             heard_us: view.peer.last_heard.map(|t| t.0),
+            detection_ms: view.peer.detection.as_millis() as u64,
             software: view.peer.software.clone(),
             drift: drift(view),
             differences: match drift(view) {
@@ -387,6 +388,8 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         adopted: group.adopted,
         elsewhere: elsewhere(facts, group),
         conflict: conflict(facts, group, now),
+        rival: group.rival.map(|rival| Mac(&rival.mac).to_string()),
+        rival_us: group.rival.map(|rival| rival.at.0),
         protection: protection(facts, group).into(),
         no_takeover: (group.no_seizure.as_ref()).map(|reason| names.reason(reason, id)),
         epoch: group.token.epoch,

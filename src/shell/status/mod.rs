@@ -32,8 +32,8 @@ pub(crate) mod sentence;
 pub use answers::Answers;
 pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
 pub(crate) use build::{readiness, role};
-pub(crate) use judge::failed;
 pub use judge::{Concern, Severity, judge};
+pub(crate) use judge::{failed, served, unserved};
 pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
@@ -187,6 +187,10 @@ pub struct Peer {
     pub reason: String,
     /// When it was last heard on any path, µs.
     pub heard_us: Option<i64>,
+    /// So long nothing of it is to be heard until it counts as silent, ms: the interval that it announced × this node's
+    /// misses; the careful side of both files while they differ.
+    #[serde(default)]
+    pub detection_ms: u64,
     /// Its program's version; empty while it was never heard.
     pub software: String,
     /// Its configuration differs from this node's, by its last word: at `heard_us`.
@@ -292,6 +296,12 @@ pub struct Group {
     /// What says that both nodes run it at once; null: nothing.
     #[serde(default)]
     pub conflict: Option<String>,
+    /// The hardware address of another machine that claimed a VIP of it lately; null: none did.
+    #[serde(default)]
+    pub rival: Option<String>,
+    /// When it did so last, µs.
+    #[serde(default)]
+    pub rival_us: Option<i64>,
     /// protected, best-effort or none: how a silent peer's group is taken over.
     #[serde(default)]
     pub protection: String,

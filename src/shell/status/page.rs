@@ -5,8 +5,10 @@
 
 use super::judge::{Place as Where, age, place, silence};
 use super::layout::{Colour, Page, Style, table};
-use super::{Concern, Group, Path, Reading, Severity, Status, group, judge, sentence};
+use super::{Concern, Group, Path, Peer, Reading, Severity, Status, group, judge, sentence};
 use crate::core::time::Time;
+use crate::shell::clock;
+use std::time::Duration;
 
 /// The page, and the worst thing on it. `now` in the boot of the status.
 pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
@@ -166,7 +168,9 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
         } else {
             let since = age(now, peer.since_us);
             match (peer.state.as_str(), peer.software.as_str()) {
-                ("alive", software) => format!("version {software}, for {since}"),
+                ("alive", software) => {
+                    format!("version {software}, for {since}{}", detection(peer))
+                }
                 _ => format!("for {since}: {}", peer.reason),
             }
         };
@@ -178,6 +182,15 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
         ]
     });
     table(rows.collect())
+}
+
+/// How soon its death is noticed, as it is in force: that of ha.toml, or the careful side of two that differ.
+fn detection(peer: &Peer) -> String {
+    let span = clock::span(Duration::from_millis(peer.detection_ms));
+    match peer.detection_ms {
+        0 => String::new(),
+        _ => format!("; silent after {span}"),
+    }
 }
 
 /// The links, then the paths of last resort, in one table.

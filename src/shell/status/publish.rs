@@ -165,6 +165,7 @@ fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -
         since,
         reason,
         last_heard: _,
+        detection,
         paths,
         software,
         drift,
@@ -176,6 +177,7 @@ fn same_peer(a: &crate::core::view::PeerView, b: &crate::core::view::PeerView) -
     *state == b.state
         && *since == b.since
         && *reason == b.reason
+        && *detection == b.detection
         && paths.len() == b.paths.len()
         && paths
             .iter()

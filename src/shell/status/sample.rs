@@ -13,6 +13,7 @@ use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::shell::services::{CheckView, ServiceView};
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(crate) const LAN: VifId = VifId(1);
 pub(crate) const WEB: GroupId = GroupId(2);
@@ -99,6 +100,7 @@ impl Default for Sample {
                     since: hours(3),
                     reason: Reason::PeerHeard,
                     last_heard: Some(ago(40)),
+                    detection: Duration::from_millis(500),
                     paths: vec![path; 3],
                     software: "0.1.0".into(),
                     drift: false,
@@ -137,6 +139,7 @@ impl Default for Sample {
                     refused_role: None,
                     adopted: false,
                     answered_by_peer: None,
+                    rival: None,
                     no_seizure: None,
                     waiting: None,
                     retry_at: None,

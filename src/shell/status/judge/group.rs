@@ -42,6 +42,15 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
         Place::Both if concerns.is_empty() => concerns.push(both(status, group)),
         _ => {}
     }
+    if let (Some(mac), Some(at)) = (&group.rival, group.rival_us) {
+        concerns.push(degraded(
+            format!(
+                "{name}: another machine ({mac}) claims a VIP of it, the latest {} ago: clients may reach that one",
+                age(now, at)
+            ),
+            "find it by that hardware address (`ip neigh`, the switch's table), and take the address from it".into(),
+        ));
+    }
     if group.adopted && !status.maintenance {
         let why = group.waiting.as_ref().unwrap_or(&group.reason);
         concerns.push(noted(format!(
@@ -213,6 +222,12 @@ fn no_takeover(status: &Status, group: &Group) -> Option<Concern> {
         "without fencing it stays down until an operator has looked at the other node"
     } else if why.contains("no gateway is known") {
         "name a router that answers ping in `[gateway] addresses`, or give the interface a default route; then `ha-appliance reload`"
+    } else if why.contains("was refused") {
+        "mend why it is refused, which is said where the other node is; once both hear each other it is over"
+    } else if why.contains("in maintenance") {
+        "`ha-appliance maintenance off` on the other node, once it is heard, ends it"
+    } else if why.contains("a stop failed") {
+        "until then it stays down if the other node dies, and somebody has to look there"
     } else {
         "it is asked every second while both nodes are up; if this lasts, look for an ARP filter between the nodes on that interface"
     };

@@ -15,6 +15,14 @@ pub(crate) fn unserved(status: &Status, group: &Group, now: Time) -> Option<Conc
     }
 }
 
+/// It runs on a node that is known.
+pub(crate) fn served(status: &Status, group: &Group) -> bool {
+    matches!(
+        place(status, group),
+        Place::Here | Place::There | Place::Both
+    )
+}
+
 /// By all that is known.
 fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
     let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());

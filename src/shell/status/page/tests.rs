@@ -563,6 +563,38 @@ fn taken_as_off_is_no_fact_about_a_peer_that_answers() {
     assert!(texts(&sample)[0].starts_with("web: not active here, and unknown of lb2"));
 }
 
+/// At which of the two machines do clients arrive?
+#[test]
+fn a_third_machine_that_has_a_vip_is_named() {
+    let mut sample = Sample::default();
+    sample.view.groups[0].rival = Some(crate::core::node::Rival {
+        group: WEB,
+        at: ago(3000),
+        mac: [2, 0, 0, 0, 0, 0xff],
+    });
+    expect("rival", &sample, Severity::Degraded);
+}
+
+/// As the core has it: it would never do it.
+#[test]
+fn a_peer_that_is_refused_or_stuck_would_not_be_taken_over() {
+    let hint = |reason| {
+        let mut sample = Sample::default();
+        sample.view.groups[0].no_seizure = Some(reason);
+        let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+        assert!(
+            concern
+                .text
+                .starts_with("web: lb1 would not take it over from a dead lb2")
+        );
+        concern.hint.unwrap()
+    };
+    assert!(hint(Reason::PeerWasRefused).starts_with("mend why it is refused"));
+    assert!(hint(Reason::PeerStopFailed).starts_with("until then it stays down"));
+    assert!(hint(Reason::PeerInMaintenance).starts_with("`ha-appliance maintenance off`"));
+    assert!(hint(Reason::ProbeUnproven(LAN)).starts_with("it is asked every second"));
+}
+
 #[test]
 fn one_group_alone() {
     let status = Sample::default().status();
