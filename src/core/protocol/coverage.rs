@@ -87,10 +87,9 @@ impl Lists {
 }
 
 impl List {
-    /// All of it is known.
+    /// All of it is known; of one without exclusive resources there is nothing to know.
     fn is_told(&self) -> bool {
-        let known = self.known.as_ref();
-        known.is_some_and(|known| hash_of(known.iter().copied()) == self.hash)
+        hash_of(self.known.iter().flatten().copied()) == self.hash
     }
 
     fn has(&self, resource: ResourceId) -> bool {
@@ -127,9 +126,10 @@ impl Group {
         hash_of(self.exclusive().map(|r| r.id))
     }
 
-    /// The list itself, if the peer's differs.
+    /// The list itself, if the peer's differs, or lacks the group: it has to know which resources of its own are
+    /// here in no other.
     pub fn listed(&self, cx: &Context) -> Vec<Listed> {
-        if cx.peer.group(self.id).is_none() || self.same_list(cx) {
+        if cx.peer.latest().is_none() || self.same_list(cx) {
             return Vec::new();
         }
         self.exclusive()
