@@ -3,7 +3,7 @@
 //! A run first breaks things at random and checks safety all the time, then repairs everything and
 //! demands service within a stated time. A seed replays exactly; a failure prints its seed and its
 //! time line. `SEED=n` begins with that seed, `LASTS=n` (seconds) plays longer, `LINES=n` prints more of the
-//! time line, `MODE=best-effort|fenced|wide-best-effort|wide-fenced` plays one world only, `HOURS=n` measures
+//! time line, `MODE=best-effort|fenced|wide-best-effort|wide-fenced|devices` plays one world only, `HOURS=n` measures
 //! availability for longer; `scripts/simulate` does it in release. What must hold stands in `safety`,
 //! what goes wrong in `chaos`, the demand for service in `run`.
 
@@ -199,6 +199,9 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::NeverContested, Mode::Fenced, 110, 100),
     (Defect::NeverContested, Mode::WideFenced, 0, 60),
     (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
+    (Defect::LyingDevice, Mode::Devices, 0, 40),
+    (Defect::LateOff, Mode::Devices, 0, 40),
+    (Defect::ShortDelay, Mode::Devices, 0, 40),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];
 
@@ -215,6 +218,7 @@ fn fresh_seeds() {
         Ok("fenced") => &[Mode::Fenced],
         Ok("wide-best-effort") => &[Mode::WideBestEffort],
         Ok("wide-fenced") => &[Mode::WideFenced],
+        Ok("devices") => &[Mode::Devices],
         _ => &Mode::ALL,
     };
     // Past the test's capture: a run must be repeatable even where only its failure is seen.
@@ -309,6 +313,8 @@ struct Total {
     simulated: i64,
     steps: u64,
     healed: i64,
+    survived: i64,
+    killed: u64,
     injected: BTreeMap<String, u64>,
     excused: BTreeMap<Exception, (u32, i64)>,
 }
@@ -319,6 +325,8 @@ impl Total {
         self.simulated += out.simulated;
         self.steps += out.steps;
         self.healed = self.healed.max(out.healed);
+        self.survived = self.survived.max(out.survived);
+        self.killed += out.killed;
         for (fault, count) in out.injected {
             *self.injected.entry(format!("{fault:?}")).or_default() += count;
         }
@@ -341,6 +349,11 @@ impl Total {
         println!(
             "repairs  all is well at most {:.1} s after everything is repaired",
             self.healed as f64 / 1e6
+        );
+        println!(
+            "shots    {} machines switched off by the other; whoever survived a cut served at most {:.1} s after it",
+            self.killed,
+            self.survived as f64 / 1e6
         );
         let injected: u64 = self.injected.values().sum();
         println!(

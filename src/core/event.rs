@@ -187,7 +187,8 @@ pub enum Outcome {
 pub enum Ask {
     /// Whether the peer's machine has power.
     Status,
-    /// To switch it off, at once and hard.
+    /// To switch it off, at once and hard. What cannot leave soon does not leave at all, and fails
+    /// ([`FencingSetup::off_time`](super::setup::FencingSetup)).
     Off,
 }
 

@@ -64,7 +64,8 @@ pub struct FencingSetup {
     pub delay: Duration,
     /// Between the two answers that say off.
     pub settle: Duration,
-    /// In this time a machine is off, or stays on, of which a device was asked to switch it off.
+    /// In this time a machine is off, or stays on, of which a device was asked to switch it off: that leaves soon, or
+    /// never does, and is carried out in the rest of it.
     pub off_time: Duration,
     /// How long is waited for that before it is asked again.
     pub off_deadline: Duration,

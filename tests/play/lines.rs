@@ -37,7 +37,7 @@ pub fn told(action: &Action, world: &World) -> Option<String> {
         Action::Device {
             ask: Ask::Status, ..
         } => return None,
-        Action::Device { device, ask } => format!("ask device {device}: {ask:?}"),
+        Action::Device { device, .. } => format!("ask device {device} to switch it off"),
         Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Renew { group, .. } => {
             format!(

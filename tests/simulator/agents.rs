@@ -129,8 +129,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             marks.retain(|(id, _)| *id != group);
             marks.extend(started.map(|started| (group, started)));
         }
-        // No file here names a device that switches a machine off.
-        Action::Device { .. } | Action::Note(_) => {}
+        Action::Device { device, ask } => super::device::ask(world, m, device, ask),
+        Action::Note(count) => world.machines[m].noted = Some(count),
         Action::Clear(source) => clear(world, m, Op::Source(source)),
         Action::Renew { group, forever } => {
             let group = world.machines[m].group(group);

@@ -59,6 +59,10 @@ pub enum Fault {
     SourceFails,
     SourceSlow,
     SourceLies,
+    Deaf,
+    DeviceDead,
+    DeviceSlow,
+    DeviceLies,
 }
 
 use Fault::*;
@@ -71,6 +75,11 @@ const WIDE: [Fault; 6] = [
     SourceFails,
     SourceSlow,
     SourceLies,
+];
+
+/// Those of a world in which devices switch machines off.
+const DEVICES: [Fault; 6] = [
+    Deaf, DeviceDead, DeviceSlow, DeviceLies, Partition, OneWayCut,
 ];
 
 const ALL: [Fault; 38] = [
@@ -135,6 +144,9 @@ impl Chaos {
         if wide {
             kinds.extend(WIDE.into_iter().filter(|_| rng.chance(0.4)));
         }
+        if world.safety.judges_shots {
+            kinds.extend(DEVICES.into_iter().filter(|_| rng.chance(0.4)));
+        }
         Chaos {
             kinds,
             mean: Duration::from_millis(rng.pick(&[200, 700, 2000, 6000])),
@@ -188,6 +200,7 @@ pub fn mend(world: &mut World, mend: Mend) {
         Mend::Gateway(m, gateway) => world.machines[m].gateways[gateway].1 = true,
         Mend::Carrier(m, vif) => world.set_carrier(m, vif, true),
         Mend::Sources => world.sources = Sources::work(0.8),
+        Mend::Devices(m) => world.mend_devices(m),
         Mend::Disk(m) => {
             world.machines[m].disk.fails = false;
             world.machines[m].disk.slow = false;
@@ -216,6 +229,7 @@ pub fn heal(world: &mut World) {
         machine.disk.fails = false;
         machine.disk.slow = false;
         machine.ambush = None;
+        world.mend_devices(m);
         for vif in 0..world.topology.lans.len() {
             world.set_carrier(m, vif, true);
         }
@@ -248,6 +262,27 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
                 wires(world, &all, cut, span)
             }
         },
+        Deaf => {
+            let all: Vec<_> = media.iter().map(|medium| (*medium, 1 - m)).collect();
+            wires(world, &all, cut, span);
+            for gateway in 0..world.topology.gateways.len() {
+                world.machines[m].gateways[gateway].1 = false;
+                world.later(span, Item::Mend(Mend::Gateway(m, gateway)));
+            }
+        }
+        DeviceDead | DeviceSlow | DeviceLies => {
+            if world.devices[m].is_empty() {
+                return false;
+            }
+            let at = world.rng.below(world.devices[m].len());
+            let it = &mut world.devices[m][at];
+            match fault {
+                DeviceDead => it.dead = true,
+                DeviceSlow => it.slow = true,
+                _ => it.lies = true,
+            }
+            world.later(span, Item::Mend(Mend::Devices(m)));
+        }
         Partition => {
             let both = media.iter().flat_map(|medium| [(*medium, 0), (*medium, 1)]);
             let all: Vec<_> = both.collect();

@@ -6,6 +6,7 @@ use super::net::Topology;
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::peer::VERSIONS;
+use ha_appliance::core::protocol::fencing::Count;
 use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::record::Record;
 use ha_appliance::core::setup::{GroupSetup, ResourceSetup, Setup};
@@ -40,6 +41,8 @@ pub struct Machine {
     pub disk: Disk,
     /// What the run directory says of what was started in this boot.
     pub marks: Vec<(GroupId, Started)>,
+    /// Since when the peer may be gone, as the run directory says.
+    pub noted: Option<Count>,
     pub paused: Option<Pause>,
     /// What the daemon has yet to read.
     pub inbox: Vec<Event>,
@@ -189,6 +192,7 @@ impl Machine {
             life: 0,
             disk: Disk::default(),
             marks: Vec::new(),
+            noted: None,
             paused: None,
             inbox: Vec::new(),
             pending: VecDeque::new(),

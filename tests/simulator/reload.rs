@@ -1,6 +1,7 @@
 //! What an operator changes on one node before the other: ha.toml, and the program.
 
 use super::rng::Rng;
+use super::setups;
 use super::world::{Item, World};
 use ha_appliance::core::event::Event;
 use ha_appliance::core::setup::{Failback, GroupSetup, Setup};
@@ -21,6 +22,7 @@ pub fn edit(world: &mut World, m: usize, later: i64) {
     let catalogue = world.machines[m].catalogue.clone();
     for file in &mut world.files {
         change(file, &catalogue, &mut Rng::new(seed));
+        setups::set_delay(file, Duration::ZERO);
         file.digest += 1;
     }
     reload(world, m);

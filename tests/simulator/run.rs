@@ -1,7 +1,9 @@
 //! One run of one seed: break for a while and check safety, then heal and demand service.
 
 use super::chaos::{self, Chaos, Fault};
+use super::cut;
 use super::defect::Defect;
+use super::device::{self, Device};
 use super::net::Topology;
 use super::safety::Exception;
 use super::setups;
@@ -21,22 +23,29 @@ pub enum Mode {
     /// agents and sources that lie.
     WideBestEffort,
     WideFenced,
+    /// Devices that switch machines off, by the policy that ships; wide or not, by the seed.
+    Devices,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 4] = [
+    pub const ALL: [Mode; 5] = [
         Mode::BestEffort,
         Mode::Fenced,
         Mode::WideBestEffort,
         Mode::WideFenced,
+        Mode::Devices,
     ];
 
     fn fenced(self) -> bool {
-        matches!(self, Mode::Fenced | Mode::WideFenced)
+        matches!(self, Mode::Fenced | Mode::WideFenced | Mode::Devices)
     }
 
-    fn wide(self) -> bool {
-        matches!(self, Mode::WideBestEffort | Mode::WideFenced)
+    fn wide(self, seed: u64) -> bool {
+        match self {
+            Mode::BestEffort | Mode::Fenced => false,
+            Mode::WideBestEffort | Mode::WideFenced => true,
+            Mode::Devices => seed % 2 == 1,
+        }
     }
 }
 
@@ -55,6 +64,9 @@ pub struct Outcome {
     pub excused: BTreeMap<Exception, (u32, i64)>,
     /// How long it took until all was well after the repairs, and after the operator's.
     pub healed: i64,
+    /// How long it took after a cut until whoever survived it served, and how many machines were switched off in all.
+    pub survived: i64,
+    pub killed: u64,
     pub story: Vec<String>,
 }
 
@@ -63,15 +75,31 @@ pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcom
     let sources = usize::from(mode.fenced());
     let mut rng = super::rng::Rng::new(seed ^ 0x5eed);
     let mut setups = setups::draw(&mut rng, sources);
-    let topology = match mode.wide() {
+    let wide = mode.wide(seed);
+    let topology = match wide {
         true => setups::widen(&mut rng, &mut setups),
         false => Topology::plain(),
     };
+    let levels = match mode {
+        Mode::Devices => 1 + rng.below(device::LEVELS),
+        _ => 0,
+    };
+    if levels > 0 {
+        setups.iter_mut().for_each(|s| s.sources.clear());
+        setups::arm(&mut rng, &mut setups, levels);
+        if defect == Some(Defect::ShortDelay) {
+            let files = setups.iter_mut().filter_map(|s| s.fencing.as_mut());
+            files.for_each(|f| f.delay = f.patience);
+        }
+    }
     let mut world = World::new(seed, setups, topology);
     world.story.wanted = tell;
     world.defect = defect;
     world.safety.fenced = mode.fenced();
-    let mut chaos = Chaos::draw(&mut world, mode.wide());
+    if levels > 0 {
+        arm(&mut world, &mut rng, levels);
+    }
+    let mut chaos = Chaos::draw(&mut world, wide);
     for m in 0..2 {
         let after = world.rng.between(0, 3_000_000);
         world.later(after, Item::Start { of: m, boot: true });
@@ -98,6 +126,11 @@ pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcom
         repair(&mut world);
         healed = healed.max(demand(&mut world, true));
     }
+    let mut survived = 0;
+    if world.safety.broken.is_none() && levels > 0 {
+        survived = cut::play(&mut world);
+        healed = healed.max(demand(&mut world, true));
+    }
     if world.safety.broken.is_none() && !chaos::decodes(&world) {
         world.safety.broken = Some("a recorded datagram does not decode".into());
     }
@@ -108,7 +141,24 @@ pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcom
         injected: chaos.injected,
         excused: std::mem::take(&mut world.safety.excused),
         healed,
+        survived,
+        killed: world.safety.shots.killed,
         story: std::mem::take(&mut world.story.lines),
+    }
+}
+
+/// Each machine gets its devices.
+fn arm(world: &mut World, rng: &mut super::rng::Rng, levels: usize) {
+    world.safety.judges_shots = true;
+    world.returns = rng.chance(0.5);
+    for m in 0..2 {
+        let device = |program| Device {
+            program,
+            ..Device::default()
+        };
+        world.devices[m] = (0..levels).map(|_| device(rng.chance(0.3))).collect();
+        // Clocks as machines have them: what shots keep apart by is counted in tens of seconds.
+        world.machines[m].ppm /= 100;
     }
 }
 
@@ -132,8 +182,9 @@ fn demand(world: &mut World, cleared: bool) -> i64 {
             }
             Some(why) => {
                 well_since = None;
-                if world.now - began > PATIENCE {
-                    let after = PATIENCE / 1_000_000;
+                let patience = PATIENCE + dying(world);
+                if world.now - began > patience {
+                    let after = patience / 1_000_000;
                     world.safety.broken = Some(format!(
                         "{after} s after the repairs (operator's too: {cleared}): {why}"
                     ));
@@ -142,6 +193,13 @@ fn demand(world: &mut World, cleared: bool) -> i64 {
             }
         }
     }
+}
+
+/// So long a machine may count as dying of the last order that left to switch it off.
+fn dying(world: &World) -> i64 {
+    let fencing = world.machines.iter().filter_map(|m| m.setup.fencing);
+    let longest = fencing.map(|f| f.off_deadline + f.grace).max();
+    longest.map_or(0, |span| span.as_micros() as i64)
 }
 
 /// The number of all his last orders.

@@ -11,6 +11,7 @@
 mod conduct;
 mod evidence;
 mod exception;
+mod fencing;
 mod kept;
 mod tokens;
 
@@ -20,6 +21,7 @@ use super::machine::{Machine, Resource};
 use conduct::maintained;
 use evidence::Evidence;
 use exception::Case;
+pub use fencing::Shots;
 use ha_appliance::core::event::{Action, Change, Command, Report};
 use ha_appliance::core::reason::Reason;
 use ha_appliance::core::time::Time;
@@ -50,6 +52,9 @@ pub struct Safety {
     evidence: Evidence,
     tokens: Tokens,
     kept: Kept,
+    pub shots: Shots,
+    /// Devices switch machines off here.
+    pub judges_shots: bool,
     /// When one of them was in maintenance last.
     maintained: i64,
 }
@@ -91,6 +96,8 @@ impl Safety {
             evidence: Evidence::new(groups),
             tokens: Tokens::default(),
             kept: Kept::default(),
+            shots: Shots::default(),
+            judges_shots: false,
             maintained: i64::MIN / 2,
         }
     }
@@ -101,7 +108,8 @@ impl Safety {
     }
 
     /// A daemon started.
-    pub fn started(&mut self, now: i64, m: usize, machine: &Machine) {
+    pub fn started(&mut self, now: i64, m: usize, machine: &Machine, boots: bool) {
+        self.shots.started(m, boots);
         self.evidence.born[m] = now;
         self.starting.iter_mut().for_each(|s| s[m] = false);
         self.tokens.started(m, machine);

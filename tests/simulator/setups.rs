@@ -2,8 +2,9 @@
 
 use super::net::{Medium, Topology};
 use super::rng::Rng;
+use ha_appliance::core::protocol::fencing::least_delay;
 use ha_appliance::core::setup::{
-    Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
+    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
 };
 use ha_appliance::id::{GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
@@ -103,6 +104,37 @@ pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
         }
     }
     topology
+}
+
+/// Devices that switch machines off, level by level, and times around the defaults; `delay` is what keeps its promise
+/// by the file, rounded up to a second.
+pub fn arm(rng: &mut Rng, setups: &mut [Setup; 2], levels: usize) {
+    let seconds = |rng: &mut Rng, of: &[u64]| Duration::from_secs(rng.pick(of));
+    let fencing = FencingSetup {
+        devices: levels,
+        patience: Duration::from_millis(rng.pick(&[1700, 2000, 2000, 3500])),
+        delay: Duration::ZERO,
+        settle: Duration::from_millis(rng.pick(&[500, 1000, 1000, 2000])),
+        off_time: seconds(rng, &[2, 4, 4, 6]),
+        off_deadline: seconds(rng, &[10, 30, 60]),
+        grace: seconds(rng, &[5, 20]),
+        lag: Duration::from_millis(rng.pick(&[100, 500])),
+    };
+    let more = seconds(rng, &[0, 0, 1, 5]);
+    for setup in setups {
+        setup.fencing = Some(fencing);
+        set_delay(setup, more);
+    }
+}
+
+/// The delay follows from the rest of the file.
+pub fn set_delay(setup: &mut Setup, more: Duration) {
+    if let Some(fencing) = setup.fencing {
+        let detection = setup.detection_time(setup.interval);
+        let least = least_delay(detection, setup.interval, &fencing);
+        let delay = Duration::from_secs(least.as_micros().div_ceil(1_000_000) as u64) + more;
+        setup.fencing = Some(FencingSetup { delay, ..fencing });
+    }
 }
 
 /// The defaults, one group of an address and a service, nothing drawn.

@@ -1,6 +1,6 @@
 //! The time line of a run, in the words of the log: what a person reads to understand a seed.
 
-use ha_appliance::core::event::{Action, Change, Report};
+use ha_appliance::core::event::{Action, Ask, Change, Report};
 
 /// The lines, if anybody wants to read them.
 #[derive(Debug, Default)]
@@ -35,7 +35,9 @@ fn told(action: &Action) -> Option<String> {
         | Action::Look(_)
         | Action::Ping { .. }
         | Action::Probe(_)
-        | Action::Device { .. }
+        | Action::Device {
+            ask: Ask::Status, ..
+        }
         | Action::Note(_)
         | Action::Mark(..) => {
             return None;
@@ -52,6 +54,7 @@ fn told(action: &Action) -> Option<String> {
         Action::Part(place) => format!("part with {place:?}"),
         Action::Proof { proof, .. } => format!("proof: {proof:?}"),
         Action::Cancel(op) => format!("cancel {op:?}"),
+        Action::Device { device, .. } => format!("ask device {device} to switch it off"),
         Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })

@@ -2,13 +2,14 @@
 //! time pass, carries what was sent, and wakes a daemon when something is there or due.
 
 use super::defect::Defect;
+use super::device::{self, Asked, Device};
 use super::machine::{Ambush, Machine, Pause, Where};
 use super::net::{GOOD, Medium, Network, Topology};
 use super::rng::Rng;
 use super::safety::Safety;
 use super::story::Story;
 use ha_appliance::core::Node;
-use ha_appliance::core::event::{Action, Change, Event, Op, Report};
+use ha_appliance::core::event::{Action, Answer, Change, Event, Op, Report};
 use ha_appliance::core::peer::VERSIONS;
 use ha_appliance::core::setup::{GroupSetup, Setup};
 use ha_appliance::core::time::Time;
@@ -55,6 +56,12 @@ pub struct World {
     /// Services' jobs begun.
     pub jobs: u64,
     pub sources: Sources,
+    /// What each machine has to switch the other off.
+    pub devices: [Vec<Device>; 2],
+    /// How many orders to switch it off are about to be carried out.
+    pub doomed: [u32; 2],
+    /// A machine that was switched off is switched on as soon as that is verified.
+    pub returns: bool,
 }
 
 /// How well outside sources of clearance work.
@@ -89,11 +96,22 @@ pub enum Item {
         bytes: Rc<[u8]>,
     },
     /// An event for a daemon, if it is still that one.
-    Daemon { to: usize, life: u64, event: Event },
+    Daemon {
+        to: usize,
+        life: u64,
+        event: Event,
+    },
     /// An event for whatever daemon runs there then: from the kernel or the LAN.
-    Machine { to: usize, event: Event },
+    Machine {
+        to: usize,
+        event: Event,
+    },
     /// A write ends.
-    Written { of: usize, life: u64, fails: bool },
+    Written {
+        of: usize,
+        life: u64,
+        fails: bool,
+    },
     /// A service's start or stop ends.
     Operated {
         of: usize,
@@ -115,15 +133,41 @@ pub enum Item {
         resource: usize,
     },
     /// A source of clearance cuts the power.
-    PowerOff { of: usize },
+    PowerOff {
+        of: usize,
+    },
+    /// What a daemon asks a device is on its way there; it answers; a machine goes off by its order.
+    Asked(Asked),
+    Answered {
+        asked: Asked,
+        answer: Answer,
+    },
+    GoesOff {
+        of: usize,
+    },
+    /// A machine that was switched off is switched on, if the other does not prevent that.
+    Returns {
+        of: usize,
+        tries: u32,
+    },
     /// Power returns, or the daemon is started again.
-    Start { of: usize, boot: bool },
+    Start {
+        of: usize,
+        boot: bool,
+    },
     /// A pause ends.
-    Resume { of: usize },
+    Resume {
+        of: usize,
+    },
     /// The operator writes a file and reloads it.
-    Reload { of: usize },
+    Reload {
+        of: usize,
+    },
     /// The operator installs another version and restarts the daemon.
-    Upgrade { of: usize, to: Versions },
+    Upgrade {
+        of: usize,
+        to: Versions,
+    },
     /// Chaos strikes.
     Strike,
     /// A fault of the network or the environment ends.
@@ -150,6 +194,7 @@ pub enum Mend {
     Disk(usize),
     Agents(usize),
     Sources,
+    Devices(usize),
 }
 
 impl World {
@@ -184,6 +229,9 @@ impl World {
             stuck: 0,
             jobs: 0,
             sources: Sources::work(0.8),
+            devices: [vec![], vec![]],
+            doomed: [0; 2],
+            returns: true,
             rng,
         }
     }
@@ -285,7 +333,7 @@ impl World {
             "sim",
         );
         if !boots {
-            node = node.restarted(&machine.marks, None);
+            node = node.restarted(&machine.marks, machine.noted);
         }
         let vifs = 0..self.topology.lans.len();
         let reports = vifs.map(|vif| VifReport {
@@ -302,7 +350,7 @@ impl World {
                 up: *up,
             })
             .collect();
-        self.safety.started(now, m, &self.machines[m]);
+        self.safety.started(now, m, &self.machines[m], boots);
         self.feed(m, Event::LinkUp);
         let gateways = self.topology.gateways.iter().enumerate();
         let gateways = gateways.map(|(index, vif)| gateway(index, *vif));
@@ -342,6 +390,7 @@ impl World {
         machine.powered = false;
         machine.paused = None;
         machine.marks.clear();
+        machine.noted = None;
         machine
             .kernel
             .iter_mut()
@@ -516,6 +565,10 @@ impl World {
             return;
         }
         self.safety.acts(self.now, m, &self.machines, &action);
+        if self.doomed[1 - m] > 0 {
+            self.safety
+                .agrees_with_dying(self.now, m, &self.machines[m], &action);
+        }
         super::agents::act(self, m, action);
         self.observe();
     }
@@ -642,6 +695,11 @@ impl World {
                 let after = self.rng.between(2_000_000, 40_000_000);
                 self.later(after, Item::Start { of, boot: true });
             }
+            Item::Asked(asked) => device::asked(self, asked),
+            Item::Answered { asked, answer } => device::answered(self, asked, answer),
+            Item::GoesOff { of } => device::goes_off(self, of),
+            Item::Returns { of, tries } => device::returns(self, of, tries),
+            Item::Start { of, .. } if self.safety.shots.off[of] => device::returns(self, of, 60),
             Item::Start { of, boot } => {
                 if boot || self.machines[of].powered {
                     self.start(of);
@@ -731,6 +789,9 @@ impl World {
         let dead = |vif: &VifId| (0..2).any(|from| is_bad(lans[vif.0 as usize], from));
         let groups = self.machines[0].catalogue.iter();
         let mute: Vec<bool> = groups.map(|g| g.vifs.iter().all(dead)).collect();
+        if self.safety.judges_shots {
+            self.observe_shots();
+        }
         self.safety.observe(self.now, &self.machines, bad, &mute);
         self.safety.watch(self.now, &self.machines);
     }
@@ -816,5 +877,6 @@ fn weighty(action: &Action) -> bool {
             | Action::Renew { .. }
             | Action::Persist(_)
             | Action::Clear(_)
+            | Action::Device { .. }
     ) || hands_over(action)
 }

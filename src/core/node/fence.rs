@@ -118,7 +118,8 @@ impl Node {
         }
     }
 
-    /// The networks of the group are there, as far as they were before the silence.
+    /// The networks of the group are there, as far as they were before the silence. (Of a gateway that did not answer
+    /// this daemon yet nobody knows that it was lost before: it may be this node that hears nothing.)
     fn could_serve(&self, index: usize) -> bool {
         let cx = self.context(index);
         let zero = cx.silence_began();
@@ -126,7 +127,7 @@ impl Node {
             let answered = self.vifs.last_answer(vif);
             let span = self.setup.gateway.interval * self.setup.gateway.misses;
             let lost_before =
-                answered.is_none_or(|at| at + span + self.setup.gateway.timeout < zero);
+                answered.is_some_and(|at| at + span + self.setup.gateway.timeout < zero);
             !self.vifs.has_gateway(vif) || lost_before || answered > Some(zero)
         })
     }

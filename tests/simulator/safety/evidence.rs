@@ -61,6 +61,11 @@ impl Evidence {
         }
     }
 
+    /// When its daemon last read a heartbeat of the other.
+    pub fn last_heard(&self, m: usize) -> Option<i64> {
+        self.heard[m].back().copied()
+    }
+
     /// Nothing kept the daemon from seeing that it was isolated: it ran, reached no gateway and read no
     /// heartbeat all the time between the two moments.
     pub fn isolated(&self, m: usize, group: usize, from: i64, to: i64) -> bool {

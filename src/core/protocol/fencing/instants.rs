@@ -44,9 +44,9 @@ pub fn drift(setup: &Setup, peer_interval: Duration) -> Duration {
 
 /// The least `delay` by which nobody is shot by whom it shot: patience, the time for which an instant is open,
 /// what two counts differ by, and the time in which a machine that was shot goes off.
-pub fn least_delay(setup: &Setup, fencing: &FencingSetup) -> Duration {
-    let open = setup.detection_time(setup.interval);
-    fencing.patience + open + drift(setup, setup.interval) + fencing.lag + fencing.off_time
+pub fn least_delay(detection: Duration, interval: Duration, fencing: &FencingSetup) -> Duration {
+    let (open, drift) = (detection, detection + 3 * interval);
+    fencing.patience + open + drift + fencing.lag + fencing.off_time
 }
 
 /// The own instant that is open; it began then.

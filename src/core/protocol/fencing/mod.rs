@@ -79,6 +79,8 @@ enum Shot {
         at: Time,
         /// A read that was asked late enough found the machine on: what left does nothing any more.
         over: bool,
+        /// It was not accepted: another device may be asked at the next instant.
+        refused: bool,
     },
 }
 
@@ -128,6 +130,7 @@ impl Fencing {
             true => Shot::Sent {
                 at: now,
                 over: false,
+                refused: false,
             },
             false => Shot::None,
         };
@@ -238,9 +241,15 @@ impl Fencing {
         if let Answer::Failed(why) = answer {
             self.waits = Some(Reason::ClearanceRefused(why.clone()));
         }
+        if let (Some((Ask::Off, _)), Shot::Sent { at, refused, .. }) =
+            (device.asking, &mut self.shot)
+        {
+            // It may have left as late as this.
+            (*at, *refused) = (now, *answer != Answer::Accepted);
+        }
         match device.answered(now, answer, setup.settle) {
             Read::On(asked) => {
-                if let Shot::Sent { at, over } = &mut self.shot {
+                if let Shot::Sent { at, over, .. } = &mut self.shot {
                     *over |= asked >= *at + setup.off_time;
                 }
                 false
@@ -250,6 +259,14 @@ impl Fencing {
                 true
             }
             Read::Off | Read::Nothing => false,
+        }
+    }
+
+    /// The peer is known to be gone: what is heard of it after that is another life of it, and until that is heard both
+    /// ways nobody is shot who reads on, by this daemon or one after it.
+    fn spend(&mut self) {
+        if let Some(count) = &mut self.count {
+            count.shared = false;
         }
     }
 
@@ -263,11 +280,14 @@ impl Fencing {
         let Some(fencing) = setup.fencing else {
             return;
         };
+        if seen.peer.is_gone() {
+            self.spend();
+        }
         self.note(&fencing, out);
         let alive = seen.peer == PeerState::Alive;
         self.shot = match self.shot {
             Shot::Intended if alive => Shot::None,
-            Shot::Sent { at, over } if alive && !self.asks_off() => {
+            Shot::Sent { at, over, .. } if alive && !self.asks_off() => {
                 let forgotten = at + fencing.off_deadline + fencing.grace;
                 match over || seen.now >= forgotten {
                     true => Shot::None,
@@ -402,7 +422,9 @@ impl Fencing {
             return;
         };
         match self.shot {
-            Shot::Sent { at, .. } if seen.now < at + fencing.off_deadline => return,
+            Shot::Sent { at, refused, .. } if !refused && seen.now < at + fencing.off_deadline => {
+                return;
+            }
             Shot::None => self.shot = Shot::Intended,
             Shot::Intended | Shot::Sent { .. } => {}
         }
@@ -410,12 +432,16 @@ impl Fencing {
             return;
         }
         let at = seen.now;
-        self.shot = Shot::Sent { at, over: false };
+        self.shot = Shot::Sent {
+            at,
+            over: false,
+            refused: false,
+        };
         self.used = Some(instant);
         let level = &mut self.devices[device];
         level.tries = level.tries.saturating_add(1);
-        (level.asking, level.on) = (Some((Ask::Off, at)), false);
         let ask = Ask::Off;
+        (level.asking, level.on) = (Some((ask, at)), false);
         out.push(Action::Device { device, ask });
     }
 
