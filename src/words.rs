@@ -76,11 +76,16 @@ impl fmt::Display for Reason {
             Reason::ClearancePending => write!(f, "waiting for clearance"),
             Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
-            Reason::ClearanceSought(state) => write!(
-                f,
-                "sought: the peer is {state}, does it still run anything?"
-            ),
-            Reason::ClearanceCancelled(state) => write!(f, "ended: the peer is {state}"),
+            Reason::ClearanceSought(state) => {
+                let state = match state {
+                    PeerState::Unknown => "not heard yet".into(),
+                    state => state.to_string(),
+                };
+                write!(f, "looks for proof that the peer ({state}) runs nothing of it")
+            }
+            Reason::ClearanceCancelled(state) => {
+                write!(f, "looks for proof no longer: the peer is {state}")
+            }
             Reason::HigherToken(token) => write!(f, "the peer has token {token}"),
             Reason::Granted => write!(f, "handed over by the peer"),
             Reason::HandedOver => write!(f, "handed over to the peer"),

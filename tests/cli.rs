@@ -403,15 +403,24 @@ fn history_is_empty_at_first_and_then_tells() {
     .unwrap();
     let line = "Nov 20 07:14:29  lb1  web: starting → active after 12 ms: everything runs\n";
     assert_eq!(
-        run(&dir, "history --lines 1"),
+        run(&dir, "history --lines 1 --here"),
         (0, line.into(), String::new())
+    );
+    let (_, told, note) = run(&dir, "history --lines 1");
+    assert_eq!(told, line);
+    assert!(
+        note.starts_with("note: nothing of the other node's history was told here"),
+        "{note}"
     );
     let (_, json, _) = run(&dir, "history --json --lines=1");
     assert_eq!(
         serde_json::from_str::<Value>(&json).unwrap()["boottime_us"],
         2
     );
-    assert_eq!(run(&dir, "history").1.lines().count(), 2);
+    let all = run(&dir, "history").1;
+    assert_eq!(all.lines().count(), 3);
+    let hole = "lb1  a line of lb1's history before this cannot be read: ";
+    assert!(all.lines().nth(1).unwrap().contains(hole), "{all}");
 }
 
 // --- release ---

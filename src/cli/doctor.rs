@@ -89,7 +89,12 @@ fn of_both(options: &Options, here: Result<Here, Finding>, status: Status, root:
         }
         Err(broken) => (None, vec![broken]),
     };
-    findings.extend(doctor::of_status(&status, now));
+    let known: Vec<String> = findings.iter().map(|f| f.text.clone()).collect();
+    findings.extend(
+        doctor::of_status(&status, now)
+            .into_iter()
+            .filter(|f| !known.contains(&f.text)),
+    );
     let told = match root {
         true => command::ask(options, Verb::Doctor),
         false => Err("only root may ask it: run this as root (sudo)".to_owned()),

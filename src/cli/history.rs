@@ -30,8 +30,10 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         .as_ref()
         .and_then(|status| status.peer.clock_ahead_ms)
         .unwrap_or(0);
-    let as_of = status.map_or(String::new(), |status| status.as_last_heard(clock::now()));
-    let peer = told.last().map(|entry| entry.node.clone());
+    let as_of = status
+        .as_ref()
+        .map_or(String::new(), |status| status.as_last_heard(clock::now()));
+    let ends = Ends::of(&told);
     let entries = latest(merged(own, told, ahead), lines);
     if entries.is_empty() && !json {
         return print(&format!(
@@ -45,12 +47,65 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         false => shown(entry, width.unwrap_or(0), Zone::Here),
     };
     let exit = print(&entries.iter().map(line).collect::<String>());
-    if let (Some(peer), false) = (peer, json)
-        && let Some(note) = differ(&peer, ahead, &as_of)
-    {
-        fail(exit, note);
+    if json || here {
+        return exit;
     }
+    let of_clocks = ends
+        .as_ref()
+        .and_then(|ends| differ(&ends.node, ahead, &as_of));
+    let peer = status.as_ref().map(|status| status.peer_name());
+    let notes = of_clocks
+        .into_iter()
+        .chain(missing(ends.as_ref(), peer, &entries, &as_of));
+    notes.for_each(|note| {
+        fail(exit, note);
+    });
     exit
+}
+
+/// What is known of the other node's history.
+struct Ends {
+    node: String,
+    /// The first of it that is known here, if there may be more.
+    first: Option<Entry>,
+}
+
+impl Ends {
+    fn of(told: &[Entry]) -> Option<Ends> {
+        let last = told.last()?;
+        let full = told.len() >= aside::KEPT;
+        Some(Ends {
+            node: last.node.clone(),
+            first: told.first().filter(|_| full).cloned(),
+        })
+    }
+}
+
+/// Which lines of the other node are not among these.
+fn missing(ends: Option<&Ends>, peer: Option<&str>, shown: &[Entry], as_of: &str) -> Vec<String> {
+    let Some(Ends { node, first }) = ends else {
+        let peer = peer.unwrap_or("the other node");
+        return vec![format!(
+            "note: nothing of {peer}'s history was told here{as_of}: `ha-appliance history` on {peer} has it"
+        )];
+    };
+    let mut notes = Vec::new();
+    let begins = first
+        .as_ref()
+        .and_then(|first| shown.iter().position(|entry| entry == first));
+    if begins.is_some_and(|at| at > 0) {
+        notes.push(format!(
+            "note: of {node}'s history only the latest {} lines are known here: `ha-appliance history` on {node} has what was \
+             before",
+            aside::KEPT
+        ));
+    }
+    if !as_of.is_empty() {
+        notes.push(format!(
+            "note: what happened on {node} since is not known here{as_of}"
+        ));
+    }
+    notes
 }
 
 /// With the time of the node that wrote it, as its journal has it.
@@ -127,6 +182,38 @@ mod tests {
         assert_eq!(merged.len(), 5);
         let line = shown(&merged[1], 4, Zone::Utc);
         assert_eq!(line, "Nov 20 07:14:02  lb2   web: b\n");
+    }
+
+    #[test]
+    fn what_is_missing_of_the_other_node_is_said() {
+        let own = vec![entry("lb1", "01.000", "own")];
+        let told: Vec<Entry> = (0..aside::KEPT)
+            .map(|n| entry("lb2", &format!("02.{n:03}"), "told"))
+            .collect();
+        let few = Ends::of(&told[..3]);
+        assert_eq!(
+            missing(few.as_ref(), Some("lb2"), &own, ""),
+            Vec::<String>::new()
+        );
+        let full = Ends::of(&told);
+        let shown = merged(own.clone(), told, 0);
+        let notes = missing(full.as_ref(), Some("lb2"), &shown, "");
+        assert_eq!(
+            notes,
+            [
+                "note: of lb2's history only the latest 100 lines are known here: `ha-appliance history` on lb2 has what was before"
+            ]
+        );
+        // None of what was before would be among so few.
+        assert_eq!(
+            missing(full.as_ref(), Some("lb2"), &shown[1..], "").len(),
+            0
+        );
+        let gone = " (as of when lb2 was last heard, 3 h 0 m ago)";
+        let since = "note: what happened on lb2 since is not known here (as of when lb2 was last heard, 3 h 0 m ago)";
+        assert_eq!(missing(few.as_ref(), Some("lb2"), &own, gone), [since]);
+        let never = missing(None, Some("lb2"), &own, "");
+        assert!(never[0].starts_with("note: nothing of lb2's history was told here: "));
     }
 
     #[test]

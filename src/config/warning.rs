@@ -169,6 +169,41 @@ pub enum Warning {
     },
 }
 
+impl Warning {
+    /// What the file chose, with what that costs, or what another sentence says as well: worth a remark. All else is
+    /// as somebody should make it otherwise.
+    pub fn is_remark(&self) -> bool {
+        use Warning::*;
+        match self {
+            Unprotected
+            | OnlyOneLink
+            | LinksShareInterface { .. }
+            | LinkRouted { .. }
+            | NoInterlink { .. }
+            | SeveralInterfacesHold { .. }
+            | CountedTogether { .. }
+            | PrefixDiffers { .. }
+            | GatewaysOff
+            | NoGateway { .. }
+            | GatewayOffLink { .. }
+            | NoVip { .. }
+            | ServiceAboveVip { .. }
+            | NeedsWildcard { .. }
+            | CheckAsksVip { .. } => true,
+            // Of a carrier that is missing.
+            InterfaceAbsent { .. } | InterfaceDown { .. } => true,
+            VipOutside { networks, .. } => !networks.is_empty(),
+            LinkAbsent { .. }
+            | LinkDown { .. }
+            | PeersAddressHere { .. }
+            | LinkFiltered { .. }
+            | NoInterfaceHolds { .. }
+            | NoIpv6 { .. }
+            | VipIsStatic { .. } => false,
+        }
+    }
+}
+
 /// What goes without an answer from the LAN.
 const WITHOUT_GATEWAY: &str = "no takeover without fencing from a silent peer, and a node cut off from the LAN does not notice";
 

@@ -104,7 +104,8 @@ pub fn state_names(config: &Config, resolved: &Resolved) -> state::Names {
     }
 }
 
-/// What the status page calls things; the paths of last resort are the caller's to add.
+/// What the status page calls things; the paths of last resort, and what is absent, are the caller's to
+/// add.
 pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
     let path = |link: &crate::config::Link| status::PathNames {
         own: link.local.to_string(),
@@ -128,6 +129,7 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         nodes: [0, 1].map(|node| config.nodes[node].name.clone()),
         paths: resolved.links.iter().map(path).collect(),
         vifs: vif_names(resolved),
+        absent: Vec::new(),
         groups: config.groups.iter().enumerate().map(group).collect(),
         sources: Vec::new(),
     }

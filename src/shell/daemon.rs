@@ -218,6 +218,7 @@ impl Daemon {
             ended: false,
             started_us: now.0,
             notices: Vec::new(),
+            warnings: Vec::new(),
         };
         let before = Before::find(&options.run_dir, now);
         let programs = Programs::new(&options.run_dir);

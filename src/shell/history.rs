@@ -3,7 +3,8 @@
 //! One JSON object a line. At [`MAX_SIZE`] the file is renamed to `history.jsonl.1`, over the one
 //! before: so there are always one to two MiB of the latest history, some ten thousand transitions.
 //! Writing never holds up the loop: entries wait in a bounded queue for a thread of the blocking
-//! pool. What does not fit, or cannot be written, is counted, and the trouble is said once.
+//! pool. What does not fit, or cannot be written, is counted, the trouble is said once, and a line where it
+//! would stand says how many are missing and why.
 
 use super::clock;
 use super::status::{Names, role};
@@ -188,7 +189,6 @@ impl std::fmt::Display for Entry {
             ("role", Some(from), Some(to)) => write!(f, "{from} → {to}")?,
             (change, Some(from), Some(to)) => write!(f, "{change} {from} → {to}")?,
             (change, _, Some(to)) => write!(f, "{change} {to}")?,
-            ("clearance", ..) => write!(f, "clearance")?,
             // What it is about, the sentence says itself.
             _ => return write!(f, "{}", self.reason),
         }
@@ -220,11 +220,58 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    entries: VecDeque<Entry>,
+    /// Each with the hole before it.
+    entries: VecDeque<(Hole, Entry)>,
+    /// What was lost since the last of them.
+    hole: Hole,
     /// A thread is at work; it takes what is pushed meanwhile too.
     writing: bool,
     /// The trouble was said; until a write succeeds, it is only counted.
     said: bool,
+}
+
+/// Lines that are lost.
+#[derive(Clone, Debug, Default)]
+struct Hole {
+    lines: u64,
+    why: String,
+}
+
+impl Hole {
+    fn grow(&mut self, lines: u64, why: &str) {
+        self.lines += lines;
+        self.why = why.into();
+    }
+
+    /// The line that stands for them, before that one.
+    fn before(&self, entry: &Entry) -> Option<Entry> {
+        let lines = match self.lines {
+            0 => return None,
+            1 => "a line".to_owned(),
+            n => format!("{n} lines"),
+        };
+        Some(gap(
+            entry,
+            format!(
+                "{lines} of {}'s history before this {}",
+                entry.node, self.why
+            ),
+        ))
+    }
+}
+
+/// A line that stands for others, which are missing before that one.
+pub fn gap(before: &Entry, reason: String) -> Entry {
+    Entry {
+        group: None,
+        level: word(Level::Warn).into(),
+        change: "notice".into(),
+        from: None,
+        to: None,
+        reason,
+        lasted_ms: None,
+        ..before.clone()
+    }
 }
 
 /// So many entries wait at most.
@@ -253,9 +300,11 @@ impl History {
         let mut queue = self.shared.queue();
         if queue.entries.len() == MAX_QUEUE {
             self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            queue.hole.grow(1, "are lost: the disk took too long");
             return;
         }
-        queue.entries.push_back(entry);
+        let hole = std::mem::take(&mut queue.hole);
+        queue.entries.push_back((hole, entry));
         if !std::mem::replace(&mut queue.writing, true) {
             let shared = Arc::clone(&self.shared);
             smol::unblock(move || shared.write_all()).detach();
@@ -288,7 +337,7 @@ impl Shared {
                 .file
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
-            let batch: Vec<Entry> = {
+            let batch: Vec<(Hole, Entry)> = {
                 let mut queue = self.queue();
                 if queue.entries.is_empty() {
                     queue.writing = false;
@@ -296,12 +345,23 @@ impl Shared {
                 }
                 queue.entries.drain(..).collect()
             };
-            let result = append(&self.path, &batch);
+            let lines = batch
+                .iter()
+                .flat_map(|(hole, entry)| hole.before(entry).into_iter().chain([entry.clone()]));
+            let result = append(&self.path, &lines.collect::<Vec<_>>());
             let mut queue = self.queue();
             match result {
                 Ok(()) => queue.said = false,
                 Err(e) => {
                     self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    let before: u64 = batch.iter().map(|(hole, _)| hole.lines).sum();
+                    let lines = before + batch.len() as u64;
+                    let next = queue.entries.front_mut().map(|(hole, _)| hole);
+                    let why = format!("are lost, for they could not be written: {e}");
+                    match next {
+                        Some(next) => next.grow(lines, &why),
+                        None => queue.hole.grow(lines, &why),
+                    }
                     if !std::mem::replace(&mut queue.said, true) {
                         log::warn!(
                             "the history cannot be written to {}: {e}; entries are lost until it can",
@@ -314,10 +374,11 @@ impl Shared {
     }
 }
 
-/// The last `lines` entries, oldest first. No history is an empty one; damaged lines are left out.
+/// The last `lines` entries, oldest first. No history is an empty one; where lines are damaged, one says so.
 pub fn read(state_dir: &Path, lines: usize) -> io::Result<Vec<Entry>> {
     let path = state_dir.join(FILE);
     let mut entries = VecDeque::new();
+    let mut damaged = Hole::default();
     for path in [before(&path), path] {
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -330,11 +391,20 @@ pub fn read(state_dir: &Path, lines: usize) -> io::Result<Vec<Entry>> {
             }
         };
         for line in BufReader::new(file).split(b'\n') {
-            if let Ok(entry) = serde_json::from_slice(&line?) {
-                entries.push_back(entry);
-                if entries.len() > lines {
-                    entries.pop_front();
+            let line = line?;
+            match serde_json::from_slice(&line) {
+                Ok(entry) => {
+                    entries.extend(std::mem::take(&mut damaged).before(&entry));
+                    entries.push_back(entry);
                 }
+                Err(_) if line.is_empty() => {}
+                Err(_) => damaged.grow(
+                    1,
+                    "cannot be read: a full disk or a power cut may have cut it off",
+                ),
+            }
+            while entries.len() > lines {
+                entries.pop_front();
             }
         }
     }
@@ -483,7 +553,7 @@ mod tests {
                 15,
                 report(Some(WEB), Change::Fact, Reason::Fact(Fact::NoCarrier(LAN)))
             ),
-            "web: eth0: no carrier on the VIP interface"
+            "web: eth0: no carrier"
         );
     }
 
@@ -531,7 +601,9 @@ mod tests {
             .write_all(b"{\"time\":\xff")
             .unwrap();
         append(&dir.join(FILE), &[entry(2)]).unwrap();
-        assert_eq!(read(&dir, 9).unwrap(), [entry(1), entry(2)]);
+        let cut = "a line of lb1's history before this cannot be read: a full disk or a power cut may have cut it off";
+        let read = read(&dir, 9).unwrap();
+        assert_eq!(read, [entry(1), gap(&entry(2), cut.into()), entry(2)]);
     }
 
     #[test]
@@ -547,8 +619,17 @@ mod tests {
         wait_until(|| history.lost() == 2);
         std::fs::create_dir(dir.join("later")).unwrap();
         history.push(entry(2));
-        wait_until(|| read(&dir.join("later"), 9).unwrap() == [entry(2)]);
+        wait_until(|| read(&dir.join("later"), 9).unwrap().last() == Some(&entry(2)));
         assert_eq!(history.lost(), 2);
+        let lines = read(&dir.join("later"), 9).unwrap();
+        assert_eq!(lines.len(), 2);
+        let said = &lines[0].reason;
+        assert!(
+            said.starts_with(
+                "2 lines of lb1's history before this are lost, for they could not be written: "
+            ),
+            "{said}"
+        );
     }
 
     #[test]
@@ -562,5 +643,14 @@ mod tests {
         assert_eq!(history.lost(), 5);
         history.flush();
         assert_eq!(read(&dir, usize::MAX).unwrap().len(), MAX_QUEUE);
+        history.push(entry(MAX_QUEUE + 5));
+        history.flush();
+        let lines = read(&dir, usize::MAX).unwrap();
+        let said = &lines[MAX_QUEUE].reason;
+        assert_eq!(
+            said,
+            "5 lines of lb1's history before this are lost: the disk took too long"
+        );
+        assert_eq!(lines.len(), MAX_QUEUE + 2);
     }
 }

@@ -216,10 +216,17 @@ impl Network {
                  before, and trying again"
             )
         });
-        let warnings = self.warnings.iter().map(Warning::to_string);
+        let warnings = self.warnings.iter().filter(|w| !w.is_remark());
+        let warnings = warnings.map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
         let paths = self.paths.iter().filter_map(Path::trouble);
         warnings.chain(looking).chain(deaf).chain(paths)
+    }
+
+    /// What it is as the file chose it, or is told elsewhere.
+    pub fn remarks(&self) -> impl Iterator<Item = String> {
+        let remarks = self.warnings.iter().filter(|w| w.is_remark());
+        remarks.map(Warning::to_string)
     }
 
     /// Whose claims on a VIP interface matter.

@@ -210,7 +210,7 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
             Some(!vif.carrier),
             || {
                 let over = format!("{name}: carrier is back");
-                trouble("carrier", MOMENT, sentence::no_carrier(name), over)
+                trouble("carrier", MOMENT, names.no_carrier(vif.id), over)
             },
         ));
     }

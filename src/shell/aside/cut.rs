@@ -3,7 +3,7 @@
 use super::stream::MAX_LINE;
 use super::{Message, entry_of};
 use crate::shell::doctor::{Examined, Finding};
-use crate::shell::history::Entry;
+use crate::shell::history::{Entry, gap};
 use crate::shell::status::Said;
 
 /// The message as a line of the stream, cut as little as it takes. None: even so there is no room for it.
@@ -50,18 +50,12 @@ pub fn entry(entry: Entry) -> Vec<u8> {
 /// A line that stands for others, which are missing before that one.
 pub fn missing(before: &Entry, what: &str) -> Entry {
     let node = &before.node;
-    Entry {
-        group: None,
-        level: "info".into(),
-        change: "notice".into(),
-        from: None,
-        to: None,
-        reason: format!(
+    gap(
+        before,
+        format!(
             "{what} of {node}'s history before this were not told here (cut): `ha-appliance history` on {node} has them"
         ),
-        lasted_ms: None,
-        ..before.clone()
-    }
+    )
 }
 
 /// A long line keeps others waiting.

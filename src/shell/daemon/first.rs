@@ -118,10 +118,16 @@ impl Daemon {
             }
             self.tell_readiness();
             if let Some(vip) = question.answered_by_peer(|mac| (false, peers.contains(&mac))) {
-                log::warn!(
-                    "{} answers for {vip}, and runs nothing of its group: is it an address of its own?",
+                let text = format!(
+                    "{} answers for {vip}, and says that it runs nothing of it: is it an address of its own there?",
                     self.config.node(self.me.other()).name
                 );
+                self.tell(Tiding {
+                    group: Some(self.names.group(place.group)),
+                    change: "conflict",
+                    level: log::Level::Warn,
+                    text,
+                });
             }
             if question.starts {
                 match self.duplicate(place) {

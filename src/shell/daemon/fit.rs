@@ -20,8 +20,8 @@ pub(super) struct Fit {
     next: Option<Time>,
     under_way: bool,
     seen: Rc<RefCell<Option<Seen>>>,
-    /// Of the network, as it told them last.
-    network: Vec<String>,
+    /// Of the network, as it told them last: what is not as it should be, and what is worth a remark.
+    network: (Vec<String>, Vec<String>),
     /// Something else may have to be told.
     stale: bool,
     /// The configuration that was told of.
@@ -97,6 +97,7 @@ impl Daemon {
     pub(super) fn note(&mut self) {
         let network = self.network.notices().chain(self.unanswered());
         let network: Vec<String> = network.chain(self.duplicate_notices()).collect();
+        let network = (network, self.network.remarks().collect());
         if self.fit.network != network {
             self.fit.network = network;
             self.fit.stale = true;
@@ -112,19 +113,19 @@ impl Daemon {
         let (trouble, aside) = (self.fit.looked.trouble.clone(), self.fit.aside.clone());
         let first = [self.loaded.clone(), aside, trouble, self.renamed()];
         let first = first.into_iter().flatten().chain(self.another_node());
-        let all: Vec<String> = first
-            .chain(misfits)
-            .chain(self.fit.network.clone())
-            .collect();
+        let (network, remarks) = self.fit.network.clone();
+        let amiss: Vec<String> = first.chain(misfits).chain(network).collect();
+        let all: Vec<String> = amiss.iter().cloned().chain(remarks).collect();
         let before = std::mem::replace(&mut self.status.notices, all.clone());
+        // What is warned of stands in status's attention for as long as it lasts.
         for new in all.iter().filter(|new| !before.contains(new)) {
-            // Every pair without a device is so, and knows it.
-            let level = match *new == config::Warning::Unprotected.to_string() {
-                true => log::Level::Info,
-                false => log::Level::Warn,
+            let level = match amiss.contains(new) {
+                true => log::Level::Warn,
+                false => log::Level::Info,
             };
             self.tell_of_machine(level, new.clone());
         }
+        self.status.warnings = amiss;
         // What another file does not name is not well for that.
         let generation = self.status.generation;
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;

@@ -186,6 +186,8 @@ impl Daemon {
 
     pub(super) fn name_paths(&mut self) {
         let links = self.network.resolved.links.len();
+        let vifs = self.network.resolved.vifs.iter();
+        self.names.absent = vifs.filter(|v| v.index.is_none()).map(|v| v.id).collect();
         self.names.paths.truncate(links);
         for vif in 0..self.network.vifs.len() {
             if let (Some(own), Some(peer), true) = (

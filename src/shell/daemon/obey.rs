@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::core::view::View;
-use crate::shell::status::sentence;
 
 /// So long the peer has to answer before it is believed that it is off.
 const LOOK_FOR_LIFE: Duration = Duration::from_millis(300);
@@ -189,8 +188,8 @@ fn blind(view: &View, names: &Names) -> Option<String> {
     if up || view.vifs.is_empty() || view.peer.state.is_heard() {
         return None;
     }
-    let down = view.vifs.iter().map(|vif| names.vif(vif.id));
-    let down: Vec<String> = down.map(sentence::no_carrier).collect();
+    let down = view.vifs.iter().map(|vif| names.no_carrier(vif.id));
+    let down: Vec<String> = down.collect();
     let (here, peer) = (names.node(view.me), names.node(view.me.other()));
     Some(format!(
         "refused: {here} is cut off itself ({}) and could not see whether {peer} lives: mend that first; \

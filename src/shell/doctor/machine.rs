@@ -141,25 +141,29 @@ const WHOLE: u32 = MAX_DATAGRAM as u32 + 48;
 fn of_links(config: &Config, resolved: &config::Resolved, host: &Host) -> Vec<Finding> {
     let narrow = resolved.links.iter().filter_map(|link| {
         let interface = host.interfaces.iter().find(|i| Some(i.index) == link.interface)?;
-        let mtu = interface.mtu;
-        (mtu < WHOLE && mtu > 0).then(|| {
+        let (name, mtu) = (&interface.name, interface.mtu);
+        if mtu == 0 {
+            let text = format!("how long packets on {name} may be is not known");
+            return Some(Finding::warning("mtu", text).cured_by(format!("`ip link show {name}`")));
+        }
+        (mtu < WHOLE).then(|| {
             Finding::warning(
                 "mtu",
                 format!(
-                    "packets on {} have at most {mtu} bytes, and a long heartbeat has {WHOLE}: it is sent in \
-                     fragments, which filters like to drop",
-                    interface.name
+                    "packets on {name} have at most {mtu} bytes, and a long heartbeat has {WHOLE}: it is sent in \
+                     fragments, which filters like to drop"
                 ),
             )
-            .cured_by(format!("raise the MTU of {} and of what is between the nodes", interface.name))
+            .cured_by(format!("raise the MTU of {name} and of what is between the nodes"))
         })
     });
     let mut findings: Vec<Finding> = narrow.collect();
-    let found = resolved
-        .links
-        .iter()
-        .filter(|link| link.interface.is_some());
-    if findings.is_empty() && found.count() == resolved.links.len() {
+    let seen = |link: &&config::Link| {
+        host.interfaces
+            .iter()
+            .any(|i| Some(i.index) == link.interface)
+    };
+    if findings.is_empty() && resolved.links.iter().filter(seen).count() == resolved.links.len() {
         let text = format!(
             "all links have room for a heartbeat, on UDP port {}",
             config.heartbeat.port

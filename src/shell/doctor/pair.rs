@@ -109,7 +109,15 @@ fn mtus(status: &Status, here: &Examined, there: &Examined) -> Vec<Finding> {
         );
         Finding::warning("mtu", text).cured_by("give both ends the same MTU")
     });
-    of.collect()
+    let unknown = [here, there].into_iter().filter(|e| e.mtus.contains(&0));
+    let unknown = unknown.map(|examined| {
+        let text = format!(
+            "how long packets may be at each link's end on {} is not known",
+            examined.node
+        );
+        Finding::warning("mtu", text).cured_by(format!("`ip link` on {}", examined.node))
+    });
+    of.chain(unknown).collect()
 }
 
 /// Of a node that cannot be asked: what is known of each link and direction, and what to compare by hand.
@@ -264,6 +272,16 @@ mod tests {
                 .iter()
                 .any(|text| text.contains("app"))
         );
+    }
+
+    #[test]
+    fn a_length_that_is_not_known_is_not_the_same() {
+        let status = Sample::default().status();
+        let mut there = examined("lb2");
+        there.mtus[1] = 0;
+        let findings = between(&status, Some(&examined("lb1")), &there);
+        let text = "how long packets may be at each link's end on lb2 is not known";
+        assert!(texts(&findings, Level::Warning).contains(&text));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Names {
     pub paths: Vec<PathNames>,
     /// The VIP interfaces; one not known yet has no name.
     pub vifs: Vec<(VifId, String)>,
+    /// Those of them that this machine does not have.
+    pub absent: Vec<VifId>,
     /// The groups.
     pub groups: Vec<GroupNames>,
     /// The outside sources of clearance; none: UNPROTECTED.
@@ -154,12 +156,10 @@ impl Names {
     /// A fact, with the name of what it is about.
     pub fn fact(&self, fact: Fact, group: Option<GroupId>) -> String {
         match fact {
-            Fact::GatewayLost(vif)
-            | Fact::GatewayDampened(vif)
-            | Fact::GatewayPending(vif)
-            | Fact::NoCarrier(vif) => {
+            Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => {
                 format!("{}: {fact}", self.vif(vif))
             }
+            Fact::NoCarrier(vif) => self.no_carrier(vif),
             Fact::Missing(resource) => {
                 let name = self.resource(group, resource);
                 format!("{name} is not installed here; `ha-appliance clear` once it is")
@@ -191,7 +191,10 @@ impl Names {
     /// A group's name; it may have been taken out of ha.toml since.
     pub fn group(&self, id: GroupId) -> String {
         let known = self.groups.iter().find(|g| g.id == id);
-        known.map_or_else(|| format!("group {:016x}", id.0), |g| g.name.clone())
+        known.map_or_else(
+            || "a group that is not in ha.toml any more".into(),
+            |g| g.name.clone(),
+        )
     }
 
     /// The VIPs of a group, in a few words.
@@ -211,9 +214,14 @@ impl Names {
         let group = self.groups.iter().find(|g| Some(g.id) == group);
         let known = group.and_then(|g| g.resources.iter().find(|(known, _)| *known == id));
         known.map_or_else(
-            || format!("resource {:016x}", id.0),
+            || "a resource that is not in ha.toml any more".into(),
             |(_, name)| name.clone(),
         )
+    }
+
+    /// Why a VIP interface reaches nobody.
+    pub fn no_carrier(&self, id: VifId) -> String {
+        sentence::no_carrier(self.vif(id), !self.absent.contains(&id))
     }
 
     /// A VIP interface's name.
@@ -293,6 +301,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             .iter()
             .map(|vif| Interface {
                 name: names.vif(vif.id).to_owned(),
+                exists: !names.absent.contains(&vif.id),
                 carrier: vif.carrier,
                 probe_proven: vif.probe_proven,
             })

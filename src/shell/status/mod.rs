@@ -163,6 +163,9 @@ pub struct Daemon {
     /// What an operator should know: warnings of `check` as they are now, links that cannot be opened, a state that
     /// was damaged.
     pub notices: Vec<String>,
+    /// Those of them that somebody should do something about.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A node.
@@ -245,6 +248,9 @@ pub struct Path {
 pub struct Interface {
     /// Its name.
     pub name: String,
+    /// This machine has it.
+    #[serde(default = "yes")]
+    pub exists: bool,
     /// Its cable is live.
     pub carrier: bool,
     /// A probe of the peer was answered there once, so that the silence of a later one means something.
@@ -441,6 +447,11 @@ pub struct Answer {
     pub text: String,
 }
 
+/// A daemon before this one did not tell.
+fn yes() -> bool {
+    true
+}
+
 impl Status {
     /// The group's index.
     pub fn group(&self, name: &str) -> Option<usize> {
@@ -479,7 +490,7 @@ impl Status {
     pub fn blind_spots(&self) -> Vec<String> {
         let of = |interface: &Interface| {
             if !interface.carrier {
-                return Some(sentence::no_carrier(&interface.name));
+                return Some(sentence::no_carrier(&interface.name, interface.exists));
             }
             let on = |g: &&Gateway| g.interface == interface.name;
             let answers = |g: &Gateway| matches!(g.state.as_str(), "good" | "dampened");

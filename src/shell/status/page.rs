@@ -250,7 +250,10 @@ fn gateways(status: &Status, now: Time) -> Vec<String> {
         rows.push(vec![
             "-".into(),
             interface.name.clone(),
-            "no carrier".into(),
+            match interface.exists {
+                true => "no carrier".into(),
+                false => "no such interface".into(),
+            },
         ]);
     }
     table(rows)
@@ -281,6 +284,7 @@ fn notices(status: &Status, now: Time) -> Vec<String> {
         .daemon
         .notices
         .iter()
+        .filter(|notice| !status.daemon.warnings.contains(notice))
         .flat_map(|n| n.lines())
         // `protection` has said it already.
         .filter(|line| !line.starts_with("UNPROTECTED"))

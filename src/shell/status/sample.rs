@@ -162,6 +162,7 @@ impl Default for Sample {
                     path_names("192.168.10.81 on eth0", "192.168.10.82", true),
                 ],
                 vifs: vec![(LAN, "eth0".into())],
+                absent: Vec::new(),
                 groups: vec![GroupNames {
                     id: WEB,
                     name: "web".into(),
@@ -185,6 +186,7 @@ impl Default for Sample {
                 ended: false,
                 started_us: hours(3).0,
                 notices: Vec::new(),
+                warnings: Vec::new(),
             },
             counters: BTreeMap::from([("received", 216_000), ("sent", 216_002)]),
             answers: Answers::default(),

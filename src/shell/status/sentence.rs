@@ -19,9 +19,13 @@ pub(crate) fn gateway_lost(address: &dyn Display, interface: &str) -> String {
     format!("gateway {address} on {interface} does not answer")
 }
 
-/// A cable is dead.
-pub(crate) fn no_carrier(interface: &str) -> String {
-    format!("{interface}: no carrier")
+/// A cable is dead, or there is nothing to plug one into.
+pub(crate) fn no_carrier(interface: &str, exists: bool) -> String {
+    match (exists, interface) {
+        (true, _) => format!("{interface}: no carrier"),
+        (false, "") => "no interface for a VIP is there yet".into(),
+        (false, _) => format!("{interface}: there is no such interface here"),
+    }
 }
 
 /// The nodes' files differ, in these.

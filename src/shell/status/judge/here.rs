@@ -55,6 +55,7 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
             ),
         ));
     }
+    concerns.extend(status.daemon.warnings.iter().cloned().map(noted));
     if let Some(unloaded) = &status.daemon.unloaded {
         concerns.push(noted(unloaded.clone()));
     }
@@ -68,9 +69,15 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
         ));
     }
     for interface in status.interfaces.iter().filter(|i| !i.carrier) {
+        let name = &interface.name;
         concerns.push(degraded(
-            sentence::no_carrier(&interface.name),
-            format!("look at the cable and the switch of {}", interface.name),
+            sentence::no_carrier(name, interface.exists),
+            match interface.exists {
+                true => format!(
+                    "`ip link show {name}`: `ip link set {name} up` if it is down, otherwise look at its cable and switch"
+                ),
+                false => "`ip link` shows what there is: compare `interface` in ha.toml, or bring it up".into(),
+            },
         ));
     }
     for gateway in &status.gateways {

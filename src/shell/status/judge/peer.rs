@@ -145,9 +145,12 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                         group.name,
                         sentence::impaired(peer, readiness, facts)
                     ),
-                    match facts.is_empty() {
-                        true => format!("`ha-appliance status` on {peer} says why"),
-                        false => format!("mend that on {peer}"),
+                    match (facts.is_empty(), shares(group, facts)) {
+                        (true, _) => format!("`ha-appliance status` on {peer} says why"),
+                        (_, true) => format!(
+                            "{me} has the same trouble: look first at what both stand on, such as the router"
+                        ),
+                        (_, false) => format!("mend that on {peer}"),
                     },
                 )
             });
@@ -162,4 +165,14 @@ fn last_heard(status: &Status, now: Time) -> String {
 
 fn whats(signs: &[SignOfLife]) -> Vec<&str> {
     signs.iter().map(|sign| sign.what.as_str()).collect()
+}
+
+/// All that speaks against the peer speaks against this node, too. Interfaces may have other names there.
+fn shares(group: &Group, facts: &[String]) -> bool {
+    let bare = |fact: &str| {
+        fact.split_once(": ")
+            .map_or(fact.to_owned(), |(_, what)| what.to_owned())
+    };
+    let mine: Vec<String> = group.facts.iter().map(|fact| bare(fact)).collect();
+    facts.iter().all(|fact| mine.contains(&bare(fact)))
 }

@@ -361,6 +361,88 @@ fn maintenance_does_not_hide_a_dead_service() {
     expect("maintenance-amiss", &sample, Severity::Blocked);
 }
 
+/// What is warned of in the log lasts here, and what the file chose is a remark.
+#[test]
+fn a_warning_that_lasts_is_looked_after() {
+    let mut sample = Sample::default();
+    let link =
+        "link address 10.1.1.1 is on no interface yet; no heartbeat uses this link until it is";
+    let remark =
+        "only one link: one cable or one switch port makes the nodes lose sight of each other";
+    sample.daemon.notices = vec![link.into(), remark.into()];
+    sample.daemon.warnings = vec![link.into()];
+    let (page, severity) = render(&sample.status(), NOW, Style::default());
+    assert_eq!(severity, Severity::Degraded);
+    assert!(
+        page.contains("attention   -  link address 10.1.1.1"),
+        "{page}"
+    );
+    assert!(page.contains("\nnoted       only one link"), "{page}");
+    assert_eq!(page.matches("link address").count(), 1, "{page}");
+    sample.daemon.warnings.clear();
+    assert_eq!(
+        render(&sample.status(), NOW, Style::default()).1,
+        Severity::Well
+    );
+}
+
+#[test]
+fn an_interface_that_is_not_there_has_no_cable() {
+    let first = |sample: &Sample| {
+        let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+        (concern.text, concern.hint.unwrap())
+    };
+    let mut sample = Sample::default();
+    sample.view.vifs[0].carrier = false;
+    let (text, hint) = first(&sample);
+    assert_eq!(text, "eth0: no carrier");
+    assert!(hint.contains("cable"), "{hint}");
+    sample.names.absent = vec![LAN];
+    sample.view.groups[0].facts = vec![Fact::NoCarrier(LAN)];
+    let (text, hint) = first(&sample);
+    assert_eq!(text, "eth0: there is no such interface here");
+    assert!(!hint.contains("cable"), "{hint}");
+    assert_eq!(sample.status().groups[0].facts, [text]);
+}
+
+/// It is not lb2 that is to be mended.
+#[test]
+fn a_router_that_is_dead_for_both_is_neither_nodes_fault() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.peer = Some((Role::Stopped, Readiness::Impaired));
+    sample.told = vec![Said {
+        group: "web".into(),
+        facts: vec!["ens3: the gateway does not answer".into()],
+        ..Said::default()
+    }];
+    let hint = |sample: &Sample| {
+        let mut concerns = judge(&sample.status(), NOW).into_iter();
+        let could = concerns.find(|c| c.text.contains("could not take it over well"));
+        could.unwrap().hint.unwrap()
+    };
+    assert_eq!(hint(&sample), "mend that on lb2");
+    sample.view.groups[0].facts = vec![Fact::GatewayLost(LAN)];
+    assert!(hint(&sample).starts_with("lb1 has the same trouble"));
+}
+
+/// The sentence says it itself, wherever it stands.
+#[test]
+fn what_cannot_run_here_says_why() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.facts = vec![Fact::Missing(NGINX)];
+    group.readiness = Readiness::Impaired;
+    let status = sample.status();
+    let concern = judge(&status, NOW).into_iter().next().unwrap();
+    assert_eq!(
+        concern.text,
+        "web: service nginx.service is not installed here; `ha-appliance clear` once it is"
+    );
+    assert_eq!(concern.group.as_deref(), Some("web"));
+    assert_eq!(concern.hint.unwrap(), "mend that on lb1");
+}
+
 #[test]
 fn clocks_that_differ_are_noted() {
     let mut status = Sample::default().status();
