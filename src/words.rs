@@ -81,7 +81,10 @@ impl fmt::Display for Reason {
                     PeerState::Unknown => "not heard yet".into(),
                     state => state.to_string(),
                 };
-                write!(f, "looks for proof that the peer ({state}) runs nothing of it")
+                write!(
+                    f,
+                    "looks for proof that the peer ({state}) runs nothing of it"
+                )
             }
             Reason::ClearanceCancelled(state) => {
                 write!(f, "looks for proof no longer: the peer is {state}")

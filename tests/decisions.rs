@@ -2,9 +2,9 @@
 
 mod world;
 
-use ha_appliance::core::event::Command;
+use ha_appliance::core::event::{Action, Command};
 use ha_appliance::core::setup::Failback;
-use ha_appliance::wire::heartbeat::Side;
+use ha_appliance::wire::heartbeat::{CUT, MAX_TEXT, Side};
 use std::time::Duration;
 use world::{GATEWAY, LAN, SIDES, World, index};
 
@@ -129,4 +129,38 @@ fn a_pair_that_starts_together_ends_with_one() {
             }
         }
     }
+}
+
+/// A heartbeat has room for its beginning, and the shells tell each other the rest.
+#[test]
+fn a_long_answer_to_the_other_node_is_told_whole() {
+    let mut world = World::new(&[("web", Some(Side::First), Failback::Manual)]);
+    let names = ["first", "second"].map(|name| format!("{name}.{}", "x".repeat(50)));
+    for machine in &mut world.machines {
+        machine.file.names = names.clone();
+    }
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(Duration::from_secs(2));
+    world.command(Side::Second, 1, Command::Standby(Side::Second, true));
+    world.run(Duration::from_secs(1));
+    let group = world.machines[0].setup.groups[0].id;
+    world.command(Side::Second, 2, Command::Failover(Some(group)));
+    world.run(Duration::from_secs(1));
+    let whole = world
+        .said
+        .iter()
+        .find_map(|(_, side, action)| match action {
+            Action::Reply(text) => Some((*side, text.clone())),
+            _ => None,
+        });
+    let (side, whole) = whole.expect("it is too long");
+    assert!(side == Side::First && whole.starts_with("refused: second.xxx"));
+    let begin = world.said.iter().find_map(|(_, _, action)| match action {
+        Action::Answer {
+            number: 2, text, ..
+        } => Some(text.clone()),
+        _ => None,
+    });
+    let begin = begin.expect("an answer");
+    assert!(begin.len() <= MAX_TEXT && whole.starts_with(begin.strip_suffix(CUT).unwrap()));
 }

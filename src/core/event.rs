@@ -296,6 +296,8 @@ pub enum Action {
         /// For the operator.
         text: String,
     },
+    /// All of what the peer was answered, where a heartbeat has room for its beginning only.
+    Reply(String),
     /// Something changed, with its reason: for the log, the history and the notify hook.
     Report(Report),
     /// Everything is stopped and handed over: end the program.

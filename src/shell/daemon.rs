@@ -20,6 +20,7 @@ mod operate;
 mod reload;
 mod tell;
 
+use super::aside::Message;
 use super::assembly;
 use super::clock;
 use super::duplicates::Duplicates;
@@ -333,6 +334,7 @@ impl Daemon {
             self.duplicates.deadline(),
             self.confirming.deadline(),
             self.questions.deadline(),
+            self.aside.replies.deadline(),
         ];
         due.into_iter()
             .flatten()
@@ -347,6 +349,7 @@ impl Daemon {
         self.finish_reload();
         self.finish_telling();
         self.finish_questions();
+        self.finish_replies();
         self.note();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
@@ -430,7 +433,12 @@ impl Daemon {
                 accepted,
                 text,
             } => {
-                self.answered(number, accepted, text);
+                if !(self.aside.replies).begin(clock::now(), number, accepted, &text) {
+                    self.answered(number, accepted, text);
+                }
+            }
+            Action::Reply(text) => {
+                let _ = self.aside.owe(&Message::Reply { text });
             }
             Action::Report(report) => {
                 if let Reason::Maintenance(on) = report.reason {

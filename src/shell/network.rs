@@ -216,8 +216,9 @@ impl Network {
                  before, and trying again"
             )
         });
-        let warnings = self.warnings.iter().filter(|w| !w.is_remark());
-        let warnings = warnings.map(Warning::to_string);
+        // That this may be the other node is told by who knows which it runs as.
+        let told = |w: &&Warning| !w.is_remark() && !matches!(w, Warning::PeersAddressHere { .. });
+        let warnings = self.warnings.iter().filter(told).map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
         let paths = self.paths.iter().filter_map(Path::trouble);
         warnings.chain(looking).chain(deaf).chain(paths)

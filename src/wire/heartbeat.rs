@@ -290,6 +290,8 @@ pub const MAX_CHALLENGES: usize = 4;
 pub const MAX_EPOCH: u64 = (1 << 62) - 1;
 /// Longest text in a heartbeat, in bytes.
 pub const MAX_TEXT: usize = 120;
+/// What a text ends with that was longer.
+pub const CUT: &str = "…";
 /// Longest datagram, in bytes: it must pass any interlink unfragmented.
 pub const MAX_DATAGRAM: usize = 1400;
 

@@ -49,6 +49,7 @@ pub fn told(action: &Action, world: &World) -> Option<String> {
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
         }
+        Action::Reply(text) => format!("reply: {text}"),
         Action::Exit => "exit".into(),
         Action::Report(Report {
             group,

@@ -167,7 +167,7 @@ pub fn act(world: &mut World, m: usize, action: Action) {
         }
         Action::Part(_) => unreachable!("nothing lingers"),
         Action::Proof { .. } => unreachable!("nobody asks"),
-        Action::Answer { .. } | Action::Report(_) => {}
+        Action::Answer { .. } | Action::Reply(_) | Action::Report(_) => {}
     }
 }
 

@@ -59,6 +59,7 @@ fn told(action: &Action) -> Option<String> {
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
         }
+        Action::Reply(text) => format!("reply: {text}"),
         Action::Exit => "exit".into(),
         Action::Report(Report {
             group,

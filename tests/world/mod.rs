@@ -607,7 +607,7 @@ impl World {
             }
             Action::Part(place) => done(place, true, ""),
             Action::Announce(_) | Action::Proof { .. } => None,
-            Action::Answer { .. } | Action::Report(_) => None,
+            Action::Answer { .. } | Action::Reply(_) | Action::Report(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::reason::Reason;
 use super::super::time::Time;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{
-    Answer, MAX_TEXT, Readiness, Request, RequestVerb, Role, Side, WishSubject,
+    Answer, CUT, MAX_TEXT, Readiness, Request, RequestVerb, Role, Side, WishSubject,
 };
 use std::time::Duration;
 
@@ -256,7 +256,9 @@ impl Node {
                     self.answer(asker, false, text, out);
                 }
                 (Asker::Peer(_), _) => {
-                    self.answer(asker, false, "refused: no such group here".into(), out)
+                    let me = &self.setup.names[me as usize];
+                    let text = format!("refused: {me} holds no such group");
+                    self.answer(asker, false, text, out)
                 }
             }
             return;
@@ -284,7 +286,9 @@ impl Node {
                 false => self.failover(asker, group, out),
                 true if self.peer.state() == PeerState::Alive => match asker {
                     Asker::Local(number) => self.ask_peer(number, RequestVerb::Failover, group),
-                    Asker::Peer(_) => self.answer(asker, false, "refused: not here".into(), out),
+                    Asker::Peer(_) => {
+                        self.answer(asker, false, "refused: it is not there".into(), out)
+                    }
                 },
                 true => {
                     let peer = &self.setup.names[me.other() as usize];
@@ -561,10 +565,15 @@ impl Node {
                 text,
             }),
             Asker::Peer(number) => {
-                let end = (0..=MAX_TEXT.min(text.len()))
-                    .rev()
-                    .find(|&at| text.is_char_boundary(at));
-                let text = text[..end.unwrap_or(0)].to_string();
+                let mut begin = text.clone();
+                if text.len() > MAX_TEXT {
+                    let most = MAX_TEXT - CUT.len();
+                    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at));
+                    begin.truncate(end.unwrap_or(0));
+                    begin += CUT;
+                    out.push(Action::Reply(text));
+                }
+                let text = begin;
                 self.commands.answer = Some(Answer {
                     number,
                     accepted,

@@ -15,7 +15,10 @@ impl Managed {
             return Some(format!("{peer} holds it already"));
         }
         if matches!(self.group.state(), State::Failed { .. }) {
-            return Some("a stop failed here: repair it, then `ha-appliance clear`".into());
+            let me = &cx.node.names[cx.me() as usize];
+            return Some(format!(
+                "a stop failed on {me}: repair it there, then `ha-appliance clear`"
+            ));
         }
         if cx.maintenance {
             return Some("maintenance is on: end it with `ha-appliance maintenance off`".into());

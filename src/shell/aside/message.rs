@@ -40,6 +40,11 @@ pub enum Message {
         /// How the sender is.
         examined: Box<Examined>,
     },
+    /// The whole of the latest answer to a command, of which a heartbeat had room for the beginning.
+    Reply {
+        /// As the operator reads it.
+        text: String,
+    },
     /// What the sender says of its groups.
     Now {
         /// When, by its boot, µs.

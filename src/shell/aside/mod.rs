@@ -4,6 +4,7 @@
 //! - `message`: what they say, a line of JSON each; `cut`: what is too long for one;
 //! - `outbox`: what is owed to the other; `telling`: this node's history, as it is told there;
 //! - `conversation`: what goes on the stream, and when;
+//! - `reply`: an answer that is too long for a heartbeat;
 //! - `heard`: the other node's history, as far as it was told.
 
 mod conversation;
@@ -11,6 +12,7 @@ mod cut;
 mod heard;
 mod message;
 mod outbox;
+mod reply;
 mod stream;
 mod telling;
 
@@ -18,6 +20,7 @@ pub use conversation::Conversation;
 pub use heard::{Heard, read};
 pub use message::Message;
 pub use outbox::Parts;
+pub use reply::Replies;
 pub use stream::{MAX_LINE, MAX_WAITING, Room, Stream};
 pub use telling::KEPT;
 

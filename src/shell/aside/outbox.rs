@@ -17,6 +17,7 @@ pub struct Outbox {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Tell,
+    Reply,
     Ask,
     Answer,
     Now,
@@ -63,6 +64,7 @@ impl Outbox {
 fn kind(message: &Message) -> Kind {
     match message {
         Message::Tell { .. } => Kind::Tell,
+        Message::Reply { .. } => Kind::Reply,
         Message::Ask { .. } => Kind::Ask,
         Message::Answer { .. } => Kind::Answer,
         Message::Now { .. } => Kind::Now,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Digests;
-use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Room};
+use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Replies, Room};
 use crate::shell::history::{self, Entry};
 use crate::shell::status::{Said, Status};
 use crate::wire::aside as wire;
@@ -19,6 +19,8 @@ pub(super) struct Aside {
     /// What its file sets; none: it has not told.
     pub(super) settings: Option<Digests>,
     parts: Parts,
+    /// Answers to commands that are not all here yet.
+    pub(super) replies: Replies,
     /// Moves that an operator asked for, by the order's number.
     pub(super) moves: BTreeMap<u32, Option<GroupId>>,
     /// How far its clock is ahead of this node's.
@@ -44,6 +46,7 @@ impl Aside {
             differences: Vec::new(),
             settings: None,
             parts: Parts::default(),
+            replies: Replies::default(),
             moves: BTreeMap::new(),
             clock_ahead_ms: None,
             clock_ms: 0,
@@ -166,6 +169,11 @@ impl Daemon {
                     self.compare_settings();
                 }
             }
+            Message::Reply { text } => {
+                if let Some((number, accepted)) = self.aside.replies.whole(&text) {
+                    self.answered(number, accepted, text);
+                }
+            }
             Message::Ask { number } => self.examine_for_peer(number),
             Message::Answer { number, examined } => self.peer_answered(number, &examined),
             Message::Now {
@@ -219,6 +227,13 @@ impl Daemon {
                 log::warn!("the other node is not told what was before this start: {error}");
             });
             self.aside.conversation.history_was_read(read.ok());
+        }
+    }
+
+    /// Answers with what there is of an answer whose end does not come.
+    pub(super) fn finish_replies(&mut self) {
+        if let Some((number, accepted, text)) = self.aside.replies.late(clock::now()) {
+            self.answered(number, accepted, text);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
+use crate::shell::refused::OWN_NAME;
 use crate::shell::status::{Look, sentence};
 use crate::wire::heartbeat::Role;
 
@@ -102,7 +103,10 @@ impl Daemon {
         self.publish_aside(now);
         let mut tidings = self.tidings.follow(now, subjects);
         let peer = self.config.node(self.me.other()).name.clone();
+        // The core has said it of the peer.
+        let twin = view.peer.reason == Reason::SameNode;
         let refused = self.refused.edges(now).into_iter();
+        let refused = refused.filter(|(refused, _)| !twin || refused.cause != OWN_NAME);
         tidings.extend(refused.map(|(refused, begun)| tidings::of_refused(&refused, begun, &peer)));
         match published {
             Err(error) if !std::mem::replace(&mut self.mute, true) => tidings.push(Tiding {

@@ -48,7 +48,9 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
             hint.into(),
         )
     };
-    let foreign = |r: &&Refused| r.cause != NOBODY_LISTENS;
+    // Of one that is refused for that it is said already.
+    let twin = status.peer.cause == "same-node";
+    let foreign = |r: &&Refused| r.cause != NOBODY_LISTENS && !(twin && r.cause == OWN_NAME);
     let refused = status.refused.iter().filter(foreign);
     refused.filter(lately).map(of).collect()
 }
