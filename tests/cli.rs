@@ -634,6 +634,12 @@ fn a_peer_is_not_said_to_be_off_by_a_slip() {
     std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
     let (_, _, err) = run(&dir, "confirm-fenced lb2");
     assert!(!err.contains("could not see"), "{err}");
+    // What is dropped here was sent by something.
+    status["refused"] = json!([{"cause": "other key", "own": "10.1.1.1", "peer": "10.1.1.2", "count": 9, "last_us": now}]);
+    std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    let sent = "\n10.1.1.2 → 10.1.1.1: heartbeats signed with another key are dropped: has lb2 another key?\n";
+    assert!(err.contains(sent), "{err}");
 }
 
 /// What would be lost is refused by the daemon; what nobody knows is asked.

@@ -1,7 +1,8 @@
 //! What an order would cost, said before it is given: then it needs `--yes`, or the operator's word at a terminal.
 
+use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
-use crate::shell::status::{Group, Status};
+use crate::shell::status::{Group, Refused, Status, sentence};
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Asks at a terminal; elsewhere `--yes` must be given. Err: why nothing is done.
@@ -43,8 +44,12 @@ pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String
             .filter(|r| r.service.is_some())
             .map(|r| r.name.clone()),
     );
+    let there = match state {
+        "alive" => "on both nodes".to_owned(),
+        _ => format!("here, and on {peer}, which is {state}, once it hears of it"),
+    };
     Some(format!(
-        "{name} is served by {at}: `stop {name}` takes it down on both nodes ({}), until `ha-appliance start {name}`",
+        "{name} is served by {at}: `stop {name}` takes it down {there} ({}), until `ha-appliance start {name}`",
         parts.join(", ")
     ))
 }
@@ -122,6 +127,16 @@ pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<St
     for sign in &status.peer.signs_of_life {
         let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
         cost += &format!("\n{}, {ago} ago", sign.what);
+    }
+    let lately = |r: &&Refused| now.since(Time(r.last_us)) <= SIGN_LASTS;
+    for refused in status.refused.iter().filter(lately) {
+        let Refused {
+            cause,
+            own,
+            peer: from,
+            ..
+        } = refused;
+        cost += &format!("\n{}", sentence::refused(cause, from, own, peer));
     }
     let blind = status.blind_spots();
     if !blind.is_empty() {

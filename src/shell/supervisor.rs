@@ -214,12 +214,14 @@ fn place(view: &View, group: &GroupView, peer: &str) -> String {
         _ if group.adopted => "active here".into(),
         (Role::Stopped, Role::Stopped) => match view.peer.state {
             _ if group.stopped => "stopped".into(),
-            PeerState::Alive | PeerState::OneWay | PeerState::Left | PeerState::Fenced => {
-                "nowhere".into()
-            }
-            PeerState::Unknown | PeerState::Silent | PeerState::Refused => {
-                format!("not here, unknown of {peer}")
-            }
+            PeerState::Alive | PeerState::OneWay => "nowhere".into(),
+            PeerState::Left if group.peer.is_some() => "nowhere".into(),
+            PeerState::Fenced if view.peer.signs.is_empty() => "nowhere".into(),
+            PeerState::Left
+            | PeerState::Fenced
+            | PeerState::Unknown
+            | PeerState::Silent
+            | PeerState::Refused => format!("not here, unknown of {peer}"),
         },
         // Nothing is started in maintenance: a restarted daemon found it running.
         (Role::Stopped, Role::Starting) if view.maintenance => format!("active on {peer}"),
@@ -424,6 +426,12 @@ mod tests {
             );
         }
         sample.view.peer.state = PeerState::Left;
+        // Its goodbye did not name it.
+        assert_eq!(
+            line(&sample.view, &sample.names),
+            "not here, unknown of lb2: web; peer lb2 left"
+        );
+        sample.view.groups[0].peer = Some((Role::Stopped, Readiness::Able));
         assert_eq!(
             line(&sample.view, &sample.names),
             "nowhere: web; peer lb2 left"

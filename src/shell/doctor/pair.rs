@@ -12,7 +12,7 @@ pub fn between(status: &Status, here: Option<&Examined>, there: &Examined) -> Ve
     let software = &status.daemon.software;
     let mut findings = vec![Finding::ok(
         "key",
-        format!("{me} and {peer} have the same key"),
+        format!("{me} and {peer} have a key in common"),
     )];
     findings.push(match *software == there.software {
         true => Finding::ok("version", format!("both run version {software}")),
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(
             texts(&findings, Level::Ok),
             [
-                "lb1 and lb2 have the same key",
+                "lb1 and lb2 have a key in common",
                 "both run version 0.1.0",
                 "both daemons have loaded the same",
                 "both nodes have the same time",

@@ -14,6 +14,15 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
         Where::Nowhere | Where::Unknown if group.stopped && group.role == "stopped" => {
             "STOPPED by the operator".into()
         }
+        Where::Here | Where::Both if group.conflict.is_some() => {
+            format!(
+                "active on {} for {since}, and on {peer} too, it seems",
+                status.node
+            )
+        }
+        Where::Both if status.maintenance => {
+            "active on one node, and something of it runs on the other".into()
+        }
         Where::Here if group.adopted => {
             format!(
                 "active on {} for {since}: found running, and left so",
@@ -23,7 +32,7 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
         Where::Here if well => format!("active on {} for {since}", status.node),
         Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
         Where::There => format!("active on {peer}, by its word; {} here", group.role),
-        Where::Both => "active on BOTH nodes".into(),
+        Where::Both => "moving: both nodes have it".into(),
         Where::Moving(what) => format!("NOT ACTIVE: {} on {}", what.role, what.node),
         Where::Unknown => format!("{} here; unknown of {peer}", group.role),
         Where::Nowhere => format!("NOT ACTIVE; {} here", group.role),
@@ -158,6 +167,8 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
         ("active", "able") => "serves it".into(),
         ("active", _) => format!("serves it, {readiness}"),
         ("failed", _) => "blocked".into(),
+        ("starting", _) => "is starting it".into(),
+        ("stopping", _) => "is stopping it".into(),
         (_, "able") => "could run it".into(),
         (_, "barred") => "may not run it".into(),
         (_, _) => readiness.to_owned(),

@@ -56,9 +56,11 @@ pub fn render_brief(status: &Status, group: Option<&Group>, now: Time) -> (Strin
         let name = &group.name;
         match place(status, group) {
             Where::Nowhere | Where::Unknown if group.stopped => format!("{name} stopped"),
+            Where::Here | Where::Both if group.conflict.is_some() => format!("{name} on BOTH"),
             Where::Here => format!("{name} on {}", status.node),
             Where::There => format!("{name} on {}", status.peer_name()),
-            Where::Both => format!("{name} on BOTH"),
+            Where::Both if status.maintenance => format!("{name} on both, in part"),
+            Where::Both => format!("{name} moving"),
             Where::Moving(what) => format!("{name} {} on {}", what.role, what.node),
             Where::Unknown => format!("{name} unknown"),
             Where::Nowhere => format!("{name} NOWHERE"),

@@ -64,7 +64,7 @@ fn doctor(lab: &mut Lab) -> Outcome {
         1,
         &[
             "both\n",
-            "have the same key",
+            "have a key in common",
             "both daemons have loaded the same",
             "both nodes have the same time",
             "heard in both directions",

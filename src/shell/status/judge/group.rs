@@ -1,7 +1,7 @@
 //! What is to be said of a group.
 
 use super::place::{Move, Place, place};
-use super::{Concern, age, blocked, degraded, noted, unserved};
+use super::{Concern, age, blocked, degraded, noted, served, unserved};
 use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::status::{Failed, Group, Resource, Status, sentence};
@@ -215,7 +215,8 @@ pub(in crate::shell::status) fn left(now: Time, stamp_us: i64) -> String {
 /// It is served now, and a silent peer's part would not be taken over.
 fn no_takeover(status: &Status, group: &Group) -> Option<Concern> {
     let why = group.no_takeover.as_ref()?;
-    if group.stopped {
+    // Of one that nobody serves it is said why.
+    if group.stopped || !served(status, group) {
         return None;
     }
     let hint = if why.contains("needs fencing") {

@@ -50,7 +50,8 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
         concerns.push(degraded(
             why.clone(),
             format!(
-                "make room, or mend the disk: it is tried again by itself; until then the groups of {} go to a node that can write",
+                "make room, or mend the disk: it is tried again by itself; until then {} takes what {} runs, if it can",
+                status.peer_name(),
                 status.node
             ),
         ));
@@ -81,15 +82,21 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
         ));
     }
     for gateway in &status.gateways {
-        let text = match gateway.state.as_str() {
-            "lost" => sentence::gateway_lost(&gateway.address, &gateway.interface),
-            "dampened" => format!(
+        concerns.push(match gateway.state.as_str() {
+            "lost" => degraded(
+                sentence::gateway_lost(&gateway.address, &gateway.interface),
+                format!(
+                    "if it answers on {}, it is the cable or switch of {}; otherwise the router",
+                    status.peer_name(),
+                    status.node
+                ),
+            ),
+            "dampened" => noted(format!(
                 "gateway {} on {} answers again, but not for long enough",
                 gateway.address, gateway.interface
-            ),
+            )),
             _ => continue,
-        };
-        concerns.push(noted(text));
+        });
     }
     concerns
 }

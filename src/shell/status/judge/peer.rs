@@ -49,7 +49,15 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 last_heard(status, now)
             )),
             lives.unwrap_or_else(|| {
-                format!("look at its power and cables; on {peer}: `systemctl status ha-appliance`")
+                let blind = status.blind_spots();
+                // Who sees nothing may be the one that is cut off.
+                let first = match blind.is_empty() {
+                    true => String::new(),
+                    false => format!("the network of {me} first ({}), then at ", blind.join(", ")),
+                };
+                format!(
+                    "look at {first}the power and cables of {peer}; there: `systemctl status ha-appliance`"
+                )
             }),
         ),
         "unknown" => (

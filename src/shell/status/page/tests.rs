@@ -591,6 +591,8 @@ fn both_have_it_in_maintenance() {
         "web: active on lb1, and its daemon found something of it running on lb2, too"
     );
     sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
+    let line = |sample: &Sample| render_brief(&sample.status(), None, NOW).0;
+    assert!(line(&sample).contains("web on BOTH"), "{}", line(&sample));
     let both = first(&sample);
     assert_eq!(both.severity, Severity::Blocked);
     assert!(
