@@ -100,6 +100,11 @@ impl Agent {
         }
     }
 
+    /// Orders the machine off. Whether it goes off only a later [`status`](Self::status) tells.
+    pub async fn order_off(&self, programs: &Programs, within: Duration) -> Result<(), Failure> {
+        self.expect(programs, "off", within).await
+    }
+
     /// Switches the machine off and verifies that: read off twice, so long apart, whatever `off` said. What reads
     /// off from the start is sent nothing; what cannot be read is sent one all the same.
     pub async fn off(

@@ -80,6 +80,13 @@ impl<'a> Console<'a> {
         Ok(console)
     }
 
+    /// Something else is asked, and answered by then.
+    pub fn again(&mut self, deadline: Instant) {
+        (self.began, self.deadline) = (Instant::now(), deadline);
+        // Whether the BMC is still there is to be seen.
+        self.heard = false;
+    }
+
     /// Get Chassis Status.
     pub async fn chassis(&mut self) -> Result<Chassis, Failure> {
         let asked = "Get Chassis Status";

@@ -124,6 +124,75 @@ impl Bmc {
     }
 }
 
+/// A BMC that is asked again and again: the session stands between the questions.
+pub struct Line<'a> {
+    bmc: &'a Bmc,
+    console: Option<Console<'a>>,
+}
+
+impl<'a> Line<'a> {
+    /// Nobody is logged in yet.
+    pub fn new(bmc: &'a Bmc) -> Line<'a> {
+        Line { bmc, console: None }
+    }
+
+    /// Asks for the power.
+    pub async fn status(&mut self, within: Duration) -> Result<Chassis, Failure> {
+        let deadline = Instant::now() + within;
+        let mut console = self.console(deadline).await?;
+        let status = console.chassis().await;
+        self.keep(console, &status).await;
+        status
+    }
+
+    /// Orders the machine off, once: by that moment, or not at all. Whether it goes off only a later
+    /// [`status`](Self::status) tells.
+    pub async fn off(&mut self, by: Instant) -> Result<(), Failure> {
+        let mut console = self.console(by).await?;
+        let ordered = console.switch(Switch::Off).await;
+        self.keep(console, &ordered).await;
+        ordered
+    }
+
+    /// Switches the machine on, and reads that it is.
+    pub async fn on(&mut self, within: Duration) -> Result<(), Failure> {
+        let mut console = self.console(Instant::now() + within).await?;
+        let there = switch_on(&mut console, within).await;
+        self.keep(console, &there).await;
+        there
+    }
+
+    /// Whether somebody is logged in.
+    pub fn stands(&self) -> bool {
+        self.console.is_some()
+    }
+
+    /// Logs out.
+    pub async fn close(&mut self) {
+        if let Some(console) = self.console.take() {
+            console.close().await;
+        }
+    }
+
+    async fn console(&mut self, deadline: Instant) -> Result<Console<'a>, Failure> {
+        match self.console.take() {
+            Some(mut console) => {
+                console.again(deadline);
+                Ok(console)
+            }
+            None => Console::open(self.bmc, deadline).await,
+        }
+    }
+
+    /// A session in which something failed is not trusted with more.
+    async fn keep<T>(&mut self, console: Console<'a>, came: &Result<T, Failure>) {
+        match came {
+            Ok(_) => self.console = Some(console),
+            Err(_) => console.close().await,
+        }
+    }
+}
+
 async fn switch_off(
     console: &mut Console<'_>,
     settle: Duration,
