@@ -1,4 +1,4 @@
-//! A virtual machine's BMC: Debian's `ipmi_sim` (IPMI 2.0 over LAN, cipher suite 3) on the BMCs' network,
+//! A node's BMC: Debian's `ipmi_sim` (IPMI 2.0 over LAN, cipher suite 3) on the BMCs' network,
 //! which asks this lab for the machine's power, and switches it. Not even its own machine reaches it but over
 //! that network.
 //!
@@ -9,13 +9,12 @@ mod sim_files;
 
 use crate::link::connect;
 use crate::net::{Host, Net, Wire};
-use crate::qemu::Qemu;
 use crate::sys::{self, now};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +26,18 @@ pub const PASSWORD: &str = "secret-letters16";
 
 const PORT: u16 = 623;
 
+/// What a BMC switches.
+pub trait Power: Send + Sync {
+    /// Whether there is any.
+    fn has_power(&self) -> bool;
+    /// Gives it.
+    fn on(&self) -> io::Result<()>;
+    /// Takes it away, at once.
+    fn off(&self);
+    /// Where its files may stand.
+    fn directory(&self) -> PathBuf;
+}
+
 /// A running BMC.
 pub struct Bmc {
     simulator: Child,
@@ -35,17 +46,18 @@ pub struct Bmc {
 
 impl Bmc {
     /// Plugs a node's BMC in and starts it; returns when it hears.
-    pub fn start(net: &Net, node: Host, machine: &Arc<Qemu>) -> io::Result<Bmc> {
+    pub fn start(net: &Net, node: Host, machine: Arc<dyn Power>) -> io::Result<Bmc> {
         let directory = machine.directory().join("bmc");
         fs::create_dir_all(directory.join("state"))?;
         let socket = directory.join("chassis");
+        let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
         let orders = Arc::<Mutex<Vec<String>>>::default();
-        let (chassis, noted) = (machine.clone(), orders.clone());
+        let noted = orders.clone();
         // It ends with this process.
         std::thread::spawn(move || {
             for asked in listener.incoming().flatten() {
-                let _ = serve(asked, &chassis, &noted);
+                let _ = serve(asked, &*machine, &noted);
             }
         });
         net.attach(node.bmc(), &[Wire::Bmc])?;
@@ -117,7 +129,7 @@ pub fn chassis_main(socket: &str, words: &[&str]) -> io::Result<()> {
 
 fn serve(
     mut asked: UnixStream,
-    machine: &Arc<Qemu>,
+    machine: &dyn Power,
     orders: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
     let mut words = String::new();

@@ -78,7 +78,7 @@ pub struct Lab<N = Node> {
     /// Who holds which VIP.
     pub watch: Arc<Watch>,
     /// The cables.
-    pub net: Net,
+    pub net: Arc<Net>,
     /// What happened, and what was measured.
     pub record: Arc<Record>,
 }
@@ -163,7 +163,7 @@ impl Lab {
 impl<N: Hardware> Lab<N> {
     /// Builds a pair's network and switches both nodes on.
     pub fn build(record: Arc<Record>, topology: &'static Topology) -> Outcome<Lab<N>> {
-        let net = Net::new(topology)?;
+        let net = Arc::new(Net::new(topology)?);
         let watch = Arc::new(Watch::start(&net)?);
         record.watch(watch.clone());
         let nodes = NODES.map(|host| N::new(&net, host));

@@ -37,6 +37,7 @@ mod rtnl;
 mod scenario;
 mod scenarios;
 mod status;
+mod supply;
 mod sweep;
 mod sys;
 mod system;

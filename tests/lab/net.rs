@@ -19,7 +19,7 @@ use crate::topology::{Segment, Topology};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// The VIP of every scenario.
 pub const VIP: &str = "10.77.0.100";
@@ -182,7 +182,7 @@ pub struct Net {
     /// Who is called what on it.
     pub topology: &'static Topology,
     prefix: String,
-    switch: Rtnl,
+    switch: Mutex<Rtnl>,
     ports: Mutex<HashMap<Port, u32>>,
 }
 
@@ -205,7 +205,7 @@ impl Net {
         batch(Some(&switch), &lines)?;
         let net = Net {
             topology,
-            switch: Rtnl::open(&switch)?,
+            switch: Mutex::new(Rtnl::open(&switch)?),
             prefix,
             ports: Mutex::default(),
         };
@@ -234,7 +234,7 @@ impl Net {
 
     /// Numbers a host's namespace for the address feed.
     pub fn number(&self, host: Host, id: i32) -> io::Result<()> {
-        self.switch.number(&self.netns(host), id)
+        self.switch().number(&self.netns(host), id)
     }
 
     /// Creates a host's namespace, before it has any cable.
@@ -344,7 +344,7 @@ impl Net {
     pub fn silence(&self, host: Host) -> io::Result<()> {
         let ports = self.ports.lock().expect("no panic while held");
         for (_, &index) in ports.iter().filter(|(p, _)| p.0 == host) {
-            match self.switch.set_forwarding(index, false) {
+            match self.switch().set_forwarding(index, false) {
                 // A pulled cable is silent already.
                 Err(e) if e.kind() == io::ErrorKind::NetworkDown => {}
                 other => other?,
@@ -355,12 +355,12 @@ impl Net {
 
     /// Pulls a cable: the host loses its carrier.
     pub fn pull(&self, port: Port) -> io::Result<()> {
-        self.switch.set_link(self.index(port), false)
+        self.switch().set_link(self.index(port), false)
     }
 
     /// Plugs a pulled cable in again.
     pub fn plug(&self, port: Port) -> io::Result<()> {
-        self.switch.set_link(self.index(port), true)
+        self.switch().set_link(self.index(port), true)
     }
 
     /// Loses traffic of a port silently, until [`Net::mend`].
@@ -394,6 +394,11 @@ impl Net {
     /// Ends every silent cut, on all ports.
     pub fn mend(&self) -> io::Result<()> {
         self.nft("flush chain bridge lab f")
+    }
+
+    /// A BMC pulls its machine's plug while a scenario goes on.
+    fn switch(&self) -> MutexGuard<'_, Rtnl> {
+        self.switch.lock().expect("no panic while held")
     }
 
     fn segment(&self, wire: Wire) -> io::Result<&Segment> {

@@ -2,6 +2,7 @@
 //! (i6300esb), and the line to the lab's hand in it. Whoever switches it does so by this: the scenario, or a
 //! BMC for whoever reaches that over the network.
 
+use crate::bmc::Power;
 use crate::guest;
 use crate::link::{KNOWN_WITHIN, Link};
 use crate::net::{Host, Net, Port, Wire, mac_text};
@@ -310,6 +311,24 @@ impl Qemu {
 impl Running {
     fn has_power(&mut self) -> bool {
         matches!(self.qemu.try_wait(), Ok(None))
+    }
+}
+
+impl Power for Arc<Qemu> {
+    fn has_power(&self) -> bool {
+        Qemu::has_power(self)
+    }
+
+    fn on(&self) -> io::Result<()> {
+        Qemu::on(self)
+    }
+
+    fn off(&self) {
+        Qemu::off(self);
+    }
+
+    fn directory(&self) -> PathBuf {
+        Qemu::directory(self).to_owned()
     }
 }
 

@@ -52,7 +52,16 @@ pub const USUAL: Topology = Topology {
         nodes: [1, 2],
         v6: Some("fd88::"),
     }),
-    bmc: None,
+    bmc: Some(BMCS),
+};
+
+/// Where the BMCs are, of those that have any.
+const BMCS: Segment = Segment {
+    interface: "bmc0",
+    network: "10.99.0",
+    length: 24,
+    nodes: [11, 12],
+    v6: None,
 };
 
 /// Two nginx boxes: config/nginx.toml.
@@ -125,13 +134,7 @@ pub const BONDED: Topology = Topology {
         interface: "bond0",
         ..NGINX.lan
     },
-    bmc: Some(Segment {
-        interface: "bmc0",
-        network: "10.99.0",
-        length: 24,
-        nodes: [11, 12],
-        v6: None,
-    }),
+    bmc: Some(BMCS),
     ..NGINX
 };
 

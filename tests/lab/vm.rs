@@ -101,7 +101,7 @@ impl Hardware for Vm {
         if self.bmc.is_none() {
             self.hardware.watched_by(watch);
             net.taps(host, &CARDS)?;
-            self.bmc = Some(Bmc::start(net, host, &self.hardware)?);
+            self.bmc = Some(Bmc::start(net, host, Arc::new(self.hardware.clone()))?);
         }
         Ok(())
     }

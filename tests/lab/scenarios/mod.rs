@@ -2,6 +2,7 @@
 
 mod agents;
 mod apache;
+mod fenced;
 mod gateway;
 mod hang;
 mod haproxy;
@@ -33,6 +34,7 @@ pub const ALL: &[&[Scenario]] = &[
     operator::ALL,
     links::ALL,
     gateway::ALL,
+    fenced::ALL,
     start::ALL,
     hang::ALL,
     vip::ALL,

@@ -1,0 +1,210 @@
+//! A silent node is switched off by its BMC before its part is taken over.
+
+use crate::bmc::{self, Bmc, PASSWORD, USER};
+use crate::ensure;
+use crate::lab::{Lab, Outcome};
+use crate::net::{Cut, Host, NODES, Port, VIP, Wire};
+use crate::scenario::{Run::Nodes, Scenario};
+use crate::status;
+use crate::supply::Supply;
+use crate::sys::{self, now};
+use crate::toml::{GROUP, Settings};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "fenced",
+    shows: "with BMCs: a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
+    run: Nodes(fenced),
+    limit: (90, 180),
+}];
+
+fn fenced(lab: &mut Lab) -> Outcome {
+    let (mut bmcs, supplies) = bmcs(lab)?;
+    let settings = settings(lab);
+    let (holder, client) = lab.pair(&settings)?;
+    ensure!(holder == Host::A, "the first node starts the group");
+    protected(lab)?;
+
+    let cut = lab.note("the interlink is cut, the LAN is alive");
+    lab.net.cut(Port(Host::B, Wire::Interlink), Cut::Both)?;
+    lab.nothing_moves(holder, Duration::from_millis(2500))?;
+    lab.net.mend()?;
+    lab.both_alive()?;
+    ensure!(orders(&bmcs, Host::A).is_empty(), "somebody was shot");
+    ensure!(orders(&bmcs, Host::B).is_empty(), "somebody was shot");
+
+    lab.note("the other node loses every path, and lives");
+    for wire in [Wire::Interlink, Wire::Lan] {
+        lab.net.cut(Port(Host::B, wire), Cut::Both)?;
+    }
+    fenced_by(lab, Host::A)?;
+    lab.nothing_moved(holder, cut)?;
+    // `after = "on"`.
+    ordered(&bmcs, Host::B, &["set power 0", "set power 1"])?;
+    ensure!(orders(&bmcs, Host::A).is_empty(), "both were shot");
+    back(lab, Host::B)?;
+
+    let frozen = lab.note("the holder hangs");
+    lab.node(Host::A).set_frozen(true);
+    client.answered(Some(Host::B), Duration::from_secs(20))?;
+    let outage = client.outage(frozen).length();
+    lab.record.figure("client outage", outage);
+    ordered(&bmcs, Host::A, &["set power 0", "set power 1"])?;
+    ensure!(orders(&bmcs, Host::B).len() == 2, "both were shot");
+    let history = lab.node(Host::B).order(&["history"])?;
+    lab.note(history.clone());
+    for line in [
+        "lb1 is switched off by ipmi 10.99.0.201 (level 1)",
+        "lb1 is off by ipmi 10.99.0.201 (level 1), accepted after",
+    ] {
+        ensure!(history.contains(line), "the history does not say {line:?}");
+    }
+    phases(lab, &history)?;
+    back(lab, Host::A)?;
+
+    let cut = lab.note("the holder loses its power, and its BMC does not");
+    supplies[Host::B as usize].fails();
+    client.answered(Some(Host::A), Duration::from_secs(6))?;
+    let outage = client.outage(cut).length();
+    lab.record.figure("power loss, read off", outage);
+    ensure!(outage < Duration::from_secs(4), "that took {outage:?}");
+    ensure!(orders(&bmcs, Host::B).len() == 2, "what reads off was shot");
+    supplies[Host::B as usize].returns();
+    back(lab, Host::B)?;
+    lab.node(Host::A).order(&["failover", "--yes"])?;
+    client.answered(Some(Host::B), Duration::from_secs(3))?;
+
+    lab.note("the holder loses its power together with its BMC");
+    bmcs[Host::B as usize] = None;
+    let cut = lab.power_cut(Host::B)?;
+    let blocked = "no reply";
+    status::wait_until(lab.node(Host::A), blocked, Duration::from_secs(10), |s| {
+        s["verdict"] == "blocked" && s.to_string().contains(blocked)
+    })?;
+    let dead = sys::since(cut);
+    lab.record.figure("BMC called dead", dead);
+    // From the first read on, which begins with the silence.
+    ensure!(dead < Duration::from_millis(6500), "that took {dead:?}");
+    let asked = now();
+    lab.node(Host::A)
+        .order(&["confirm-fenced", "lb2", "--yes"])?;
+    client.answered(Some(Host::A), Duration::from_secs(3))?;
+    lab.record.figure("confirmed and served", sys::since(asked));
+    Ok(())
+}
+
+type Bmcs = [Option<Bmc>; 2];
+
+/// Plugs both nodes into the BMCs' network, and starts those.
+fn bmcs(lab: &mut Lab) -> Outcome<(Bmcs, [Arc<Supply>; 2])> {
+    let supply = |host| Arc::new(Supply::new(host, &lab.net, &lab.watch, &lab.record));
+    let supplies = NODES.map(supply);
+    let mut bmcs = Bmcs::default();
+    for host in NODES {
+        reach_bmcs(lab, host)?;
+        let supply = supplies[host as usize].clone();
+        bmcs[host as usize] = Some(Bmc::start(&lab.net, host, supply)?);
+    }
+    Ok((bmcs, supplies))
+}
+
+/// What lies between a shot and the proof, by the history's own words.
+fn phases(lab: &Lab, history: &str) -> Outcome {
+    let line = history.lines().find(|line| line.contains("accepted after"));
+    let line = line.ok_or("the history has no shot")?;
+    let part = |what: &str| {
+        let (_, rest) = line.split_once(what)?;
+        rest.trim_start().split(' ').next()?.parse().ok()
+    };
+    for what in ["accepted after", "read off after", "verified after"] {
+        let ms: u64 = part(what).ok_or("a part of the shot is missing")?;
+        lab.record.figure(what, Duration::from_millis(ms));
+    }
+    Ok(())
+}
+
+fn reach_bmcs(lab: &mut Lab, host: Host) -> Outcome {
+    lab.net.cable(host, &[Wire::Bmc])?;
+    lab.net.address(host, &[Wire::Bmc])?;
+    let password = lab.node(host).directory().join("bmc.pw");
+    fs::write(&password, format!("{PASSWORD}\n"))?;
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+fn settings(lab: &Lab) -> Settings {
+    let fence = |host: Host| {
+        let address = bmc::address(&lab.net, host);
+        format!(
+            "\n[[fence]]\nnode = \"{}\"\nipmi = {{ address = \"{address}\", user = \"{USER}\", password_file = \"bmc.pw\" }}\n",
+            host.node_name()
+        )
+    };
+    let more = NODES.map(fence).concat() + "\n[fencing]\npatience = \"1s\"\nprobe = \"10s\"\n";
+    Settings {
+        more,
+        ..Settings::default()
+    }
+}
+
+/// Waits until both say so.
+fn protected(lab: &mut Lab) -> Outcome {
+    for host in NODES {
+        let limit = Duration::from_secs(5);
+        status::wait_until(lab.node(host), "PROTECTED", limit, |s| {
+            s["fencing"]["ready"] == true && s["fencing"]["peer_ready"] == true
+        })?;
+    }
+    Ok(())
+}
+
+fn fenced_by(lab: &mut Lab, host: Host) -> Outcome {
+    let limit = Duration::from_secs(12);
+    status::wait_until(lab.node(host), "peer fenced", limit, |s| {
+        status::peer_state(s) == "fenced"
+    })
+}
+
+fn orders(bmcs: &Bmcs, host: Host) -> Vec<String> {
+    let bmc = bmcs[host as usize].as_ref();
+    bmc.map_or_else(Vec::new, Bmc::orders)
+}
+
+/// Waits until a BMC was told this, and no more.
+fn ordered(bmcs: &Bmcs, host: Host, wanted: &[&str]) -> Outcome {
+    let asked = now();
+    while orders(bmcs, host).len() < wanted.len() {
+        let told = orders(bmcs, host);
+        let late = sys::since(asked) > Duration::from_secs(5);
+        ensure!(!late, "the BMC of {} was told {told:?}", host.node_name());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let told = orders(bmcs, host);
+    ensure!(
+        told == wanted,
+        "the BMC of {} was told {told:?}",
+        host.node_name()
+    );
+    Ok(())
+}
+
+/// The machine that was switched on again boots.
+fn back(lab: &mut Lab, host: Host) -> Outcome {
+    lab.power_cut(host)?;
+    lab.net.mend()?;
+    lab.power_on(host)?;
+    reach_bmcs(lab, host)?;
+    lab.start(host)?;
+    lab.both_alive()?;
+    status::wait_until(
+        lab.node(host.peer()),
+        "active",
+        Duration::from_secs(2),
+        |s| status::active(s, GROUP),
+    )?;
+    ensure!(lab.watch.holders(VIP) == [host.peer()], "it moved");
+    protected(lab)
+}
