@@ -29,7 +29,7 @@ pub(super) fn run(options: &Options) -> Exit {
     let peer = status::peer_addresses(&options.run_dir);
     let Looked {
         machine, trouble, ..
-    } = smol::block_on(Asked::of(&config).look(host, peer));
+    } = smol::block_on(Asked::thoroughly(&config).look(host, peer));
     if let Some(trouble) = trouble {
         fail(Exit::Well, trouble);
     }

@@ -2,10 +2,11 @@
 
 use super::cluster::cluster;
 use super::error::{Error, Report};
+use super::fencing::fencing;
 use super::gateway::gateway;
 use super::groups::groups;
 use super::heartbeat::{heartbeat, start_outlasts_detection};
-use super::key::Refusal;
+use super::key::{Refusal, Secret};
 use super::keys::{LATER_TABLES, TOP};
 use super::nodes::{NamedNode, nodes};
 use super::read::Section;
@@ -15,8 +16,8 @@ use crate::wire::heartbeat::hash;
 use std::path::Path;
 use toml::de::DeTable;
 
-/// Reads the key file of that path.
-pub(super) type ReadKeyFile<'a> = &'a dyn Fn(&Path) -> Result<String, Refusal>;
+/// Reads the file of that path, which holds such a secret.
+pub(super) type ReadSecret<'a> = &'a dyn Fn(&Path, Secret) -> Result<String, Refusal>;
 /// Checks that ha.toml itself may hold a key.
 pub(super) type CheckPrivate<'a> = &'a dyn Fn() -> Result<(), Refusal>;
 
@@ -24,7 +25,7 @@ pub(super) type CheckPrivate<'a> = &'a dyn Fn() -> Result<(), Refusal>;
 pub(super) fn build(
     text: &str,
     path: &Path,
-    read_key_file: ReadKeyFile,
+    read_secret: ReadSecret,
     check_private: CheckPrivate,
 ) -> Result<Config, Error> {
     let mut report = Report::new(path, text);
@@ -34,12 +35,13 @@ pub(super) fn build(
     };
     let report = &mut report;
     let top = top(document.get_ref(), report);
-    let cluster = cluster(&top, read_key_file, check_private, report);
+    let cluster = cluster(&top, read_secret, check_private, report);
     let heartbeat = heartbeat(&top, report);
     start_outlasts_detection(&top, &cluster, &heartbeat, report);
     let nodes = nodes(&top, report);
     let gateway = gateway(&top, &nodes, report);
     let groups = groups(&top, &nodes, gateway.addresses.as_deref(), report);
+    let fencing = fencing(&top, &nodes, &heartbeat, read_secret, report);
 
     let [first, second] = <[NamedNode; 2]>::try_from(nodes).unwrap_or_default();
     if !report.is_clean() {
@@ -52,6 +54,7 @@ pub(super) fn build(
         nodes: [first.into(), second.into()],
         gateway,
         groups,
+        fencing,
         digest: hash(&settings.text()),
         settings,
         path: path.to_owned(),
@@ -68,7 +71,7 @@ fn top<'a>(document: &'a DeTable<'a>, report: &mut Report) -> Section<'a> {
             report.add(
                 &key.span(),
                 format!("this version has no `{name}` yet"),
-                "delete it; without fencing and witness the pair is best effort, and `check` says what that means",
+                "delete it; `[[fence]]`, a device that switches a silent node off, makes the pair safe",
             );
         }
     }

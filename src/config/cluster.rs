@@ -1,8 +1,8 @@
 //! Reads `[cluster]`, and the keys it names.
 
-use super::build::{CheckPrivate, ReadKeyFile};
+use super::build::{CheckPrivate, ReadSecret};
 use super::error::{Mistake, Report};
-use super::key;
+use super::key::{self, Secret};
 use super::keys::CLUSTER;
 use super::places::Subject;
 use super::read::{Section, check_name};
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Reads `[cluster]`.
 pub(super) fn cluster(
     top: &Section,
-    read_key_file: ReadKeyFile,
+    read_secret: ReadSecret,
     check_private: CheckPrivate,
     report: &mut Report,
 ) -> Cluster {
@@ -41,7 +41,7 @@ pub(super) fn cluster(
         check_name("cluster", &name, report);
         cluster.name = name.value.to_owned();
     }
-    cluster.keys = keys(&section, read_key_file, check_private, report);
+    cluster.keys = keys(&section, read_secret, check_private, report);
     let why = "write what a booting peer needs; `wait_for_peer = true` waits for ever";
     if let Some(wait) = section.duration(
         "start_wait",
@@ -82,7 +82,7 @@ pub(super) fn cluster(
 
 fn keys(
     section: &Section,
-    read_key_file: ReadKeyFile,
+    read_secret: ReadSecret,
     check_private: CheckPrivate,
     report: &mut Report,
 ) -> Vec<Vec<u8>> {
@@ -123,7 +123,7 @@ fn keys(
         return Vec::new();
     };
     let path = beside(report.path, file.value);
-    let text = match read_key_file(&path) {
+    let text = match read_secret(&path, Secret::Key) {
         Ok(text) => text,
         Err((what, help)) => {
             report.add(&file.span, what, help);

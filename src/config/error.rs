@@ -10,6 +10,7 @@
 //!     did you mean `interval`?
 //! ```
 
+use super::fencing::is_secret;
 use super::places::{Places, Subject};
 use std::fmt;
 use std::ops::Range;
@@ -204,7 +205,8 @@ pub(super) fn locate(text: &str, byte: usize) -> (usize, usize, &str) {
 /// The line as it may be printed: errors end up in journals and tickets, where an inline key must
 /// not. Columns stay where they were. Control characters would reach the reader's terminal.
 fn masked(line: &str) -> String {
-    let secret_from = key_value(line).unwrap_or(line.len());
+    let secret = key_value(line).into_iter().chain(option_value(line));
+    let secret_from = secret.min().unwrap_or(line.len());
     let long_hex = long_hex(line);
     line.char_indices()
         .map(|(i, c)| match c {
@@ -244,6 +246,20 @@ fn key_value(line: &str) -> Option<usize> {
     })
 }
 
+/// Where the value of an agent's secret option begins.
+fn option_value(line: &str) -> Option<usize> {
+    let mut start = 0;
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    line.split_inclusive(|c| !word(c)).find_map(|piece| {
+        let name = piece.trim_end_matches(|c| !word(c));
+        let rest = &line[start + name.len()..];
+        let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+        start += piece.len();
+        let is_file = name.ends_with("_file");
+        (is_secret(name) && !is_file && rest.starts_with('=')).then(|| line.len() - rest.len())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +269,14 @@ mod tests {
         for (line, shown) in [
             (r#"key = "00ff""#, r#"key = "****""#),
             (r#"key="00ff" # old"#, r#"key="****" # ***"#),
+            (
+                r#"options = { ip = "a", passwd = "s3", x = 1 }"#,
+                r#"options = { ip = "a", passwd = "**", * = * }"#,
+            ),
+            (
+                r#"options = { password_file = "/etc/pw" }"#,
+                r#"options = { password_file = "/etc/pw" }"#,
+            ),
             (r#"cluster.key = "00ff"#, r#"cluster.key = "****"#),
             (
                 r#"cluster = { key = "00ff" }"#,

@@ -3,6 +3,7 @@
 //! The worst cases are sums of terms that the reader can check and change: every term names the keys it
 //! comes from, and what is assumed of the machine says so.
 
+mod fenced;
 mod services;
 mod worst;
 
@@ -85,7 +86,11 @@ fn write(
     }
     writeln!(out, "\nprotection")?;
     let mut best_effort = false;
-    for (index, group) in config.groups.iter().enumerate() {
+    if let Some(fencing) = &config.fencing {
+        fenced::protection(out, config, fencing)?;
+    }
+    let unfenced = config.groups.iter().filter(|_| config.fencing.is_none());
+    for (index, group) in unfenced.enumerate() {
         let Some(why) = never_taken_over(config, resolved, index) else {
             best_effort = true;
             continue;

@@ -29,6 +29,21 @@ pub struct Machine {
     pub strangers: BTreeSet<String>,
     /// What systemd says of units, by the name in ha.toml; empty where there is none to be asked.
     pub units: BTreeMap<String, UnitLook>,
+    /// What speaks against fence agents.
+    pub agents: Vec<Unsound>,
+}
+
+/// A fence agent that cannot be relied on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsound {
+    /// The node that it switches off.
+    pub side: Side,
+    /// Its level.
+    pub level: usize,
+    /// By what the file says; otherwise by what this machine lacks.
+    pub wrong: bool,
+    /// What is wrong.
+    pub what: String,
 }
 
 /// What systemd says of a unit.
@@ -139,6 +154,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(programs(config, machine));
     found.extend(strangers(config, machine));
     found.extend(units(config, machine));
+    found.extend(agents(config, side, machine));
     found.extend(risky(config, machine));
     found
 }
@@ -295,6 +311,26 @@ fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
         new(Kind::Unable, place, format!("{program} {why}"), help)
     };
     machine.programs.iter().map(misfit).collect()
+}
+
+fn agents(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
+    // What switches this node off, the other one runs.
+    let concerns = |agent: &&Unsound| agent.wrong || agent.side != side;
+    let misfit = |agent: &Unsound| {
+        let (kind, help) = match agent.wrong {
+            true => (
+                Kind::Wrong,
+                "correct it: an agent goes on without an option that it does not know",
+            ),
+            false => (
+                Kind::Unable,
+                "install it on this node: without it the other node is not switched off",
+            ),
+        };
+        let place = config.places.of(&Subject::Fence(agent.side, agent.level));
+        new(kind, place, agent.what.clone(), help)
+    };
+    machine.agents.iter().filter(concerns).map(misfit).collect()
 }
 
 fn risky(config: &Config, machine: &Machine) -> Vec<Misfit> {

@@ -28,17 +28,52 @@ pub fn generate_key_line(random: [u8; 32]) -> String {
 /// Why a key file was not read: what is wrong, and what to do.
 pub(super) type Refusal = (String, String);
 
-/// Reads a key file that only its owner can.
-pub(super) fn read_file(path: &Path) -> Result<String, Refusal> {
-    let unreadable = |error: io::Error| {
-        let help = match error.kind() {
-            io::ErrorKind::NotFound => {
+/// What a file that others must not read holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// The keys of the heartbeats.
+    Key,
+    /// A password.
+    Password,
+}
+
+impl Secret {
+    fn file(self) -> &'static str {
+        match self {
+            Secret::Key => "key file",
+            Secret::Password => "password file",
+        }
+    }
+
+    fn make(self) -> &'static str {
+        match self {
+            Secret::Key => {
                 "make it once with `ha-appliance keygen`, `chmod 600` it, and copy it to the other node"
             }
+            Secret::Password => {
+                "write the password into it, alone, and `chmod 600` it; on both nodes"
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Secret::Key => "name a file with one key a line",
+            Secret::Password => "name a file with nothing but the password",
+        }
+    }
+}
+
+/// Reads a file that only its owner can.
+pub(super) fn read_file(path: &Path, secret: Secret) -> Result<String, Refusal> {
+    let what = secret.file();
+    let unreadable = |error: io::Error| {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => secret.make(),
             io::ErrorKind::PermissionDenied => "run as root, or make root its owner",
-            _ => "name a file with one key a line",
+            _ => secret.name(),
         };
-        let what = format!("the key file {} cannot be read: {error}", path.display());
+        let what = format!("the {what} {} cannot be read: {error}", path.display());
         (what, help.to_owned())
     };
     let mut file = File::open(path).map_err(unreadable)?;
@@ -46,19 +81,19 @@ pub(super) fn read_file(path: &Path) -> Result<String, Refusal> {
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
         return Err((
-            format!("the key file {} is not a regular file", path.display()),
-            "name a file with one key a line".to_owned(),
+            format!("the {what} {} is not a regular file", path.display()),
+            secret.name().to_owned(),
         ));
     }
-    private(path, "key file", facts.mode(), facts.uid())?;
+    private(path, what, facts.mode(), facts.uid())?;
     // Cut at the limit, the last key could become another one.
     if facts.len() > MAX_FILE {
         return Err((
             format!(
-                "the key file {} is longer than {MAX_FILE} bytes",
+                "the {what} {} is longer than {MAX_FILE} bytes",
                 path.display()
             ),
-            "name a file with one key a line".to_owned(),
+            secret.name().to_owned(),
         ));
     }
     let mut text = String::new();

@@ -22,8 +22,9 @@ pub struct Keys {
 }
 
 /// Every table and its keys.
-pub const TABLES: [&Keys; 10] = [
-    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK,
+pub const TABLES: [&Keys; 14] = [
+    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK, &FENCE,
+    &IPMI, &AGENT, &FENCING,
 ];
 
 pub(super) const TOP: Keys = Keys {
@@ -34,6 +35,8 @@ pub(super) const TOP: Keys = Keys {
         key("node", "[node.lb1]"),
         key("gateway", "[gateway]"),
         key("group", "[[group]]"),
+        key("fence", "[[fence]]"),
+        key("fencing", "[fencing]"),
     ],
 };
 
@@ -135,10 +138,58 @@ pub(super) const CHECK: Keys = Keys {
     ],
 };
 
+pub(super) const FENCE: Keys = Keys {
+    table: "[[fence]]",
+    keys: &[
+        key("node", "\"lb1\""),
+        key(
+            "ipmi",
+            "{ address = \"10.1.1.201\", user = \"ha\", password_file = \"/etc/ha-appliance/bmc.pw\" }",
+        ),
+        key(
+            "agent",
+            "{ name = \"fence_redfish\", options = { ip = \"10.1.1.202\" } }",
+        ),
+    ],
+};
+
+pub(super) const IPMI: Keys = Keys {
+    table: "ipmi",
+    keys: &[
+        key("address", "\"10.1.1.201\""),
+        key("user", "\"ha\""),
+        key("password_file", "\"/etc/ha-appliance/bmc.pw\""),
+        key("privilege", "\"operator\""),
+        key("suite", "17"),
+        key("kg_file", "\"/etc/ha-appliance/bmc.kg\""),
+        key("port", "623"),
+    ],
+};
+
+pub(super) const AGENT: Keys = Keys {
+    table: "agent",
+    keys: &[
+        key("name", "\"fence_redfish\""),
+        key("options", "{ ip = \"10.1.1.202\" }"),
+    ],
+};
+
+pub(super) const FENCING: Keys = Keys {
+    table: "[fencing]",
+    keys: &[
+        key("patience", "\"2s\""),
+        key("delay", "\"9s\""),
+        key("settle", "\"1s\""),
+        key("off_deadline", "\"60s\""),
+        key("after", "\"on\""),
+        key("probe", "\"2m\""),
+    ],
+};
+
 /// Resource kinds and tables of versions to come: refused by name, not as typing errors.
 pub(super) const LATER_RESOURCES: [&str; 2] = ["drbd", "mount"];
 /// See [`LATER_RESOURCES`].
-pub(super) const LATER_TABLES: [&str; 2] = ["fence", "witness"];
+pub(super) const LATER_TABLES: [&str; 1] = ["witness"];
 
 impl Keys {
     /// The table's key of that name.

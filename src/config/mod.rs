@@ -17,6 +17,7 @@ mod cluster;
 mod duration;
 mod error;
 mod explain;
+mod fencing;
 mod fit;
 mod gateway;
 mod groups;
@@ -42,7 +43,11 @@ mod warning;
 pub use cluster::beside;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
-pub use fit::{CHOOSE, Kind, Machine, Misfit, UnitLook, misfits, whose};
+pub use fencing::{
+    After, Agent, Device, Fencing, Ipmi, Kind as DeviceKind, MAX_LEVELS, OFF_LEAVES,
+    OFF_LEAVES_BY_AGENT,
+};
+pub use fit::{CHOOSE, Kind, Machine, Misfit, UnitLook, Unsound, misfits, whose};
 pub use key::generate_key_line;
 pub use known::Known;
 pub use lack::{Family, Lack};
@@ -106,7 +111,15 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
     build::build(text, path, &key::read_file, &|| Ok(()))
 }
 
-/// Checks a text without touching the file system: whatever key file it names holds `key_file`.
+/// Checks a text without touching the file system: whatever key file it names holds `key_file`, and every password
+/// is "secret".
 pub fn parse_with_key_file(text: &str, path: &Path, key_file: &str) -> Result<Config, Error> {
-    build::build(text, path, &|_| Ok(key_file.to_owned()), &|| Ok(()))
+    let read = |_: &Path, secret| {
+        let text = match secret {
+            key::Secret::Key => key_file,
+            key::Secret::Password => "secret\n",
+        };
+        Ok(text.to_owned())
+    };
+    build::build(text, path, &read, &|| Ok(()))
 }

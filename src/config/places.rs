@@ -19,6 +19,8 @@ pub(super) enum Subject {
     Gateway(IpAddr),
     /// A node's link, by its place in `links`.
     Link(Side, usize),
+    /// A device that switches this node off, by its level.
+    Fence(Side, usize),
 }
 
 /// Each such value's place.

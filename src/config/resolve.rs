@@ -4,6 +4,7 @@
 //! network changes, so nothing found missing is more than a warning.
 
 use super::address::is_link_local_v6;
+use super::fencing;
 use super::fit::network_of;
 use super::known::Known;
 use super::lack::{Family, Lack};
@@ -73,7 +74,10 @@ pub fn resolve_again(
     known: &mut Known,
     now: Time,
 ) -> (Resolved, Vec<Warning>) {
-    let mut warnings = vec![Warning::Unprotected];
+    let mut warnings = Vec::new();
+    if config.fencing.is_none() {
+        warnings.push(Warning::Unprotected);
+    }
     let links = links(config, side, host, &mut warnings);
     let places = places(config, side, host, known, &mut warnings);
     for place in &places.list {
@@ -82,8 +86,9 @@ pub fn resolve_again(
     no_interlink(&links, &places.list, &mut warnings);
     let gateways = gateways(config, host, &places.list, (known, now), &mut warnings);
     for group in &config.groups {
-        service::warn(group, host, &mut warnings);
+        service::warn(group, config.fencing.is_some(), host, &mut warnings);
     }
+    warnings.extend(fencing::warn(config, side, host));
     let vifs = places
         .list
         .iter()

@@ -3,6 +3,7 @@
 //! Each default is written once, here.
 
 use super::error::Error;
+use super::fencing::Fencing;
 use super::places::Places;
 use super::service::{Mode, Service};
 use crate::wire::heartbeat::Side;
@@ -33,6 +34,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// At least one group, at most [`crate::wire::heartbeat::MAX_GROUPS`], in the file's order.
     pub groups: Vec<Group>,
+    /// What switches a silent node off; none: nothing does.
+    pub fencing: Option<Fencing>,
     /// [`crate::wire::heartbeat::hash`] of what the file sets, to notice that the nodes' files differ.
     pub digest: u64,
     /// What it sets, key by key.

@@ -157,7 +157,11 @@ fn tables<'a>(
         let DeValue::Table(fields) = each.get_ref() else {
             continue;
         };
-        let name = name(fields);
+        let mut name = name(fields);
+        // Several devices switch one node off, the first one first.
+        let levels = (2..).map(|level| format!("{name} level {level}"));
+        let mut names = std::iter::once(name.clone()).chain(levels);
+        name = names.find(|name| !order.contains(name)).unwrap_or(name);
         let kind = path
             .strip_suffix(": resource")
             .or(path.strip_suffix(".resource"));

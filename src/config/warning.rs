@@ -160,6 +160,13 @@ pub enum Warning {
         /// A VIP of its group.
         vip: IpNet,
     },
+    /// What switches the peer off is reached over a network that the peer is heard on.
+    DeviceBeside {
+        /// The device.
+        device: String,
+        /// The interface.
+        interface: String,
+    },
     /// The check of a service of both nodes asks whoever has the VIP.
     CheckAsksVip {
         /// The unit.
@@ -361,6 +368,11 @@ impl fmt::Display for Warning {
                      net.ipv{version}.ip_nonlocal_bind = 1, which is not so here"
                 )
             }
+            DeviceBeside { device, interface } => write!(
+                f,
+                "{device} is reached through {interface}, as the other node is: what cuts that off cuts both, and \
+                 nothing is taken over then; give the devices a network of their own, or the nodes another link"
+            ),
             CheckAsksVip { unit, vip } => write!(
                 f,
                 "the check of {unit} asks VIP {vip}, which one node has at a time: on the other it asks the peer; \

@@ -37,7 +37,8 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
             .map(|g| group(config, resolved, g))
             .collect(),
         sources: Vec::new(),
-        fencing: None,
+        fencing: (config.fencing.as_ref())
+            .map(|fencing| fencing.setup(fencing.against(me.other()).len())),
     }
 }
 

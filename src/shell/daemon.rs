@@ -10,6 +10,7 @@
 mod aside;
 mod before;
 mod doctor;
+mod fence;
 mod first;
 mod fit;
 mod follow;
@@ -23,6 +24,8 @@ mod tell;
 use super::aside::Message;
 use super::assembly;
 use super::clock;
+use super::contact::Contact;
+use super::devices::Devices;
 use super::duplicates::Duplicates;
 use super::history::{self, Chronicle, History};
 use super::identity;
@@ -38,6 +41,7 @@ use super::readiness::Readiness;
 use super::ready::Ready;
 use super::realtime;
 use super::refused::Refusals;
+use super::rehearsals::Rehearsals;
 use super::services::Services;
 use super::signals::{Sender, Signal, SignalSource};
 use super::state;
@@ -155,6 +159,10 @@ struct Daemon {
     names: Names,
     state_names: state::Names,
     marks: Marks,
+    contact: Contact,
+    devices: Devices,
+    shots: fence::Shots,
+    rehearsals: Rehearsals,
     publisher: Publisher,
     supervisor: Supervisor,
     status: DaemonStatus,
@@ -226,10 +234,12 @@ impl Daemon {
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
         services.replace(assembly::services(&config, &network.resolved));
         let marks = Marks::open(&options.run_dir);
+        let contact = Contact::new(&options.run_dir);
+        let devices = Devices::new(executor.clone(), finished.clone(), programs.clone());
         let known_macs = loaded.record.vifs.iter().map(|vif| vif.mac).collect();
         let node = Node::new(now, setup, incarnation, loaded.record, software);
         let node = match status::ran_before(&options.run_dir) {
-            true => node.restarted(marks.known(), None),
+            true => node.restarted(marks.known(), contact.known()),
             false => node,
         };
         services.watch(!node.view().maintenance);
@@ -252,6 +262,10 @@ impl Daemon {
             names: assembly::status_names(&config, &network.resolved),
             state_names,
             marks,
+            contact,
+            devices,
+            shots: fence::Shots::default(),
+            rehearsals: Rehearsals::open(&options.state_dir),
             publisher: Publisher::new(&options.run_dir),
             supervisor: Supervisor::from_environment(),
             status,
@@ -295,6 +309,7 @@ impl Daemon {
         self.tell_start();
         self.ready.watch(signals.descriptor())?;
         self.note_what_was_left_running();
+        self.follow_devices();
         let host = self.network.host().clone();
         self.reconnect(host);
         let waker = self.ready.waker();
@@ -351,8 +366,12 @@ impl Daemon {
         self.finish_questions();
         self.finish_replies();
         self.note();
+        self.hear_devices();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
+            if let Event::Device { device, answer } = &event {
+                self.device_answered(*device, answer);
+            }
             self.step(event);
         }
         self.hear_heartbeats();
@@ -407,8 +426,8 @@ impl Daemon {
             // Nothing that this program manages yet is left up, and nobody asks.
             Action::Part(place) => self.done(Op::Resource(place), Outcome::Done),
             Action::Proof { .. } => {}
-            // No file can name such a device yet, so nothing is asked of one and nothing is counted.
-            Action::Device { .. } | Action::Note(_) => {}
+            Action::Device { device, ask } => self.ask_device(device, ask),
+            Action::Note(count) => self.contact.note(count),
             Action::Mark(group, started) => self.marks.set(group, started),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist | Op::Source(_)) => {}
@@ -445,6 +464,7 @@ impl Daemon {
                     self.services.watch(!on);
                 }
                 self.report(&report);
+                self.note_fenced(&report);
             }
             Action::Exit => self.exit = true,
         }
@@ -503,6 +523,7 @@ impl Daemon {
             || self.reload.is_due()
             || self.aside.is_due()
             || self.questions.is_due()
+            || self.devices.has_news()
     }
 
     fn next_finished(&self) -> Option<Event> {

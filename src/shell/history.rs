@@ -41,7 +41,7 @@ pub struct Entry {
     #[serde(default)]
     pub level: String,
     /// What it is about: peer, role, token, clearance, fact, wish or notice by the core; link, gateway, carrier, file,
-    /// datagrams, conflict, blocked, takeover, resource, machine, notify, command or daemon by what is around it.
+    /// datagrams, conflict, blocked, takeover, fencing, resource, machine, notify, command or daemon by what is around it.
     pub change: String,
     /// The state before, of a peer or a role.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,12 +2,14 @@
 //! systemd takes, so the daemon never waits for it.
 
 use crate::agents::executable;
+use crate::agents::fence;
 use crate::agents::host::Host;
 use crate::agents::program::User;
 use crate::agents::service::{self, Patience};
 use crate::agents::trouble::Trouble;
-use crate::config::{Config, Group, Machine, Mode, UnitLook};
+use crate::config::{self, Config, DeviceKind, Group, Machine, Mode, UnitLook, Unsound};
 use crate::sys;
+use crate::wire::heartbeat::Side;
 use smol::Timer;
 use smol::future::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,8 @@ pub struct Asked {
     users: Vec<String>,
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
+    /// Fence agents, each with the node that it switches off and its level; None: they are not asked now.
+    agents: Option<Vec<(Side, usize, config::Agent)>>,
 }
 
 /// What was seen, and what could not be asked.
@@ -37,6 +41,8 @@ pub struct Looked {
     programs: bool,
     /// Units could be asked about.
     units: bool,
+    /// Fence agents were asked.
+    agents: bool,
 }
 
 impl Looked {
@@ -50,6 +56,9 @@ impl Looked {
         }
         if !self.units {
             now.units = before.units;
+        }
+        if !self.agents {
+            now.agents = before.agents;
         }
         self
     }
@@ -68,6 +77,26 @@ impl Asked {
             programs_of_root: config.programs_of_root(),
             users: config.users(),
             units: units.collect(),
+            agents: None,
+        }
+    }
+
+    /// With what is run for it: each fence agent, which tells what it knows.
+    pub fn thoroughly(config: &Config) -> Asked {
+        let sides = [Side::First, Side::Second].into_iter();
+        let levels = sides.flat_map(|side| {
+            let devices = config.fencing.iter().flat_map(move |f| f.against(side));
+            devices
+                .enumerate()
+                .map(move |(level, device)| (side, level, device))
+        });
+        let agents = levels.filter_map(|(side, level, device)| match &device.kind {
+            DeviceKind::Agent(agent) => Some((side, level, agent.clone())),
+            DeviceKind::Ipmi(_) => None,
+        });
+        Asked {
+            agents: Some(agents.collect()),
+            ..Asked::of(config)
         }
     }
 
@@ -97,6 +126,11 @@ impl Asked {
             ),
         };
         let trouble = trouble.or(unknown);
+        let know_agents = self.agents.is_some();
+        let mut agents = Vec::new();
+        for (side, level, agent) in self.agents.into_iter().flatten() {
+            agents.extend(unsound(side, level, &agent).await);
+        }
         Looked {
             machine: Machine {
                 host,
@@ -105,11 +139,36 @@ impl Asked {
                 risky,
                 strangers,
                 units,
+                agents,
             },
             trouble,
             programs: know_programs,
             units: know_units,
+            agents: know_agents,
         }
+    }
+}
+
+/// What speaks against a fence agent and its options, by its own account.
+async fn unsound(side: Side, level: usize, agent: &config::Agent) -> Vec<Unsound> {
+    let unsound = |wrong, what| Unsound {
+        side,
+        level,
+        wrong,
+        what,
+    };
+    let name = &agent.name;
+    let program = match fence::agent::find(name) {
+        Ok(program) => program,
+        Err(why) => return vec![unsound(false, why)],
+    };
+    match fence::agent::metadata(&program).await {
+        Ok(metadata) => {
+            let problems = fence::agent::problems(&metadata, &agent.options).into_iter();
+            let told = problems.map(|what| unsound(true, format!("{name}: {what}")));
+            told.collect()
+        }
+        Err(why) => vec![unsound(false, format!("{name}: {why}"))],
     }
 }
 

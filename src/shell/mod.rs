@@ -4,7 +4,9 @@ pub mod aside;
 pub mod assembly;
 pub mod carriers;
 pub mod clock;
+mod contact;
 pub mod daemon;
+mod devices;
 pub mod doctor;
 pub mod duplicates;
 pub mod edges;
@@ -26,6 +28,7 @@ pub mod ready;
 
 pub mod realtime;
 pub mod refused;
+mod rehearsals;
 pub mod services;
 pub mod signals;
 pub mod state;

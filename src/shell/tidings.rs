@@ -3,7 +3,8 @@
 
 use super::refused::NOBODY_LISTENS;
 use super::status::{
-    Facts, Refused, Severity, Status, readiness as readiness_word, sentence, served, unserved,
+    Facts, Refused, Severity, Status, protection, readiness as readiness_word, sentence, served,
+    unserved,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
@@ -19,7 +20,7 @@ use std::time::Duration;
 pub struct Tiding {
     /// The group, where it is about one.
     pub group: Option<String>,
-    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, blocked, takeover, resource, machine,
+    /// What it is about: link, gateway, carrier, peer, file, datagrams, conflict, blocked, takeover, fencing, resource, machine,
     /// notify.
     pub change: &'static str,
     /// How much it matters.
@@ -219,6 +220,21 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
         let text = sentence::drift(here, peer, facts.differences);
         let over = "ha.toml is the same on both nodes";
         trouble("file", WHILE, text, over.into())
+    }));
+    subjects.extend(facts.fencing.into_iter().flat_map(|fencing| {
+        let mine = fencing.known().map(|ready| !ready);
+        let mine = Subject::new("fencing".into(), mine, || {
+            let text = format!("UNPROTECTED: {}", protection::not_ready(fencing, peer));
+            let over = format!("something that switches {peer} off answers again");
+            trouble("fencing", Duration::ZERO, text, over)
+        });
+        let theirs = fencing.peer_ready.map(|ready| !ready).filter(|_| answers);
+        let theirs = Subject::new("fencing there".into(), theirs, || {
+            let text = format!("UNPROTECTED: nothing that switches {here} off answers {peer}");
+            let over = format!("something that switches {here} off answers {peer} again");
+            trouble("fencing", Duration::ZERO, text, over)
+        });
+        [mine, theirs]
     }));
     let unproven = |sign: &crate::core::node::Sign| {
         matches!(sign.kind, crate::core::node::SignKind::Unproven(_))

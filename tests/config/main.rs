@@ -1,6 +1,7 @@
 //! ha.toml from outside: what is right, what is wrong, and what is said about it.
 
 mod explained;
+mod fences;
 mod fits;
 mod key_files;
 mod machine;

@@ -147,7 +147,7 @@ blue = 1
             told: r#"ha.toml:14:2: unknown key `colours` in the top level
  14 | [colours]
     |  ^^^^^^^
-    known here: `cluster`, `heartbeat`, `node`, `gateway`, `group`"#,
+    known here: `cluster`, `heartbeat`, `node`, `gateway`, `group`, `fence`, `fencing`"#,
         },
         Case {
             change: "addresses =",
@@ -1256,23 +1256,13 @@ device = "/dev/drbd1"
         },
         Case {
             change: "[gateway]",
-            to: r#"[[fence]]
-node = "lb1"
-[gateway]"#,
-            told: r#"ha.toml:14:3: this version has no `fence` yet
- 14 | [[fence]]
-    |   ^^^^^
-    delete it; without fencing and witness the pair is best effort, and `check` says what that means"#,
-        },
-        Case {
-            change: "[gateway]",
             to: r#"[witness]
 address = "10.9.9.9"
 [gateway]"#,
             told: r#"ha.toml:14:2: this version has no `witness` yet
  14 | [witness]
     |  ^^^^^^^
-    delete it; without fencing and witness the pair is best effort, and `check` says what that means"#,
+    delete it; `[[fence]]`, a device that switches a silent node off, makes the pair safe"#,
         },
     ]);
 }
@@ -1413,7 +1403,7 @@ fn a_wide_line_number_keeps_the_caret_in_place() {
     let told = r#"ha.toml:1024:2: unknown key `colours` in the top level
 1024 | [colours]
      |  ^^^^^^^
-    known here: `cluster`, `heartbeat`, `node`, `gateway`, `group`"#;
+    known here: `cluster`, `heartbeat`, `node`, `gateway`, `group`, `fence`, `fencing`"#;
     assert_eq!(parse(&text).unwrap_err().to_string(), told);
 }
 

@@ -8,13 +8,15 @@ use std::path::Path;
 const PAGE: &str = include_str!("../../config/ha.toml.5.md");
 
 /// A default that is told in words, because no value of the key says it.
-const IN_WORDS: [&str; 6] = [
+const IN_WORDS: [&str; 8] = [
     "none",
     "root",
     "any",
     "any 2xx or 3xx",
     "the default gateways of the VIP interfaces",
     "the interface whose network holds the VIP",
+    "17, then 3",
+    "the least that is safe",
 ];
 
 struct Row {
@@ -80,9 +82,16 @@ fn file(table: &'static Keys, lines: &[String]) -> Result<Config, String> {
         true => format!("{name} = {{ {} }}", lines.join(", ")),
         false => String::new(),
     };
+    // One of its two devices, in the kind that is asked about.
+    let fence = match table.table {
+        "agent" => format!("node = \"lb1\"\n{}", inline("agent")),
+        "ipmi" => format!("node = \"lb1\"\n{}", inline("ipmi")),
+        _ => of("[[fence]]"),
+    };
     let text = format!(
         "[cluster]\n{}\n[heartbeat]\n{}\n[node.lb1]\n{}\n[node.lb2]\nlinks = [\"10.1.1.2\", \"192.168.10.82\"]\n\
-         [gateway]\n{}\n[[group]]\n{}\nprefer = \"lb1\"\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n{}\n",
+         [gateway]\n{}\n[[group]]\n{}\nprefer = \"lb1\"\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n{}\n\
+         [[fence]]\n{fence}\n[[fence]]\nnode = \"lb2\"\nipmi = {{ {} }}\n[fencing]\n{}\n",
         of("[cluster]"),
         of("[heartbeat]"),
         of("[node.NAME]"),
@@ -92,6 +101,8 @@ fn file(table: &'static Keys, lines: &[String]) -> Result<Config, String> {
         of("[[group.resource]] with `vip`"),
         of("[[group.resource]] with `service`"),
         inline("check"),
+        needed(TABLES.iter().find(|keys| keys.table == "ipmi").unwrap()).join(", "),
+        of("[fencing]"),
     );
     let path = Path::new("/etc/ha-appliance/ha.toml");
     let parsed = parse_with_key_file(&text, path, &generate_key_line([7; 32]));
@@ -107,10 +118,10 @@ fn needed(table: &'static Keys) -> Vec<String> {
     let mut alternatives = 0;
     let rows = rows(table).into_iter().filter(Row::is_required);
     let one = rows.filter(|row| {
-        let of_three = row.default == "required, one of the three";
-        alternatives += usize::from(of_three);
+        let one_of = row.default.starts_with("required, one of");
+        alternatives += usize::from(one_of);
         // `[[group.resource]]` has headers of its own.
-        !(of_three && alternatives > 1) && row.key.name != "resource"
+        !(one_of && alternatives > 1) && row.key.name != "resource"
     });
     one.map(|row| line(row.key, row.key.example)).collect()
 }

@@ -1,5 +1,6 @@
 //! How long each kind of failure takes at worst, term by term.
 
+use super::fenced;
 use crate::config::duration::show;
 use crate::config::resolve::{Resolved, Vif};
 use crate::config::schema::{Config, VIP_LIFETIME};
@@ -14,18 +15,25 @@ const ANNOUNCE: Duration = Duration::from_millis(5);
 const LIFETIME_CHECK: Duration = Duration::from_secs(1);
 
 /// A term of a sum: what it is, and how long it takes at most.
-type Term = (String, Duration);
+pub(super) type Term = (String, Duration);
 
 /// Until the VIPs answer again, by failure.
 pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> std::fmt::Result {
     let beat = &config.heartbeat;
     let gateway = &config.gateway;
+    if let Some(fencing) = &config.fencing {
+        fenced::worst(out, config, fencing)?;
+    }
+    let mut groups = config.groups.iter();
+    let without_vips = groups.all(|group| group.vips().next().is_none());
+    if config.fencing.is_some() && without_vips {
+        return Ok(());
+    }
     writeln!(out, "\nworst case until the VIPs answer again")?;
-    if config
-        .groups
-        .iter()
-        .all(|group| group.vips().next().is_none())
-    {
+    if config.fencing.is_some() {
+        return lan_dead(out, config, resolved);
+    }
+    if without_vips {
         return writeln!(
             out,
             "  never: no group has a VIP, and without fencing nothing else tells a dead peer from a dead cable"
@@ -38,20 +46,11 @@ pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> st
              tells a dead peer from a dead cable; and a silently dead LAN goes unnoticed"
         );
     }
-    let detection = (
-        format!(
-            "detection: interval {} x misses {}",
-            show(beat.interval),
-            beat.misses
-        ),
-        beat.detection_time(),
-    );
     // Probes leave at heartbeat rate from the first missed heartbeat on, so at most the last one is
     // still unanswered when the detection time ends.
     let probe = ("one probe wait: interval".to_owned(), beat.interval);
-    let persist = ("token made durable (fsync, assumed)".to_owned(), PERSIST);
-    let announce = ("address and announcement (assumed)".to_owned(), ANNOUNCE);
-    let power = [detection, probe, persist.clone(), announce.clone()];
+    let (persist, announce) = (persist(), announce());
+    let power = [detection(config), probe, persist.clone(), announce.clone()];
     writeln!(
         out,
         "  (both nodes announcing this interval and these misses; `ha-appliance status` shows what is in force)"
@@ -73,7 +72,26 @@ pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> st
     let hung = [&alive[..], &gone].concat();
     sum(out, "daemon hung on the active node", &hung)?;
     line(out, "of which the VIP answers nobody", total(&gone))?;
+    lan_dead(out, config, resolved)?;
+    let without = config
+        .groups
+        .iter()
+        .filter(|group| group.vips().next().is_none());
+    for group in without {
+        writeln!(out, "  never for {}: it has no VIP", group.name)?;
+    }
+    Ok(())
+}
 
+/// The peer lives, and only its LAN is dead: what moves then is handed over.
+fn lan_dead(out: &mut String, config: &Config, resolved: &Resolved) -> std::fmt::Result {
+    let gateway = &config.gateway;
+    if gateway.addresses.as_ref().is_some_and(Vec::is_empty) {
+        return writeln!(
+            out,
+            "  never, with a silently dead LAN: no gateway is pinged"
+        );
+    }
     let lost = format!(
         "gateway lost: interval {} x misses {}",
         show(gateway.interval),
@@ -91,7 +109,7 @@ pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> st
             PERSIST,
         ),
         ("and on the peer".to_owned(), PERSIST),
-        announce,
+        announce(),
     ];
     sum(out, "LAN of the active node silently dead", &dead)?;
     // An interface that does not exist yet may still get a gateway.
@@ -103,17 +121,28 @@ pub(super) fn vips(out: &mut String, config: &Config, resolved: &Resolved) -> st
             "  never for groups with a VIP on {name}: no gateway is known there"
         )?;
     }
-    let without = config
-        .groups
-        .iter()
-        .filter(|group| group.vips().next().is_none());
-    for group in without {
-        writeln!(out, "  never for {}: it has no VIP", group.name)?;
-    }
     Ok(())
 }
 
-fn sum(out: &mut String, title: &str, terms: &[Term]) -> std::fmt::Result {
+pub(super) fn detection(config: &Config) -> Term {
+    let beat = &config.heartbeat;
+    let what = format!(
+        "detection: interval {} x misses {}",
+        show(beat.interval),
+        beat.misses
+    );
+    (what, beat.detection_time())
+}
+
+pub(super) fn persist() -> Term {
+    ("token made durable (fsync, assumed)".to_owned(), PERSIST)
+}
+
+pub(super) fn announce() -> Term {
+    ("address and announcement (assumed)".to_owned(), ANNOUNCE)
+}
+
+pub(super) fn sum(out: &mut String, title: &str, terms: &[Term]) -> std::fmt::Result {
     writeln!(out, "  {title}")?;
     for (what, time) in terms {
         line(out, what, *time)?;

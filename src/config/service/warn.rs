@@ -6,8 +6,13 @@ use crate::config::schema::{Group, Resource, Vip};
 use crate::config::warning::Warning;
 
 /// What one should know about a group's services.
-pub(in crate::config) fn warn(group: &Group, host: &Host, warnings: &mut Vec<Warning>) {
-    if group.vips().next().is_none() {
+pub(in crate::config) fn warn(
+    group: &Group,
+    fenced: bool,
+    host: &Host,
+    warnings: &mut Vec<Warning>,
+) {
+    if !fenced && group.vips().next().is_none() {
         warnings.push(Warning::NoVip {
             group: group.name.clone(),
         });

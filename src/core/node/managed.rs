@@ -200,7 +200,7 @@ impl Managed {
                 .map(|report| report.role),
             adopted: matches!(self.group.state(), State::Adopted { .. }),
             answered_by_peer: None,
-rival: None,
+            rival: None,
             no_seizure: (self.group.never_seized(cx)).filter(|_| cx.node.best_effort()),
             waiting: waiting.cloned(),
             retry_at: self.plan.retry_at(cx.now),

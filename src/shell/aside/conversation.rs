@@ -152,6 +152,7 @@ mod tests {
             stamp_us: 1,
             wall_ms: None,
             groups: Vec::new(),
+            fences: None,
         };
         assert_eq!(a.owe(&now), Room::Fits);
         assert_eq!(a.owe(&Message::Ask { number: 7 }), Room::Fits);

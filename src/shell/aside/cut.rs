@@ -18,9 +18,11 @@ pub fn line(message: &Message) -> Option<Vec<u8>> {
                 stamp_us,
                 wall_ms,
                 groups,
+                fences,
             } => Message::Now {
                 stamp_us,
                 wall_ms,
+                fences,
                 groups: groups
                     .into_iter()
                     .map(|said| said_of(said, level))
@@ -215,6 +217,7 @@ mod tests {
             stamp_us: 1,
             wall_ms: Some(2),
             groups,
+            fences: None,
         };
         let line = line(&message).expect("it fits");
         let Some(Message::Now { groups, .. }) = Message::parse(&line) else {

@@ -55,6 +55,9 @@ pub enum Message {
         wall_ms: Option<u64>,
         /// Of each.
         groups: Vec<Said>,
+        /// A device answered lately that switches the reader off; none: none was asked yet, or the file names none.
+        #[serde(default)]
+        fences: Option<bool>,
     },
 }
 

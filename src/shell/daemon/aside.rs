@@ -4,7 +4,7 @@ use super::*;
 use crate::config::Digests;
 use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Replies, Room};
 use crate::shell::history::{self, Entry};
-use crate::shell::status::{Said, Status};
+use crate::shell::status::{Fencing, Said, Status};
 use crate::wire::aside as wire;
 use std::path::Path;
 
@@ -29,13 +29,16 @@ pub(super) struct Aside {
     clock_ms: u64,
     heard_at: Time,
     /// What it was told last of the groups here, and when that was looked at.
-    said: (Vec<Said>, Time),
+    said: (Vec<Said>, Option<bool>, Time),
+    /// It reaches a device that switches this node off; none: it has none, or has not said.
+    pub(super) peer_ready: Option<bool>,
     /// The history as it was read for the peer, if it could be.
     read: Rc<RefCell<Option<io::Result<Vec<Entry>>>>>,
 }
 
 /// What is said of the groups changes with every step of a move.
 const PACE: Duration = Duration::from_millis(500);
+const NOTHING_SAID: (Vec<Said>, Option<bool>, Time) = (Vec::new(), None, Time(0));
 
 impl Aside {
     pub(super) fn open(run_dir: &Path) -> Aside {
@@ -51,7 +54,8 @@ impl Aside {
             clock_ahead_ms: None,
             clock_ms: 0,
             heard_at: Time(0),
-            said: (Vec::new(), Time(0)),
+            said: NOTHING_SAID,
+            peer_ready: None,
             read: Rc::default(),
         }
     }
@@ -69,22 +73,24 @@ impl Aside {
 
     /// Tells what has changed here.
     fn publish(&mut self, status: Option<&Status>, now: Time) {
-        let (said, at) = &self.said;
+        let (said, fenced, at) = &self.said;
         let (Some(status), true) = (status, self.is_open() && now.since(*at) >= PACE) else {
             return;
         };
         let new: Vec<Said> = status.groups.iter().map(Said::of).collect();
-        if *said != new {
+        let fences = status.fencing.as_ref().and_then(Fencing::known);
+        if *said != new || *fenced != fences {
             let message = Message::Now {
                 stamp_us: now.0,
                 wall_ms: Some(clock::wall_ms()),
                 groups: new.clone(),
+                fences,
             };
             if self.owe(&message) == Room::TooLong {
                 log::debug!("what is said of the groups here is too long to be told");
             }
         }
-        self.said = (new, now);
+        self.said = (new, fences, now);
     }
 
     /// The peer's daemon takes part.
@@ -127,11 +133,12 @@ impl Daemon {
         let rhythm = self.node.peer_heartbeat().map_or(SILENCE, |h| h.interval);
         let silence = SILENCE.max(rhythm * 3);
         if now.since(std::mem::replace(&mut self.aside.heard_at, now)) >= silence {
-            self.aside.said = (Vec::new(), Time(0));
+            self.aside.said = NOTHING_SAID;
         }
         let brought = self.aside.conversation.hear(from, &aside);
         if brought.anew {
-            (self.aside.told, self.aside.said) = (Vec::new(), (Vec::new(), Time(0)));
+            (self.aside.told, self.aside.said) = (Vec::new(), NOTHING_SAID);
+            self.aside.peer_ready = None;
             (self.aside.settings, self.aside.parts) = (None, Parts::default());
             self.tell_settings();
             let after = self.aside.heard.join();
@@ -180,7 +187,9 @@ impl Daemon {
                 stamp_us,
                 wall_ms,
                 groups,
+                fences,
             } => {
+                self.aside.peer_ready = fences;
                 let under_way = under_way(wall_ms, self.aside.clock_ms);
                 let by = clock::now().0.saturating_sub(stamp_us);
                 let by = by.saturating_sub(under_way);

@@ -162,6 +162,7 @@ impl Daemon {
         self.status.generation += 1;
         self.fit.saw(looked);
         self.reassemble();
+        self.follow_devices();
         let host = self.network.host().clone();
         self.reconnect(host);
         self.network.look();
@@ -184,7 +185,7 @@ impl Daemon {
 async fn read(path: std::path::PathBuf, host: Host, peer: Vec<IpAddr>) -> Read {
     let config = smol::unblock(move || config::load(&path)).await;
     let config = config.map_err(|error| error.to_string())?;
-    let looked = Asked::of(&config).look(host, peer).await;
+    let looked = Asked::thoroughly(&config).look(host, peer).await;
     Ok((config, looked))
 }
 

@@ -81,6 +81,9 @@ impl Daemon {
         let services = self.services.views();
         self.note_unheard(view.peer.state == PeerState::Left, now);
         let refused = self.refused.lately(now);
+        let alive = view.peer.state == PeerState::Alive;
+        self.devices.heard(alive.then_some(view.peer.since));
+        let fencing = self.fencing_status(now);
         let facts = Facts {
             view: &view,
             names: &self.names,
@@ -94,6 +97,7 @@ impl Daemon {
             told: &self.aside.told,
             differences: &self.aside.differences,
             clock_ahead_ms: self.aside.clock_ahead_ms,
+            fencing: fencing.as_ref(),
         };
         let mut subjects = self.subjects(&facts, now);
         let published = self.publisher.publish(now, &facts);

@@ -4,8 +4,8 @@ use super::elsewhere::{conflict, elsewhere};
 use super::lack::lack;
 use super::look::{amiss, runs_here};
 use super::{
-    Answers, Daemon, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused, Resource,
-    SCHEMA, Said, ServiceStatus, SignOfLife, Status, sentence,
+    Answers, Daemon, Fencing, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused,
+    Resource, SCHEMA, Said, ServiceStatus, SignOfLife, Status, sentence,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
@@ -88,6 +88,8 @@ pub struct Facts<'a> {
     pub differences: &'a [String],
     /// How far the peer's clock is ahead of this node's, ms.
     pub clock_ahead_ms: Option<i64>,
+    /// How a silent peer is switched off; none: nothing does.
+    pub fencing: Option<&'a Fencing>,
     /// Since when groups run that an earlier daemon of this boot started, by the token's epoch.
     pub adopted: &'a [Adopted],
 }
@@ -256,6 +258,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         leaving: view.leaving,
         state_unwritable: view.state_unwritable.clone(),
         protection: names.sources.clone(),
+        fencing: facts.fencing.cloned(),
         nodes: sides
             .into_iter()
             .zip(view.standby)
@@ -461,10 +464,12 @@ fn since(facts: &Facts, group: &GroupView) -> Time {
 }
 
 fn protection(facts: &Facts, group: &GroupView) -> &'static str {
-    match (facts.names.sources.is_empty(), &group.no_seizure) {
-        (false, _) => "protected",
-        (true, None) => "best-effort",
-        (true, Some(_)) => "none",
+    let fenced = |fencing: &Fencing| fencing.ready && fencing.peer_ready == Some(true);
+    match (facts.fencing, &group.no_seizure) {
+        _ if !facts.names.sources.is_empty() => "protected",
+        (Some(fencing), _) if fenced(fencing) => "protected",
+        (None, None) => "best-effort",
+        (Some(_), _) | (None, Some(_)) => "none",
     }
 }
 

@@ -1,7 +1,7 @@
 //! `config/status-json.md` tells every field, its type among it, and none that is not there.
 
 use super::sample::{NOW, Sample};
-use super::{Answer, Failed, Refused, Said, SignOfLife, Status};
+use super::{Answer, Failed, FenceDevice, Fencing, Refused, Said, SignOfLife, Status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,19 @@ fn full() -> Status {
         done: true,
         accepted: true,
         text: String::new(),
+    });
+    status.fencing = Some(Fencing {
+        ready: true,
+        peer_ready: Some(true),
+        delay_ms: 9000,
+        devices: vec![FenceDevice {
+            name: String::new(),
+            state: "on".into(),
+            why: None,
+            good_us: Some(NOW.0),
+            suite: None,
+            rehearsed: None,
+        }],
     });
     status.judged(NOW)
 }

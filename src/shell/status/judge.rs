@@ -4,8 +4,10 @@
 //! - `place`: where a group runs;
 //! - `group`: what is to be said of one; `unserved`: of one that nobody is known to serve;
 //! - `peer`, `refused`, `links`: of the other node and the way to it;
+//! - `fencing`: of what switches the other node off;
 //! - `here`: of this node.
 
+mod fencing;
 mod group;
 mod here;
 mod links;
@@ -80,6 +82,7 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     concerns.extend(peer::of_peer(status, now));
     concerns.extend(refused::of_refused(status, now));
     concerns.extend(links::of_links(status, now));
+    concerns.extend(fencing::of_fencing(status));
     concerns.extend(here::of_here(status));
     concerns.sort_by_key(|c| std::cmp::Reverse(c.severity)); // stable
     concerns

@@ -8,7 +8,9 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
     let Some(reason) = waiting else { return "" };
     match reason {
         Reason::Fact(fact) => of_fact(*fact),
-        Reason::NoGatewayKnown(_)
+        // What switches it off does not.
+        Reason::ClearanceRefused(_)
+        | Reason::NoGatewayKnown(_)
         | Reason::ProbeUnproven(_)
         | Reason::BestEffortHoldsData
         | Reason::BestEffortWithoutVip

@@ -24,6 +24,7 @@ mod lack;
 mod layout;
 mod look;
 mod page;
+pub(crate) mod protection;
 mod publish;
 mod read;
 mod said;
@@ -83,8 +84,11 @@ pub struct Status {
     pub leaving: bool,
     /// Why the state cannot be written, if so.
     pub state_unwritable: Option<String>,
-    /// Outside sources of clearance (fencing, a witness). None: UNPROTECTED, takeovers are best effort.
+    /// Outside sources of clearance other than fencing; empty in this version.
     pub protection: Vec<String>,
+    /// How a silent peer is switched off; null: nothing does, UNPROTECTED, takeovers are best effort.
+    #[serde(default)]
+    pub fencing: Option<Fencing>,
     /// Both nodes, in the order of ha.toml.
     pub nodes: Vec<Node>,
     /// What this node makes of its peer.
@@ -104,6 +108,36 @@ pub struct Status {
     pub counters: BTreeMap<String, u64>,
     /// The latest requests and their answers, oldest first.
     pub answers: Vec<Answer>,
+}
+
+/// How a silent peer is switched off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fencing {
+    /// A device that switches the peer off answered lately: within three probes, and at the last one.
+    pub ready: bool,
+    /// The same of the peer and this node, as the peer said last; null: it has not. PROTECTED is both.
+    pub peer_ready: Option<bool>,
+    /// Between the instants at which the nodes may shoot, ms.
+    pub delay_ms: u64,
+    /// What switches the peer off, the first level first.
+    pub devices: Vec<FenceDevice>,
+}
+
+/// A device that switches the peer off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDevice {
+    /// What it is called: "ipmi 10.1.1.202".
+    pub name: String,
+    /// on or off: the power of the peer's machine as it was read last; failed; or unasked.
+    pub state: String,
+    /// Why it failed; null: it did not.
+    pub why: Option<String>,
+    /// When it answered last, µs; null: not since the daemon started.
+    pub good_us: Option<i64>,
+    /// By what it was asked: "cipher suite 17"; null: not by IPMI, or not yet known.
+    pub suite: Option<String>,
+    /// When it last switched the peer off, verified (UTC); null: never, as it is configured now.
+    pub rehearsed: Option<String>,
 }
 
 /// One thing that is not as it should be.

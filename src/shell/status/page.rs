@@ -5,7 +5,9 @@
 
 use super::judge::{Place as Where, age, place, silence};
 use super::layout::{Colour, Page, Style, table};
-use super::{Concern, Group, Path, Peer, Reading, Severity, Status, group, judge, sentence};
+use super::{
+    Concern, Group, Path, Peer, Reading, Severity, Status, group, judge, protection, sentence,
+};
 use crate::core::time::Time;
 use crate::shell::clock;
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     page.section("links", links);
     page.section("last resort", last_resort);
     page.section("gateways", gateways(status, now));
-    page.section("protection", protection(status));
+    page.section("protection", protection::lines(status, now));
     for group in &status.groups {
         page.gap();
         page.section(&group.name, group::lines(status, group, now, style));
@@ -259,25 +261,6 @@ fn gateways(status: &Status, now: Time) -> Vec<String> {
         ]);
     }
     table(rows)
-}
-
-fn protection(status: &Status) -> Vec<String> {
-    if !status.protection.is_empty() {
-        return vec![format!("PROTECTED by {}", status.protection.join(", "))];
-    }
-    let none = |group: &&Group| group.protection == "none";
-    let none: Vec<&str> = (status.groups.iter().filter(none))
-        .map(|g| g.name.as_str())
-        .collect();
-    if !none.is_empty() && none.len() == status.groups.len() {
-        return vec!["NONE: no takeover by itself from a dead peer, see attention".into()];
-    }
-    let mut lines =
-        vec!["UNPROTECTED: no fencing, no witness; a takeover is best effort".to_owned()];
-    if !none.is_empty() {
-        lines.push(format!("NONE for {}: see attention", none.join(", ")));
-    }
-    lines
 }
 
 /// What the daemon noted at its start, and what it refuses to listen to.

@@ -1,7 +1,7 @@
 //! A healthy pair, for the tests of this room.
 
 use super::build::build;
-use super::{Answers, Daemon, Facts, GroupNames, Names, PathNames, Refused, Said, Status};
+use super::{Answers, Daemon, Facts, Fencing, GroupNames, Names, PathNames, Refused, Said, Status};
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
@@ -49,6 +49,7 @@ pub(crate) struct Sample {
     pub(crate) told: Vec<Said>,
     pub(crate) differences: Vec<String>,
     pub(crate) clock_ahead_ms: Option<i64>,
+    pub(crate) fencing: Option<Fencing>,
 }
 
 impl Sample {
@@ -66,6 +67,7 @@ impl Sample {
             told: &self.told,
             differences: &self.differences,
             clock_ahead_ms: self.clock_ahead_ms,
+            fencing: self.fencing.as_ref(),
         }
     }
 
@@ -196,6 +198,7 @@ impl Default for Sample {
             told: Vec::new(),
             differences: Vec::new(),
             clock_ahead_ms: None,
+            fencing: None,
         }
     }
 }

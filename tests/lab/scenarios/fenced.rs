@@ -90,7 +90,7 @@ fn fenced(lab: &mut Lab) -> Outcome {
     ensure!(dead < Duration::from_millis(6500), "that took {dead:?}");
     let asked = now();
     lab.node(Host::A)
-        .order(&["confirm-fenced", "lb2", "--yes"])?;
+        .order(&["confirm-fenced", "lb2", "--yes", "--despite-signs-of-life"])?;
     client.answered(Some(Host::A), Duration::from_secs(3))?;
     lab.record.figure("confirmed and served", sys::since(asked));
     Ok(())

@@ -3,7 +3,9 @@
 use super::place::{Place, place};
 use super::{Concern, blocked, degraded, left};
 use crate::core::time::Time;
+use crate::shell::clock;
 use crate::shell::status::{Group, Status, lack};
+use std::time::Duration;
 
 /// What is to be said of it, if it is so and nobody wished it.
 pub(crate) fn unserved(status: &Status, group: &Group, now: Time) -> Option<Concern> {
@@ -75,6 +77,15 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     if status.peer_shows_life(now) || status.peer.state == "refused" {
         let hint =
             format!("something of {peer} is heard: look there, and at what is said of it here");
+        return blocked(text, hint);
+    }
+    if let Some(fencing) = status.fencing.as_ref().filter(|fencing| fencing.answers()) {
+        let within = Duration::from_millis(2 * fencing.delay_ms);
+        let hint = format!(
+            "nothing, if {me} can switch {peer} off: it does within {} where nothing speaks against it, and takes {name} \
+             over then",
+            clock::span(within)
+        );
         return blocked(text, hint);
     }
     let advice = advice(status, group, now);

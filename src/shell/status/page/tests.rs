@@ -1,7 +1,7 @@
 //! The page in each situation: `tests/pages`.
 
 use super::super::sample::{LAN, NGINX, NOW, Sample, VIPS, WEB, ago, nginx_place};
-use super::super::{Failed, Refused, Said};
+use super::super::{Failed, FenceDevice, Fencing, Refused, Said};
 use super::*;
 use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
@@ -334,6 +334,75 @@ fn nobody_listens() {
     expect("nobody-listens", &sample, Severity::Blocked);
     let page = render(&sample.status(), NOW, Style::default()).0;
     assert!(!page.contains("confirm-fenced"), "{page}");
+}
+
+fn fenced() -> Sample {
+    let device = |name: &str| FenceDevice {
+        name: name.into(),
+        state: "on".into(),
+        why: None,
+        good_us: Some(ago(40_000).0),
+        suite: Some("cipher suite 17".into()),
+        rehearsed: Some("2026-11-02T16:20:01Z".into()),
+    };
+    Sample {
+        fencing: Some(Fencing {
+            ready: true,
+            peer_ready: Some(true),
+            delay_ms: 9000,
+            devices: vec![device("ipmi 10.1.2.202"), device("fence_apc")],
+        }),
+        ..Sample::default()
+    }
+}
+
+#[test]
+fn devices_that_answer_protect() {
+    let mut sample = fenced();
+    let fencing = sample.fencing.as_mut().unwrap();
+    fencing.devices[1].suite = None;
+    fencing.devices[1].rehearsed = None;
+    expect("protected", &sample, Severity::Well);
+    let fencing = sample.fencing.as_mut().unwrap();
+    fencing.devices[0].rehearsed = None;
+    let (page, _) = render(&sample.status(), NOW, Style::default());
+    assert!(
+        page.contains("PROTECTED, unrehearsed: lb1 has not yet"),
+        "{page}"
+    );
+}
+
+#[test]
+fn devices_that_do_not_answer_do_not() {
+    let mut sample = fenced();
+    let fencing = sample.fencing.as_mut().unwrap();
+    fencing.ready = false;
+    for device in &mut fencing.devices {
+        device.state = "failed".into();
+        device.why = Some("wrong password".into());
+    }
+    fencing.devices[1].good_us = None;
+    fencing.devices[1].rehearsed = None;
+    expect("device-dead", &sample, Severity::Degraded);
+    let mut there = fenced();
+    there.fencing.as_mut().unwrap().peer_ready = Some(false);
+    let (page, worst) = render(&there.status(), NOW, Style::default());
+    assert_eq!(worst, Severity::Degraded);
+    let told = "UNPROTECTED: nothing that switches lb1 off answers lb2";
+    assert!(page.contains(told), "{page}");
+}
+
+#[test]
+fn a_silent_peer_is_about_to_be_switched_off() {
+    let mut sample = fenced();
+    sample.fencing.as_mut().unwrap().devices.pop();
+    sample.view.peer.state = PeerState::Silent;
+    sample.view.peer.reason = Reason::PeerSilent(Duration::from_millis(500));
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.peer = None;
+    group.waiting = Some(Reason::ClearancePending);
+    expect("about-to-be-fenced", &sample, Severity::Blocked);
 }
 
 #[test]

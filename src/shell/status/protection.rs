@@ -1,0 +1,117 @@
+//! By what a silent peer's part is taken over: by fencing, with what that lacks just now, or by best effort.
+
+use super::judge::age;
+use super::{FenceDevice, Fencing, Group, Status};
+use crate::core::time::Time;
+
+/// As the page says it.
+pub(super) fn lines(status: &Status, now: Time) -> Vec<String> {
+    let Some(fencing) = &status.fencing else {
+        return without_fencing(status);
+    };
+    let (me, peer) = (&status.node, status.peer_name());
+    let mut lines = vec![match lack(fencing, me, peer, heard(status)) {
+        None if !fencing.rehearsed() => format!(
+            "PROTECTED, unrehearsed: {me} has not yet switched {peer} off to see that it does"
+        ),
+        None => format!("PROTECTED: a silent {peer} is switched off, then taken over"),
+        // Each device's reason stands below.
+        Some(_) if !fencing.ready => {
+            format!("UNPROTECTED: nothing that switches {peer} off answers")
+        }
+        Some(why) => format!("UNPROTECTED: {why}"),
+    }];
+    lines.extend(fencing.devices.iter().map(|device| told(device, peer, now)));
+    lines
+}
+
+/// What is missing until either node can make sure of the other; None: nothing.
+pub(crate) fn lack(fencing: &Fencing, me: &str, peer: &str, heard: bool) -> Option<String> {
+    match (fencing.ready, fencing.peer_ready) {
+        (false, _) => Some(not_ready(fencing, peer)),
+        (true, _) if !heard => Some(format!("{peer} is not heard, and does not watch {me}")),
+        (true, Some(true)) => None,
+        (true, Some(false)) => Some(format!("nothing that switches {me} off answers {peer}")),
+        (true, None) => Some(format!("{peer} has not said that it could switch {me} off")),
+    }
+}
+
+/// What keeps this node from switching its peer off.
+pub(crate) fn not_ready(fencing: &Fencing, peer: &str) -> String {
+    let failed = |device: &FenceDevice| Some(format!("{}: {}", device.name, device.why.as_ref()?));
+    let failed: Vec<String> = fencing.devices.iter().filter_map(failed).collect();
+    match failed.is_empty() {
+        true => format!("nothing that switches {peer} off was asked yet"),
+        false => format!(
+            "nothing that switches {peer} off answers ({})",
+            failed.join("; ")
+        ),
+    }
+}
+
+fn heard(status: &Status) -> bool {
+    status.peer.state == "alive"
+}
+
+fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
+    let name = &device.name;
+    let good = device.good_us.map(|at| age(now, at));
+    let suite = device.suite.as_ref();
+    let suite = suite.map_or(String::new(), |suite| format!(", {suite}"));
+    let rehearsed = device.rehearsed.as_ref();
+    let day = |date: &String| date.split('T').next().unwrap_or_default().to_owned();
+    let rehearsed = rehearsed.map(day);
+    let rehearsed = rehearsed.map_or(String::new(), |day| format!("; last switched it off {day}"));
+    match (device.state.as_str(), good) {
+        ("on" | "off", Some(good)) => format!(
+            "{name} said {good} ago that {peer} is {}{suite}{rehearsed}",
+            device.state
+        ),
+        ("failed", good) => {
+            let why = device.why.as_deref().unwrap_or_default();
+            let good = good.map_or(String::new(), |good| format!("; it answered {good} ago"));
+            format!("{name} does not answer: {why}{good}{rehearsed}")
+        }
+        _ => format!("{name} was not asked yet{rehearsed}"),
+    }
+}
+
+fn without_fencing(status: &Status) -> Vec<String> {
+    if !status.protection.is_empty() {
+        return vec![format!("PROTECTED by {}", status.protection.join(", "))];
+    }
+    let none = |group: &&Group| group.protection == "none";
+    let none: Vec<&str> = (status.groups.iter().filter(none))
+        .map(|g| g.name.as_str())
+        .collect();
+    if !none.is_empty() && none.len() == status.groups.len() {
+        return vec!["NONE: no takeover by itself from a dead peer, see attention".into()];
+    }
+    let mut lines =
+        vec!["UNPROTECTED: no fencing, no witness; a takeover is best effort".to_owned()];
+    if !none.is_empty() {
+        lines.push(format!("NONE for {}: see attention", none.join(", ")));
+    }
+    lines
+}
+
+impl Fencing {
+    /// Whether a device answers that switches the peer off; None: none was asked yet.
+    pub(crate) fn known(&self) -> Option<bool> {
+        let asked = self.devices.iter().any(|device| device.state != "unasked");
+        asked.then_some(self.ready)
+    }
+
+    /// A device said last whether the peer has power.
+    pub(super) fn answers(&self) -> bool {
+        let mut devices = self.devices.iter();
+        devices.any(|device| matches!(device.state.as_str(), "on" | "off"))
+    }
+
+    /// A device that answers has switched the peer off before.
+    fn rehearsed(&self) -> bool {
+        let answers = |device: &&FenceDevice| device.why.is_none();
+        let mut answers = self.devices.iter().filter(answers);
+        answers.any(|device| device.rehearsed.is_some())
+    }
+}
