@@ -196,6 +196,7 @@ impl Warning {
             | NoVip { .. }
             | ServiceAboveVip { .. }
             | NeedsWildcard { .. }
+            | DeviceBeside { .. }
             | CheckAsksVip { .. } => true,
             // Of a carrier that is missing.
             InterfaceAbsent { .. } | InterfaceDown { .. } => true,
