@@ -12,16 +12,17 @@ use world::{GATEWAY, LAN, SIDES, World, index};
 const WRONG: [&str; 6] = ["nothing", "gateway", "carrier", "disk", "start", "standby"];
 
 /// Rows: what is wrong with the first node, which holds the group. Columns: with the second. The
-/// entry is who runs it in the end: 1, 2, or nobody. A soft fact moves it only to a node without one;
-/// a hard one moves it to whatever node may run it; a gateway that the peer does not reach either
-/// moves nothing; with a start that fails everywhere nobody runs it, though the holder keeps trying.
+/// entry is who runs it in the end: 1, 2, or nobody. A soft fact moves it only to a node without one, no carrier
+/// to whatever node has it; a hard one moves it to whatever node may run it; a gateway that the peer does not reach
+/// either moves nothing; with a start that fails wherever somebody would be served nobody runs it, though the holder
+/// keeps trying.
 const WHO_RUNS: [&str; 6] = [
     //            nothing gateway carrier disk start standby
     /* nothing */ "1 1 1 1 1 1",
     /* gateway */ "2 1 1 1 1 1",
-    /* carrier */ "2 1 1 1 1 1",
+    /* carrier */ "2 2 1 2 - 1",
     /* disk    */ "2 1 1 1 1 1",
-    /* start   */ "2 2 2 2 - -",
+    /* start   */ "2 2 - 2 - -",
     /* standby */ "2 2 2 2 - -",
 ];
 

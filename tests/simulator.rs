@@ -191,7 +191,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::ImmortalVip, Mode::BestEffort, 0, 100),
     (Defect::LyingCede, Mode::BestEffort, 0, 60),
     (Defect::LyingStop, Mode::BestEffort, 0, 40),
-    (Defect::LatePutBack, Mode::BestEffort, 15, 60),
+    (Defect::LatePutBack, Mode::BestEffort, 80, 60),
     (Defect::LyingSource, Mode::WideFenced, 3, 60),
     (Defect::LyingStop, Mode::WideFenced, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),

@@ -451,6 +451,7 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
     ]);
     let readiness = prop::sample::select(vec![
         Readiness::Barred,
+        Readiness::Unable,
         Readiness::Impaired,
         Readiness::Able,
     ]);

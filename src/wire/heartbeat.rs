@@ -147,10 +147,12 @@ pub enum Role {
 pub enum Readiness {
     /// A hard fact forbids it: standby, leaving, stopped by the operator.
     Barred = 0,
-    /// A soft fact speaks against it: gateway, carrier, a failed resource, an unwritable state directory.
-    Impaired = 1,
+    /// It would serve nobody there: no carrier, what it needs is not there, a failed stop.
+    Unable = 1,
+    /// Something speaks against it: a gateway, a failed resource, an unwritable state directory.
+    Impaired = 2,
     /// Nothing speaks against it.
-    Able = 2,
+    Able = 3,
 }
 
 /// What a node says about one group.

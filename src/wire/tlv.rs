@@ -213,9 +213,9 @@ fn take_standing(value: &mut Reader<'_>, groups: &mut [GroupReport]) -> Result<(
         let standing = value.u16("standing of every group")?;
         group.readiness = match standing >> 14 {
             0 => Readiness::Barred,
-            1 => Readiness::Impaired,
-            2 => Readiness::Able,
-            _ => continue,
+            1 => Readiness::Unable,
+            2 => Readiness::Impaired,
+            _ => Readiness::Able,
         };
         group.fail_count = standing & MAX_FAIL_COUNT;
     }
@@ -535,12 +535,18 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_readiness_keeps_that_groups_default_only() {
-        let mut groups = vec![group(1), group(2)];
-        take_standing(&mut Reader::new(&[0xc0, 9, 0x80, 9]), &mut groups).unwrap();
-        assert_eq!(groups[0], group(1));
-        assert_eq!(groups[1].readiness, Readiness::Able);
-        assert_eq!(groups[1].fail_count, 9);
+    fn each_group_has_its_readiness_and_fail_count() {
+        let mut groups = [1, 2, 3, 4].map(group);
+        let standing = [0x00, 9, 0x40, 9, 0x80, 9, 0xc0, 9];
+        take_standing(&mut Reader::new(&standing), &mut groups).unwrap();
+        let readiness = [
+            Readiness::Barred,
+            Readiness::Unable,
+            Readiness::Impaired,
+            Readiness::Able,
+        ];
+        assert_eq!(groups.map(|g| g.readiness), readiness);
+        assert_eq!(groups.map(|g| g.fail_count), [9; 4]);
     }
 
     #[test]
@@ -550,7 +556,7 @@ mod tests {
             readiness: Readiness::Impaired,
             ..group(1)
         };
-        assert_eq!(standing(&[many]), [0x7f, 0xff]);
+        assert_eq!(standing(&[many]), [0xbf, 0xff]);
     }
 
     #[test]

@@ -318,15 +318,16 @@ impl Node {
 
     /// Failures are counted, a stop failed, or a node cannot run it well.
     fn anything_to_clear(&self, group: Option<GroupId>) -> bool {
+        let is_less = |r| matches!(r, Readiness::Unable | Readiness::Impaired);
         (self.groups.iter().enumerate())
             .filter(|(_, g)| group.is_none_or(|wanted| wanted == g.id()))
             .any(|(index, g)| {
                 let cx = self.context(index);
                 let here = g.plan.fail_count() > 0
                     || g.role() == Role::Failed
-                    || g.plan.readiness(&cx, &g.group) == Readiness::Impaired;
+                    || is_less(g.plan.readiness(&cx, &g.group));
                 let there = cx.report().is_none_or(|r| {
-                    r.fail_count > 0 || r.role == Role::Failed || r.readiness == Readiness::Impaired
+                    r.fail_count > 0 || r.role == Role::Failed || is_less(r.readiness)
                 });
                 here || there
             })

@@ -16,7 +16,7 @@ pub struct Weight {
     pub blocks_start: bool,
     /// Evidence against a silent peer is not used: it would take what it cannot serve.
     pub blocks_seizure: bool,
-    /// With it the group serves nobody here: no limit on moves keeps it.
+    /// With it the group serves nobody here, or few: no limit on moves keeps it.
     pub serves: bool,
 }
 
@@ -88,6 +88,13 @@ impl Fact {
             blocks_seizure,
             serves,
         }
+    }
+
+    /// Nobody at all, and it would not be taken: a lost gateway leaves the clients of the network itself, and so is
+    /// no worse than a service that failed.
+    fn serves_nobody(self) -> bool {
+        let weight = self.weight();
+        !weight.serves && weight.blocks_seizure
     }
 
     /// A hard fact: with it the group never runs here, not even as the last node.
@@ -209,6 +216,8 @@ impl Plan {
 pub(super) fn readiness(facts: &[Fact]) -> Readiness {
     if facts.iter().any(|f| f.is_hard()) {
         Readiness::Barred
+    } else if facts.iter().any(|f| f.serves_nobody()) {
+        Readiness::Unable
     } else if facts.is_empty() {
         Readiness::Able
     } else {

@@ -485,7 +485,8 @@ impl Plan {
         let rested = self.retry_at.is_none_or(|at| cx.now >= at);
         if stopped
             && theirs == ours
-            && theirs == (Readiness::Impaired, false)
+            && theirs < (Readiness::Able, false)
+            && report.fail_count > 0
             && self.tried
             && rested
         {

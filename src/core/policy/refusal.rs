@@ -38,7 +38,7 @@ impl Managed {
             Readiness::Barred => Some(format!(
                 "{peer} may not run it: `ha-appliance online {peer}` ends a standby, `ha-appliance start` a stop"
             )),
-            Readiness::Impaired if here == Readiness::Able => Some(format!(
+            there if there < here => Some(format!(
                 "{peer} is worse off{}",
                 match report.fail_count {
                     0 => String::new(),

@@ -513,6 +513,7 @@ pub(crate) fn role(role: Role) -> &'static str {
 pub(crate) fn readiness(readiness: Readiness) -> &'static str {
     match readiness {
         Readiness::Barred => "barred",
+        Readiness::Unable => "unable",
         Readiness::Impaired => "impaired",
         Readiness::Able => "able",
     }

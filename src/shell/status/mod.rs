@@ -321,7 +321,7 @@ pub struct Group {
     pub epoch: u64,
     /// The node that holds the token.
     pub holder: String,
-    /// How well this node could run it: able, impaired or barred.
+    /// How well this node could run it: able, impaired, unable (nobody would be served) or barred.
     pub readiness: String,
     /// What speaks against running it here.
     pub facts: Vec<String>,

@@ -64,7 +64,10 @@ pub(crate) fn no_takeover(here: &str, peer: &str, why: &str) -> String {
 
 /// The peer could not take a group over well, for these reasons of its own.
 pub(crate) fn impaired(peer: &str, readiness: &str, facts: &[String]) -> String {
-    let text = format!("{peer} is {readiness} and could not take it over well");
+    let text = match readiness {
+        "unable" => format!("{peer} could serve nobody with it"),
+        _ => format!("{peer} is {readiness} and could not take it over well"),
+    };
     match facts.is_empty() {
         true => text,
         false => format!("{text}: {}", facts.join(", ")),

@@ -108,7 +108,7 @@ fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
         let fact = group.facts.iter().any(|fact| fact.contains(&r.name));
         (fact || r.state == "down") && group.fail_count == 0
     };
-    if group.readiness == "impaired" {
+    if matches!(group.readiness.as_str(), "impaired" | "unable") {
         for resource in group.resources.iter().filter(missing) {
             let fact = group.facts.iter().find(|f| f.contains(&resource.name));
             let text =
