@@ -206,14 +206,12 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
     }
     for vif in &view.vifs {
         let name = names.vif(vif.id);
-        subjects.push(Subject::new(
-            format!("carrier of {name}"),
-            Some(!vif.carrier),
-            || {
-                let over = format!("{name}: carrier is back");
-                trouble("carrier", MOMENT, names.no_carrier(vif.id), over)
-            },
-        ));
+        // One that nobody knows yet has no carrier to lose.
+        let lost = (!name.is_empty()).then_some(!vif.carrier);
+        subjects.push(Subject::new(format!("carrier of {name}"), lost, || {
+            let over = format!("{name}: carrier is back");
+            trouble("carrier", MOMENT, names.no_carrier(vif.id), over)
+        }));
     }
     let differs = answers.then_some(view.peer.drift);
     subjects.push(Subject::new("drift".into(), differs, || {

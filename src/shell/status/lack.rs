@@ -30,7 +30,8 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::MoveLimited(_) => TIME,
         Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
-        Reason::ResourceFailed(..) | Reason::Unready(..) | Reason::NotServing(_) => RESOURCE,
+        Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
+        Reason::Unready(..) => READINESS,
         Reason::PersistFailed(_) => DISK,
         _ => "",
     }
@@ -44,7 +45,9 @@ pub(super) const TIME: &str = "time";
 pub(super) const NETWORK: &str = "network";
 /// The same file on both nodes.
 pub(super) const FILE: &str = "file";
-/// A resource that can run here.
+/// That what a resource stands on is here.
+pub(super) const READINESS: &str = "readiness";
+/// A resource that runs when it is started here.
 pub(super) const RESOURCE: &str = "resource";
 /// A state that can be written.
 pub(super) const DISK: &str = "disk";
@@ -58,11 +61,8 @@ fn of_fact(fact: Fact) -> &'static str {
         Fact::Standby | Fact::Leaving | Fact::StoppedByOperator => LEAVE,
         Fact::GatewayLost(_) | Fact::NoCarrier(_) => NETWORK,
         Fact::GatewayDampened(_) | Fact::GatewayPending(_) => TIME,
-        Fact::Down(_)
-        | Fact::Missing(_)
-        | Fact::Unready(_)
-        | Fact::Partly(_)
-        | Fact::Failures(_) => RESOURCE,
+        Fact::Down(_) | Fact::Missing(_) | Fact::Failures(_) => RESOURCE,
+        Fact::Unready(_) | Fact::Partly(_) => READINESS,
         Fact::HeldBack(_) => FILE,
         Fact::StateUnwritable => DISK,
         Fact::StopFailed => STOP,

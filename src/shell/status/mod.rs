@@ -350,7 +350,8 @@ pub struct Group {
     pub no_takeover: Option<String>,
     /// What it waits for.
     pub waiting: Option<String>,
-    /// What kind of thing that is: proof (that a silent peer runs nothing of it), time, network, file, resource, disk,
+    /// What kind of thing that is: proof (that a silent peer runs nothing of it), time, network, file,
+    /// resource, readiness (of what a resource stands on), disk,
     /// leave (of the operator) or stop; empty: it waits for nothing, or for something else.
     #[serde(default)]
     pub lacks: String,

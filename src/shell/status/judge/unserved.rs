@@ -113,6 +113,9 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
         (lack::DISK, _) => format!(
             "make room in the state directory of {me}, or mend its disk: then it goes on by itself"
         ),
+        (lack::READINESS, _) => format!(
+            "mend that on {me}, and it goes on by itself; `ha-appliance doctor` says what it stands on"
+        ),
         (lack::RESOURCE, None) => {
             format!("mend that on {me}, then `ha-appliance clear {name}` tries it at once")
         }
