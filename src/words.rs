@@ -64,7 +64,7 @@ impl fmt::Display for Reason {
                 "the peer still answers for the VIP: that machine lives, though its heartbeats do not come"
             ),
             Reason::Probing(n, of) => write!(f, "{n} of {of} probes of the VIP unanswered"),
-            Reason::ClearanceRefused(why) => write!(f, "clearance refused: {why}"),
+            Reason::ClearanceRefused(why) => write!(f, "not proven to be off: {why}"),
             Reason::PeerInMaintenance => write!(
                 f,
                 "the peer fell silent in maintenance and keeps what it runs"
@@ -73,7 +73,7 @@ impl fmt::Display for Reason {
                 f,
                 "the peer was refused when it was last heard: what it runs is not known, so its silence proves nothing"
             ),
-            Reason::ClearancePending => write!(f, "waiting for clearance"),
+            Reason::ClearancePending => write!(f, "not proven to be off"),
             Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
             Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
             Reason::ClearanceSought(state) => {

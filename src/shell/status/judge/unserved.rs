@@ -79,7 +79,10 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
             format!("something of {peer} is heard: look there, and at what is said of it here");
         return blocked(text, hint);
     }
-    if let Some(fencing) = status.fencing.as_ref().filter(|fencing| fencing.answers()) {
+    // Where this node could run it, and lacks the proof alone.
+    let unproven = matches!(group.lacks.as_str(), lack::PROOF | lack::TIME | "");
+    let able = status.fencing.as_ref().filter(|fencing| fencing.answers());
+    if let Some(fencing) = able.filter(|_| unproven) {
         let within = Duration::from_millis(2 * fencing.delay_ms);
         let hint = format!(
             "nothing, if {me} can switch {peer} off: it does within {} where nothing speaks against it, and takes {name} \

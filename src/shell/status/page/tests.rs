@@ -403,6 +403,10 @@ fn a_silent_peer_is_about_to_be_switched_off() {
     group.peer = None;
     group.waiting = Some(Reason::ClearancePending);
     expect("about-to-be-fenced", &sample, Severity::Blocked);
+    // In standby it takes nothing, and so it shoots nobody.
+    sample.view.groups[0].waiting = Some(Reason::Fact(Fact::Standby));
+    let hint = judge(&sample.status(), NOW).remove(0).hint.unwrap();
+    assert!(hint.contains("`ha-appliance online lb1`"), "{hint}");
 }
 
 #[test]
