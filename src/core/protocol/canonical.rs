@@ -38,6 +38,7 @@ impl Group {
         if !self.leases_found() {
             self.lifetimes.renewed_at = LONG_AGO;
         }
+        self.lifetimes.contended = false; // nothing is decided by it
         match self.state.right_mut() {
             Some(Right::Agreement { echo } | Right::Resumed { echo }) => *echo = 0,
             Some(Right::BestEffort { unanswered }) => *unanswered = 0,

@@ -53,6 +53,7 @@ impl Group {
     pub fn sustain(&mut self, cx: &Context, ceding_before: bool, out: &mut Vec<Action>) {
         if !ceding_before {
             self.renew(cx, out);
+            self.announce_again(cx, out);
         }
         self.keep_mark(cx, out);
     }

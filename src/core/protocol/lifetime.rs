@@ -7,6 +7,7 @@ use super::super::setup::{CEDED, LATE, LIFETIME, RENEWAL};
 use super::super::time::Time;
 use super::group::{Group, State};
 use super::resource::{Kind, Resource};
+use crate::wire::heartbeat::{GroupReport, Role};
 use std::time::Duration;
 
 /// A rival is answered at most this often: two hosts that defend the same address must not flood
@@ -22,6 +23,8 @@ pub struct Lifetimes {
     pub endless: bool,
     /// When they were last announced against a rival.
     pub rival_at: Option<Time>,
+    /// The peer may have run the group since they were last announced.
+    pub contended: bool,
 }
 
 impl Lifetimes {
@@ -31,6 +34,7 @@ impl Lifetimes {
             renewed_at: now,
             endless: false,
             rival_at: None,
+            contended: false,
         }
     }
 
@@ -68,6 +72,17 @@ impl Group {
         {
             self.lifetimes.renewed_at = cx.now;
             out.push(self.renewal(false));
+        }
+    }
+
+    /// Announces again what the peer may have had as well, once it says that it has not: who believed its
+    /// announcements would send to it for as long as an ARP entry lasts.
+    pub(super) fn announce_again(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        let without = |report: &GroupReport| matches!(report.role, Role::Stopped | Role::Failed);
+        let contended = self.leases_run() && !cx.report().is_some_and(without);
+        let was = std::mem::replace(&mut self.lifetimes.contended, contended);
+        if was && !contended && self.leases_run() {
+            out.push(Action::Announce(self.id));
         }
     }
 
