@@ -537,6 +537,8 @@ fn orders_reach_the_daemon_and_its_answers_the_operator() {
             "confirm-fenced lb2 --yes --despite-signs-of-life",
             "ConfirmFencedDespite None",
         ),
+        ("fence lb2 --yes", "Fence None"),
+        ("fence --rehearse lb2 --yes", "FenceRehearse None"),
         ("failover --to lb2", "MoveToSecond None"),
         ("failover --yes db", "Failover Some(1)"),
         ("failover db --to lb1", "MoveToFirst Some(1)"),

@@ -237,6 +237,18 @@ subcommands! {
         #[argh(switch)]
         despite_signs_of_life: bool,
     }
+    /// Switch the other node off, at once and hard, by its device in ha.toml: what runs there is taken over here.
+    Fence = "fence" {
+        /// the other node's name
+        #[argh(positional, arg_name = "node")]
+        node_name: String,
+        /// to see that it works: only while it serves nothing, and it is switched on again
+        #[argh(switch)]
+        rehearse: bool,
+        /// its power may be cut
+        #[argh(switch)]
+        yes: bool,
+    }
     /// Let the daemon read ha.toml again, and print its verdict; if anything is wrong the old one stays in force.
     Reload = "reload" {
         /// only say what would change, or what is wrong
@@ -320,9 +332,10 @@ fn elsewhere(word: &str) -> Option<&'static str> {
             "ha.toml is the configuration, and `check` verifies it"
         }
         "log" | "logs" | "events" => "here that is `history`",
-        "stonith" | "fence" | "fence_ack_manual" | "confirm" => {
-            "nothing here switches a node off; `status` says what is known of the other, and only if you have seen with \
-             your own eyes that it is off, `confirm-fenced NODE` says so"
+        "stonith" => "here that is `fence NODE`",
+        "fence_ack_manual" | "confirm" => {
+            "`status` says what is known of the other node, and only if you have seen with your own eyes that it is off, \
+             `confirm-fenced NODE` says so"
         }
         "resource" | "node" | "cluster" | "property" | "constraint" | "quorum" => {
             "say what to do first: `status`, `failover [GROUP] --to NODE`, `standby NODE`, `clear [GROUP]`"
@@ -375,7 +388,7 @@ mod tests {
         for name in names() {
             let more = match *name {
                 "stop" | "start" => " web",
-                "confirm-fenced" => " lb2",
+                "confirm-fenced" | "fence" => " lb2",
                 "maintenance" => " on",
                 _ => "",
             };
@@ -405,7 +418,8 @@ mod tests {
             "`statsu` is no subcommand of ha-appliance; did you mean `status`?"
         );
         assert!(refusal("docter").ends_with("did you mean `doctor`?"));
-        for word in ["fence", "stonith", "confirm", "fence_ack_manual"] {
+        assert!(refusal("stonith").ends_with("`fence NODE`"));
+        for word in ["confirm", "fence_ack_manual"] {
             let told = refusal(word);
             let condition =
                 "only if you have seen with your own eyes that it is off, `confirm-fenced NODE`";

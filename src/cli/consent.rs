@@ -54,6 +54,31 @@ pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String
     ))
 }
 
+/// The other node's power is cut.
+pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
+    let (peer, me) = (status.peer_name(), &status.node);
+    let state = &status.peer.state;
+    let runs = |group: &&Group| group.peer.as_ref().is_some_and(|at| at.role != "stopped");
+    let runs: Vec<&str> = status
+        .groups
+        .iter()
+        .filter(runs)
+        .map(|g| g.name.as_str())
+        .collect();
+    let serves = match (runs.is_empty(), state.as_str()) {
+        (false, _) => format!("it runs {}, which stops there and then", runs.join(", ")),
+        (true, "alive") => "it runs nothing".into(),
+        (true, _) => format!("what it runs is not known to {me}"),
+    };
+    let again = match rehearse {
+        true => ", and switched on again",
+        false => "",
+    };
+    format!(
+        "{peer} ({state}) is switched off at once and hard, as if its plug was pulled{again}; {serves}"
+    )
+}
+
 /// What the other node does not list would be lost, and nobody knows what that is.
 pub(super) fn of_move(status: &Status, _now: Time) -> Option<String> {
     let peer = status.peer_name();

@@ -103,6 +103,15 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
             let cost = |status: &Status, now| consent::of_confirm(status, despite, now);
             command::give_if(options, Target::Peer(a.node_name), |_| verb, a.yes, cost)
         }
+        S::Fence(a) => {
+            let verb = match a.rehearse {
+                true => Verb::FenceRehearse,
+                false => Verb::Fence,
+            };
+            let cost = |status: &Status, _| Some(consent::of_fence(status, a.rehearse));
+            let target = Target::Peer(a.node_name.clone());
+            command::give_if(options, target, |_| verb, a.yes, cost)
+        }
         S::Reload(a) => {
             let verb = match a.dry_run {
                 true => Verb::ReloadDryRun,

@@ -67,11 +67,15 @@ pub enum Verb {
     ReloadDryRun = 16,
     /// Ask the other node how it is.
     Doctor = 17,
+    /// Switch the other node off.
+    Fence = 18,
+    /// Switch the other node off, and on again, while it serves nothing.
+    FenceRehearse = 19,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 17] = [
+    pub const ALL: [Verb; 19] = [
         Verb::Failover,
         Verb::StandbyFirst,
         Verb::StandbySecond,
@@ -89,6 +93,8 @@ impl Verb {
         Verb::MoveToSecond,
         Verb::ReloadDryRun,
         Verb::Doctor,
+        Verb::Fence,
+        Verb::FenceRehearse,
     ];
 
     /// To that node.
@@ -161,6 +167,8 @@ pub enum Deed {
     ReloadDryRun,
     /// For the shell: ask the other node how it is.
     Doctor,
+    /// For the shell: switch the other node off; true: to see that it works.
+    Fence(bool),
 }
 
 impl Order {
@@ -183,6 +191,8 @@ impl Order {
             Verb::Reload => return Ok(Deed::Reload),
             Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
             Verb::Doctor => return Ok(Deed::Doctor),
+            Verb::Fence => return Ok(Deed::Fence(false)),
+            Verb::FenceRehearse => return Ok(Deed::Fence(true)),
             Verb::Failover => Command::Failover(group),
             Verb::MoveToFirst => Command::MoveTo(group, Side::First),
             Verb::MoveToSecond => Command::MoveTo(group, Side::Second),

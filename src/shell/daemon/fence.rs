@@ -5,6 +5,7 @@ use super::*;
 use crate::core::event::{Answer, Ask, Change};
 use crate::shell::devices::{Readiness, State};
 use crate::shell::status::{FenceDevice, Fencing};
+use crate::wire::heartbeat::Role;
 
 /// The shot under way, for what is told of it.
 #[derive(Default)]
@@ -14,6 +15,10 @@ pub(super) struct Shots {
     /// When it was accepted, and when the machine read off for the first time since.
     accepted: Option<Time>,
     read_off: Option<Time>,
+    /// An operator's order was carried out, and nobody has read since that the peer is off.
+    ordered: bool,
+    /// An order under way, and by which device it is carried out.
+    by_hand: Option<(u32, usize)>,
     /// What is asked now, by device.
     asking: BTreeMap<usize, Ask>,
 }
@@ -76,13 +81,13 @@ impl Daemon {
         }
         let now = clock::now();
         let peer = self.peer_name();
-        let Shots {
-            sent,
-            accepted,
-            read_off,
-            ..
-        } = std::mem::take(&mut self.shots);
+        let shots = &mut self.shots;
+        let (sent, accepted) = (shots.sent.take(), shots.accepted.take());
+        let read_off = shots.read_off.take();
         let text = match sent {
+            None if std::mem::take(&mut self.shots.ordered) => {
+                format!("{peer} is off, as was ordered")
+            }
             None => format!("{peer} is off: nobody here switched it off"),
             Some((device, sent)) => {
                 let part = |what: &str, from: Option<Time>, to: Option<Time>| match (from, to) {
@@ -105,12 +110,81 @@ impl Daemon {
         self.devices.verified();
     }
 
+    /// An operator wants the peer switched off.
+    pub(super) fn fence_by_hand(&mut self, number: u32, rehearse: bool) {
+        match self.refuse_by_hand(rehearse) {
+            Some(why) => self.answered(number, false, format!("refused: {why}")),
+            None => {
+                let device = self.devices.best();
+                let by = self.device_name(device);
+                let peer = self.peer_name();
+                self.tell_fencing(
+                    log::Level::Warn,
+                    format!("{peer} is switched off by {by}, by an operator's order"),
+                );
+                self.shots.by_hand = Some((number, device));
+                self.devices.switch_off(device, rehearse);
+            }
+        }
+    }
+
+    fn refuse_by_hand(&self, rehearse: bool) -> Option<String> {
+        let (view, peer) = (self.node.view(), self.peer_name());
+        if self.config.fencing.is_none() {
+            return Some(format!(
+                "ha.toml names nothing that switches {peer} off (`[[fence]]`)"
+            ));
+        }
+        if view.maintenance {
+            return Some("nobody is switched off in maintenance: `maintenance off` first".into());
+        }
+        if self.shots.by_hand.is_some() {
+            return Some(format!("{peer} is being switched off already"));
+        }
+        if rehearse && view.peer.state != PeerState::Alive {
+            return Some(format!(
+                "{peer} is not heard: rehearse it with a node that is well"
+            ));
+        }
+        let serves = |group: &&crate::core::view::GroupView| {
+            group.peer.is_none_or(|(role, _)| role != Role::Stopped)
+        };
+        let serves = view.groups.iter().find(serves).filter(|_| rehearse)?;
+        Some(format!(
+            "{peer} may serve {}: `ha-appliance standby {peer}` first",
+            self.names.group(serves.id)
+        ))
+    }
+
+    /// What came of that.
+    fn switched_by_hand(&mut self, came: Result<String, String>) {
+        let Some((number, device)) = self.shots.by_hand.take() else {
+            return;
+        };
+        let (by, peer) = (self.device_name(device), self.peer_name());
+        let (well, text) = match came {
+            Ok(how) => (true, format!("{peer} is off by {by}, {how}")),
+            Err(why) => (
+                false,
+                format!("{peer} is not known to be off by {by}: {why}"),
+            ),
+        };
+        self.shots.ordered = well;
+        if well {
+            self.rehearsed(device);
+        }
+        self.answered(number, well, text);
+    }
+
     /// What a device's task has to say of itself.
     pub(super) fn hear_devices(&mut self) {
         let Some(said) = self.devices.take_said() else {
             return;
         };
         self.dirty = true;
+        if let Some(came) = self.devices.take_switched_off() {
+            self.switched_by_hand(came);
+        }
         for said in said {
             self.tell_fencing(log::Level::Warn, said);
         }

@@ -50,6 +50,11 @@ impl Daemon {
             Ok(Deed::Reload) => Some("reload".into()),
             Ok(Deed::ReloadDryRun) => Some("reload --dry-run".into()),
             Ok(Deed::Doctor) => None, // it changes nothing
+            Ok(Deed::Fence(rehearse)) => {
+                let rehearse = if *rehearse { " --rehearse" } else { "" };
+                let peer = &self.config.node(self.me.other()).name;
+                Some(format!("fence {peer}{rehearse}"))
+            }
             Err(_) => Some("an order".into()),
         };
         if let Some(words) = words {
@@ -67,6 +72,7 @@ impl Daemon {
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
+            Ok(Deed::Fence(rehearse)) => self.fence_by_hand(number, rehearse),
             Err(why) => self.answered(number, false, why.into()),
         }
     }

@@ -51,11 +51,17 @@ enum Question {
     Core(Ask, Time),
     /// The machine is off, verified: it may be switched on again.
     Verified,
+    /// An operator wants it off, now; and on again, whatever `after` says.
+    Hand {
+        /// It is to be on again.
+        on: bool,
+    },
 }
 
 /// What of `[fencing]` concerns the asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Times {
+    settle: Duration,
     off_deadline: Duration,
     probe: Duration,
     after: After,
@@ -119,6 +125,26 @@ impl Devices {
             let answer = Answer::Failed("this device is not in ha.toml any more".into());
             self.answer(level, answer);
         }
+    }
+
+    /// The first that said last that the machine has power; else the first.
+    pub fn best(&self) -> usize {
+        let on = |level: &Level| level.readiness.borrow().state == State::Power(true);
+        self.levels.iter().position(on).unwrap_or(0)
+    }
+
+    /// An operator wants the machine off; and on again, if it is but to see that it works.
+    pub fn switch_off(&self, level: usize, rehearse: bool) {
+        if let Some(level) = self.levels.get(level) {
+            let _ = level.inbox.try_send(Question::Hand { on: rehearse });
+        }
+    }
+
+    /// What came of that: how, or why it is not known to be off.
+    pub fn take_switched_off(&self) -> Option<Result<String, String>> {
+        self.levels
+            .iter()
+            .find_map(|level| level.readiness.borrow_mut().switched_off.take())
     }
 
     /// The peer is off, verified.
@@ -193,6 +219,7 @@ impl Devices {
 impl Times {
     fn of(fencing: &config::Fencing) -> Times {
         Times {
+            settle: fencing.settle,
             off_deadline: fencing.off_deadline,
             probe: fencing.probe,
             after: fencing.after,
@@ -212,6 +239,10 @@ struct Serving {
 
 /// Between two answers that say off of a machine that is heard all the time: longer than any detection time.
 const DOUBT: Duration = Duration::from_secs(15);
+/// Who gave an order waits no longer.
+const BY_HAND: Duration = Duration::from_secs(25);
+/// Who needs to know that it is off has read it by then.
+const NEEDED: Duration = Duration::from_secs(10);
 /// The first look, once the daemon runs.
 const SOON: Duration = Duration::from_millis(200);
 /// A session in which nobody asked for so long is ended: BMCs have few.
@@ -224,9 +255,12 @@ impl Serving {
         let mut after = After::Off;
         // It said off of a machine that was heard before and after.
         let mut odd = false;
+        // After an operator's order nobody may need to know that it is off.
+        let mut on_at = None;
         loop {
             let idle = asked.stands().then(|| clock::now() + IDLE);
             let until = idle.map_or(probe_at, |at| at.min(probe_at));
+            let until = on_at.map_or(until, |at: Time| at.min(until));
             match self.next(until).await {
                 Some(Question::Core(Ask::Status, _)) => {
                     let power = self.power(&mut asked).await;
@@ -237,7 +271,23 @@ impl Serving {
                     let answer = asked.off(at).await;
                     self.finish(answer);
                 }
+                Some(Question::Hand { on }) => {
+                    let came = self.by_hand(&mut asked).await;
+                    if came.is_ok() {
+                        after = if on { After::On } else { self.times.after };
+                        on_at = Some(clock::now() + NEEDED);
+                    }
+                    self.readiness.borrow_mut().switched_off(came);
+                }
+                None if on_at.is_some_and(|at| clock::now() >= at) => {
+                    on_at = None;
+                    if std::mem::replace(&mut after, After::Off) == After::On {
+                        self.switch_on(&mut asked).await;
+                    }
+                    continue;
+                }
                 Some(Question::Verified) => {
+                    on_at = None;
                     if std::mem::replace(&mut after, After::Off) == After::On {
                         self.switch_on(&mut asked).await;
                     }
@@ -270,6 +320,23 @@ impl Serving {
             odd = false;
             probe_at = clock::now() + jittered(self.times.probe);
         }
+    }
+
+    async fn by_hand(&self, asked: &mut Asked<'_>) -> Result<String, String> {
+        let refused = self.readiness.borrow().refused(clock::now());
+        if let Some(why) = refused {
+            return Err(why);
+        }
+        asked.rest().await;
+        let within = self.times.off_deadline.min(BY_HAND);
+        let off = asked.off_verified(self.times.settle, within).await?;
+        let accepted = off.accepted.map_or("it was off already".into(), |at| {
+            format!("accepted after {} ms", at.as_millis())
+        });
+        let (first, verified) = (off.first.as_millis(), off.verified.as_millis());
+        Ok(format!(
+            "{accepted}, read off after {first} ms, verified after {verified} ms"
+        ))
     }
 
     /// Asks for the power, unless that would lock the user out.

@@ -27,6 +27,11 @@ fn fenced(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&settings)?;
     ensure!(holder == Host::A, "the first node starts the group");
     protected(lab)?;
+    let rehearsing = now();
+    rehearsed(lab)?;
+    ordered(&bmcs, Host::B, &["set power 0", "set power 1"])?;
+    lab.nothing_moved(holder, rehearsing)?;
+    back(lab, Host::B)?;
 
     let cut = lab.note("the interlink is cut, the LAN is alive");
     lab.net.cut(Port(Host::B, Wire::Interlink), Cut::Both)?;
@@ -34,7 +39,7 @@ fn fenced(lab: &mut Lab) -> Outcome {
     lab.net.mend()?;
     lab.both_alive()?;
     ensure!(orders(&bmcs, Host::A).is_empty(), "somebody was shot");
-    ensure!(orders(&bmcs, Host::B).is_empty(), "somebody was shot");
+    ensure!(orders(&bmcs, Host::B).len() == 2, "somebody was shot");
 
     lab.note("the other node loses every path, and lives");
     for wire in [Wire::Interlink, Wire::Lan] {
@@ -43,7 +48,8 @@ fn fenced(lab: &mut Lab) -> Outcome {
     fenced_by(lab, Host::A)?;
     lab.nothing_moved(holder, cut)?;
     // `after = "on"`.
-    ordered(&bmcs, Host::B, &["set power 0", "set power 1"])?;
+    let twice = ["set power 0", "set power 1"].repeat(2);
+    ordered(&bmcs, Host::B, &twice)?;
     ensure!(orders(&bmcs, Host::A).is_empty(), "both were shot");
     back(lab, Host::B)?;
 
@@ -53,7 +59,7 @@ fn fenced(lab: &mut Lab) -> Outcome {
     let outage = client.outage(frozen).length();
     lab.record.figure("client outage", outage);
     ordered(&bmcs, Host::A, &["set power 0", "set power 1"])?;
-    ensure!(orders(&bmcs, Host::B).len() == 2, "both were shot");
+    ensure!(orders(&bmcs, Host::B).len() == 4, "both were shot");
     let history = lab.node(Host::B).order(&["history"])?;
     lab.note(history.clone());
     for line in [
@@ -71,7 +77,9 @@ fn fenced(lab: &mut Lab) -> Outcome {
     let outage = client.outage(cut).length();
     lab.record.figure("power loss, read off", outage);
     ensure!(outage < Duration::from_secs(4), "that took {outage:?}");
-    ensure!(orders(&bmcs, Host::B).len() == 2, "what reads off was shot");
+    // Two answers that say off, so far apart.
+    ensure!(outage > Duration::from_secs(1), "that took {outage:?} only");
+    ensure!(orders(&bmcs, Host::B).len() == 4, "what reads off was shot");
     supplies[Host::B as usize].returns();
     back(lab, Host::B)?;
     lab.node(Host::A).order(&["failover", "--yes"])?;
@@ -159,6 +167,19 @@ fn protected(lab: &mut Lab) -> Outcome {
         })?;
     }
     Ok(())
+}
+
+/// The standby is switched off and on again, by hand.
+fn rehearsed(lab: &mut Lab) -> Outcome {
+    let order = ["fence", "lb2", "--rehearse"];
+    let refused = lab.node(Host::A).order(&order);
+    ensure!(refused.is_err(), "nobody said yes");
+    let told = lab
+        .node(Host::A)
+        .order(&["fence", "lb2", "--rehearse", "--yes"])?;
+    let off = "lb2 is off by ipmi 10.99.0.202 (level 1), accepted after";
+    ensure!(told.contains(off), "it says {told}");
+    fenced_by(lab, Host::A)
 }
 
 fn fenced_by(lab: &mut Lab, host: Host) -> Outcome {
