@@ -49,7 +49,7 @@ impl Bmc {
     pub fn start(net: &Net, node: Host, machine: Arc<dyn Power>) -> io::Result<Bmc> {
         let directory = machine.directory().join("bmc");
         fs::create_dir_all(directory.join("state"))?;
-        let socket = directory.join("chassis");
+        let socket = Bmc::chassis(&*machine);
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
         let orders = Arc::<Mutex<Vec<String>>>::default();
@@ -86,6 +86,11 @@ impl Bmc {
         };
         hears(&net.netns(node.bmc()))?;
         Ok(bmc)
+    }
+
+    /// Where `lab __chassis` asks for the machine's power, or switches it.
+    pub fn chassis(machine: &dyn Power) -> PathBuf {
+        machine.directory().join("bmc/chassis")
     }
 
     /// What it was told to do with the machine's power so far, as `ipmi_sim` passes it on: `set power 0`.

@@ -7,6 +7,7 @@ use crate::net::{Cut, Host, NODES, Port, VIP, Wire};
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::supply::Supply;
+use crate::sweep;
 use crate::sys::{self, now};
 use crate::toml::{GROUP, Settings};
 use std::fs;
@@ -14,12 +15,79 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "fenced",
-    shows: "with BMCs: a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
-    run: Nodes(fenced),
-    limit: (90, 180),
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "fenced-by-agent",
+        shows: "the same by fence agents: of two that lost sight of each other one is switched off, and on again",
+        run: Nodes(fenced_by_agent),
+        limit: (60, 60),
+    },
+    Scenario {
+        name: "fenced",
+        shows: "with BMCs: a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
+        run: Nodes(fenced),
+        limit: (90, 180),
+    },
+];
+
+const TIMES: &str = "\n[fencing]\npatience = \"1s\"\nprobe = \"10s\"\n";
+
+/// An agent by the protocol of the fence-agents project; `plug` is where the machine's power is switched.
+const AGENT: &str = r#"#!/bin/sh
+while IFS= read -r line; do
+    case $line in
+    action=*) action=${line#action=} ;;
+    plug=*) plug=${line#plug=} ;;
+    password=*) [ "${line#password=}" = PASSWORD ] || exit 1 ;;
+    esac
+done
+case $action in
+metadata)
+    echo '<?xml version="1.0" ?><resource-agent name="fence_lab"><parameters>'
+    for name in action plug password; do
+        echo "<parameter name=\"$name\"><content type=\"string\"/></parameter>"
+    done
+    echo '</parameters><actions>'
+    for name in on off reboot status monitor metadata; do
+        echo "<action name=\"$name\"/>"
+    done
+    echo '</actions></resource-agent>'
+    ;;
+status) [ "$(LAB __chassis "$plug" get power)" = power:1 ] || exit 2 ;;
+off) LAB __chassis "$plug" set power 0 ;;
+on) LAB __chassis "$plug" set power 1 ;;
+esac
+"#;
+
+fn fenced_by_agent(lab: &mut Lab) -> Outcome {
+    let (bmcs, supplies) = bmcs(lab)?;
+    let program = sweep::directory(std::process::id()).join("fence_lab");
+    let this = std::env::current_exe()?.display().to_string();
+    let text = AGENT.replace("PASSWORD", PASSWORD).replace("LAB", &this);
+    fs::write(&program, text)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let fence = |host: Host| {
+        let plug = Bmc::chassis(&*supplies[host as usize]);
+        let (node, name, plug) = (host.node_name(), program.display(), plug.display());
+        format!(
+            "\n[[fence]]\nnode = \"{node}\"\nagent = {{ name = \"{name}\", options = {{ plug = \"{plug}\", password_file = \"bmc.pw\" }} }}\n"
+        )
+    };
+    let (holder, _client) = lab.pair(&Settings {
+        more: NODES.map(fence).concat() + TIMES,
+        ..Settings::default()
+    })?;
+    ensure!(holder == Host::A, "the first node starts the group");
+    protected(lab)?;
+    let cut = lab.note("the other node loses every path, and lives");
+    for wire in [Wire::Interlink, Wire::Lan] {
+        lab.net.cut(Port(Host::B, wire), Cut::Both)?;
+    }
+    fenced_by(lab, Host::A)?;
+    lab.record.figure("cut to off", sys::since(cut));
+    lab.nothing_moved(holder, cut)?;
+    ordered(&bmcs, Host::B, &["set power 0", "set power 1"])
+}
 
 fn fenced(lab: &mut Lab) -> Outcome {
     let (mut bmcs, supplies) = bmcs(lab)?;
@@ -151,9 +219,8 @@ fn settings(lab: &Lab) -> Settings {
             host.node_name()
         )
     };
-    let more = NODES.map(fence).concat() + "\n[fencing]\npatience = \"1s\"\nprobe = \"10s\"\n";
     Settings {
-        more,
+        more: NODES.map(fence).concat() + TIMES,
         ..Settings::default()
     }
 }
