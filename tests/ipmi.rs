@@ -303,6 +303,28 @@ fn debians_ipmi_sim_is_switched_off_and_on() {
     assert_eq!(status(&stranger).unwrap_err().to_string(), words);
 }
 
+/// Without `settle`, which is ours, our off is not slower than the agent that it takes the place of.
+#[test]
+fn ipmi_sim_is_off_sooner_than_by_fence_ipmilan() {
+    let Some(sim) = sim::Sim::start().filter(|_| installed("fence_ipmilan")) else {
+        println!("skipped: ipmi_sim or fence_ipmilan is not installed");
+        return;
+    };
+    let client = Bmc::new(sim.address, USER.into(), b"secret#1".to_vec());
+    let gone = off(&client, LONG).unwrap();
+    let first = gone.first;
+    smol::block_on(client.on(LONG)).unwrap();
+    let (host, port) = (sim.address.ip().to_string(), sim.address.port().to_string());
+    let mut agent = Command::new("fence_ipmilan");
+    agent.args(["-P", "-C", "3", "-L", "operator", "-a", &host, "-u", &port]);
+    let began = Instant::now();
+    said(agent.args(["-l", USER, "-p", "secret#1", "-o", "off"]));
+    let by_agent = began.elapsed();
+    assert!(!sim.is_on());
+    println!("off: {first:?} by our client, {by_agent:?} by fence_ipmilan");
+    assert!(first < by_agent, "{first:?} and {by_agent:?}");
+}
+
 /// That the BMC of these tests is one, by others' word. (`scripts/test` installs them.)
 #[test]
 fn ipmitool_and_ipmipower_take_the_test_bmc_for_one() {
