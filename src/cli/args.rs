@@ -155,7 +155,11 @@ subcommands! {
     /// Run the daemon, in the foreground: systemd does.
     Run = "run" {}
     /// Check ha.toml: print what this node understands, worst-case times and warnings; or what is wrong, with exit code 78. Exit code 1: it is right, but something that it names cannot run here.
-    Check = "check" {}
+    Check = "check" {
+        /// ask each device that switches the other node off for its power, now
+        #[argh(switch)]
+        live: bool,
+    }
     /// Show who is active and why. Exit code 0: well, 1: degraded, 2: blocked or nobody active, 3: no daemon.
     Status = "status" {
         /// one group only (default: everything)

@@ -56,7 +56,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
     use Subcommand as S;
     match subcommand {
         S::Run(_) => unreachable!("main runs the daemon"),
-        S::Check(_) => check::run(options),
+        S::Check(a) => check::run(options, a.live),
         S::Status(a) => {
             let form = status::Form {
                 group: a.group,

@@ -6,7 +6,7 @@ pub mod carriers;
 pub mod clock;
 mod contact;
 pub mod daemon;
-mod devices;
+pub mod devices;
 pub mod doctor;
 pub mod duplicates;
 pub mod edges;

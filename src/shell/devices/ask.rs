@@ -3,7 +3,7 @@
 use super::clock;
 use crate::agents::fence::Off;
 use crate::agents::fence::agent::{self, Agent, Power};
-use crate::agents::fence::ipmi::{Bmc, Failure, Line};
+use crate::agents::fence::ipmi::{Bmc, Failure, Line, Restore};
 use crate::agents::program::Programs;
 use crate::config::{self, DeviceKind, OFF_LEAVES, OFF_LEAVES_BY_AGENT};
 use crate::core::event::Answer;
@@ -60,6 +60,37 @@ pub(super) fn bmc(kind: &DeviceKind) -> Option<Bmc> {
     bmc.kg = ipmi.kg.clone();
     (bmc.privilege, bmc.suite) = (ipmi.privilege, ipmi.suite);
     Some(bmc)
+}
+
+/// Asks a device for the power, once, and says what came of it: for who is no daemon.
+pub async fn look(device: &config::Device) -> Result<String, String> {
+    let began = Instant::now();
+    let bmc = bmc(&device.kind);
+    let own = std::env::current_exe().unwrap_or_else(|_| "ha-appliance".into());
+    let mut asked = Asked::new(&device.kind, bmc.as_ref(), Programs::here(&own));
+    let power = |on| if on { "on" } else { "off" };
+    let told = match &mut asked {
+        Asked::Ipmi(line, bmc) => {
+            let chassis = line.status(STATUS).await.map_err(|e| e.to_string())?;
+            let suite = bmc
+                .spoken()
+                .map_or(String::new(), |s| format!(", cipher suite {s}"));
+            let restore = match chassis.restore {
+                Restore::Off => "after a power cut it stays off",
+                Restore::Previous => "after a power cut it is as it was before",
+                Restore::On => "after a power cut it is switched on",
+                Restore::Unknown => "what it does after a power cut the BMC does not know",
+            };
+            format!("the power is {}{suite}; {restore}", power(chassis.on))
+        }
+        Asked::Agent(..) => {
+            let on = asked.status().await.map_err(|(why, _)| why)?;
+            format!("the power is {}", power(on))
+        }
+    };
+    let took = began.elapsed().as_millis();
+    asked.rest().await;
+    Ok(format!("{told}; answered in {took} ms"))
 }
 
 impl<'a> Asked<'a> {

@@ -10,6 +10,7 @@
 mod ask;
 mod readiness;
 
+pub use ask::look;
 pub use readiness::{Readiness, State};
 
 use super::clock;

@@ -96,6 +96,9 @@ fn fenced(lab: &mut Lab) -> Outcome {
     ensure!(holder == Host::A, "the first node starts the group");
     protected(lab)?;
     let rehearsing = now();
+    let told = lab.node(holder).order(&["check", "--live"])?;
+    let answer = "ipmi 10.99.0.202: the power is on, cipher suite 3; after a power cut";
+    ensure!(told.contains(answer), "it says {told}");
     rehearsed(lab)?;
     ordered(&bmcs, Host::B, &["set power 0", "set power 1"])?;
     lab.nothing_moved(holder, rehearsing)?;
