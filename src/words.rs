@@ -5,7 +5,7 @@ use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
 use crate::core::protocol::peer::PeerState;
 use crate::core::protocol::right::{Right, Word};
-use crate::core::reason::{Fact, Reason};
+use crate::core::reason::{Fact, HeldFire, Reason};
 use crate::core::time::Time;
 use std::fmt;
 
@@ -72,6 +72,13 @@ impl fmt::Display for Reason {
             Reason::PeerWasRefused => write!(
                 f,
                 "the peer was refused when it was last heard: what it runs is not known, so its silence proves nothing"
+            ),
+            Reason::HeldFire(why) => write!(f, "it has power, and is not switched off: {why}"),
+            Reason::DeviceLied(level) => write!(
+                f,
+                "the device of level {} read off of the peer's machine, which lived on: nothing that it reads is taken \
+                 for proof any more",
+                level + 1
             ),
             Reason::ClearancePending => write!(f, "not proven to be off"),
             Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
@@ -155,6 +162,25 @@ impl fmt::Display for Reason {
                 span.as_secs().max(1)
             ),
         }
+    }
+}
+
+impl fmt::Display for HeldFire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeldFire::Serves => "it answers for an address of a group that does not run here, so it serves",
+            HeldFire::Unmet => {
+                "it was not heard both ways since this machine started, or since it was last known to be off"
+            }
+            HeldFire::Apart => {
+                "when it was last heard it had not heard this node for a while, so both could shoot at once"
+            }
+            HeldFire::Speaks => {
+                "heartbeats with this cluster's key come from it, though it does not hear this node"
+            }
+            HeldFire::Maintained => "it fell silent in maintenance",
+            HeldFire::Often => "it was switched off three times within an hour",
+        })
     }
 }
 

@@ -369,7 +369,7 @@ impl Node {
             }
             Heard::News { restarted } => {
                 let echoes = self.peer.echoed() != echoed;
-                self.fencing_hears(&heartbeat, !restarted, echoes);
+                self.fencing_hears(&heartbeat, !restarted, echoes, out);
                 if restarted {
                     self.vifs.peer_restarted();
                     self.commands.peer_restarted();

@@ -73,6 +73,10 @@ pub enum Reason {
     PeerWasRefused,
     /// Waiting for the outside source of clearance.
     ClearancePending,
+    /// The peer's machine has power, and is not switched off.
+    HeldFire(HeldFire),
+    /// That device read off of a machine that lived on: its level, from 0.
+    DeviceLied(usize),
     /// Waiting for the peer, which must be seen once.
     WaitingForPeer,
     /// Waiting for the peer for `start_wait`.
@@ -152,6 +156,23 @@ pub enum Reason {
     Retry(Duration),
     /// Moves are limited: the next may come in so long.
     MoveLimited(Duration),
+}
+
+/// Why a machine is not switched off that has power and is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeldFire {
+    /// It answers for an address of a group that is not run here: it serves.
+    Serves,
+    /// It was not heard both ways in this boot, or since it was last known to be off.
+    Unmet,
+    /// What was last heard of it came when it did not hear this node: it may count its silence from another moment.
+    Apart,
+    /// Heartbeats come from it that do not show that it hears this node, which serves.
+    Speaks,
+    /// It fell silent in maintenance.
+    Maintained,
+    /// It was switched off so often within an hour.
+    Often,
 }
 
 /// Something that speaks against running a group here.

@@ -9,7 +9,7 @@
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
 //! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
-//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `devices`, `wait_for_peer` | the keys |
+//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `devices [N]`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
 //!
 //! **The daemons.** `start`, `reload` (WHO or `both`); `kill`, `freeze`, `thaw`, `wipe` (its disk), `power cut`.
@@ -26,14 +26,16 @@
 //! | `gateways of WHO known`, `gateways of WHO are GATEWAY...` | what the routing table says |
 //! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
+//! | `interlink up` | otherwise heartbeats take the LAN |
+//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
 //! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
 //! `maintenance WHO on`; `stop-group`, `start-group [GROUP]` WHO.
 
-use super::super::world::{self, FOREVER, LAN, SIDES, World, index};
+use super::super::world::{self, Device, FOREVER, LAN, SIDES, World, index};
 use ha_appliance::core::event::Command;
-use ha_appliance::core::setup::{Failback, GroupSetup, ResourceSetup, Setup};
+use ha_appliance::core::setup::{Failback, FencingSetup, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
@@ -86,6 +88,11 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
             resources.for_each(|r| r.fail_expiry = None);
         }
         ["devices"] => file.fencing = Some(world::fencing()),
+        ["devices", n] => {
+            let devices = number(n);
+            let fencing = world::fencing();
+            file.fencing = Some(FencingSetup { devices, ..fencing });
+        }
         ["sources", n] => file.sources = world::sources(number(n)),
         ["wait_for_peer"] => file.wait_for_peer = true,
         _ => return false,
@@ -181,6 +188,13 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["somebody", "starts", "resource", n, "of", who] => {
             world.switch(side(who), world.place(0, number(n)), true)
         }
+        ["interlink", state] => world.path = usize::from(!good(state)),
+        ["device", "of", who, ref state @ ..] => world.devices[index(side(who))][0] = device(state),
+        ["device", n, "of", who, ref state @ ..] => {
+            world.devices[index(side(who))][number(n)] = device(state)
+        }
+        ["off", "takes", time] => world.off_takes = span(time),
+        ["boot", who] => world.machines[index(side(who))].powered = true,
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
 
         ["failover", who] => world.command(side(who), 1, Command::Failover(None)),
@@ -207,6 +221,17 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         _ => panic!("no such command: {words:?}"),
     }
     None
+}
+
+fn device(state: &[&str]) -> Device {
+    match *state {
+        ["works"] => Device::Works,
+        ["is", "dead"] => Device::Dead,
+        ["refuses"] => Device::Refuses,
+        ["idles"] => Device::Idles,
+        ["deceives"] => Device::Deceives,
+        _ => panic!("no such device: {state:?}"),
+    }
 }
 
 fn reload(world: &mut World, side: Side) -> Option<String> {

@@ -61,6 +61,8 @@ pub struct Machine {
     pub(super) queue: VecDeque<Event>,
     pub frozen: bool,
     pub(super) boots: u64,
+    /// It has power.
+    pub powered: bool,
     /// A daemon ran since its power came.
     pub(super) up: bool,
 }
@@ -104,6 +106,7 @@ impl Machine {
             queue: VecDeque::new(),
             frozen: false,
             boots: 0,
+            powered: false,
             up: false,
         }
     }

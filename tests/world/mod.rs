@@ -34,12 +34,28 @@ pub fn pair() -> World {
     world
 }
 
+/// How a device is that switches a machine off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    Works,
+    /// It does not answer.
+    Dead,
+    /// It tells the power, and switches nothing.
+    Refuses,
+    /// It accepts an off, and does nothing about it.
+    Idles,
+    /// The same, and it reads off whatever is true.
+    Deceives,
+}
+
 /// Both machines and what is between them.
 pub struct World {
     pub now: Time,
     pub machines: [Machine; 2],
     /// Heartbeats from that side arrive.
     pub link: [bool; 2],
+    /// The path they take: the interlink, or the LAN's of last resort.
+    pub path: usize,
     /// VIP interfaces between which no ARP passes.
     pub mute: BTreeSet<VifId>,
     /// Heartbeats and answers under way: when, to whom, what.
@@ -48,8 +64,13 @@ pub struct World {
     /// Everything that was said: when, who, what.
     pub said: Vec<(Time, Side, Action)>,
     /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
-    /// (None) never answers. A device that switches the peer off, which refuses where this does, is truthful.
+    /// (None) never answers.
     pub source: Option<Result<(), String>>,
+    /// How each side's devices are, level by level, that switch the other machine off.
+    pub devices: [Vec<Device>; 2],
+    /// How long a machine takes to go off, and those that are about to.
+    pub off_takes: Duration,
+    doomed: Vec<(Time, Side)>,
     /// When something began to run on both machines, and when that ended.
     pub overlap: Vec<String>,
     /// What does now.
@@ -69,11 +90,15 @@ impl World {
             now: Time(0),
             machines: files.map(Machine::new),
             link: [true; 2],
+            path: 0,
             mute: BTreeSet::new(),
             wire: Vec::new(),
             latency: Duration::from_micros(200),
             said: Vec::new(),
             source: None,
+            devices: [vec![Device::Works; 8], vec![Device::Works; 8]],
+            off_takes: Duration::ZERO,
+            doomed: Vec::new(),
             overlap: Vec::new(),
             both: BTreeSet::new(),
             known: Vec::new(),
@@ -97,7 +122,7 @@ impl World {
         if machine.up {
             node = node.restarted(&machine.marks, machine.noted);
         }
-        machine.up = true;
+        (machine.up, machine.powered) = (true, true);
         node.describe_vifs(&machine.vifs());
         machine.node = Some(node);
         SIDES.into_iter().for_each(|s| self.learn(s));
@@ -143,7 +168,8 @@ impl World {
     pub fn power_cut(&mut self, side: Side) {
         self.kill(side);
         let machine = &mut self.machines[index(side)];
-        machine.up = false;
+        (machine.up, machine.powered) = (false, false);
+        (machine.frozen, machine.queue) = (false, VecDeque::new());
         machine.marks.clear();
         machine.noted = None;
         machine.jobs.clear();
@@ -353,7 +379,9 @@ impl World {
             .filter(|w| !self.machines[index(w.1)].frozen)
             .map(|w| w.0);
         let jobs = self.machines.iter().flat_map(|m| &m.jobs).map(|j| j.ends);
-        deadlines.chain(leases).chain(wire).chain(jobs).min()
+        let doomed = self.doomed.iter().map(|(at, _)| *at);
+        let all = deadlines.chain(leases).chain(wire).chain(jobs);
+        all.chain(doomed).min()
     }
 
     fn expire(&mut self) {
@@ -370,8 +398,13 @@ impl World {
         }
     }
 
-    /// Ends the starts and stops whose time has come.
+    /// Ends the starts and stops whose time has come, and switches off what is to be.
     fn work(&mut self) {
+        let now = self.now;
+        let doomed: Vec<Side> = (self.doomed.extract_if(.., |(at, _)| *at <= now))
+            .map(|(_, side)| side)
+            .collect();
+        doomed.into_iter().for_each(|side| self.power_cut(side));
         for machine in &mut self.machines {
             let now = self.now;
             for job in machine.jobs.extract_if(.., |job| job.ends <= now) {
@@ -450,7 +483,7 @@ impl World {
                         peer,
                         1,
                         Event::Heartbeat {
-                            path: 0,
+                            path: self.path,
                             heartbeat: heartbeat.clone(),
                         },
                     );
@@ -576,14 +609,18 @@ impl World {
             }
             Action::Device { device, ask } => {
                 let device = *device;
-                let answer = match (&self.source, ask, self.machines[index(peer)].up) {
-                    (Some(Err(why)), ..) => Answer::Failed(why.clone()),
-                    (_, Ask::Status, true) => Answer::On,
-                    (_, Ask::Status, false) => Answer::Off,
-                    (_, Ask::Off, _) => {
-                        self.power_cut(peer);
+                let powered = self.machines[index(peer)].powered;
+                let answer = match (self.devices[index(side)][device], ask) {
+                    (Device::Dead, _) => Answer::Failed("no reply".into()),
+                    (Device::Deceives, Ask::Status) => Answer::Off,
+                    (_, Ask::Status) if powered => Answer::On,
+                    (_, Ask::Status) => Answer::Off,
+                    (Device::Refuses, Ask::Off) => Answer::Failed("not permitted".into()),
+                    (Device::Works, Ask::Off) => {
+                        self.doomed.push((now + self.off_takes, peer));
                         Answer::Accepted
                     }
+                    (Device::Idles | Device::Deceives, Ask::Off) => Answer::Accepted,
                 };
                 self.send(side, 50, Event::Device { device, answer });
                 None

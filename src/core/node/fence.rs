@@ -43,13 +43,19 @@ impl Node {
     }
 
     /// A heartbeat was accepted; `same`: of the incarnation of those before; `echoes`: what none before did.
-    pub(super) fn fencing_hears(&mut self, heartbeat: &Heartbeat, same: bool, echoes: bool) {
+    pub(super) fn fencing_hears(
+        &mut self,
+        heartbeat: &Heartbeat,
+        same: bool,
+        echoes: bool,
+        out: &mut Vec<Action>,
+    ) {
         if self.setup.fencing.is_none() {
             return;
         }
         let said = heartbeat.fencing.map(|said| (said.delay, said.fresh));
         let detection = self.peer.detection_time();
-        self.fencing.heard(
+        let lies = self.fencing.heard(
             self.now,
             heartbeat.incarnation,
             same,
@@ -57,6 +63,7 @@ impl Node {
             said,
             detection,
         );
+        out.extend(lies.map(|level| notice(Reason::DeviceLied(level))));
     }
 
     /// What the peer is told.
@@ -112,6 +119,7 @@ impl Node {
             },
             listened_at: up.map(|at| at + detection),
             maintenance: self.wishes.is_on(WishSubject::Maintenance) || self.peer_maintained,
+            speaks: self.signs.spoke_at().is_some_and(since),
             serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
             saved: self.memory.saved().fencing.shot,
             detection,
@@ -122,7 +130,8 @@ impl Node {
     /// this daemon yet nobody knows that it was lost before: it may be this node that hears nothing.)
     fn could_serve(&self, index: usize) -> bool {
         let cx = self.context(index);
-        let zero = cx.silence_began();
+        // A peer that asks for it is not silent: what came since it does.
+        let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
         cx.setup.vifs.iter().all(|&vif| {
             let answered = self.vifs.last_answer(vif);
             let span = self.setup.gateway.interval * self.setup.gateway.misses;

@@ -114,6 +114,12 @@ impl Signs {
         self.latest.iter().filter(of).map(|sign| sign.at).max()
     }
 
+    /// When a heartbeat last came that does not show that the peer hears this node.
+    pub fn spoke_at(&self) -> Option<Time> {
+        let spoke = |sign: &&Sign| matches!(sign.kind, SignKind::Unproven(_));
+        self.latest.iter().find(spoke).map(|sign| sign.at)
+    }
+
     pub(super) fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.latest.iter_mut().for_each(|sign| f(&mut sign.at));
         self.rivals.iter_mut().for_each(|rival| f(&mut rival.at));

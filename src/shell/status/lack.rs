@@ -15,6 +15,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::BestEffortHoldsData
         | Reason::BestEffortWithoutVip
         | Reason::WaitingForPeer
+        | Reason::HeldFire(_)
         | Reason::PeerWasRefused
         | Reason::PeerInMaintenance
         | Reason::PeerStopFailed => PROOF,

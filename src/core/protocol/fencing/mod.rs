@@ -36,7 +36,7 @@ mod instants;
 use super::peer::PeerState;
 use super::record::FenceRecord;
 use crate::core::event::{Action, Answer, Ask};
-use crate::core::reason::Reason;
+use crate::core::reason::{HeldFire, Reason};
 use crate::core::setup::{FencingSetup, Setup};
 use crate::core::time::Time;
 use device::{Device, Read};
@@ -47,6 +47,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fencing {
     count: Option<Count>,
+    /// The peer was known to be gone since.
+    spent: bool,
     /// What the run directory has of it.
     noted: Option<Count>,
     shot: Shot,
@@ -59,6 +61,8 @@ pub struct Fencing {
     used: Option<Time>,
     /// Something was answered since the last tick.
     stirred: bool,
+    /// When the last offs were accepted.
+    lately: Vec<Time>,
     /// Which device verified that the peer is off, and the incarnation of the peer that was.
     gave: usize,
     verified: u64,
@@ -102,6 +106,8 @@ pub struct Seen {
     pub listened_at: Option<Time>,
     /// Nothing is to be shot: maintenance, of the pair now or of the peer when it was last heard.
     pub maintenance: bool,
+    /// Heartbeats come that may be the peer's, and do not show that it hears this node.
+    pub speaks: bool,
     /// The peer's machine answers for an address of a group that is not run here.
     pub serves: bool,
     /// What the disk has.
@@ -188,7 +194,7 @@ impl Fencing {
     }
 
     /// A heartbeat of the peer was accepted, of that incarnation; `echoed`: when that was sent which it is the first
-    /// to echo; `said`: the delay that it announces, and that its zero is fresh.
+    /// to echo; `said`: the delay that it announces, and that its zero is fresh. Gives the device that is found to lie.
     pub fn heard(
         &mut self,
         now: Time,
@@ -197,14 +203,15 @@ impl Fencing {
         echoed: Option<Time>,
         said: Option<(Duration, bool)>,
         detection: Duration,
-    ) {
+    ) -> Option<usize> {
+        let distrusted = self.record().distrusted;
         if let Some(at) = echoed {
             let shared = said.is_some_and(|(_, fresh)| fresh);
             let zero = at.min(now);
             match self.count {
                 // It never goes back.
                 Some(count) if zero < count.zero => {}
-                _ => self.count = Some(Count { zero, shared }),
+                _ => (self.count, self.spent) = (Some(Count { zero, shared }), false),
             }
         }
         self.peer_delay = said.map_or(self.peer_delay, |(delay, _)| delay);
@@ -217,6 +224,8 @@ impl Fencing {
                 device.distrusted = true;
             }
         }
+        let lies = self.record().distrusted & !distrusted;
+        (lies != 0).then_some(lies.trailing_zeros() as usize)
     }
 
     /// The silence that may begin now begins in maintenance, or not.
@@ -241,11 +250,16 @@ impl Fencing {
         if let Answer::Failed(why) = answer {
             self.waits = Some(Reason::ClearanceRefused(why.clone()));
         }
-        if let (Some((Ask::Off, _)), Shot::Sent { at, refused, .. }) =
-            (device.asking, &mut self.shot)
-        {
-            // It may have left as late as this.
-            (*at, *refused) = (now, *answer != Answer::Accepted);
+        if let Some((Ask::Off, _)) = device.asking {
+            let accepted = *answer == Answer::Accepted;
+            if accepted {
+                self.lately.push(now);
+                self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
+            }
+            if let Shot::Sent { at, refused, .. } = &mut self.shot {
+                // It may have left as late as this.
+                (*at, *refused) = (now, !accepted);
+            }
         }
         match device.answered(now, answer, setup.settle) {
             Read::On(asked) => {
@@ -268,6 +282,7 @@ impl Fencing {
         if let Some(count) = &mut self.count {
             count.shared = false;
         }
+        self.spent = true;
     }
 
     /// Something else than a tick may have made ready what waits for one.
@@ -351,6 +366,7 @@ impl Fencing {
             f(at);
         }
         self.used.iter_mut().for_each(&mut *f);
+        self.lately.iter_mut().for_each(&mut *f);
         self.devices.iter_mut().for_each(|d| d.times(f));
     }
 
@@ -374,6 +390,8 @@ impl Fencing {
         self.devices
             .iter_mut()
             .for_each(|d| d.forget(now, fencing.settle));
+        // No search lasts an hour.
+        self.lately.clear();
         (self.verified, self.waits, self.gave) = (0, None, 0);
     }
 
@@ -409,8 +427,12 @@ impl Fencing {
 
     /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
     fn shoot(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
-        let held = seen.maintenance || self.maintained || seen.serves || !seen.needs;
-        let base = self.base(seen).filter(|_| !held);
+        let held = self.held(seen);
+        if self.devices.iter().any(|d| d.on) {
+            self.waits = held.map(Reason::HeldFire);
+        }
+        let free = held.is_none() && !seen.maintenance && seen.needs;
+        let base = self.base(seen).filter(|_| free);
         let instant = base
             .and_then(|zero| instants::open(seen.now, zero, seen.role, self.delay(fencing), setup))
             .filter(|at| self.used != Some(*at));
@@ -445,6 +467,23 @@ impl Fencing {
         out.push(Action::Device { device, ask });
     }
 
+    /// What speaks against a shot as long as it lasts, whatever the instant.
+    fn held(&self, seen: &Seen) -> Option<HeldFire> {
+        let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
+        let pleads = seen.pleads_since.is_some();
+        match self.count {
+            _ if self.maintained => Some(HeldFire::Maintained),
+            _ if seen.serves => Some(HeldFire::Serves),
+            _ if often => Some(HeldFire::Often),
+            _ if pleads => None,
+            _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
+            None => Some(HeldFire::Unmet),
+            Some(count) if count.shared => None,
+            Some(_) if self.spent => Some(HeldFire::Unmet),
+            Some(_) => Some(HeldFire::Apart),
+        }
+    }
+
     /// Of the devices that read on last the first of those tried least.
     fn ready(&self, fencing: &FencingSetup) -> Option<usize> {
         let levels = self.devices.iter().enumerate().take(fencing.devices);
@@ -472,5 +511,8 @@ impl Fencing {
     }
 }
 
+/// So many offs within an hour are enough: what they do not end, or what comes back from them silent, they will not.
+const OFTEN: usize = 3;
+const HOUR: Duration = Duration::from_secs(3600);
 /// More levels than a file may have.
 const MOST: usize = 8;
