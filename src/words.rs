@@ -77,7 +77,7 @@ impl fmt::Display for Reason {
             Reason::DeviceLied(level) => write!(
                 f,
                 "the device of level {} read off of the peer's machine, which lived on: nothing that it reads is taken \
-                 for proof any more",
+                 for proof until it is rehearsed",
                 level + 1
             ),
             Reason::ClearancePending => write!(f, "not proven to be off"),

@@ -103,6 +103,11 @@ pub enum Event {
         /// What it says.
         answer: Answer,
     },
+    /// A rehearsal had this device switch off a machine that ran, and it read off after that.
+    Rehearsed {
+        /// Which: its level.
+        device: usize,
+    },
     /// Somebody asks, for a program that must not go on before it is certain, what is known of the peer.
     Question {
         /// Names the question in its [`Action::Proof`].

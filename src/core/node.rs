@@ -313,6 +313,7 @@ impl Node {
                 self.at_place(place, |g, cx, resource| g.ready(cx, resource, unready, out))
             }
             Event::Device { device, answer } => self.device_answered(device, &answer),
+            Event::Rehearsed { device } => self.device_rehearsed(device),
             Event::Question { number, group } => self.question(number, group, out),
             Event::Lease { group, until } => {
                 self.at_group(group, |g, _| g.group.leased_until(until))

@@ -27,7 +27,7 @@
 //! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `interlink up` | otherwise heartbeats take the LAN |
-//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
+//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon); `rehearse device of WHO` | what switches the other machine off, level N; how long that takes; it has power |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
 //! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
@@ -193,6 +193,7 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["device", n, "of", who, ref state @ ..] => {
             world.devices[index(side(who))][number(n)] = device(state)
         }
+        ["rehearse", "device", "of", who] => world.rehearse(side(who)),
         ["off", "takes", time] => world.off_takes = span(time),
         ["boot", who] => world.machines[index(side(who))].powered = true,
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),

@@ -42,6 +42,15 @@ impl Node {
         }
     }
 
+    /// A device switched off a machine that ran: the peer's, if that is silent since.
+    pub(super) fn device_rehearsed(&mut self, device: usize) {
+        let gone = matches!(self.peer.state(), PeerState::Silent | PeerState::Fenced);
+        if let (true, Some(heard)) = (gone, self.peer.last_heard()) {
+            let silent = self.now.since(heard);
+            self.fencing.rehearsed(device, silent, &self.setup);
+        }
+    }
+
     /// A heartbeat was accepted; `same`: of the incarnation of those before; `echoes`: what none before did.
     pub(super) fn fencing_hears(
         &mut self,

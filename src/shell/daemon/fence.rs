@@ -17,8 +17,8 @@ pub(super) struct Shots {
     read_off: Option<Time>,
     /// An operator's order was carried out, and nobody has read since that the peer is off.
     ordered: bool,
-    /// An order under way, and by which device it is carried out.
-    by_hand: Option<(u32, usize)>,
+    /// An order under way, by which device it is carried out, and whether that is a rehearsal.
+    by_hand: Option<(u32, usize, bool)>,
     /// What is asked now, by device.
     asking: BTreeMap<usize, Ask>,
 }
@@ -122,7 +122,7 @@ impl Daemon {
                     log::Level::Warn,
                     format!("{peer} is switched off by {by}, by an operator's order"),
                 );
-                self.shots.by_hand = Some((number, device));
+                self.shots.by_hand = Some((number, device, rehearse));
                 self.devices.switch_off(device, rehearse);
             }
         }
@@ -158,7 +158,7 @@ impl Daemon {
 
     /// What came of that.
     fn switched_by_hand(&mut self, came: Result<String, String>) {
-        let Some((number, device)) = self.shots.by_hand.take() else {
+        let Some((number, device, rehearse)) = self.shots.by_hand.take() else {
             return;
         };
         let (by, peer) = (self.device_name(device), self.peer_name());
@@ -172,6 +172,9 @@ impl Daemon {
         self.shots.ordered = well;
         if well {
             self.rehearsed(device);
+        }
+        if well && rehearse {
+            self.step(Event::Rehearsed { device });
         }
         self.answered(number, well, text);
     }

@@ -88,3 +88,113 @@ fn whole(age: Duration, delay: Duration) -> u32 {
     let delay = delay.as_micros().max(1);
     u32::try_from(age.as_micros() / delay).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::setup::GatewaySetup;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const DELAY: Duration = Duration::from_secs(8);
+
+    fn at(millis: u64) -> Time {
+        Time(1_000_000) + Duration::from_millis(millis)
+    }
+
+    /// Detection 500 ms, patience 2 s.
+    fn setup() -> Setup {
+        Setup {
+            me: Side::First,
+            names: ["first".into(), "second".into()],
+            cluster: 1,
+            nodes: 1,
+            digest: 1,
+            links: 1,
+            interval: SECOND / 10,
+            misses: 5,
+            start_wait: SECOND,
+            wait_for_peer: false,
+            gateway: GatewaySetup {
+                require_all: false,
+                interval: SECOND,
+                timeout: SECOND / 2,
+                misses: 3,
+                dampening: SECOND,
+            },
+            vifs: vec![],
+            groups: vec![],
+            sources: vec![],
+            fencing: Some(FencingSetup {
+                devices: 1,
+                patience: 2 * SECOND,
+                delay: DELAY,
+                settle: SECOND,
+                off_time: 4 * SECOND,
+                off_deadline: 60 * SECOND,
+                grace: 60 * SECOND,
+                lag: SECOND / 2,
+            }),
+        }
+    }
+
+    /// Who, whether it runs a group, whether it hesitates, and when its first instants begin, in seconds.
+    const TABLE: &[(Side, bool, bool, [u64; 3])] = &[
+        (Side::First, true, false, [2, 16, 32]),
+        (Side::First, false, false, [16, 32, 48]),
+        (Side::First, false, true, [32, 48, 64]),
+        (Side::Second, true, false, [8, 24, 40]),
+        (Side::Second, false, false, [8, 24, 40]),
+        (Side::Second, false, true, [24, 40, 56]),
+    ];
+
+    #[test]
+    fn instants_begin_as_the_table_says_and_last_a_detection_time() {
+        for &(me, runs, hesitates, begin) in TABLE {
+            let role = Role {
+                me,
+                runs,
+                hesitates,
+            };
+            let zero = at(0);
+            let open = |millis| open(at(millis), zero, role, DELAY, &setup());
+            let next = |millis| next(at(millis), zero, role, DELAY, &setup());
+            let mut before = 0;
+            for begins in begin.map(|seconds| seconds * 1000) {
+                assert_eq!(next(before), Some(at(begins)), "{role:?}");
+                assert_eq!(next(begins - 1), Some(at(begins)), "{role:?}");
+                assert_eq!(open(begins - 1), None, "{role:?}");
+                assert_eq!(open(begins), Some(at(begins)), "{role:?}");
+                assert_eq!(open(begins + 499), Some(at(begins)), "{role:?}");
+                assert_eq!(open(begins + 500), None, "{role:?}");
+                before = begins;
+            }
+        }
+    }
+
+    #[test]
+    fn no_instant_of_one_is_the_others() {
+        let begin = |side| {
+            let of = TABLE.iter().filter(move |(me, ..)| *me == side);
+            of.flat_map(|(.., begin)| *begin)
+        };
+        for first in begin(Side::First) {
+            let apart = begin(Side::Second)
+                .map(|second| second.abs_diff(first))
+                .min();
+            assert!(apart >= Some(6), "{first}");
+        }
+    }
+
+    #[test]
+    fn the_least_delay_has_room_for_what_it_keeps_apart() {
+        let setup = setup();
+        let (detection, fencing) = (SECOND / 2, setup.fencing.unwrap());
+        // 2 s patience, 0.5 s open, 0.8 s drift, 0.5 s lag, 4 s off.
+        let least = least_delay(detection, setup.interval, &fencing);
+        assert_eq!(least, Duration::from_millis(7800));
+        assert_eq!(drift(&setup, setup.interval), Duration::from_millis(800));
+        // Whoever is slower counts.
+        assert_eq!(drift(&setup, SECOND / 5), Duration::from_millis(1600));
+        assert_eq!(drift(&setup, SECOND / 20), Duration::from_millis(550));
+    }
+}

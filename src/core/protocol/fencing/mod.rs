@@ -27,6 +27,8 @@
 //! - *Power lost with the device*: nothing reads, nothing is shot: BLOCKED with the device's reason. With the
 //!   device alive it reads off.
 //! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
+//! - *A device that was found to lie* gives no clearance and shoots nobody, until a rehearsal had it switch off the peer's
+//!   machine ([`Fencing::rehearsed`]).
 //! - *Fence me*: the instants count from when it was first said; who says it shoots nobody.
 //! - *A peer of which half is heard* (OneWay, Refused) is not silent.
 
@@ -226,6 +228,15 @@ impl Fencing {
         }
         let lies = self.record().distrusted & !distrusted;
         (lies != 0).then_some(lies.trailing_zeros() as usize)
+    }
+
+    /// A rehearsal had that device switch off a machine that ran, and then read off, the peer being silent for so long:
+    /// it is the peer's, and says the truth, if that was heard until then.
+    pub fn rehearsed(&mut self, device: usize, silent: Duration, setup: &Setup) {
+        let longest = setup.fencing.map(|fencing| fencing.off_deadline);
+        if let (Some(device), true) = (self.devices.get_mut(device), Some(silent) <= longest) {
+            device.distrusted = false;
+        }
     }
 
     /// The silence that may begin now begins in maintenance, or not.

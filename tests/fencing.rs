@@ -1,0 +1,358 @@
+//! The policy of fencing by itself: what makes a shot leave, and what does not; when dying is over; who shoots again.
+
+mod world;
+
+use ha_appliance::core::event::{Action, Answer, Ask};
+use ha_appliance::core::peer::PeerState;
+use ha_appliance::core::protocol::fencing::{Fencing, Role, Seen};
+use ha_appliance::core::reason::{HeldFire, Reason};
+use ha_appliance::core::record::FenceRecord;
+use ha_appliance::core::setup::{FencingSetup, Setup};
+use ha_appliance::core::time::Time;
+use ha_appliance::wire::heartbeat::Side;
+use std::time::Duration;
+
+const DETECTION: Duration = Duration::from_millis(500);
+
+fn at(millis: u64) -> Time {
+    Time(0) + Duration::from_millis(millis)
+}
+
+/// The first node, which runs a group, after patience of 2 s, by two levels.
+struct Bench {
+    fencing: Fencing,
+    setup: Setup,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::remembering(FenceRecord::default())
+    }
+
+    fn remembering(record: FenceRecord) -> Bench {
+        let setup = Setup {
+            fencing: Some(FencingSetup {
+                devices: 2,
+                ..world::fencing()
+            }),
+            ..world::setup(Side::First, &[])
+        };
+        let fencing = Fencing::remembered(at(0), record, None);
+        Bench { fencing, setup }
+    }
+
+    /// Heard both ways at 0, silent since, and both devices read on just now.
+    fn ready(now: u64) -> Bench {
+        let mut bench = Bench::new();
+        bench.heard(0, true);
+        bench.read_on(now - 100);
+        bench
+    }
+
+    fn heard(&mut self, now: u64, fresh: bool) -> Option<usize> {
+        let said = Some((Duration::from_secs(8), fresh));
+        let now = at(now);
+        (self.fencing).heard(now, 7, true, Some(now), said, DETECTION)
+    }
+
+    fn seen(&self, now: u64) -> Seen {
+        Seen {
+            now: at(now),
+            tick: true,
+            peer: PeerState::Silent,
+            pleads_since: None,
+            needs: true,
+            role: Role {
+                me: Side::First,
+                runs: true,
+                hesitates: false,
+            },
+            listened_at: Some(at(0)),
+            maintenance: false,
+            speaks: false,
+            serves: false,
+            saved: self.fencing.record().shot,
+            detection: DETECTION,
+        }
+    }
+
+    /// One step, with something otherwise.
+    fn step(&mut self, now: u64, change: impl Fn(&mut Seen)) -> Vec<(usize, Ask)> {
+        let mut seen = self.seen(now);
+        change(&mut seen);
+        let mut out = vec![];
+        self.fencing.step(&seen, &self.setup, &mut out);
+        out.into_iter()
+            .filter_map(|action| match action {
+                Action::Device { device, ask } => Some((device, ask)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A step, and another once the disk has what the first wants there: gives the device that is asked to switch the
+    /// peer off.
+    fn shot(&mut self, now: u64, change: impl Fn(&mut Seen)) -> Option<usize> {
+        let mut asked = self.step(now, &change);
+        asked.extend(self.step(now, &change));
+        let off = asked.into_iter().find(|(_, ask)| *ask == Ask::Off)?;
+        Some(off.0)
+    }
+
+    fn answer(&mut self, now: u64, device: usize, answer: Answer) -> bool {
+        let setup = self.setup.fencing.unwrap();
+        (self.fencing).answered(at(now), device, &answer, true, 7, &setup)
+    }
+
+    /// Both devices are asked, and read on.
+    fn read_on(&mut self, now: u64) {
+        for (device, ask) in self.step(now, |_| ()) {
+            assert_eq!(ask, Ask::Status);
+            self.answer(now, device, Answer::On);
+        }
+    }
+}
+
+#[test]
+fn a_shot_leaves_at_an_own_instant_once_the_disk_has_the_word() {
+    let mut bench = Bench::ready(2000);
+    assert_eq!(bench.step(1999, |_| ()), []);
+    assert!(!bench.fencing.record().shot, "not before the instant");
+    assert_eq!(bench.step(2000, |_| ()), []);
+    assert!(bench.fencing.record().shot && bench.fencing.dying());
+    assert_eq!(bench.step(2100, |seen| seen.saved = false), []);
+    assert_eq!(bench.step(2100, |_| ()), [(0, Ask::Off)]);
+    assert_eq!(bench.shot(2200, |_| ()), None, "once an instant");
+}
+
+#[test]
+fn a_word_that_was_not_used_is_withdrawn() {
+    let mut over = Bench::ready(2000);
+    over.step(2000, |_| ());
+    assert_eq!(over.step(2500, |_| ()), []);
+    assert!(!over.fencing.dying(), "the instant is over");
+    let mut heard = Bench::ready(2000);
+    heard.step(2000, |_| ());
+    heard.step(2001, |seen| seen.peer = PeerState::Alive);
+    assert!(!heard.fencing.dying());
+    let mut idle = Bench::ready(2000);
+    idle.step(2000, |_| ());
+    idle.step(2001, |seen| seen.needs = false);
+    assert!(!idle.fencing.dying());
+}
+
+/// What is otherwise, and why nobody is shot then; None: for a reason that passes without a word.
+type Hold = (fn(&mut Seen), Option<HeldFire>);
+
+#[test]
+fn what_holds_a_shot_back() {
+    let holds: [Hold; 9] = [
+        (|seen| seen.maintenance = true, None),
+        (|seen| seen.serves = true, Some(HeldFire::Serves)),
+        (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
+        (|seen| seen.needs = false, None),
+        (|seen| seen.role.runs = false, None),
+        (|seen| seen.role.me = Side::Second, None),
+        (|seen| seen.peer = PeerState::OneWay, None),
+        (|seen| seen.peer = PeerState::Refused, None),
+        (
+            |seen| {
+                seen.peer = PeerState::Unknown;
+                seen.listened_at = Some(at(2001));
+            },
+            None,
+        ),
+    ];
+    for (number, (change, why)) in holds.into_iter().enumerate() {
+        let mut bench = Bench::ready(2000);
+        assert_eq!(bench.shot(2000, change), None, "{number}");
+        if let Some(why) = why {
+            assert_eq!(bench.fencing.waiting(), Reason::HeldFire(why), "{number}");
+        }
+    }
+    let mut bench = Bench::ready(2000);
+    let unknown = |seen: &mut Seen| seen.peer = PeerState::Unknown;
+    assert_eq!(
+        bench.shot(2000, unknown),
+        Some(0),
+        "a daemon of this boot had heard it"
+    );
+    let mut idle = Bench::ready(16_000);
+    let speaks = |seen: &mut Seen| (seen.speaks, seen.role.runs) = (true, false);
+    assert_eq!(
+        idle.shot(16_000, speaks),
+        Some(0),
+        "whoever runs nothing needs more"
+    );
+}
+
+#[test]
+fn nobody_is_shot_who_was_not_met_or_whose_zero_may_be_another() {
+    let mut never = Bench::new();
+    never.read_on(1900);
+    assert_eq!(never.shot(2000, |_| ()), None);
+    let held = |bench: &Bench| match bench.fencing.waiting() {
+        Reason::HeldFire(why) => Some(why),
+        _ => None,
+    };
+    assert_eq!(held(&never), Some(HeldFire::Unmet));
+    let mut apart = Bench::new();
+    apart.heard(0, false);
+    apart.read_on(1900);
+    assert_eq!(apart.shot(2000, |_| ()), None);
+    assert_eq!(held(&apart), Some(HeldFire::Apart));
+    let mut spent = Bench::ready(1000);
+    spent.step(1000, |seen| seen.peer = PeerState::Fenced);
+    spent.read_on(1900);
+    assert_eq!(spent.shot(2000, |_| ()), None);
+    assert_eq!(held(&spent), Some(HeldFire::Unmet));
+    spent.heard(2100, true);
+    spent.read_on(4000);
+    assert_eq!(spent.shot(4100, |_| ()), Some(0), "met again");
+    let mut maintained = Bench::ready(2000);
+    maintained.fencing.maintained(true);
+    assert_eq!(maintained.shot(2000, |_| ()), None);
+    assert_eq!(held(&maintained), Some(HeldFire::Maintained));
+}
+
+#[test]
+fn two_answers_that_say_off_clear_without_a_shot() {
+    let mut bench = Bench::new();
+    bench.heard(0, true);
+    assert_eq!(
+        bench.step(600, |_| ()),
+        [(0, Ask::Status), (1, Ask::Status)]
+    );
+    assert!(!bench.answer(650, 0, Answer::Off));
+    assert_eq!(
+        bench.step(1000, |_| ()),
+        [],
+        "one question at a time, a settle apart"
+    );
+    assert_eq!(bench.step(1650, |_| ()), [(0, Ask::Status)]);
+    assert!(bench.answer(1700, 0, Answer::Off));
+}
+
+#[test]
+fn dying_is_over_by_a_read_that_is_late_enough_or_when_all_time_has_passed() {
+    let sent = || {
+        let mut bench = Bench::ready(2000);
+        assert_eq!(bench.shot(2000, |_| ()), Some(0));
+        bench.answer(3000, 0, Answer::Accepted);
+        bench
+    };
+    let alive = |seen: &mut Seen| seen.peer = PeerState::Alive;
+    let mut bench = sent();
+    // 4 s after the answer, not after the question.
+    assert!(bench.step(6999, alive).contains(&(0, Ask::Status)));
+    bench.answer(7000, 0, Answer::On);
+    bench.step(7001, alive);
+    assert!(bench.fencing.dying(), "asked too early");
+    assert!(bench.step(8000, alive).contains(&(0, Ask::Status)));
+    bench.answer(8100, 0, Answer::On);
+    bench.step(8101, |_| ());
+    assert!(bench.fencing.dying(), "not heard");
+    bench.step(8102, alive);
+    assert!(!bench.fencing.dying());
+    let mut bench = sent();
+    bench.step(122_999, alive);
+    assert!(bench.fencing.dying());
+    bench.step(123_000, alive);
+    assert!(!bench.fencing.dying());
+    let mut asked = Bench::ready(2000);
+    asked.shot(2000, |_| ());
+    asked.step(300_000, alive);
+    assert!(asked.fencing.dying(), "no answer came yet");
+}
+
+#[test]
+fn a_daemon_that_finds_the_word_counts_from_its_own_start() {
+    let shot = true;
+    let record = FenceRecord {
+        shot,
+        ..FenceRecord::default()
+    };
+    let mut bench = Bench::remembering(record);
+    bench.heard(0, true);
+    bench.read_on(15_900);
+    assert_eq!(
+        bench.shot(16_000, |_| ()),
+        None,
+        "the one before may still be on its way"
+    );
+    bench.read_on(63_900);
+    assert_eq!(bench.shot(64_000, |_| ()), Some(0));
+}
+
+#[test]
+fn what_was_not_accepted_lets_another_level_shoot_at_the_next_instant() {
+    let refused = || Answer::Failed("not permitted".into());
+    for (answer, then) in [(refused(), Some(1)), (Answer::Accepted, None)] {
+        let mut bench = Bench::ready(2000);
+        assert_eq!(bench.shot(2000, |_| ()), Some(0));
+        bench.answer(2100, 0, answer);
+        bench.read_on(15_900);
+        assert_eq!(bench.shot(16_000, |_| ()), then);
+        bench.answer(16_100, 1, refused());
+        bench.read_on(63_900);
+        let next = then.map_or(1, |_| 0);
+        assert_eq!(bench.shot(64_000, |_| ()), Some(next), "in turn");
+    }
+}
+
+#[test]
+fn three_accepted_offs_an_hour_are_enough() {
+    let mut bench = Bench::ready(16_000);
+    let mut sent = vec![];
+    for instant in 1..=300 {
+        let now = instant * 16_000;
+        bench.read_on(now - 100);
+        if let Some(device) = bench.shot(now, |_| ()) {
+            bench.answer(now + 100, device, Answer::Accepted);
+            sent.push(now / 1000);
+        }
+    }
+    assert_eq!(sent, [16, 80, 144, 3632, 3696, 3760]);
+    assert_eq!(bench.fencing.waiting(), Reason::HeldFire(HeldFire::Often));
+}
+
+#[test]
+fn whoever_is_verified_off_and_heard_again_was_not_off() {
+    let mut bench = Bench::ready(2000);
+    bench.shot(2000, |_| ());
+    bench.answer(2010, 0, Answer::Accepted);
+    bench.step(2020, |_| ());
+    bench.answer(2030, 0, Answer::Off);
+    bench.step(3030, |_| ());
+    assert!(bench.answer(3040, 0, Answer::Off));
+    bench.answer(3050, 1, Answer::On);
+    assert_eq!(bench.heard(5000, true), Some(0), "the same incarnation");
+    assert_eq!(bench.fencing.record().distrusted, 1);
+    assert_eq!(bench.heard(5100, true), None, "said once");
+    // By whom nobody is shot any more, nor cleared.
+    bench.read_on(69_000);
+    assert_eq!(bench.shot(69_100, |_| ()), Some(1));
+}
+
+#[test]
+fn a_rehearsal_makes_a_device_believed_again_if_it_was_that_machine() {
+    let distrusted = 3;
+    let record = FenceRecord {
+        distrusted,
+        ..FenceRecord::default()
+    };
+    let within = Duration::from_secs(60);
+    let mut bench = Bench::remembering(record);
+    bench.fencing.rehearsed(0, within, &bench.setup);
+    assert_eq!(bench.fencing.record().distrusted, 2);
+    bench
+        .fencing
+        .rehearsed(1, within + Duration::from_micros(1), &bench.setup);
+    assert_eq!(
+        bench.fencing.record().distrusted,
+        2,
+        "it was silent long before"
+    );
+    bench.fencing.rehearsed(7, within, &bench.setup);
+    bench.fencing.rehearsed(8, within, &bench.setup);
+}
