@@ -111,10 +111,12 @@ fn power_button() -> Vec<String> {
 
 /// The last line that sets it counts; without one it is poweroff.
 fn ignores_button(config: &str) -> bool {
-    let values = config
+    let mut values = config
         .lines()
         .filter_map(|line| line.trim().strip_prefix("HandlePowerKey="));
-    values.last().is_some_and(|value| value.trim() == "ignore")
+    values
+        .next_back()
+        .is_some_and(|value| value.trim() == "ignore")
 }
 
 fn listed(misfits: &[Misfit]) -> String {
