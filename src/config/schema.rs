@@ -53,7 +53,7 @@ pub struct Cluster {
     pub name: String,
     /// At least one; the first signs heartbeats, all verify them.
     pub keys: Vec<Vec<u8>>,
-    /// How long a node waits for a peer that it never heard, counted from the first link that is up.
+    /// How long a node waits for a peer that it never heard, counted from when the peer could first be heard.
     pub start_wait: Duration,
     /// Wait for such a peer for ever.
     pub wait_for_peer: bool,

@@ -54,9 +54,9 @@ pub struct Context<'a> {
     pub tick: bool,
     /// When this daemon started.
     pub started: Time,
-    /// When the first link came up.
+    /// When the first path by which the peer can be heard came up.
     pub link_up: Option<Time>,
-    /// When the wait for an unheard peer ends; None: not before a link is up.
+    /// When the wait for an unheard peer ends; None: not before a path is up.
     pub start_wait_ends: Option<Time>,
     /// The peer must be heard before anything starts.
     pub wait_for_peer: bool,

@@ -30,6 +30,7 @@ use crate::wire::heartbeat::{Echo, Heartbeat, Side, VifReport, WishSubject};
 pub use managed::Managed;
 use signs::Signs;
 pub use signs::{Rival, SIGN_LASTS, Sign, SignKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -227,6 +228,11 @@ impl Node {
     /// The peer's latest heartbeat, for what the core only passes on.
     pub fn peer_heartbeat(&self) -> Option<&Heartbeat> {
         self.peer.latest()
+    }
+
+    /// The peer's own address on a VIP interface, as it told it, to this daemon or one before it.
+    pub fn peer_address(&self, vif: VifId) -> Option<IpAddr> {
+        self.vifs.find(vif)?.peer.address
     }
 
     /// The newest heartbeat of the peer that was accepted.
@@ -553,7 +559,7 @@ impl Node {
         }
     }
 
-    /// The wait for an unheard peer counts from the first link that is up. It may still count on what this node
+    /// The wait for an unheard peer counts from the first path that is up. It may still count on what this node
     /// announced before it started again.
     fn start_wait_ends(&self) -> Option<Time> {
         Some(self.link_up? + self.setup.start_wait.max(self.peer.detection_time()))

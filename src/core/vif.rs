@@ -204,6 +204,7 @@ impl Vifs {
             if vif.peer.mac != report.mac && report.mac != [0; 6] {
                 (vif.peer.mac, vif.peer.proven) = (report.mac, false);
             }
+            vif.peer.address = Some(report.address).filter(|a| !a.is_unspecified());
             let GatewayReport { asked, answered } = report.gateway;
             if answered == vif.asked && vif.asked != 0 {
                 vif.confirmed = answered;
@@ -307,6 +308,7 @@ impl Vif {
                 id,
                 mac: [0; 6],
                 proven: false,
+                address: None,
             }),
             own: NOTHING,
             gateways: Vec::new(),

@@ -244,14 +244,11 @@ impl Network {
         }
     }
 
-    /// The peer told its own address on each VIP interface. True if one is new.
-    pub fn learn_peer(&mut self, reports: &[VifReport]) -> bool {
+    /// The peer's own address on each VIP interface. True if one is new.
+    pub fn learn_peer(&mut self, told: impl Fn(VifId) -> Option<IpAddr>) -> bool {
         let mut changed = false;
         for (ear, vif) in self.ears.iter_mut().zip(&self.resolved.vifs) {
-            let Some(report) = reports.iter().find(|report| report.id == vif.id) else {
-                continue;
-            };
-            let peer = Some(report.address).filter(|a| !a.is_unspecified());
+            let peer = told(vif.id);
             changed |= ear.peer != peer;
             ear.peer = peer;
         }
@@ -304,11 +301,10 @@ impl Network {
         vips.iter().all(|vip| index(vip).is_some_and(there))
     }
 
-    /// A link's interface is up with carrier and has its address.
-    pub fn a_link_is_up(&self) -> bool {
-        self.paths[..self.resolved.links.len()]
-            .iter()
-            .any(Path::is_open)
+    /// The peer could be heard by a link or the path of last resort: an interface is up and has its address. (A
+    /// crossover cable is dark, and may have no address, for as long as the other box is off.)
+    pub fn a_path_is_up(&self) -> bool {
+        self.paths.iter().any(Path::is_open)
     }
 
     /// Hears what the drivers say of the carriers.

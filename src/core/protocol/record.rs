@@ -5,6 +5,7 @@ use super::coverage::Lists;
 use super::rhythm::Rhythms;
 use crate::id::{GroupId, Place, VifId};
 use crate::wire::heartbeat::{Side, Token, Wish};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The durable state of a node, written as a whole.
@@ -79,6 +80,8 @@ pub struct VifRecord {
     pub mac: [u8; 6],
     /// A probe was answered from that address: silence of a later probe means something.
     pub proven: bool,
+    /// Its own address there, for the path of last resort. None: not told.
+    pub address: Option<IpAddr>,
 }
 
 impl Record {

@@ -82,9 +82,10 @@ impl Daemon {
             self.reassemble();
         }
         self.node.describe_vifs(&self.network.vif_reports());
+        self.network.learn_peer(|vif| self.node.peer_address(vif));
         self.listen();
         self.name_paths();
-        if !self.link_up && self.network.a_link_is_up() {
+        if !self.link_up && self.network.a_path_is_up() {
             self.link_up = true;
             self.step(Event::LinkUp);
         }

@@ -87,10 +87,7 @@ impl Daemon {
     }
 
     pub(super) fn learn_peer(&mut self) {
-        let Some(heartbeat) = self.node.peer_heartbeat() else {
-            return;
-        };
-        if self.network.learn_peer(&heartbeat.vifs) {
+        if self.network.learn_peer(|vif| self.node.peer_address(vif)) {
             self.listen();
             self.tell_readiness();
             self.fit.outdated();

@@ -8,6 +8,7 @@ use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{FEWEST_MISSES, Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 use std::time::Duration;
 
 const FORMAT: &str = "ha-appliance state";
@@ -73,6 +74,7 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
                 hash: Hex(v.id.0),
                 mac: DiskMac(v.mac),
                 proven: v.proven,
+                address: v.address,
             })
             .collect(),
     };
@@ -334,6 +336,8 @@ struct Vif {
     /// Of the peer there.
     mac: DiskMac,
     proven: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    address: Option<IpAddr>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -358,6 +362,7 @@ impl Body {
             id: VifId(v.hash.0),
             mac: v.mac.0,
             proven: v.proven,
+            address: v.address,
         };
         Record {
             groups: self

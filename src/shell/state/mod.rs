@@ -280,11 +280,13 @@ mod tests {
                     id: VifId::of("lan"),
                     mac: [2, 0, 0, 0, 0xa, 0xff],
                     proven: true,
+                    address: Some(std::net::Ipv4Addr::new(192, 0, 2, 2).into()),
                 },
                 VifRecord {
                     id: VifId::of("dmz"),
                     mac: [0; 6],
                     proven: false,
+                    address: None,
                 },
             ],
             failures: vec![FailureRecord {
@@ -489,7 +491,7 @@ mod tests {
         fn any_record_comes_back(
             groups in prop::collection::vec((any::<u64>(), 0..=MAX_EPOCH, any::<bool>(), 0..=MAX_EPOCH), 0..5),
             wishes in prop::collection::vec((0..4u8, any::<u64>(), any::<[Option<(u32, bool)>; 2]>()), 0..5),
-            vifs in prop::collection::vec((any::<u64>(), any::<[u8; 6]>(), any::<bool>()), 2),
+            vifs in prop::collection::vec((any::<u64>(), any::<[u8; 6]>(), any::<bool>(), any::<Option<std::net::IpAddr>>()), 2),
         ) {
             let side = |first| if first { Side::First } else { Side::Second };
             let record = Record {
@@ -509,7 +511,7 @@ mod tests {
                         Wish { subject, given }
                     })
                     .collect(),
-                vifs: vifs.into_iter().map(|(id, mac, proven)| VifRecord { id: VifId(id), mac, proven }).collect(),
+                vifs: vifs.into_iter().map(|(id, mac, proven, address)| VifRecord { id: VifId(id), mac, proven, address }).collect(),
                 ..Record::default()
             };
             prop_assert_eq!(judge(render(&names(), &record).as_bytes()), Some(record));

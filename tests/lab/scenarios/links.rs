@@ -25,13 +25,13 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "interlink-cut",
-        shows: "the interlink is dead, the LAN alive: nobody moves and status says which link; then power loss is noticed all the same",
+        shows: "the interlink is dead, the LAN alive: nobody moves and status says which link, also while the holder's daemon restarts; then power loss is noticed all the same",
         run: Nodes(interlink_cut),
         limit: (40, 40),
     },
     Scenario {
         name: "interlink-pulled",
-        shows: "the interlink's carrier is lost on both nodes: nobody moves; then power loss is noticed all the same",
+        shows: "the interlink's carrier is lost on both nodes: nobody moves; then power loss is noticed all the same, and the last box keeps the VIP while its daemon restarts",
         run: Nodes(interlink_pulled),
         limit: (40, 40),
     },
@@ -241,7 +241,17 @@ fn interlink_cut(lab: &mut Lab) -> Outcome {
     for host in NODES {
         says(lab, host, Some(false), Some(false))?;
     }
+    restart(lab, holder)?;
+    lab.both_alive()?;
+    lab.nothing_moves(holder, Duration::from_secs(4))?;
     taken_over(lab, holder, &client, Duration::from_secs(2))
+}
+
+fn restart(lab: &mut Lab, host: Host) -> Outcome {
+    lab.note(format!("kill the daemon of {}", host.node_name()));
+    lab.node(host).kill();
+    lab.start(host)?;
+    Ok(())
 }
 
 fn interlink_pulled(lab: &mut Lab) -> Outcome {
@@ -251,7 +261,10 @@ fn interlink_pulled(lab: &mut Lab) -> Outcome {
         lab.net.pull(Port(host, Wire::Interlink))?;
     }
     lab.nothing_moves(holder, Duration::from_secs(5))?;
-    taken_over(lab, holder, &client, Duration::from_secs(2))
+    taken_over(lab, holder, &client, Duration::from_secs(2))?;
+    // No link of the last box is up.
+    restart(lab, holder.peer())?;
+    lab.nothing_moves(holder.peer(), Duration::from_secs(6))
 }
 
 fn heartbeats_filtered(lab: &mut Lab) -> Outcome {
