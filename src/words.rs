@@ -97,7 +97,23 @@ impl fmt::Display for Reason {
                 write!(f, "looks for proof no longer: the peer is {state}")
             }
             Reason::HigherToken(token) => write!(f, "the peer has token {token}"),
+            Reason::BothRan { most, yields, sure } => {
+                let ran = if *sure { "ran" } else { "may have run" };
+                write!(f, "{ran} on both nodes at once")?;
+                match most.as_millis() {
+                    0 => {}
+                    ms @ ..1000 => write!(f, ", for at most {ms} ms")?,
+                    ms => write!(f, ", for at most {}.{} s", ms / 1000, ms % 1000 / 100)?,
+                }
+                match yields {
+                    true => write!(f, ": the peer took it over, and it is stopped here"),
+                    false => write!(f, ": it stays here, and the peer stops it"),
+                }
+            }
             Reason::Granted => write!(f, "handed over by the peer"),
+            Reason::GrantedInNeed => {
+                write!(f, "handed over by the peer, which could not run it well")
+            }
             Reason::HandedOver => write!(f, "handed over to the peer"),
             Reason::Operator => write!(f, "the operator asked for it"),
             Reason::Fact(fact) => write!(f, "{fact}"),
@@ -126,6 +142,7 @@ impl fmt::Display for Reason {
             Reason::Reinstalled(_) => write!(f, "was installed, removed or masked"),
             Reason::StartedByHand(_) => write!(f, "started by somebody else: stopped again"),
             Reason::PersistFailed(why) => write!(f, "the state could not be written: {why}"),
+            Reason::PersistWorks => write!(f, "the state can be written again"),
             Reason::Complete => write!(f, "everything runs"),
             Reason::Rival(mac) => {
                 write!(

@@ -1,5 +1,6 @@
 //! The node: takes an event, asks each part in turn, gives back what is to be done.
 
+mod both;
 mod canonical;
 mod fence;
 mod leaving;
@@ -21,6 +22,7 @@ use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
 use super::protocol::record::Record;
 use super::protocol::rhythm::Rhythms;
+use super::protocol::token::outranks;
 use super::reason::Reason;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
@@ -177,6 +179,9 @@ impl Node {
         self.report_peer(before, &mut out);
         if let (Some(why), false) = (self.memory.failure(), disk_failed) {
             out.push(notice(Reason::PersistFailed(why.into())));
+        }
+        if disk_failed && self.memory.failure().is_none() {
+            out.push(notice(Reason::PersistWorks));
         }
         self.drive(news, tick, &mut out);
         self.settle_commands(&mut out);
@@ -364,9 +369,9 @@ impl Node {
             incarnation: self.incarnation,
         };
         let setup = self.setup.clone();
-        let known = self.peer.latest().is_some();
+        let latest = self.peer.latest().map(|latest| latest.incarnation);
         let echoed = self.peer.echoed();
-        let before = self.peer.haste();
+        let (before, haste) = (self.before(), self.peer.haste());
         match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
@@ -380,14 +385,15 @@ impl Node {
                 if restarted {
                     self.vifs.peer_restarted();
                     self.commands.peer_restarted();
-                    if known {
+                    // One that was taken as off may be the same again.
+                    if latest.is_some_and(|latest| latest != heartbeat.incarnation) {
                         out.push(notice(Reason::PeerRestarted));
                     }
                 }
             }
         }
         self.rhythms = Some(self.peer.rhythms());
-        self.doubt_if_hastier(before);
+        self.doubt_if_hastier(haste);
         self.doubt
             .answered(self.peer.counted().max(self.peer.answered()));
         if self.peer.state() == PeerState::Refused {
@@ -396,6 +402,7 @@ impl Node {
             return (true, heartbeat.solicit);
         }
         self.peer_refused = false;
+        self.tell_of_both(&before, out);
         let maintenance =
             |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.is_on();
         self.peer_maintained = heartbeat.wishes.iter().any(maintenance);

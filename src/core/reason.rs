@@ -87,8 +87,19 @@ pub enum Reason {
     ClearanceCancelled(PeerState),
     /// The peer has this higher (or, of equal ones, weightier) token.
     HigherToken(Token),
+    /// The group ran on both nodes, for so long at most.
+    BothRan {
+        /// Since the peer was last heard, or since it runs here.
+        most: Duration,
+        /// The peer's token is the higher one: this node gives it up.
+        yields: bool,
+        /// Otherwise it may have ended on one before the other began.
+        sure: bool,
+    },
     /// The peer handed the group over.
     Granted,
+    /// The same, by a peer that could not run it well any more.
+    GrantedInNeed,
     /// Handed over to the peer.
     HandedOver,
     /// The operator asked for it.
@@ -128,6 +139,8 @@ pub enum Reason {
     StartedByHand(ResourceId),
     /// The state could not be written.
     PersistFailed(String),
+    /// The state can be written again.
+    PersistWorks,
     /// All of it runs.
     Complete,
     /// Somebody else claims a VIP.

@@ -147,14 +147,19 @@ pub fn level(report: &Report) -> Level {
             | Reason::Recovered(..)
             | Reason::ReadyAgain(_)
             | Reason::Reinstalled(_)
+            | Reason::PersistWorks
             | Reason::Complete
     );
     match report.change {
         Change::Role(_, Role::Failed) => Level::Error,
+        Change::Notice if matches!(report.reason, Reason::BothRan { .. }) => Level::Error,
         Change::Peer(_, PeerState::Silent | PeerState::OneWay | PeerState::Refused) => Level::Warn,
         Change::Notice if !quiet => Level::Warn,
         // A group that fails, and one that is taken over.
         Change::Role(..) if matches!(report.reason, Reason::ResourceFailed(..)) => Level::Warn,
+        // One that leaves in need, and comes.
+        Change::Role(Role::Active, Role::Stopping) if needed(&report.reason) => Level::Warn,
+        Change::Token(_) if report.reason == Reason::GrantedInNeed => Level::Warn,
         Change::Role(_, Role::Starting) if seized(&report.reason) => Level::Warn,
         Change::Role(..) if matches!(report.reason, Reason::Isolated | Reason::Late(_)) => {
             Level::Warn
@@ -162,6 +167,12 @@ pub fn level(report: &Report) -> Level {
         Change::Fact if matches!(report.reason, Reason::Unready(..)) => Level::Warn,
         _ => Level::Info,
     }
+}
+
+/// Something that nobody ordered speaks against this node.
+fn needed(reason: &Reason) -> bool {
+    use crate::core::reason::Fact::{Leaving, Standby, StoppedByOperator};
+    matches!(reason, Reason::Fact(fact) if !matches!(fact, Standby | Leaving | StoppedByOperator))
 }
 
 fn seized(reason: &Reason) -> bool {
@@ -226,8 +237,8 @@ struct Queue {
     hole: Hole,
     /// A thread is at work; it takes what is pushed meanwhile too.
     writing: bool,
-    /// Why nothing can be written; said once, and then only counted until a write succeeds.
-    trouble: Option<String>,
+    /// The trouble was said; until a write succeeds, it is only counted.
+    said: bool,
 }
 
 /// Lines that are lost.
@@ -316,11 +327,6 @@ impl History {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// Why nothing can be written now.
-    pub fn trouble(&self) -> Option<String> {
-        self.shared.queue().trouble.clone()
-    }
-
     /// Writes what waits, on the caller's thread, and waits for what is being written: for the end of
     /// the program.
     pub fn flush(&self) {
@@ -356,7 +362,11 @@ impl Shared {
             let result = append(&self.path, &lines.collect::<Vec<_>>());
             let mut queue = self.queue();
             match result {
-                Ok(()) => queue.trouble = None,
+                Ok(()) => {
+                    if std::mem::take(&mut queue.said) {
+                        log::info!("the history can be written again");
+                    }
+                }
                 Err(e) => {
                     self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
                     let before: u64 = batch.iter().map(|(hole, _)| hole.lines).sum();
@@ -367,14 +377,12 @@ impl Shared {
                         Some(next) => next.grow(lines, &why),
                         None => queue.hole.grow(lines, &why),
                     }
-                    let trouble = format!(
-                        "the history cannot be written to {}: {e}; entries are lost until it can",
-                        self.path.display()
-                    );
-                    if queue.trouble.is_none() {
-                        log::warn!("{trouble}");
+                    if !std::mem::replace(&mut queue.said, true) {
+                        log::warn!(
+                            "the history cannot be written to {}: {e}; entries are lost until it can",
+                            self.path.display()
+                        );
                     }
-                    queue.trouble = Some(trouble);
                 }
             }
         }
@@ -621,12 +629,6 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", state_dir.join(FILE)).unwrap();
         history.push(entry(1));
         wait_until(|| history.lost() == 1);
-        assert!(
-            history
-                .trouble()
-                .unwrap()
-                .starts_with("the history cannot be written to ")
-        );
         std::fs::remove_dir_all(&state_dir).unwrap();
         history.push(entry(1));
         wait_until(|| history.lost() == 2);
@@ -634,7 +636,6 @@ mod tests {
         history.push(entry(2));
         wait_until(|| read(&dir.join("later"), 9).unwrap().last() == Some(&entry(2)));
         assert_eq!(history.lost(), 2);
-        assert_eq!(history.trouble(), None);
         let lines = read(&dir.join("later"), 9).unwrap();
         assert_eq!(lines.len(), 2);
         let said = &lines[0].reason;

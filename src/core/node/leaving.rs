@@ -7,7 +7,10 @@ impl Node {
     pub(in crate::core) fn leave(&mut self, out: &mut Vec<Action>) {
         if self.leaving.is_none() {
             self.leaving = Some(self.now);
-            out.push(notice(Reason::Fact(crate::core::reason::Fact::Leaving)));
+            // In maintenance nothing is handed over by that.
+            if !self.in_maintenance() {
+                out.push(notice(Reason::Fact(crate::core::reason::Fact::Leaving)));
+            }
         }
     }
 

@@ -188,7 +188,7 @@ impl Managed {
         let waiting = self.plan.waiting().or(self.group.waiting.as_ref());
         GroupView {
             id: self.id(),
-            role: self.role(),
+            role: self.group.told(),
             since,
             reason: reason.clone(),
             token: self.token(),

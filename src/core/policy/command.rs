@@ -53,6 +53,8 @@ enum What {
     Wish(WishSubject, bool),
     /// The groups to be active on the peer.
     Move(Vec<GroupId>),
+    /// A look at what could not be stopped, of this group or of all.
+    Clear(Option<GroupId>),
 }
 
 impl Commands {
@@ -118,25 +120,7 @@ impl Node {
         match command {
             Command::Failover(group) => self.failover(asker, group, out),
             Command::MoveTo(group, side) => self.move_to(asker, group, side, out),
-            Command::Clear(group) => {
-                let anything = self.anything_to_clear(group);
-                self.clear(group, out);
-                if !anything {
-                    self.answer(asker, true, "nothing to clear".into(), out);
-                } else if self.peer.state() == PeerState::Alive {
-                    self.ask_peer(number, RequestVerb::Clear, group);
-                } else {
-                    self.answer(
-                        asker,
-                        true,
-                        format!(
-                            "fail counts cleared here only: the peer is {}",
-                            self.peer.state()
-                        ),
-                        out,
-                    );
-                }
-            }
+            Command::Clear(group) => self.look_and_clear(asker, group, out),
             Command::Standby(side, on) => self.wish(asker, WishSubject::Standby(side), on, out),
             Command::Maintenance(on) => self.wish(asker, WishSubject::Maintenance, on, out),
             Command::Stopped(group, on) => {
@@ -195,10 +179,7 @@ impl Node {
             let (asker, group) = (Asker::Peer(request.number), request.group);
             match request.verb {
                 RequestVerb::Failover => self.failover(asker, group, out),
-                RequestVerb::Clear => {
-                    self.clear(group, out);
-                    self.answer(asker, true, "fail counts cleared on both nodes".into(), out);
-                }
+                RequestVerb::Clear => self.look_and_clear(asker, group, out),
             }
         }
         if let (Some(answer), Some((request, number, _))) = (answer, self.commands.request)
@@ -222,7 +203,12 @@ impl Node {
                         let groups = self.groups.iter_mut().filter(moved);
                         groups.for_each(|g| g.plan.abandon_move());
                     }
-                    self.answer(waiting.asker, accepted, text, out);
+                    match waiting.what {
+                        What::Clear(group) if accepted => {
+                            self.clear(waiting.asker, group, true, out)
+                        }
+                        _ => self.answer(waiting.asker, accepted, text, out),
+                    }
                 }
                 None => index += 1,
             }
@@ -364,7 +350,63 @@ impl Node {
         }
     }
 
-    fn clear(&mut self, group: Option<GroupId>, out: &mut Vec<Action>) {
+    /// Where a stop failed nothing is forgotten before a look finds all of it gone.
+    fn look_and_clear(&mut self, asker: Asker, group: Option<GroupId>, out: &mut Vec<Action>) {
+        if self.failed_stops(group).next().is_none() {
+            return self.clear(asker, group, false, out);
+        }
+        if self.in_maintenance() {
+            let text = "refused: a stop failed, and in maintenance nothing is looked at: end it with \
+                        `ha-appliance maintenance off`";
+            return self.answer(asker, false, text.into(), out);
+        }
+        let now = self.now;
+        self.each_group(out, |g, _, _| {
+            if group.is_none_or(|wanted| wanted == g.id()) {
+                g.group.look_at_once(now);
+            }
+        });
+        self.await_effect(asker, What::Clear(group));
+    }
+
+    fn failed_stops(&self, group: Option<GroupId>) -> impl Iterator<Item = &Managed> {
+        let failed = self.groups.iter().filter(|g| g.role() == Role::Failed);
+        failed.filter(move |g| group.is_none_or(|wanted| wanted == g.id()))
+    }
+
+    /// `blocked`: it was until now, and nothing is left of that.
+    fn clear(
+        &mut self,
+        asker: Asker,
+        group: Option<GroupId>,
+        blocked: bool,
+        out: &mut Vec<Action>,
+    ) {
+        let anything = self.anything_to_clear(group);
+        self.forget_failures(group, out);
+        let state = self.peer.state();
+        match asker {
+            Asker::Peer(_) => {
+                self.answer(asker, true, "fail counts cleared on both nodes".into(), out)
+            }
+            Asker::Local(_) if !anything => {
+                let text = match blocked {
+                    true => "not blocked any more: nothing is left of it",
+                    false => "nothing to clear",
+                };
+                self.answer(asker, true, text.into(), out);
+            }
+            Asker::Local(number) if state == PeerState::Alive => {
+                self.ask_peer(number, RequestVerb::Clear, group);
+            }
+            Asker::Local(_) => {
+                let text = format!("fail counts cleared here only: the peer is {state}");
+                self.answer(asker, true, text, out);
+            }
+        }
+    }
+
+    fn forget_failures(&mut self, group: Option<GroupId>, out: &mut Vec<Action>) {
         self.each_group(out, |g, cx, out| {
             if group.is_none_or(|wanted| wanted == g.id()) {
                 g.clear(cx, out);
@@ -426,6 +468,29 @@ impl Node {
                     None
                 }
             }
+            What::Clear(group) => {
+                let mut failed = self.failed_stops(*group).peekable();
+                let me = &self.setup.names[self.setup.me as usize];
+                if failed.peek().is_none() {
+                    Some((true, String::new()))
+                } else if failed.any(|g| g.group.is_still_there()) {
+                    Some((
+                        false,
+                        format!(
+                            "still blocked, nothing cleared: what could not be stopped is still there on {me}; \
+                             its `status` names it"
+                        ),
+                    ))
+                } else {
+                    late.then(|| {
+                        let text = format!(
+                            "still blocked, nothing cleared: {me} could not look at what is left within {} s",
+                            PATIENCE.as_secs()
+                        );
+                        (false, text)
+                    })
+                }
+            }
             What::Move(groups) => {
                 let me = self.setup.me;
                 let moved = self.groups.iter().filter(|g| groups.contains(&g.id()));
@@ -457,12 +522,22 @@ impl Node {
                         ),
                     ))
                 } else if late {
+                    // What was stopped for it, or is started there, is not taken back.
+                    let goes_on = |group: &Managed| {
+                        group.token().holder != me || group.role() == Role::Stopping
+                    };
+                    let what = match moved.clone().any(goes_on) {
+                        true => "not finished after",
+                        false => "given up after",
+                    };
+                    let rest = match moved.clone().any(goes_on) {
+                        true => ", and goes on: see",
+                        false => ": see",
+                    };
+                    let span = PATIENCE.as_secs();
                     Some((
                         false,
-                        format!(
-                            "given up after {} s; see `ha-appliance status`",
-                            PATIENCE.as_secs()
-                        ),
+                        format!("{what} {span} s{rest} `ha-appliance status`"),
                     ))
                 } else {
                     None

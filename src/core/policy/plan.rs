@@ -257,7 +257,7 @@ impl Plan {
         (self.retry_at, self.failback_held) = (None, false);
         let stopped = matches!(group.state(), State::Stopped { .. });
         let missing = stopped && self.cares.iter().any(|c| c.missing);
-        if matches!(group.state(), State::Failed { .. }) || missing {
+        if missing {
             group.look(Reason::Operator, out);
         }
     }

@@ -42,7 +42,9 @@ impl Managed {
                 "{peer} is worse off{}",
                 match report.fail_count {
                     0 => String::new(),
-                    count => format!(" ({count} failures): `ha-appliance clear` forgets failures"),
+                    count => format!(
+                        " ({count} failures): mend their cause there first, then `ha-appliance clear`"
+                    ),
                 }
             )),
             _ if report.role == Role::Failed => Some(format!(

@@ -45,6 +45,7 @@ impl Group {
             Some(Right::Left | Right::Fenced { .. } | Right::Lease { .. }) | None => {}
         }
         self.since = LONG_AGO;
+        (self.shown, self.told) = (self.role(), self.role());
         self.reason = match &self.reason {
             Reason::NotServing(id) => Reason::NotServing(*id),
             _ => Reason::Started,

@@ -53,6 +53,8 @@ pub struct Group {
     /// Since when it has its role, which one that is, and why.
     pub(super) since: Time,
     pub(super) shown: Role,
+    /// The role that was reported last.
+    pub(super) told: Role,
     pub(super) reason: Reason,
     /// What it waits for, for people.
     pub(in crate::core) waiting: Option<Reason>,
@@ -198,6 +200,7 @@ impl Group {
             mark,
             since: now,
             shown: Role::Stopped,
+            told: Role::Stopped,
             reason: Reason::Started,
             waiting: None,
         }
@@ -237,6 +240,11 @@ impl Group {
             State::Ceding { .. } | State::Ceded | State::Stopping { .. } => Role::Stopping,
             State::Failed { .. } => Role::Failed,
         }
+    }
+
+    /// The same for people, who are told what changed.
+    pub fn told(&self) -> Role {
+        self.told
     }
 
     /// Nothing of it runs, and nothing is under way.
@@ -340,7 +348,7 @@ impl Group {
         )
     }
 
-    pub(super) fn runs_exclusive(&self) -> bool {
+    pub(in crate::core) fn runs_exclusive(&self) -> bool {
         self.resources.iter().any(|r| r.present && r.exclusive())
     }
 

@@ -118,6 +118,11 @@ impl Group {
         up.into_iter().any(alive)
     }
 
+    /// What the kernel ends by itself may have ended here.
+    pub(in crate::core) fn lifetimes_late(&self, now: Time) -> bool {
+        self.leases_up() && self.lifetimes.late(now)
+    }
+
     /// Leased resources were found here that this daemon did not start.
     pub(super) fn leases_found(&self) -> bool {
         self.resources.iter().any(|r| r.leased() && r.present)

@@ -93,9 +93,8 @@ impl Group {
 
     /// Its role may have changed in this step.
     pub fn stamp(&mut self, now: Time) {
-        let role = self.role();
-        if self.shown != role {
-            (self.shown, self.since) = (role, now);
+        if self.shown != self.told {
+            (self.shown, self.since) = (self.told, now);
         }
     }
 

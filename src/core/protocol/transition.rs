@@ -3,10 +3,11 @@
 use super::super::context::Context;
 use super::super::event::{Action, Change};
 use super::super::reason::Reason;
+use super::super::time::Time;
 use super::group::{Group, Looks, Rest, Seeking, Started, State, Wish};
-use super::resource::Kind;
+use super::resource::{Kind, Resource};
 use super::right::Right;
-use crate::wire::heartbeat::{Role, Token};
+use crate::wire::heartbeat::{GroupReport, Role, Token};
 use std::time::Duration;
 
 /// What could not be stopped is looked at again after this; it doubles up to [`LONGEST_LOOK`].
@@ -81,7 +82,11 @@ impl Group {
         if !follows(token) || !self.durable(cx, token) {
             return false;
         }
-        let reason = match token.holder == cx.me() {
+        let mine = |token: Token| token.holder == cx.me();
+        use crate::wire::heartbeat::Readiness::{Impaired, Unable};
+        let needy = |r: &GroupReport| matches!(r.readiness, Impaired | Unable);
+        let reason = match mine(token) && !mine(self.token) {
+            true if cx.report().is_some_and(needy) => Reason::GrantedInNeed,
             true => Reason::Granted,
             false => Reason::HigherToken(token),
         };
@@ -581,6 +586,18 @@ impl Group {
         self.enter(active(right), Reason::HandoverAborted, out);
     }
 
+    /// What could not be stopped is looked at now, as somebody may have ended it.
+    pub(in crate::core) fn look_at_once(&mut self, now: Time) {
+        if let State::Failed { looks } = &mut self.state {
+            (looks.at, looks.clean, looks.vain) = (now, 0, 0);
+        }
+    }
+
+    /// It was looked at since, and is still there.
+    pub(in crate::core) fn is_still_there(&self) -> bool {
+        matches!(self.state, State::Failed { looks } if looks.vain > 0)
+    }
+
     /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is.
     fn look_again(&mut self, cx: &Context, mut looks: Looks, out: &mut Vec<Action>) -> bool {
         match looks.next {
@@ -698,15 +715,34 @@ impl Group {
     }
 
     fn enter(&mut self, state: State, reason: Reason, out: &mut Vec<Action>) {
-        let before = self.role();
         self.state = state;
         if self.right().is_none() {
             self.uncover();
         }
+        let (before, after) = (self.told, self.role_to_tell());
+        if (before, after) == (Role::Active, Role::Active) {
+            return; // it was looked at, and runs on
+        }
         self.reason = reason.clone();
-        let after = self.role();
         if before != after {
+            self.told = after;
             out.push(self.report(Change::Role(before, after), reason));
+        }
+    }
+
+    /// While it is looked at anew nothing is known to have changed; and what was active, and was found whole, is
+    /// active.
+    fn role_to_tell(&self) -> Role {
+        let whole = |r: &&Resource| r.present && !r.partial;
+        let mut exclusive = self.resources.iter().filter(|r| r.exclusive());
+        match self.state {
+            State::Looking { .. } => self.told,
+            State::Adopted { .. } | State::Starting { .. }
+                if self.told == Role::Active && exclusive.all(|r| whole(&r)) =>
+            {
+                Role::Active
+            }
+            _ => self.role(),
         }
     }
 }
