@@ -607,7 +607,19 @@ fn a_peer_is_not_said_to_be_off_by_a_slip() {
     status["peer"]["signs_of_life"] =
         json!([{"what": "lb2 answers for 192.0.2.80 on eth9", "heartbeat": false, "at_us": now}]);
     std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
+    // It would be refused, with `--yes` as well.
     let (code, _, err) = run(&dir, "confirm-fenced lb2");
+    assert_eq!(code, 1);
+    assert!(
+        err.starts_with("refused: lb2 may well live:\nlb2 answers for 192.0.2.80 on eth9, "),
+        "{err}"
+    );
+    assert!(
+        err.ends_with("If it is off, that is over within 10 s: look again then\n"),
+        "{err}"
+    );
+    let despite = "confirm-fenced lb2 --despite-signs-of-life";
+    let (code, _, err) = run(&dir, despite);
     assert_eq!(code, 1);
     assert!(
         err.contains("both nodes will run everything at once"),
@@ -629,17 +641,17 @@ fn a_peer_is_not_said_to_be_off_by_a_slip() {
     std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
     let blind = "lb1 could not see whether lb2 lives (gateway 192.0.2.1 on eth9 does not answer): it may be lb1 that \
                  is cut off, while lb2 serves";
-    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    let (_, _, err) = run(&dir, despite);
     assert!(err.contains(blind), "{err}");
     // One of two answers.
     status["gateways"] = json!([gateway("192.0.2.1", "lost"), gateway("192.0.2.2", "good")]);
     std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
-    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    let (_, _, err) = run(&dir, despite);
     assert!(!err.contains("could not see"), "{err}");
     // What is dropped here was sent by something.
     status["refused"] = json!([{"cause": "other key", "own": "10.1.1.1", "peer": "10.1.1.2", "count": 9, "last_us": now}]);
     std::fs::write(dir.join("run/status.json"), status.to_string()).unwrap();
-    let (_, _, err) = run(&dir, "confirm-fenced lb2");
+    let (_, _, err) = run(&dir, despite);
     let sent = "\n10.1.1.2 → 10.1.1.1: heartbeats signed with another key are dropped: has lb2 another key?\n";
     assert!(err.contains(sent), "{err}");
 }

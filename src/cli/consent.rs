@@ -5,8 +5,27 @@ use crate::core::time::Time;
 use crate::shell::status::{Group, Refused, Status, sentence};
 use std::io::{self, BufRead, IsTerminal, Write};
 
-/// Asks at a terminal; elsewhere `--yes` must be given. Err: why nothing is done.
-pub(super) fn ask(cost: &str) -> Result<(), String> {
+/// What is to be said before an order is given.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// It is given if that is meant.
+    Asked(String),
+    /// It would be refused, and why.
+    Refused(String),
+}
+
+impl Cost {
+    /// Asks at a terminal; elsewhere `yes` must be given. Err: why nothing is done.
+    pub(super) fn consented(self, yes: bool) -> Result<(), String> {
+        match self {
+            Cost::Asked(_) if yes => Ok(()),
+            Cost::Asked(cost) => ask(&cost),
+            Cost::Refused(why) => Err(why),
+        }
+    }
+}
+
+fn ask(cost: &str) -> Result<(), String> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(format!(
             "{cost}\nnothing was done: give `--yes` if that is meant"
@@ -23,7 +42,11 @@ pub(super) fn ask(cost: &str) -> Result<(), String> {
 }
 
 /// A group that is served will not be, or may not be.
-pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<String> {
+pub(super) fn of_stop(status: &Status, group: &str, _now: Time) -> Option<Cost> {
+    stopped(status, group).map(Cost::Asked)
+}
+
+fn stopped(status: &Status, group: &str) -> Option<String> {
     let group = status.groups.iter().find(|g| g.name == group)?;
     let (name, peer, state) = (&group.name, status.peer_name(), status.peer.state.as_str());
     let Some(at) = served_by(status, group) else {
@@ -80,7 +103,11 @@ pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
 }
 
 /// What the other node does not list would be lost, and nobody knows what that is.
-pub(super) fn of_move(status: &Status, _now: Time) -> Option<String> {
+pub(super) fn of_move(status: &Status, _now: Time) -> Option<Cost> {
+    moved(status).map(Cost::Asked)
+}
+
+fn moved(status: &Status) -> Option<String> {
     let peer = status.peer_name();
     let told = !status.peer.differences.is_empty();
     if status.peer.state != "alive" || !status.peer.drift || told {
@@ -94,10 +121,10 @@ pub(super) fn of_move(status: &Status, _now: Time) -> Option<String> {
 }
 
 /// Nobody is left who could run what that node runs.
-pub(super) fn of_standby(status: &Status, node: Option<&str>, now: Time) -> Option<String> {
-    let costs = [of_last(status, node), of_move(status, now)];
+pub(super) fn of_standby(status: &Status, node: Option<&str>, _now: Time) -> Option<Cost> {
+    let costs = [of_last(status, node), moved(status)];
     let costs: Vec<String> = costs.into_iter().flatten().collect();
-    (!costs.is_empty()).then(|| costs.join("\n"))
+    (!costs.is_empty()).then(|| Cost::Asked(costs.join("\n")))
 }
 
 fn of_last(status: &Status, node: Option<&str>) -> Option<String> {
@@ -140,18 +167,29 @@ fn of_last(status: &Status, node: Option<&str>) -> Option<String> {
 }
 
 /// Two nodes run everything if it is not so.
-pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<String> {
+pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<Cost> {
     let peer = status.peer_name();
     let heard = matches!(status.peer.state.as_str(), "alive" | "one-way" | "refused");
     if heard {
         return None; // the daemon refuses it
     }
+    let signs = status.peer.signs_of_life.iter().map(|sign| {
+        let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
+        format!("{}, {ago} ago", sign.what)
+    });
+    let signs: Vec<String> = signs.collect();
+    if !signs.is_empty() && !despite {
+        return Some(Cost::Refused(format!(
+            "refused: {peer} may well live:\n{}\nIf it is off, that is over within {} s: look again then",
+            signs.join("\n"),
+            SIGN_LASTS.as_secs()
+        )));
+    }
     let mut cost = format!(
         "you say that you have seen with your own eyes that {peer} is off: no power, or no cable at all. If it is not, both nodes will run everything at once"
     );
-    for sign in &status.peer.signs_of_life {
-        let ago = crate::shell::clock::span(now.since(Time(sign.at_us)));
-        cost += &format!("\n{}, {ago} ago", sign.what);
+    for sign in &signs {
+        cost += &format!("\n{sign}");
     }
     let lately = |r: &&Refused| now.since(Time(r.last_us)) <= SIGN_LASTS;
     for refused in status.refused.iter().filter(lately) {
@@ -171,10 +209,10 @@ pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<St
             blind.join(", ")
         );
     }
-    if despite && !status.peer.signs_of_life.is_empty() {
+    if !signs.is_empty() {
         cost += "\nyou say that this is not the machine that is meant";
     }
-    Some(cost)
+    Some(Cost::Asked(cost))
 }
 
 fn served_by<'a>(status: &'a Status, group: &Group) -> Option<&'a str> {

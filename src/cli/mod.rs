@@ -108,7 +108,9 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
                 true => Verb::FenceRehearse,
                 false => Verb::Fence,
             };
-            let cost = |status: &Status, _| Some(consent::of_fence(status, a.rehearse));
+            let cost = |status: &Status, _| {
+                Some(consent::Cost::Asked(consent::of_fence(status, a.rehearse)))
+            };
             let target = Target::Peer(a.node_name.clone());
             command::give_if(options, target, |_| verb, a.yes, cost)
         }

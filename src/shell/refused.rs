@@ -44,6 +44,8 @@ const TWIN_LASTS: Duration = Duration::from_secs(2);
 
 /// What comes again within this time goes on.
 const GOES_ON: Duration = Duration::from_secs(60);
+/// The same where the peer is heard since: that is what it was waited for.
+const OVER: Duration = Duration::from_secs(2);
 
 impl Refusals {
     /// One more.
@@ -84,11 +86,17 @@ impl Refusals {
         (seen.count, seen.last) = (seen.count + 1, now);
     }
 
-    /// Those of the last minute.
-    pub fn lately(&self, now: Time) -> Vec<Refused> {
-        let goes_on = |seen: &Seen| now.since(seen.last) <= GOES_ON;
-        let seen = self.seen.iter().filter(|(_, seen)| goes_on(seen));
-        seen.map(|((cause, _), seen)| told(cause, seen)).collect()
+    /// Those of the last minute. `heard`: when the peer was last heard on a path, which ends what was refused there
+    /// before.
+    pub fn lately(&self, now: Time, heard: impl Fn(usize) -> Option<Time>) -> Vec<Refused> {
+        let goes_on = |path: usize, seen: &Seen| {
+            let since = heard(path).is_some_and(|at| at > seen.last);
+            now.since(seen.last) <= if since { OVER } else { GOES_ON }
+        };
+        let seen = self.seen.iter();
+        seen.filter(|((_, path), seen)| goes_on(*path, seen))
+            .map(|((cause, _), seen)| told(cause, seen))
+            .collect()
     }
 
     /// What has begun since it was last asked (true), or was over for a minute (false).
@@ -131,6 +139,25 @@ mod tests {
         Time(0) + Duration::from_secs(seconds)
     }
 
+    fn never(_: usize) -> Option<Time> {
+        None
+    }
+
+    #[test]
+    fn what_was_refused_is_over_once_the_peer_is_heard_on_that_path() {
+        let mut refusals = Refusals::default();
+        let names = PathNames::default();
+        for path in [0, 1] {
+            refusals.note(Reject::BadMac, path, &names, at(10));
+        }
+        let heard = |path: usize| (path == 0).then_some(at(11));
+        assert_eq!(refusals.lately(at(12), heard).len(), 2);
+        assert_eq!(refusals.lately(at(13), heard).len(), 1);
+        // With good ones between them they go on.
+        refusals.note(Reject::BadMac, 0, &names, at(14));
+        assert_eq!(refusals.lately(at(15), heard).len(), 2);
+    }
+
     #[test]
     fn a_second_machine_under_this_nodes_name_goes_on_and_what_is_replayed_does_not() {
         let mut refusals = Refusals::default();
@@ -140,11 +167,11 @@ mod tests {
         for second in 2..20 {
             refusals.note_own_name((8, 5), 0, &names, at(second));
         }
-        assert_eq!(refusals.lately(at(20)), []);
+        assert_eq!(refusals.lately(at(20), never), []);
         for second in 20..30 {
             refusals.note_own_name((9, second), 0, &names, at(second));
         }
-        let lately = refusals.lately(at(30));
+        let lately = refusals.lately(at(30), never);
         assert_eq!((lately.len(), lately[0].count), (1, 8));
         assert_eq!(lately[0].cause, OWN_NAME);
     }
@@ -160,8 +187,8 @@ mod tests {
         assert_eq!(begun.len(), 1);
         assert!(begun[0].1 && begun[0].0.count == 30 && begun[0].0.cause == "other key");
         assert_eq!(refusals.edges(at(31)), []);
-        assert_eq!(refusals.lately(at(90)).len(), 1);
-        assert_eq!(refusals.lately(at(91)), []);
+        assert_eq!(refusals.lately(at(90), never).len(), 1);
+        assert_eq!(refusals.lately(at(91), never), []);
         let over = refusals.edges(at(91));
         assert!(over.len() == 1 && !over[0].1);
         refusals.note(Reject::BadMac, 0, &names, at(200));

@@ -22,8 +22,6 @@ pub(super) struct Fit {
     seen: Rc<RefCell<Option<Seen>>>,
     /// Of the network, as it told them last: what is not as it should be, and what is worth a remark.
     network: (Vec<String>, Vec<String>),
-    /// What is not as it should be, all in all.
-    pub(super) amiss: Vec<String>,
     /// Something else may have to be told.
     stale: bool,
     /// The configuration that was told of.
@@ -31,7 +29,10 @@ pub(super) struct Fit {
 }
 
 /// One look: at the machine, at the states that were moved aside, and at the file.
-type Seen = (Looked, Option<String>, Result<Settings, String>);
+type Seen = (Looked, Option<String>, Result<OnDisk, String>);
+
+/// What the file on disk sets, and the keys that it names.
+type OnDisk = (Settings, Vec<Vec<u8>>);
 
 /// Programs and units come and go with packages.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -86,7 +87,7 @@ impl Daemon {
         let (seen, path) = (self.fit.seen.clone(), self.options.config.clone());
         let task = async move {
             let look = smol::unblock(move || {
-                let file = config::load(&path).map(|config| config.settings);
+                let file = config::load(&path).map(|config| (config.settings, config.cluster.keys));
                 (aside(&dir), file.map_err(|error| error.to_string()))
             });
             let (aside, file) = look.await;
@@ -127,7 +128,7 @@ impl Daemon {
             };
             self.tell_of_machine(level, new.clone());
         }
-        self.fit.amiss = amiss;
+        self.status.warnings = amiss;
         // What another file does not name is not well for that.
         let generation = self.status.generation;
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;
@@ -148,10 +149,15 @@ impl Daemon {
     }
 
     /// The file on disk, if it is not what is in force.
-    fn unloaded(&self, file: Result<Settings, String>) -> Option<String> {
+    fn unloaded(&self, file: Result<OnDisk, String>) -> Option<String> {
         let path = self.options.config.display();
         match file {
-            Ok(settings) if settings == self.config.settings => None,
+            Ok((settings, keys)) if settings == self.config.settings => {
+                (keys != self.config.cluster.keys).then(|| {
+                    "the key file was changed and not loaded: `ha-appliance reload --dry-run` says what a reload would do"
+                        .into()
+                })
+            }
             Ok(_) => Some(format!(
                 "{path} was changed and not loaded: `ha-appliance reload --dry-run` says what a reload would change"
             )),

@@ -200,7 +200,6 @@ impl Daemon {
                     own: own.to_string(),
                     peer: peer.to_string(),
                     last_resort: true,
-                    place: links + vif,
                 });
             }
         }

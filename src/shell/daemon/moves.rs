@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Digests;
+use crate::core::reason::Fact;
 use crate::core::view::{GroupView, View};
 use crate::shell::status::Said;
 use crate::wire::heartbeat::Role;
@@ -95,8 +96,9 @@ impl Daemon {
             if let Some(said) = self.said_by(holder.other(), &view, of) {
                 let failures = said.failures.iter();
                 let failures = failures.map(|failed| status::failed(failed, now));
-                let against = said.facts.iter().cloned().chain(failures);
-                say(holder.other(), against.collect());
+                let to = holder.other();
+                let facts = of_now(&said.facts, view.standby[to as usize]);
+                say(to, facts.cloned().chain(failures).collect());
             }
         }
         words
@@ -116,6 +118,12 @@ impl Daemon {
         let mut told = self.aside.told.iter().filter(|_| heard);
         told.find(|said| said.group == name).cloned()
     }
+}
+
+/// What a node told against itself, without what an order ended that it has heard since.
+fn of_now(facts: &[String], standby: bool) -> impl Iterator<Item = &String> {
+    let over = move |fact: &&String| !standby && **fact == Fact::Standby.to_string();
+    facts.iter().filter(move |fact| !over(fact))
 }
 
 /// What a planned move would lose.
@@ -190,6 +198,14 @@ fn moves(view: &View, command: Command) -> Vec<(GroupId, Side)> {
 mod tests {
     use super::*;
     use crate::shell::status::sample::{Sample, WEB};
+
+    #[test]
+    fn a_node_that_is_online_again_is_not_said_to_be_in_standby() {
+        let told = [Fact::Standby, Fact::StopFailed].map(|fact| fact.to_string());
+        let now: Vec<&String> = of_now(&told, false).collect();
+        assert_eq!(now, [&told[1]]);
+        assert_eq!(of_now(&told, true).count(), 2);
+    }
 
     fn digests(paths: &[&str]) -> Digests {
         paths.iter().map(|path| ((*path).to_owned(), 1)).collect()

@@ -21,7 +21,11 @@ impl Daemon {
                 self.reload(None)
             }
             Signal::Leave => {
-                self.asked(0, "hand over and end (SIGTERM)".into(), sender);
+                let what = match self.node.in_maintenance() {
+                    true => "end, and leave running what runs (SIGTERM in maintenance)",
+                    false => "hand over and end (SIGTERM)",
+                };
+                self.asked(0, what.into(), sender);
                 self.warn_of_leaving();
                 self.services.leave();
                 self.command(0, Command::Leave)

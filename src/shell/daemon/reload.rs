@@ -60,7 +60,7 @@ impl Daemon {
         let Some((order, found)) = tried else { return };
         let verdict = found.and_then(|(config, looked)| {
             self.refuse(&config, &looked)?;
-            let changes = self.config.settings.changes(&config.settings);
+            let changes = self.changes(&config);
             let released = released(&self.config, &config);
             Ok(match changes.is_empty() {
                 true => "nothing would change: what the file sets is in force".into(),
@@ -141,6 +141,20 @@ impl Daemon {
         Ok(())
     }
 
+    /// What it would change, one line each.
+    fn changes(&self, config: &Config) -> Vec<String> {
+        let settings = self.config.settings.changes(&config.settings);
+        settings
+            .into_iter()
+            .chain(self.keys_changed(config))
+            .collect()
+    }
+
+    fn keys_changed(&self, config: &Config) -> Option<String> {
+        let [me, peer] = [self.me, self.me.other()].map(|side| &self.config.node(side).name);
+        keys_changed(&self.config.cluster.keys, &config.cluster.keys, me, peer)
+    }
+
     fn try_reload(&mut self, config: Config, looked: Looked) -> Result<String, String> {
         self.refuse(&config, &looked)?;
         let keys = keyring(&config).map_err(|e| e.to_string())?;
@@ -154,6 +168,7 @@ impl Daemon {
             self.notifier = start_notifier(&config, &self.programs, &self.executor);
         }
         let changes = self.config.settings.changes(&config.settings).len();
+        let keys_changed = self.keys_changed(&config);
         let released = released(&self.config, &config);
         let unknown = looked.trouble.as_ref();
         let unknown = unknown.map_or(String::new(), |why| format!("; {why}"));
@@ -171,12 +186,14 @@ impl Daemon {
         let groups = self.config.groups.len();
         let plural = if groups == 1 { "" } else { "s" };
         let changed = match changes {
+            0 if keys_changed.is_some() => "no setting changed".into(),
             0 => "nothing changed".into(),
-            1 => "1 key changed".into(),
-            n => format!("{n} keys changed"),
+            1 => "1 setting changed".into(),
+            n => format!("{n} settings changed"),
         };
+        let keys_changed = keys_changed.map_or(String::new(), |what| format!("; {what}"));
         Ok(format!(
-            "{} is in force ({groups} group{plural}, {changed}){released}{unknown}",
+            "{} is in force ({groups} group{plural}, {changed}){keys_changed}{released}{unknown}",
             self.options.config.display()
         ))
     }
@@ -208,6 +225,30 @@ fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misf
     against
 }
 
+/// What becomes of the keys of the heartbeats, and of the other node by that.
+fn keys_changed(before: &[Vec<u8>], after: &[Vec<u8>], me: &str, peer: &str) -> Option<String> {
+    let without = |keys: &[Vec<u8>], others: &[Vec<u8>]| {
+        keys.iter().filter(|key| !others.contains(key)).count()
+    };
+    let (new, gone) = (without(after, before), without(before, after));
+    let what = match (new, gone) {
+        (0, 0) if before == after => return None,
+        (0, 0) => "the keys are in another order".into(),
+        (new, 0) => format!("keys: {new} added"),
+        (0, gone) => format!("keys: {gone} taken out"),
+        (new, gone) => format!("keys: {new} new, {gone} taken out"),
+    };
+    // The first signs.
+    let unknown = after.first().is_some_and(|key| !before.contains(key));
+    let dropped = before.first().is_some_and(|key| !after.contains(key));
+    let effect = match (unknown, dropped) {
+        (true, _) => format!(": {peer} does not understand {me} until it has the new one too"),
+        (false, true) => format!(": what {peer} still signs with the old one is dropped here"),
+        (false, false) => String::new(),
+    };
+    Some(what + &effect)
+}
+
 /// What was kept running until now and is not any more, for people.
 fn released(before: &Config, after: &Config) -> String {
     let units = |config: &Config| -> Vec<String> {
@@ -225,5 +266,31 @@ fn released(before: &Config, after: &Config) -> String {
             "; no longer looked after, and left as they are: {}",
             released.join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_the_keys_are_others_is_said_with_what_it_does() {
+        let keys = |ids: &[u8]| -> Vec<Vec<u8>> { ids.iter().map(|id| vec![*id; 16]).collect() };
+        let told = |before: &[u8], after: &[u8]| {
+            keys_changed(&keys(before), &keys(after), "lb1", "lb2").unwrap_or_default()
+        };
+        assert_eq!(told(&[1], &[1]), "");
+        assert_eq!(
+            told(&[1], &[2]),
+            "keys: 1 new, 1 taken out: lb2 does not understand lb1 until it has the new one too"
+        );
+        // A rotation.
+        assert_eq!(told(&[1], &[1, 2]), "keys: 1 added");
+        assert_eq!(told(&[1, 2], &[2, 1]), "the keys are in another order");
+        assert_eq!(told(&[2, 1], &[2]), "keys: 1 taken out");
+        assert_eq!(
+            told(&[1, 2], &[2]),
+            "keys: 1 taken out: what lb2 still signs with the old one is dropped here"
+        );
     }
 }

@@ -68,10 +68,6 @@ impl Daemon {
         self.counters
             .insert("log lines lost", super::super::log::lost());
         self.status.unloaded.clone_from(&self.fit.unloaded);
-        self.status.warnings.clone_from(&self.fit.amiss);
-        let hook = self.notifier.as_ref().and_then(|hook| hook.ran()?.err());
-        let hook = hook.map(|why| format!("notify: {why}"));
-        (self.status.warnings).extend(hook.into_iter().chain(self.history.trouble()));
         let view = self.node.view();
         self.look_for_what_is_amiss(&view);
         self.adopted.retain(|adopted| {
@@ -84,7 +80,11 @@ impl Daemon {
         });
         let services = self.services.views();
         self.note_unheard(view.peer.state == PeerState::Left, now);
-        let refused = self.refused.lately(now);
+        let refused = {
+            let paths = &view.peer.paths;
+            let heard = |path: usize| paths.get(path).and_then(|path| path.heard);
+            self.refused.lately(now, heard)
+        };
         let alive = view.peer.state == PeerState::Alive;
         self.devices.heard(alive.then_some(view.peer.since));
         let fencing = self.fencing_status(now);

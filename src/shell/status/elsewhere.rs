@@ -1,7 +1,7 @@
 //! What says that the peer runs a group, while its word is not had, or beside this node.
 
 use super::build::Facts;
-use crate::core::node::{SIGN_LASTS, Sign, SignKind};
+use crate::core::node::{Sign, SignKind};
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
 use crate::core::view::GroupView;
@@ -24,14 +24,20 @@ impl Facts<'_> {
 
 /// What says that a peer whose word is not had runs the group.
 pub(super) fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
+    spoken_for(facts, group, |_| true)
+}
+
+/// The same by those signs alone that count.
+fn spoken_for(facts: &Facts, group: &GroupView, counts: impl Fn(Time) -> bool) -> Option<String> {
     let (names, peer) = (facts.names, facts.peer());
     let runs = |role: &Role| matches!(role, Role::Active | Role::Starting);
     if group.refused_role.as_ref().is_some_and(runs) {
         return Some(format!("{peer}, which is refused, says that it runs there"));
     }
-    let signs = &facts.view.peer.signs;
+    let signs = facts.view.peer.signs.iter();
+    let mut signs = signs.filter(|sign| counts(sign.at));
     let answers = signs
-        .iter()
+        .clone()
         .any(|sign| matches!(sign.kind, SignKind::Answered(_, Some(of), _) if of == group.id));
     if answers {
         return Some(format!("{peer} answers for {}", names.vips_of(group.id)));
@@ -40,7 +46,7 @@ pub(super) fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
         SignKind::Unproven(roles) => roles.iter().any(|(id, role)| *id == group.id && runs(role)),
         SignKind::Answered(..) | SignKind::Unlistening => false,
     };
-    signs.iter().any(says).then(|| {
+    signs.any(says).then(|| {
         format!("{peer}'s heartbeats, though not proven to be of now, say that it runs there")
     })
 }
@@ -48,22 +54,25 @@ pub(super) fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
 /// A move is over by then: what both nodes have after that, both have.
 const SETTLED: Duration = Duration::from_secs(4);
 
-/// What says that both nodes run the group.
+/// Whoever has a VIP answers every question for it: what is older than this may be over.
+const OF_NOW: Duration = Duration::from_secs(3);
+
+/// What says that both nodes run the group. What the peer showed before this node was active says nothing of now.
 pub(super) fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
     let settled = group.role == Role::Active && now.since(group.since) >= SETTLED;
     if !settled {
         return None;
     }
     let (names, peer) = (facts.names, facts.peer());
-    let lately = |at: &Time| *at > group.since + SETTLED && now.since(*at) <= SIGN_LASTS;
-    if group.answered_by_peer.as_ref().is_some_and(lately) {
+    let lately = |at: Time| at > group.since + SETTLED && now.since(at) <= OF_NOW;
+    if group.answered_by_peer.is_some_and(lately) {
         let vips = names.vips_of(group.id);
         return Some(format!("{peer} answers for {vips} too"));
     }
     if matches!(group.peer, Some((Role::Active, _))) {
         return Some(format!("{peer} says that it runs there too"));
     }
-    elsewhere(facts, group)
+    spoken_for(facts, group, lately)
 }
 
 #[cfg(test)]
@@ -88,7 +97,28 @@ mod tests {
         assert_eq!(judged(&sample), (None, false));
         sample.view.groups[0].answered_by_peer = Some(ago(800));
         assert!(judged(&sample).0.is_some());
+        // It gave it up meanwhile.
+        sample.view.groups[0].answered_by_peer = Some(ago(3100));
+        assert_eq!(judged(&sample), (None, false));
         sample.view.groups[0].role = Role::Stopped;
         assert_eq!(judged(&sample), (None, true));
+    }
+
+    #[test]
+    fn what_the_peer_showed_before_the_start_here_is_no_sign_of_both() {
+        let mut sample = Sample::default();
+        sample.view.peer.state = PeerState::Fenced;
+        let (vif, group) = (sample.view.vifs[0].id, sample.view.groups[0].id);
+        let sign = |at| Sign {
+            at,
+            kind: SignKind::Answered(vif, Some(group), [1; 6]),
+        };
+        sample.view.groups[0].peer = None;
+        sample.view.groups[0].since = ago(5000);
+        sample.view.peer.signs = vec![sign(ago(4000))];
+        let conflict = |sample: &Sample| sample.facts().conflict(&sample.view.groups[0], NOW);
+        assert_eq!(conflict(&sample), None);
+        sample.view.peer.signs = vec![sign(ago(500))];
+        assert!(conflict(&sample).is_some());
     }
 }

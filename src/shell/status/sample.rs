@@ -89,11 +89,10 @@ impl Default for Sample {
             in_ok: true,
             out_ok: Some(true),
         };
-        let path_names = |place: usize, own: &str, peer: &str| PathNames {
+        let path_names = |own: &str, peer: &str, last_resort| PathNames {
             own: own.into(),
             peer: peer.into(),
-            last_resort: place == 2,
-            place,
+            last_resort,
         };
         Sample {
             view: View {
@@ -160,9 +159,9 @@ impl Default for Sample {
                 cluster: "edge-lb".into(),
                 nodes: ["lb1".into(), "lb2".into()],
                 paths: vec![
-                    path_names(0, "10.1.1.1", "10.1.1.2"),
-                    path_names(1, "192.168.10.81", "192.168.10.82"),
-                    path_names(2, "192.168.10.81 on eth0", "192.168.10.82"),
+                    path_names("10.1.1.1", "10.1.1.2", false),
+                    path_names("192.168.10.81", "192.168.10.82", false),
+                    path_names("192.168.10.81 on eth0", "192.168.10.82", true),
                 ],
                 vifs: vec![(LAN, "eth0".into())],
                 absent: Vec::new(),
