@@ -2,11 +2,12 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::core::time::Time;
 use crate::shell::aside;
 use crate::shell::clock::{self, Zone};
 use crate::shell::history::{self, Entry};
 use crate::shell::options::Options;
-use crate::shell::status::{self, sentence};
+use crate::shell::status::{self, Status, sentence};
 
 /// Prints the latest of it, oldest first.
 pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Exit {
@@ -30,9 +31,10 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         .as_ref()
         .and_then(|status| status.peer.clock_ahead_ms)
         .unwrap_or(0);
+    let now = clock::now();
     let as_of = status
         .as_ref()
-        .map_or(String::new(), |status| status.as_last_heard(clock::now()));
+        .map_or(String::new(), |status| as_of(status, now));
     let ends = Ends::of(&told);
     let entries = latest(merged(own, told, ahead), lines);
     if entries.is_empty() && !json {
@@ -61,6 +63,19 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         fail(exit, note);
     });
     exit
+}
+
+/// When what is known of the other node was so, if that is not now.
+fn as_of(status: &Status, now: Time) -> String {
+    let age = now.since(Time(status.stamp_us));
+    match age > status::STALE {
+        true => format!(
+            " (as of when {}'s daemon last said anything, {} ago)",
+            status.node,
+            clock::span(age)
+        ),
+        false => status.as_last_heard(now),
+    }
 }
 
 /// What is known of the other node's history.
@@ -182,6 +197,16 @@ mod tests {
         assert_eq!(merged.len(), 5);
         let line = shown(&merged[1], 4, Zone::Utc);
         assert_eq!(line, "Nov 20 07:14:02  lb2   web: b\n");
+    }
+
+    #[test]
+    fn a_daemon_that_is_gone_knows_nothing_new() {
+        use crate::shell::status::sample::{NOW, Sample};
+        let status = Sample::default().status();
+        assert_eq!(as_of(&status, NOW), "");
+        let later = Time(NOW.0 + 3_600_000_000);
+        let gone = " (as of when lb1's daemon last said anything, 1 h 0 m ago)";
+        assert_eq!(as_of(&status, later), gone);
     }
 
     #[test]

@@ -112,6 +112,7 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
         own: link.local.to_string(),
         peer: link.peer.to_string(),
         last_resort: false,
+        place: link.index,
     };
     let group = |(index, group): (usize, &crate::config::Group)| {
         let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();

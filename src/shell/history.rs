@@ -237,8 +237,8 @@ struct Queue {
     hole: Hole,
     /// A thread is at work; it takes what is pushed meanwhile too.
     writing: bool,
-    /// The trouble was said; until a write succeeds, it is only counted.
-    said: bool,
+    /// Why nothing can be written; said once, and then only counted until a write succeeds.
+    trouble: Option<String>,
 }
 
 /// Lines that are lost.
@@ -327,6 +327,11 @@ impl History {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
+    /// Why nothing can be written now.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.queue().trouble.clone()
+    }
+
     /// Writes what waits, on the caller's thread, and waits for what is being written: for the end of
     /// the program.
     pub fn flush(&self) {
@@ -362,11 +367,7 @@ impl Shared {
             let result = append(&self.path, &lines.collect::<Vec<_>>());
             let mut queue = self.queue();
             match result {
-                Ok(()) => {
-                    if std::mem::take(&mut queue.said) {
-                        log::info!("the history can be written again");
-                    }
-                }
+                Ok(()) => queue.trouble = None,
                 Err(e) => {
                     self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
                     let before: u64 = batch.iter().map(|(hole, _)| hole.lines).sum();
@@ -377,12 +378,14 @@ impl Shared {
                         Some(next) => next.grow(lines, &why),
                         None => queue.hole.grow(lines, &why),
                     }
-                    if !std::mem::replace(&mut queue.said, true) {
-                        log::warn!(
-                            "the history cannot be written to {}: {e}; entries are lost until it can",
-                            self.path.display()
-                        );
+                    let trouble = format!(
+                        "the history cannot be written to {}: {e}; entries are lost until it can",
+                        self.path.display()
+                    );
+                    if queue.trouble.is_none() {
+                        log::warn!("{trouble}");
                     }
+                    queue.trouble = Some(trouble);
                 }
             }
         }
@@ -629,6 +632,12 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", state_dir.join(FILE)).unwrap();
         history.push(entry(1));
         wait_until(|| history.lost() == 1);
+        assert!(
+            history
+                .trouble()
+                .unwrap()
+                .starts_with("the history cannot be written to ")
+        );
         std::fs::remove_dir_all(&state_dir).unwrap();
         history.push(entry(1));
         wait_until(|| history.lost() == 2);
@@ -636,6 +645,7 @@ mod tests {
         history.push(entry(2));
         wait_until(|| read(&dir.join("later"), 9).unwrap().last() == Some(&entry(2)));
         assert_eq!(history.lost(), 2);
+        assert_eq!(history.trouble(), None);
         let lines = read(&dir.join("later"), 9).unwrap();
         assert_eq!(lines.len(), 2);
         let said = &lines[0].reason;

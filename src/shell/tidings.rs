@@ -175,11 +175,9 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
     };
     // Of a peer that is not heard at all, single links say nothing more.
     let answers = matches!(view.peer.state, PeerState::Alive | PeerState::OneWay);
-    for (path, names) in view.peer.paths.iter().zip(&names.paths) {
-        let kind = match names.last_resort {
-            true => "path of last resort",
-            false => "link",
-        };
+    let all = &names.paths;
+    for (names, path) in names.paths(view).filter(|(n, _)| !n.is_as_a_link(all)) {
+        let kind = sentence::kind_of_path(names.last_resort);
         let (own, other) = (&names.own, &names.peer);
         let way = format!("{kind} {other} → {own}");
         let over = format!("{way}: heard again");
@@ -400,6 +398,33 @@ mod tests {
         assert_eq!(told(&mut tidings, 11_000, &sample), []);
     }
 
+    /// Of an interface whose path of last resort is not open there are no names.
+    #[test]
+    fn a_path_has_its_own_names() {
+        let mut sample = Sample::default();
+        sample.names.paths.remove(1);
+        sample.view.peer.paths[2].in_ok = false;
+        let mut tidings = Tidings::default();
+        told(&mut tidings, 0, &sample);
+        let lost = "path of last resort 192.168.10.82 → 192.168.10.81 on eth0: nothing comes from lb2 on it";
+        assert_eq!(
+            told(&mut tidings, 1000, &sample),
+            [(Level::Warn, lost.into())]
+        );
+        let status = sample.status();
+        let mute: Vec<bool> = status.paths.iter().map(|path| !path.in_ok).collect();
+        assert_eq!(mute, [false, true]);
+        let concern = &crate::shell::status::judge(&status, crate::shell::status::sample::NOW)[0];
+        assert!(concern.text.starts_with(lost), "{}", concern.text);
+        // Where it goes the way of a link, that has said it.
+        let mut sample = Sample::default();
+        sample.names.paths[2].own = sample.names.paths[1].own.clone();
+        sample.view.peer.paths[2].in_ok = false;
+        let mut tidings = Tidings::default();
+        told(&mut tidings, 0, &sample);
+        assert_eq!(told(&mut tidings, 1000, &sample), []);
+    }
+
     #[test]
     fn a_blip_is_no_news() {
         let (mut tidings, mut sample) = (Tidings::default(), Sample::default());
@@ -599,7 +624,6 @@ mod tests {
         reloaded.view.gateways.clear();
         reloaded.view.vifs.clear();
         reloaded.view.groups.clear();
-        reloaded.view.peer.paths.remove(0);
         reloaded.names.paths.remove(0);
         assert_eq!(told(&mut tidings, 30_000, &reloaded), []);
         // In another file again it is another thing.

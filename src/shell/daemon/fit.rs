@@ -22,6 +22,8 @@ pub(super) struct Fit {
     seen: Rc<RefCell<Option<Seen>>>,
     /// Of the network, as it told them last: what is not as it should be, and what is worth a remark.
     network: (Vec<String>, Vec<String>),
+    /// What is not as it should be, all in all.
+    pub(super) amiss: Vec<String>,
     /// Something else may have to be told.
     stale: bool,
     /// The configuration that was told of.
@@ -128,7 +130,7 @@ impl Daemon {
             };
             self.tell_of_machine(level, new.clone());
         }
-        self.status.warnings = amiss;
+        self.fit.amiss = amiss;
         // What another file does not name is not well for that.
         let generation = self.status.generation;
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;

@@ -200,6 +200,7 @@ impl Daemon {
                     own: own.to_string(),
                     peer: peer.to_string(),
                     last_resort: true,
+                    place: links + vif,
                 });
             }
         }

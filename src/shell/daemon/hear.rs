@@ -83,6 +83,7 @@ impl Daemon {
             own: shown(self.network.own_address(vif)),
             peer: shown(self.network.peer_on(vif)),
             last_resort: true,
+            place: path,
         }
     }
 

@@ -68,6 +68,10 @@ impl Daemon {
         self.counters
             .insert("log lines lost", super::super::log::lost());
         self.status.unloaded.clone_from(&self.fit.unloaded);
+        self.status.warnings.clone_from(&self.fit.amiss);
+        let hook = self.notifier.as_ref().and_then(|hook| hook.ran()?.err());
+        let hook = hook.map(|why| format!("notify: {why}"));
+        (self.status.warnings).extend(hook.into_iter().chain(self.history.trouble()));
         let view = self.node.view();
         self.look_for_what_is_amiss(&view);
         self.adopted.retain(|adopted| {

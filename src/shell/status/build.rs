@@ -12,7 +12,7 @@ use crate::core::node::{Sign, SignKind};
 use crate::core::peer::PeerState;
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
-use crate::core::view::{GroupView, ResourceState, ResourceView, View};
+use crate::core::view::{GroupView, PathView, ResourceState, ResourceView, View};
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::shell::services::ServiceView;
 use crate::wire::heartbeat::{Readiness, Role, Side};
@@ -48,6 +48,29 @@ pub struct PathNames {
     pub peer: String,
     /// Of last resort, not a link.
     pub last_resort: bool,
+    /// Its place among the core's, in which those that are not open have one too.
+    pub place: usize,
+}
+
+impl Names {
+    /// The paths as the core has them, each with its names.
+    pub fn paths<'a>(
+        &'a self,
+        view: &'a View,
+    ) -> impl Iterator<Item = (&'a PathNames, &'a PathView)> {
+        let known = self.paths.iter();
+        known.filter_map(|names| Some((names, view.peer.paths.get(names.place)?)))
+    }
+}
+
+impl PathNames {
+    /// It is of last resort, and goes the way of a link.
+    pub fn is_as_a_link(&self, all: &[PathNames]) -> bool {
+        let same = |link: &PathNames| {
+            !link.last_resort && (&link.own, &link.peer) == (&self.own, &self.peer)
+        };
+        self.last_resort && all.iter().any(same)
+    }
 }
 
 /// A group.
@@ -286,9 +309,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             clock_ahead_ms: facts.clock_ahead_ms,
         },
         paths: names
-            .paths
-            .iter()
-            .zip(&view.peer.paths)
+            .paths(view)
             .map(|(names, path)| Path {
                 own: names.own.clone(),
                 peer: names.peer.clone(),

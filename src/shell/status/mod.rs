@@ -40,7 +40,7 @@ pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
 pub use publish::Publisher;
 pub use read::{
-    LastStatus, Reading, last_status, load, load_once, peer_addresses, ran_before, read,
+    LastStatus, Reading, STALE, last_status, load, load_once, peer_addresses, ran_before, read,
 };
 
 use crate::core::node::SIGN_LASTS;

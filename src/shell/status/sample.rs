@@ -89,10 +89,11 @@ impl Default for Sample {
             in_ok: true,
             out_ok: Some(true),
         };
-        let path_names = |own: &str, peer: &str, last_resort| PathNames {
+        let path_names = |place: usize, own: &str, peer: &str| PathNames {
             own: own.into(),
             peer: peer.into(),
-            last_resort,
+            last_resort: place == 2,
+            place,
         };
         Sample {
             view: View {
@@ -159,9 +160,9 @@ impl Default for Sample {
                 cluster: "edge-lb".into(),
                 nodes: ["lb1".into(), "lb2".into()],
                 paths: vec![
-                    path_names("10.1.1.1", "10.1.1.2", false),
-                    path_names("192.168.10.81", "192.168.10.82", false),
-                    path_names("192.168.10.81 on eth0", "192.168.10.82", true),
+                    path_names(0, "10.1.1.1", "10.1.1.2"),
+                    path_names(1, "192.168.10.81", "192.168.10.82"),
+                    path_names(2, "192.168.10.81 on eth0", "192.168.10.82"),
                 ],
                 vifs: vec![(LAN, "eth0".into())],
                 absent: Vec::new(),

@@ -4,6 +4,14 @@ use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::fmt::Display;
 use std::time::Duration;
 
+/// What a path is called.
+pub(crate) fn kind_of_path(last_resort: bool) -> &'static str {
+    match last_resort {
+        true => "path of last resort",
+        false => "link",
+    }
+}
+
 /// Nothing arrives on a path.
 pub(crate) fn mute(kind: &str, from: &str, to: &str, peer: &str) -> String {
     format!("{kind} {from} → {to}: nothing comes from {peer} on it")

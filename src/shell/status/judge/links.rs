@@ -18,21 +18,28 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     };
     let of = |path: &Path| {
         let (own, other) = (&path.own, &path.peer);
+        let kind = sentence::kind_of_path(path.last_resort);
         let mute = (!path.in_ok).then(|| {
-            let what = sentence::mute("link", other, own, peer);
+            let what = sentence::mute(kind, other, own, peer);
             broken(match path.heard_us {
                 Some(at) => format!("{what}, for {}", age(now, at)),
                 None => format!("{what} yet"),
             })
         });
         let deaf = (path.out_ok == Some(false))
-            .then(|| broken(sentence::deaf("link", own, other, peer, &status.node)));
+            .then(|| broken(sentence::deaf(kind, own, other, peer, &status.node)));
         [deaf, mute]
+    };
+    // One of last resort that goes the way of a link says nothing more.
+    let as_a_link = |path: &Path| {
+        let same =
+            |link: &Path| !link.last_resort && (&link.own, &link.peer) == (&path.own, &path.peer);
+        path.last_resort && status.paths.iter().any(same)
     };
     status
         .paths
         .iter()
-        .filter(|p| !p.last_resort)
+        .filter(|path| !as_a_link(path))
         .flat_map(of)
         .flatten()
         .collect()

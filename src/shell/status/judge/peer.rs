@@ -22,6 +22,12 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             refused.peer
         )
     });
+    // Who sees nothing may be the one that is cut off.
+    let blind = status.blind_spots();
+    let first = match blind.is_empty() {
+        true => String::new(),
+        false => format!("the network of {me} first ({}), then at ", blind.join(", ")),
+    };
     // What is dropped here has come through every filter.
     let dropped = || {
         format!(
@@ -49,12 +55,6 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 last_heard(status, now)
             )),
             lives.unwrap_or_else(|| {
-                let blind = status.blind_spots();
-                // Who sees nothing may be the one that is cut off.
-                let first = match blind.is_empty() {
-                    true => String::new(),
-                    false => format!("the network of {me} first ({}), then at ", blind.join(", ")),
-                };
                 format!(
                     "look at {first}the power and cables of {peer}; there: `systemctl status ha-appliance`"
                 )
@@ -65,7 +65,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                 "{peer} was never heard since this daemon started, {since} ago"
             )),
             lives.unwrap_or_else(|| {
-                format!("on {peer}: `systemctl status ha-appliance`; then {firewall}")
+                format!("look at {first}{peer}: `systemctl status ha-appliance`; then {firewall}")
             }),
         ),
         "refused" => (
@@ -117,7 +117,8 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         concerns.push(degraded(
             sentence::drift(me, peer, &state.differences) + &status.as_last_heard(now),
             format!(
-                "compare {} on both nodes, comments do not count; copy the right one to the other, then `ha-appliance reload` there",
+                "compare {} on both nodes, comments do not count; copy the right one to the other: there `ha-appliance reload --dry-run` \
+                 says what a `reload` changes",
                 status.daemon.config
             ),
         ));
