@@ -141,6 +141,8 @@ pub struct ResourceView {
     pub id: ResourceId,
     /// What it does.
     pub state: ResourceState,
+    /// Why it cannot run here, or not all of it, by its own account.
+    pub unready: Option<String>,
     /// Its failures here since they were last forgotten.
     pub fail_count: u16,
     /// What the latest of them was; empty: there is none.

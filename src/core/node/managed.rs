@@ -234,6 +234,7 @@ impl Managed {
         ResourceView {
             id: resource.id,
             state,
+            unready: self.plan.lack(index).map(|unready| unready.why.clone()),
             fail_count: failures.count,
             failure: failures.why.clone(),
             failed_at: failures.last(),

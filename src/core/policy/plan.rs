@@ -322,6 +322,11 @@ impl Plan {
         self.cares[resource].down_since.is_some()
     }
 
+    /// Why it cannot run here, or not all of it, by its own account.
+    pub fn lack(&self, resource: usize) -> Option<&Unready> {
+        self.cares[resource].unready.as_ref()
+    }
+
     /// What of the failures lasts until somebody clears them, for the disk.
     pub fn lasting_failures(&self, group: &Group) -> Vec<FailureRecord> {
         let both = self.cares.iter().zip(&group.resources);

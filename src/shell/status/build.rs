@@ -213,6 +213,19 @@ impl Names {
         }
     }
 
+    /// A fact about a group as it is now: with what a resource lacks.
+    fn fact_of(&self, fact: Fact, group: &GroupView) -> String {
+        let text = self.fact(fact, Some(group.id));
+        let (Fact::Unready(id) | Fact::Partly(id)) = fact else {
+            return text;
+        };
+        let resource = group.resources.iter().find(|r| r.id == id);
+        match resource.and_then(|resource| resource.unready.as_ref()) {
+            Some(why) => format!("{text}: {why}"),
+            None => text,
+        }
+    }
+
     /// A group's name; it may have been taken out of ha.toml since.
     pub fn group(&self, id: GroupId) -> String {
         let known = self.groups.iter().find(|g| g.id == id);
@@ -431,7 +444,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         facts: group
             .facts
             .iter()
-            .map(|&fact| names.fact(fact, id))
+            .map(|&fact| names.fact_of(fact, group))
             .collect(),
         peer: group.peer.map(|(r, ready)| GroupAtPeer {
             role: role(r).into(),
@@ -441,10 +454,10 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
                 .find(|said| said.group == names.group(group.id))
                 .cloned(),
         }),
-        waiting: group
-            .waiting
-            .as_ref()
-            .map(|reason| names.reason(reason, id)),
+        waiting: group.waiting.as_ref().map(|reason| match reason {
+            Reason::Fact(fact) => names.fact_of(*fact, group),
+            reason => names.reason(reason, id),
+        }),
         lacks: lack(group.waiting.as_ref(), facts.view.peer.state).into(),
         retry_us: group.retry_at.map(|at| at.0),
         fail_count: group.fail_count,

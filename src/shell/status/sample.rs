@@ -208,6 +208,7 @@ pub(crate) fn resource(id: ResourceId, state: ResourceState) -> ResourceView {
     ResourceView {
         id,
         state,
+        unready: None,
         fail_count: 0,
         failure: String::new(),
         failed_at: None,

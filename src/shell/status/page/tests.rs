@@ -120,6 +120,7 @@ fn a_service_that_fails_is_told_with_its_words() {
     group.resources[1] = ResourceView {
         id: NGINX,
         state: ResourceState::Stopped,
+        unready: None,
         fail_count: 2,
         failure: "exited with status 1".into(),
         failed_at: Some(ago(125_000)),
@@ -514,6 +515,15 @@ fn what_cannot_run_here_says_why() {
     );
     assert_eq!(concern.group.as_deref(), Some("web"));
     assert_eq!(concern.hint.unwrap(), "mend that on lb1");
+    let group = &mut sample.view.groups[0];
+    (group.facts, group.role) = (vec![Fact::Unready(VIPS)], Role::Stopped);
+    group.waiting = Some(Reason::Fact(Fact::Unready(VIPS)));
+    group.resources[0].unready = Some("192.168.10.80 cannot be on eth0: it is down".into());
+    let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+    assert_eq!(
+        concern.text,
+        "web: runs nowhere: 2 vips from 192.168.10.80/24 cannot run here now: 192.168.10.80 cannot be on eth0: it is down"
+    );
 }
 
 #[test]
