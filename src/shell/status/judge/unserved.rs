@@ -79,23 +79,31 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
             format!("something of {peer} is heard: look there, and at what is said of it here");
         return blocked(text, hint);
     }
-    // Where this node could run it, and lacks the proof alone.
-    let unproven = matches!(group.lacks.as_str(), lack::PROOF | lack::TIME | "");
-    let able = status.fencing.as_ref().filter(|fencing| fencing.answers());
-    if let Some(fencing) = able.filter(|_| unproven) {
-        let within = Duration::from_millis(2 * fencing.delay_ms);
-        let hint = format!(
-            "nothing, if {me} can switch {peer} off: it does within {} where nothing speaks against it, and takes {name} \
-             over then",
-            clock::span(within)
-        );
-        return blocked(text, hint);
-    }
-    let advice = advice(status, group, now);
+    let advice = by_device(status, group).or_else(|| advice(status, group, now));
     blocked(
         text,
         advice.unwrap_or_else(|| format!("look on {peer}: it may serve")),
     )
+}
+
+/// Where this node could run it and lacks the proof alone, and a device answers that can give it.
+fn by_device(status: &Status, group: &Group) -> Option<String> {
+    let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
+    let fencing = status.fencing.as_ref().filter(|f| f.answers())?;
+    let within = Duration::from_millis(2 * fencing.delay_ms);
+    match group.lacks.as_str() {
+        _ if group.retry_us.is_some() => None,
+        lack::TIME | "" => Some(format!(
+            "nothing, if {me} can switch {peer} off: it does within {} where nothing speaks against it, and takes {name} \
+             over then",
+            clock::span(within)
+        )),
+        // It is not shot for that by itself.
+        lack::PROOF => Some(format!(
+            "look at {peer}, it may serve; if it does not, start it, or have it switched off: `ha-appliance fence {peer}`"
+        )),
+        _ => None,
+    }
 }
 
 /// What helps against what it lacks. Nobody is told to say that the peer is off where that would not help, where
@@ -165,7 +173,7 @@ fn why_not(group: &Group) -> &str {
 mod tests {
     use super::*;
     use crate::core::peer::PeerState;
-    use crate::core::reason::{Fact, Reason};
+    use crate::core::reason::{Fact, HeldFire, Reason};
     use crate::shell::status::sample::{LAN, NGINX, NOW, Sample, ago};
     use crate::wire::heartbeat::{Role, Side};
     use std::time::Duration;
@@ -230,6 +238,30 @@ mod tests {
                 "{reason}: {advice}"
             );
         }
+    }
+
+    #[test]
+    fn who_is_not_shot_by_itself_may_be_by_hand() {
+        let mut sample = waits_for(Reason::HeldFire(HeldFire::Unmet));
+        assert!(advice(&sample).contains("confirm-fenced lb2"));
+        sample.fencing = Some(crate::shell::status::Fencing {
+            ready: true,
+            peer_ready: Some(true),
+            delay_ms: 9000,
+            devices: vec![crate::shell::status::FenceDevice {
+                name: "ipmi 10.1.2.202".into(),
+                state: "on".into(),
+                why: None,
+                good_us: Some(NOW.0),
+                suite: None,
+                rehearsed: None,
+            }],
+        });
+        assert!(advice(&sample).contains("`ha-appliance fence lb2`"));
+        sample.view.groups[0].waiting = Some(Reason::ClearancePending);
+        assert!(advice(&sample).contains("it does within 18 s"));
+        sample.fencing.as_mut().unwrap().devices[0].state = "failed".into();
+        assert!(advice(&sample).contains("goes on by itself"));
     }
 
     #[test]
