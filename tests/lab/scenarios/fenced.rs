@@ -159,14 +159,19 @@ fn fenced(lab: &mut Lab) -> Outcome {
     lab.note("the holder loses its power together with its BMC");
     bmcs[Host::B as usize] = None;
     let cut = lab.power_cut(Host::B)?;
-    let blocked = "no reply";
-    status::wait_until(lab.node(Host::A), blocked, Duration::from_secs(10), |s| {
-        s["verdict"] == "blocked" && s.to_string().contains(blocked)
+    let dead = "no reply";
+    status::wait_until(lab.node(Host::A), dead, Duration::from_secs(10), |s| {
+        s["fencing"]["devices"].to_string().contains(dead)
     })?;
     let dead = sys::since(cut);
     lab.record.figure("BMC called dead", dead);
     // From the first read on, which begins with the silence.
     ensure!(dead < Duration::from_millis(6500), "that took {dead:?}");
+    // What answered for the VIP just before is believed for 10 s.
+    let limit = Duration::from_secs(8);
+    status::wait_until(lab.node(Host::A), "BLOCKED", limit, |s| {
+        s["verdict"] == "blocked"
+    })?;
     let asked = now();
     lab.node(Host::A)
         .order(&["confirm-fenced", "lb2", "--yes", "--despite-signs-of-life"])?;
