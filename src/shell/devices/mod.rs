@@ -397,3 +397,112 @@ fn jittered(probe: Duration) -> Duration {
     let random = crate::agents::sys::random().map_or(0, u64::from_ne_bytes);
     probe * 4 / 5 + (probe * 2 / 5).mul_f64((random % 1000) as f64 / 1000.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_with_key_file;
+    use crate::wire::heartbeat::Side;
+    use std::path::Path;
+
+    const FILE: &str = "[cluster]\nname = \"c\"\nkey_file = \"key\"\n[node.a]\nlinks = [\"10.1.1.1\"]\n[node.b]\n\
+        links = [\"10.1.1.2\"]\n[[group]]\nname = \"g\"\n[[group.resource]]\nservice = \"nginx.service\"\n\
+        [[fence]]\nnode = \"a\"\nipmi = { address = \"127.0.0.1\", user = \"ha\", password_file = \"pw\", port = 1 }\n\
+        [[fence]]\nnode = \"b\"\nipmi = { address = \"127.0.0.1\", user = \"ha\", password_file = \"pw\", port = 1 }\n";
+
+    fn fencing(edit: (&str, &str)) -> config::Fencing {
+        let text = FILE.replace(edit.0, edit.1);
+        let key = "00112233445566778899aabbccddeeff";
+        let config = parse_with_key_file(&text, Path::new("ha.toml"), key);
+        config.unwrap().fencing.unwrap()
+    }
+
+    struct Bench {
+        devices: Devices,
+        finished: Rc<RefCell<VecDeque<Event>>>,
+        executor: Rc<LocalExecutor<'static>>,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let executor = Rc::new(LocalExecutor::new());
+            let finished: Rc<RefCell<VecDeque<Event>>> = Rc::default();
+            let programs = Programs::here(Path::new("/nonexistent"));
+            Bench {
+                devices: Devices::new(executor.clone(), finished.clone(), programs),
+                finished,
+                executor,
+            }
+        }
+
+        fn follow(&mut self, fencing: &config::Fencing) {
+            let devices = fencing.against(Side::Second);
+            self.devices.replace(Some((fencing, devices)));
+        }
+
+        fn failures(&self) -> Vec<(usize, String)> {
+            let failed = |event| match event {
+                Event::Device {
+                    device,
+                    answer: Answer::Failed(why),
+                } => (device, why),
+                other => panic!("{other:?}"),
+            };
+            self.finished.borrow_mut().drain(..).map(failed).collect()
+        }
+    }
+
+    #[test]
+    fn every_question_is_answered_once_over_a_reload_too() {
+        let mut bench = Bench::new();
+        bench.devices.ask(0, Ask::Status);
+        let [(0, why)] = &bench.failures()[..] else {
+            panic!("it is answered");
+        };
+        assert!(why.contains("not in ha.toml any more"), "{why}");
+        let fencing = fencing(("", ""));
+        bench.follow(&fencing);
+        bench.devices.ask(0, Ask::Off);
+        bench.follow(&fencing);
+        assert_eq!(bench.failures(), [], "the same goes on");
+        let other = self::fencing(("user = \"ha\"", "user = \"other\""));
+        bench.follow(&other);
+        let [(0, why)] = &bench.failures()[..] else {
+            panic!("it is answered");
+        };
+        assert!(why.contains("another one since a reload"), "{why}");
+        bench.follow(&other);
+        bench.devices.replace(None);
+        assert_eq!(bench.failures(), [], "nothing was asked");
+    }
+
+    #[test]
+    fn what_was_right_a_while_ago_is_not_sent_any_more() {
+        let fencing = fencing(("", ""));
+        let kind = &fencing.against(Side::Second)[0].kind;
+        let bmc = ask::bmc(kind);
+        let programs = Programs::here(Path::new("/nonexistent"));
+        let mut asked = Asked::new(kind, bmc.as_ref(), programs);
+        let before = clock::now() - config::OFF_LEAVES;
+        let Answer::Failed(why) = smol::block_on(asked.off(before)) else {
+            panic!("it is not sent");
+        };
+        assert!(why.contains("was not sent"), "{why}");
+    }
+
+    #[test]
+    fn an_off_that_finds_nobody_ends_with_its_instant() {
+        let mut bench = Bench::new();
+        bench.follow(&fencing(("", "")));
+        bench.devices.ask(0, Ask::Off);
+        let began = clock::now();
+        let answered = async {
+            while bench.finished.borrow().is_empty() {
+                Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        smol::block_on(bench.executor.run(answered));
+        assert!(clock::now().since(began) < 2 * config::OFF_LEAVES);
+        assert_eq!(bench.failures().len(), 1);
+    }
+}
