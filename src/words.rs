@@ -73,6 +73,10 @@ impl fmt::Display for Reason {
                 f,
                 "the peer was refused when it was last heard: what it runs is not known, so its silence proves nothing"
             ),
+            Reason::PeerCountsOnFencing => write!(
+                f,
+                "the peer's file names devices, so it keeps what it runs until it is switched off; this node's file names none"
+            ),
             Reason::HeldFire(why) => write!(f, "it has power, and is not switched off: {why}"),
             Reason::DeviceLied(level) => write!(
                 f,

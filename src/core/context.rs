@@ -119,7 +119,17 @@ impl Context<'_> {
             // Gone it need not be feared, unless something says that it may be back.
             PeerState::Left | PeerState::Fenced => self.peer.challenged(),
         };
-        self.node.best_effort() && fearsome
+        !self.peer_takes_by_proof() && fearsome
+    }
+
+    /// The peer takes nothing over but by an outside source of clearance, as this node does: by its own file too, as
+    /// far as it was heard.
+    pub fn peer_takes_by_proof(&self) -> bool {
+        let unarmed = self
+            .peer
+            .latest()
+            .is_some_and(|said| said.fencing.is_none());
+        !(self.node.best_effort() || self.node.fencing.is_some() && unarmed)
     }
 
     /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.

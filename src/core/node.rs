@@ -630,7 +630,13 @@ impl Node {
 
     /// Silence is judged by this node's own questions.
     fn doubts(&self) -> bool {
-        self.setup.best_effort() && !self.setup.vifs.is_empty()
+        let unarmed = || {
+            self.peer
+                .latest()
+                .is_some_and(|said| said.fencing.is_none())
+        };
+        let feared = self.setup.best_effort() || self.setup.fencing.is_some() && unarmed();
+        feared && !self.setup.vifs.is_empty()
     }
 
     /// Wishes for a group whatever a search's adversary wants; None: what is best.

@@ -71,6 +71,8 @@ pub enum Reason {
     PeerInMaintenance,
     /// The peer was refused when it was last heard: it may run what is not known here.
     PeerWasRefused,
+    /// The peer has a device and counts on nobody taking over who does not switch it off; this node has none.
+    PeerCountsOnFencing,
     /// Waiting for the outside source of clearance.
     ClearancePending,
     /// The peer's machine has power, and is not switched off.

@@ -9,7 +9,7 @@
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
 //! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
-//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `devices [N]`, `wait_for_peer` | the keys |
+//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `[no] devices [N]`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
 //!
 //! **The daemons.** `start`, `reload` (WHO or `both`); `kill`, `freeze`, `thaw`, `wipe` (its disk), `power cut`.
@@ -88,6 +88,7 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
             resources.for_each(|r| r.fail_expiry = None);
         }
         ["devices"] => file.fencing = Some(world::fencing()),
+        ["no", "devices"] => file.fencing = None,
         ["devices", n] => {
             let devices = number(n);
             let fencing = world::fencing();

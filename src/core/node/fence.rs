@@ -60,6 +60,8 @@ impl Node {
         out: &mut Vec<Action>,
     ) {
         if self.setup.fencing.is_none() {
+            let says = heartbeat.fencing.map(|said| said.delay);
+            self.fencing.peer_says(says);
             return;
         }
         let said = heartbeat.fencing.map(|said| (said.delay, said.fresh));

@@ -54,6 +54,7 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
         PeerState::Unknown | PeerState::Silent => match lease {
             Some(until) if cx.tick && cx.now < until => Verdict::Given(Right::Lease { until }),
             _ if !cx.node.best_effort() => Verdict::Waiting(cx.outside()),
+            _ if cx.fencing.peer_fences() => Verdict::Waiting(Reason::PeerCountsOnFencing),
             _ => evidence::best_effort(cx, probes),
         },
     }

@@ -136,6 +136,7 @@ impl Group {
     /// this machine off, which was not.
     pub(super) fn nobody_took(&self, cx: &Context) -> bool {
         cx.node.fencing.is_some()
+            && cx.peer_takes_by_proof()
             && self.left_running(cx)
             && self.weightier(cx).is_none()
             && self.adopting.is_none()

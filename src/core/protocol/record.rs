@@ -41,7 +41,7 @@ pub struct FenceRecord {
     pub shot: bool,
     /// By bit, the devices that said off of a machine that lived.
     pub distrusted: u8,
-    /// The `delay` that the peer announced last.
+    /// The `delay` that the peer announced last; zero: its file names no device.
     pub peer_delay: Duration,
     /// The peer was last heard in maintenance.
     pub maintained: bool,

@@ -16,6 +16,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::BestEffortWithoutVip
         | Reason::WaitingForPeer
         | Reason::HeldFire(_)
+        | Reason::PeerCountsOnFencing
         | Reason::PeerWasRefused
         | Reason::PeerInMaintenance
         | Reason::PeerStopFailed => PROOF,

@@ -29,6 +29,9 @@
 //! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
 //! - *A device that was found to lie* gives no clearance and shoots nobody, until a rehearsal had it switch off the peer's
 //!   machine ([`Fencing::rehearsed`]).
+//! - *A device in one file only* (half loaded, or taken away): who has one does not count on not being taken over while
+//!   the other says that it has none, and behaves as in best effort; who has none takes nothing by best effort from a
+//!   peer whose last word was that it has one. So nobody takes by less than its peer counts on.
 //! - *Fence me*: the instants count from when it was first said; who says it shoots nobody.
 //! - *A peer of which half is heard* (OneWay, Refused) is not silent.
 
@@ -55,7 +58,7 @@ pub struct Fencing {
     noted: Option<Count>,
     shot: Shot,
     devices: Vec<Device>,
-    /// The `delay` that the peer announced last.
+    /// The `delay` that the peer announced last; zero: none.
     peer_delay: Duration,
     /// The silence, should one begin now, began in maintenance.
     maintained: bool,
@@ -216,7 +219,7 @@ impl Fencing {
                 _ => (self.count, self.spent) = (Some(Count { zero, shared }), false),
             }
         }
-        self.peer_delay = said.map_or(self.peer_delay, |(delay, _)| delay);
+        self.peer_says(said.map(|(delay, _)| delay));
         for device in &mut self.devices {
             device.heard(now, same, echoed, detection);
         }
@@ -237,6 +240,16 @@ impl Fencing {
         if let (Some(device), true) = (self.devices.get_mut(device), Some(silent) <= longest) {
             device.distrusted = false;
         }
+    }
+
+    /// The `delay` that the peer announces; None: its file names no device.
+    pub fn peer_says(&mut self, delay: Option<Duration>) {
+        self.peer_delay = delay.unwrap_or_default();
+    }
+
+    /// Its file named one when it was last heard.
+    pub fn peer_fences(&self) -> bool {
+        !self.peer_delay.is_zero()
     }
 
     /// The silence that may begin now begins in maintenance, or not.
