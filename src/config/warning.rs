@@ -226,7 +226,7 @@ impl fmt::Display for Warning {
             ),
             LinkAbsent { local } => write!(
                 f,
-                "link address {local} is on no interface yet; no heartbeat uses this link until it is"
+                "link address {local} is on no interface; no heartbeat uses this link until it is"
             ),
             LinkDown { local, interface } => write!(
                 f,
@@ -277,7 +277,7 @@ impl fmt::Display for Warning {
             InterfaceAbsent { interface } => {
                 write!(
                     f,
-                    "interface {interface} does not exist yet; its VIPs wait for it"
+                    "interface {interface} does not exist; its VIPs wait for it"
                 )
             }
             NoInterfaceHolds { vip } => write!(

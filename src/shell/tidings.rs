@@ -252,7 +252,7 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
     subjects
 }
 
-fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 2] {
+fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 3] {
     let (view, names) = (facts.view, facts.names);
     let (here, peer) = (names.node(view.me), names.node(view.me.other()));
     let name = names.group(group.id);
@@ -293,7 +293,21 @@ fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 2] {
         let over = format!("{here} could take it over by itself");
         trouble("takeover", PROVING, text, over)
     });
-    [impaired, never]
+    // Why a node that could does not.
+    let seeks = group.role == Role::Stopped && group.token.holder != view.me;
+    let elsewhere = facts.elsewhere(group);
+    let kept = match &elsewhere {
+        _ if !seeks || view.peer.state == PeerState::Alive => Some(false),
+        Some(_) if !idle && !barred_here => Some(true),
+        _ => None,
+    };
+    let kept = Subject::new(format!("{name} kept"), kept, || {
+        let why = elsewhere.unwrap_or_default();
+        let text = format!("{here} does not take it over: {why}, so it is probably active there");
+        let over = format!("{here} is not kept from taking it over any more");
+        trouble("takeover", WHILE, text, over)
+    });
+    [impaired, never, kept]
 }
 
 /// Groups that nobody is known to serve, though nobody wished that: as `status` says it, with its advice.
@@ -376,6 +390,37 @@ mod tests {
     fn nothing_is_wrong_with_a_healthy_pair() {
         let sample = Sample::default();
         assert_eq!(told(&mut Tidings::default(), 0, &sample), []);
+    }
+
+    #[test]
+    fn what_keeps_a_node_from_taking_over_is_told_once() {
+        let (mut tidings, mut sample) = (Tidings::default(), Sample::default());
+        sample.view.groups[0].role = Role::Stopped;
+        sample.view.groups[0].token.holder = sample.view.me.other();
+        sample.view.peer.state = PeerState::Silent;
+        let of_takeover = |tidings: &mut Tidings, ms, sample: &Sample| {
+            let told = tidings.follow(at(ms), subjects(&sample.facts()));
+            let told = told.into_iter().filter(|t| t.change == "takeover");
+            told.map(|t| (t.level, t.text)).collect::<Vec<_>>()
+        };
+        let (vif, group) = (sample.view.vifs[0].id, sample.view.groups[0].id);
+        sample.view.peer.signs = vec![crate::core::node::Sign {
+            at: at(0),
+            kind: crate::core::node::SignKind::Answered(vif, Some(group), [1; 6]),
+        }];
+        assert_eq!(of_takeover(&mut tidings, 0, &sample), []);
+        let text = "lb1 does not take it over: lb2 answers for a VIP of web (such as 192.168.10.80), so it is probably active there";
+        assert_eq!(
+            of_takeover(&mut tidings, 5000, &sample),
+            [(Level::Warn, text.into())]
+        );
+        assert_eq!(of_takeover(&mut tidings, 9000, &sample), []);
+        sample.view.peer.state = PeerState::Alive;
+        let over = "lb1 is not kept from taking it over any more, after 10 s";
+        assert_eq!(
+            of_takeover(&mut tidings, 10_000, &sample),
+            [(Level::Info, over.into())]
+        );
     }
 
     #[test]

@@ -105,9 +105,9 @@ worst case until the VIPs answer again
 
 warnings
   UNPROTECTED: neither fencing nor a witness; when the nodes lose sight of each other, two alone cannot be both safe and automatic, and takeover is best effort
-  link address 10.1.1.1 is on no interface yet; no heartbeat uses this link until it is
-  link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is
-  interface eth7 does not exist yet; its VIPs wait for it
+  link address 10.1.1.1 is on no interface; no heartbeat uses this link until it is
+  link address 192.168.10.81 is on no interface; no heartbeat uses this link until it is
+  interface eth7 does not exist; its VIPs wait for it
   no gateway is pinged (`addresses = []`): no takeover without fencing from a silent peer, and a node cut off from the LAN does not notice
 "#
     );

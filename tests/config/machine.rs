@@ -44,9 +44,9 @@ fn what_may_be_right_later_is_a_warning() {
             &[],
             nothing,
             &[
-                "link address 10.1.1.1 is on no interface yet; no heartbeat uses this link until it is",
-                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
-                "interface eth0 does not exist yet; its VIPs wait for it",
+                "link address 10.1.1.1 is on no interface; no heartbeat uses this link until it is",
+                "link address 192.168.10.81 is on no interface; no heartbeat uses this link until it is",
+                "interface eth0 does not exist; its VIPs wait for it",
             ],
         ),
         (
@@ -106,7 +106,7 @@ fn what_may_be_right_later_is_a_warning() {
             &[],
             changed(|host| host.interfaces[1].addresses.clear()),
             &[
-                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
+                "link address 192.168.10.81 is on no interface; no heartbeat uses this link until it is",
                 "eth0 has no address of its own yet in the network of VIP 192.168.10.80/24",
             ],
         ),
@@ -158,7 +158,7 @@ fn what_may_be_right_later_is_a_warning() {
                 host.interfaces.remove(1);
             }),
             &[
-                "link address 192.168.10.81 is on no interface yet; no heartbeat uses this link until it is",
+                "link address 192.168.10.81 is on no interface; no heartbeat uses this link until it is",
                 "no interface's network holds VIP 192.168.10.80/24 yet; it waits for one, or for `interface`",
             ],
         ),

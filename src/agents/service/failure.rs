@@ -67,6 +67,14 @@ pub async fn loss(seen: &Seen) -> String {
     }
 }
 
+/// How a unit is; of one that failed, how it ended too.
+pub fn standing(unit: &UnitState) -> String {
+    match unit.active {
+        Active::Failed => format!("{}: {}", unit.words(), end(&unit.end)),
+        _ => unit.words(),
+    }
+}
+
 /// How it ended, and what it said last.
 pub(super) async fn with_last_words(unit: &UnitState) -> String {
     let end = end(&unit.end);
@@ -122,6 +130,20 @@ fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_unit_that_failed_it_is_told_how() {
+        let standing = |active: &str, sub: &str| {
+            let block = format!(
+                "Id=a.service\nLoadState=loaded\nActiveState={active}\nSubState={sub}\nResult=signal\n\
+                 ExecMainCode=2\nExecMainStatus=9"
+            );
+            let units = super::super::state::parse(&block, 1).unwrap();
+            super::standing(&units[0])
+        };
+        assert_eq!(standing("failed", "failed"), "failed: killed by SIGKILL");
+        assert_eq!(standing("active", "running"), "active (running)");
+    }
 
     #[test]
     fn an_end_is_told_in_words() {

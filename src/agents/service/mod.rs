@@ -23,7 +23,7 @@ mod stop;
 mod systemctl;
 pub mod watch;
 
-pub use failure::{loss, unfit};
+pub use failure::{loss, standing, unfit};
 pub use patience::Patience;
 pub use start::{NotStarted, restart, start};
 pub use state::{Active, Load, UnitState};

@@ -136,7 +136,11 @@ impl Daemon {
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;
         let gone = before.iter().filter(|old| !all.contains(old));
         for gone in gone.filter(|_| same) {
-            self.tell_of_machine(log::Level::Info, format!("no longer so: {gone}"));
+            // Without what was to be done about it.
+            let what = gone
+                .split_once("; ")
+                .map_or(gone.as_str(), |(what, _)| what);
+            self.tell_of_machine(log::Level::Info, format!("no longer so: {what}"));
         }
         self.dirty = true;
     }

@@ -205,7 +205,7 @@ fn of_vips(probed: Probed) -> Vec<Finding> {
         findings.push(Finding::ok("vips", text));
     }
     if here > 0 {
-        let text = format!("{here} VIPs are on this node, and were not asked for");
+        let text = format!("{here} VIPs are up on this node, and so nobody was asked for them");
         findings.push(Finding::ok("vips", text));
     }
     if unasked > 0 {
@@ -398,7 +398,7 @@ mod tests {
                 ),
                 (
                     Level::Ok,
-                    "1 VIPs are on this node, and were not asked for".to_owned()
+                    "1 VIPs are up on this node, and so nobody was asked for them".to_owned()
                 ),
                 (
                     Level::Warning,

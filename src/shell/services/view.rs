@@ -1,7 +1,7 @@
 //! What the status shows of a service.
 
 use super::unit::Unit;
-use crate::agents::service::Presence;
+use crate::agents::service::{Presence, standing};
 use crate::core::time::Time;
 
 /// What is known of a service, as of when it was last looked at.
@@ -11,7 +11,7 @@ pub struct ServiceView {
     pub unit: String,
     /// False: there is no such unit on this node, or it is masked. None: not looked yet.
     pub installed: Option<bool>,
-    /// As `systemctl status` says it, such as `active (running)`; empty: not looked yet.
+    /// As `systemctl status` says it, such as `active (running)`, of one that failed with how; empty: not looked yet.
     pub state: String,
     /// All of it runs; None: not looked yet.
     pub runs: Option<bool>,
@@ -49,7 +49,7 @@ impl Unit {
             unit: self.service.unit.clone(),
             installed: unit.map(|unit| !unit.missing()),
             runs: seen.as_ref().map(|seen| seen.presence() == Presence::All),
-            state: unit.map(|unit| unit.words()).unwrap_or_default(),
+            state: unit.map(standing).unwrap_or_default(),
             since: unit
                 .map(|unit| unit.since_us)
                 .filter(|since| *since > 0)

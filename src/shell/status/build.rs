@@ -154,7 +154,7 @@ impl Names {
                     self.node(token.holder)
                 )
             }
-            Reason::ResourceFailed(i, why) => format!("{} failed: {why}", resource(i)),
+            Reason::ResourceFailed(i, why) => failed(&resource(i), why),
             Reason::PutBack(i)
             | Reason::MadeSure(i)
             | Reason::HeldBack(i)
@@ -559,5 +559,33 @@ fn gateway_state(state: GatewayState) -> &'static str {
         GatewayState::Good => "good",
         GatewayState::Dampened => "dampened",
         GatewayState::Lost => "lost",
+    }
+}
+
+/// What failed is not named twice: what is said of a unit begins with its name.
+fn failed(resource: &str, why: &str) -> String {
+    let (kind, unit) = resource.rsplit_once(' ').unwrap_or(("", resource));
+    match why.starts_with(unit) {
+        true => format!("{kind} {why}").trim_start().to_owned(),
+        false => format!("{resource} failed: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+
+    #[test]
+    fn what_failed_is_named_once() {
+        let of = |why| failed("service nginx.service", why);
+        assert_eq!(
+            of("nginx.service does not stop"),
+            "service nginx.service does not stop"
+        );
+        assert_eq!(
+            of("the disk is full"),
+            "service nginx.service failed: the disk is full"
+        );
+        assert_eq!(failed("VIP", "no answer"), "VIP failed: no answer");
     }
 }

@@ -14,6 +14,11 @@ impl Facts<'_> {
         conflict(self, group, now)
     }
 
+    /// What says that a peer whose word is not had runs it.
+    pub fn elsewhere(&self, group: &GroupView) -> Option<String> {
+        elsewhere(self, group)
+    }
+
     /// It is known that this node or the peer does not run the group.
     pub fn is_on_one_at_most(&self, group: &GroupView) -> bool {
         let here = group.role != Role::Stopped || group.adopted;

@@ -87,10 +87,12 @@ fn role_in_words(group: &Group) -> &str {
 
 /// When that was, by the clock.
 fn wall(status: &Status, stamp_us: i64, zone: Zone) -> String {
-    let Some(seconds) = clock::seconds_of(&status.stamp) else {
+    let Some(ms) = clock::millis_of(&status.stamp) else {
         return "an unknown time".into();
     };
-    clock::local(seconds - (status.stamp_us - stamp_us) / 1_000_000, zone)
+    // Of one moment the same second in every view.
+    let at = ms - (status.stamp_us - stamp_us) / 1000;
+    clock::local(at.div_euclid(1000), zone)
 }
 
 /// The services on this node, and whatever else is not simply as it should be.
@@ -212,5 +214,25 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
         vec![here, there]
     } else {
         vec![there, here]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::status::sample::Sample;
+
+    #[test]
+    fn one_moment_has_one_time_in_every_view() {
+        let mut status = Sample::default().status();
+        let since = 1_000_000_900_000;
+        let mut seen = |stamp: &str, later_ms: i64| {
+            status.stamp = stamp.into();
+            status.stamp_us = since + later_ms * 1000;
+            wall(&status, since, Zone::Utc)
+        };
+        let first = seen("2026-11-29T20:59:48.000Z", 100);
+        assert_eq!(first, "Nov 29 20:59:47");
+        assert_eq!(seen("2026-11-29T20:59:49.950Z", 2050), first);
     }
 }

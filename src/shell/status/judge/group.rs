@@ -21,7 +21,10 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
         if role == "failed" {
             concerns.push(blocked(
                 format!("{name}: a stop failed on {node}, so what runs there is not known"),
-                format!("on {node}, stop by hand what is left of it, then run `ha-appliance clear {name}`; or reboot {node}"),
+                format!(
+                    "on {node}, end what is left of it (`ha-appliance status` there names it), then run `ha-appliance clear {name}`; \
+                     what no SIGKILL ends (state D), only a reboot of {node} does"
+                ),
             ));
         }
     }
@@ -61,10 +64,7 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
         let amiss = resource.amiss.as_deref().unwrap_or_default();
         let text = format!("{name}: {}", sentence::amiss(&resource.name, amiss));
         concerns.push(match status.maintenance {
-            true => blocked(
-                text,
-                "nothing is done about it in maintenance: mend it by hand".into(),
-            ),
+            true => blocked(text, in_maintenance(resource)),
             false => noted(text),
         });
     }
@@ -75,7 +75,10 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
         concerns.push(match status.maintenance {
             true => blocked(
                 text,
-                format!("nothing is done about it in maintenance: mend it by hand on {peer_name}"),
+                format!(
+                    "nothing is done about it in maintenance: on {peer_name} `systemctl start` a service; \
+                     `ha-appliance maintenance off` puts back the rest"
+                ),
             ),
             false => noted(text),
         });
@@ -92,6 +95,15 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
     concerns.extend(failures(status, group, now));
     concerns.extend(no_takeover(status, group));
     concerns
+}
+
+/// An address added by hand has no end, and would outlive its node's right to it.
+fn in_maintenance(resource: &Resource) -> String {
+    let cure = match resource.name.strip_prefix("service ") {
+        Some(unit) => format!("`systemctl start {unit}`"),
+        None => "`ha-appliance maintenance off` puts it back".into(),
+    };
+    format!("nothing is done about it in maintenance: {cure}")
 }
 
 /// A planned move is no reason to wake anybody.

@@ -11,8 +11,10 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     let mut concerns = Vec::new();
     let runs_here = |group: &Group| group.role == "active" || group.adopted;
     let alone = match status.groups.iter().any(runs_here) {
-        true => ": nobody could take over",
-        false => "",
+        // One that is silent may serve it as well, or have failed to.
+        true if state.state == "silent" => format!(": {me} has no spare that is known"),
+        true => ": nobody could take over".into(),
+        false => String::new(),
     };
     let firewall = "UDP, the port of `[heartbeat]`, in both directions (`nft list ruleset`), and the cables of the links";
     let unheard = nobody_listens(status, now).map(|refused| {
@@ -34,8 +36,14 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             "its datagrams arrive at {me} and are dropped: mend first what is said of them here"
         )
     };
-    let between =
-        || format!("it shows signs of life, so look at what is between the nodes: {firewall}");
+    let between = || {
+        let signs = whats(&state.signs_of_life);
+        let signs = match signs.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", signs.join("; ")),
+        };
+        format!("it shows signs of life{signs}, so look at what is between the nodes: {firewall}")
+    };
     let lives = unheard.or_else(|| {
         let life = status.peer_shows_life(now);
         life.then(|| match of_refused(status, now).is_empty() {

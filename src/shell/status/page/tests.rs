@@ -439,8 +439,7 @@ fn maintenance_does_not_hide_a_dead_service() {
 #[test]
 fn a_warning_that_lasts_is_looked_after() {
     let mut sample = Sample::default();
-    let link =
-        "link address 10.1.1.1 is on no interface yet; no heartbeat uses this link until it is";
+    let link = "link address 10.1.1.1 is on no interface; no heartbeat uses this link until it is";
     let remark =
         "only one link: one cable or one switch port makes the nodes lose sight of each other";
     sample.daemon.notices = vec![link.into(), remark.into()];
@@ -548,7 +547,7 @@ fn one_line_says_it_too() {
     let (line, _) = render_brief(&sample.status(), None, NOW);
     assert_eq!(
         line,
-        "edge-lb on lb1: degraded: web on lb1; lb2 has been silent for 3.2 s: nobody could take over\n"
+        "edge-lb on lb1: degraded: web on lb1; lb2 has been silent for 3.2 s: lb1 has no spare that is known\n"
     );
 }
 
