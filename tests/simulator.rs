@@ -200,7 +200,6 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::NeverContested, Mode::WideFenced, 0, 60),
     (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
     (Defect::LyingDevice, Mode::Devices, 0, 40),
-    (Defect::LateOff, Mode::Devices, 55, 30),
     (Defect::ShortDelay, Mode::Devices, 0, 40),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
 ];

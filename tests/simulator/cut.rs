@@ -27,11 +27,7 @@ pub fn play(world: &mut World) -> i64 {
         for (level, it) in world.devices[m].iter_mut().enumerate() {
             (it.dead, it.slow) = (some && level == dead, false);
         }
-        if world.rng.chance(0.2) {
-            world.devices[m].iter_mut().for_each(|it| it.slow = true);
-        }
     }
-    let slow = world.devices.iter().flatten().any(|it| it.slow);
     let killed = world.safety.shots.killed;
     if world.rng.chance(0.4) {
         let (from, again) = (world.rng.below(2), world.rng.chance(0.5));
@@ -51,7 +47,7 @@ pub fn play(world: &mut World) -> i64 {
     let began = world.now;
     let delay = world.machines.iter().filter_map(|m| m.setup.fencing);
     let delay = delay.map(|f| f.delay.as_micros() as i64).max().unwrap_or(0);
-    let within = delay * if slow { 7 } else { 3 } + TAKEOVER;
+    let within = 3 * delay + TAKEOVER;
     let mut served_since = None;
     while world.now - began < within + LASTS && world.safety.broken.is_none() {
         if served_since.is_some() && world.rng.chance(0.02) {

@@ -23,8 +23,6 @@ pub enum Defect {
     UndoneWishes,
     /// A device says that it switches off, and reads off, and did nothing.
     LyingDevice,
-    /// An off leaves whenever its device is ready, long after it was asked for.
-    LateOff,
     /// The file's delay is shorter than what it has to keep apart.
     ShortDelay,
     /// Delivered heartbeats echo nothing: nobody is ever alive to anybody.

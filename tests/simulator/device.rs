@@ -56,20 +56,14 @@ pub fn ask(world: &mut World, m: usize, device: usize, ask: Ask) {
         world.safety.broken.get_or_insert(found);
     }
     it.asking = Some(life);
-    let late = world.defect == Some(Defect::LateOff);
     let longest = match (it.slow, ask) {
-        (_, Ask::Off) if late => Duration::from_secs(20),
         (false, _) => Duration::from_millis(300),
         (true, Ask::Status) => Duration::from_secs(10),
         (true, Ask::Off) => off_time / 2,
     };
     let after = world.rng.skewed(Duration::from_millis(5), longest);
     // Whoever asks looks at the clock before it leaves.
-    let soon = if late {
-        Duration::MAX
-    } else {
-        off_time * 9 / 20
-    };
+    let soon = off_time * 9 / 20;
     let local = world.machines[m].clock.local(world.now);
     let until = (ask == Ask::Off).then(|| local + soon);
     if ask == Ask::Off {

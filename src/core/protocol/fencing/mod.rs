@@ -22,8 +22,8 @@
 //! - *Both lose sight of each other*: the first's `patience` (if it runs a group), the second's `delay`, the
 //!   first's `2 × delay`, each with room for the machine to go off ([`least_delay`]). Whose zero the peer may not
 //!   share, after a loss in one direction, waits for the device to read off, for the peer, or for a human.
-//! - *The daemon dies between the word and the off*: the word says that it may have left; no second shot before
-//!   `off_deadline` has passed since the start, and none at once by the zero from the run directory.
+//! - *The daemon dies between the word and the off*: the word says that it may have left. Whoever finds it shoots nobody
+//!   before it has heard the peer both ways: that may have been switched on again meanwhile. What reads off clears.
 //! - *Power lost with the device*: nothing reads, nothing is shot: BLOCKED with the device's reason. With the
 //!   device alive it reads off.
 //! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
@@ -146,8 +146,14 @@ impl Fencing {
             false => Shot::None,
         };
         let device = |n| Device::new(record.distrusted & (1u8 << n) != 0);
+        // What an earlier daemon shot may have been switched on again since, by whoever saw it off.
+        let leave = |count: Count| Count {
+            shared: count.shared && !record.shot,
+            ..count
+        };
         Fencing {
-            count: noted,
+            count: noted.map(leave),
+            spent: record.shot,
             noted,
             shot,
             devices: (0..MOST).map(device).collect(),
