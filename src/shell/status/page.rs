@@ -6,10 +6,12 @@
 use super::judge::{Place as Where, age, place, silence};
 use super::layout::{Colour, Page, Style, table};
 use super::{
-    Concern, Group, Path, Peer, Reading, Severity, Status, group, judge, protection, sentence,
+    Concern, Group, Path, Peer, Reading, Refused, Severity, Status, group, judge, protection,
+    sentence,
 };
 use crate::core::time::Time;
 use crate::shell::clock;
+use crate::shell::refused::NOBODY_LISTENS;
 use std::time::Duration;
 
 /// The page, and the worst thing on it. `now` in the boot of the status.
@@ -175,6 +177,10 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
                 ("alive", software) => {
                     format!("version {software}, for {since}{}", detection(peer))
                 }
+                // One silence has one length.
+                ("silent", _) if peer.heard_us.is_some() => {
+                    format!("last heard {} ago", age(now, peer.heard_us.unwrap_or(0)))
+                }
                 _ => format!("for {since}: {}", peer.reason),
             }
         };
@@ -203,8 +209,10 @@ fn paths(status: &Status, now: Time) -> (Vec<String>, Vec<String>) {
     if status.paths.len() > 1 && status.paths.iter().all(silent) {
         let latest = status.paths.iter().max_by_key(|path| path.heard_us);
         let silence = latest.map_or(String::new(), |path| silence(path, now));
+        let arrives = |refused: &Refused| refused.cause != NOBODY_LISTENS;
         let what = match status.peer.signs_of_life.iter().any(|sign| sign.heartbeat) {
             true => "nothing that answers this node",
+            false if status.refused.iter().any(arrives) => "nothing that is accepted",
             false => silence.as_str(),
         };
         let all = format!("{what} on any of the {} paths", status.paths.len());

@@ -112,7 +112,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         ),
     };
     let speaks = state.signs_of_life.iter().any(|sign| sign.heartbeat);
-    let quiet = matches!(state.state.as_str(), "silent" | "unknown") && speaks;
+    let quiet = matches!(state.state.as_str(), "silent" | "unknown" | "left") && speaks;
     concerns.extend(text.filter(|_| !quiet).map(|text| degraded(text, hint)));
     let told = |sign: &&SignOfLife| sign.heartbeat && state.state != "alive";
     concerns.extend(state.signs_of_life.iter().filter(told).map(|sign| {

@@ -205,6 +205,14 @@ fn a_peer_that_left_says_nothing_any_more() {
         ..Said::default()
     }];
     expect("peer-left", &sample, Severity::Degraded);
+    // It is back, and does not hear this node: nobody is to start it.
+    let kind = SignKind::Unproven(Vec::new());
+    sample.view.peer.signs = vec![Sign { at: NOW, kind }];
+    let (page, _) = render(&sample.status(), NOW, Style::default());
+    assert!(
+        !page.contains("systemctl start") && page.contains("filter in the direction"),
+        "{page}"
+    );
 }
 
 #[test]
