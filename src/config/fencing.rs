@@ -9,7 +9,7 @@ pub(super) use warn::warn;
 use super::schema::HeartbeatTimes;
 use crate::agents::fence::ipmi::{Privilege, suite::Suite};
 use crate::core::protocol::fencing::least_delay;
-use crate::core::setup::FencingSetup;
+use crate::core::setup::{FencingSetup, MOST_DEVICES};
 use crate::wire::heartbeat::{Side, hash};
 use std::fmt;
 use std::net::SocketAddr;
@@ -105,12 +105,14 @@ impl Fencing {
 
     /// The least [`delay`](Self::delay) by which nobody is shot by whom it shot, in whole seconds.
     pub fn least_delay(&self, beat: &HeartbeatTimes) -> Duration {
-        let least = least_delay(beat.detection_time(), beat.interval, &self.setup(0));
+        let least = least_delay(beat.detection_time(), beat.interval, &self.setup(&[]));
         Duration::from_secs(least.as_millis().div_ceil(1000) as u64)
     }
 
     /// What the core is to know, of so many devices.
-    pub fn setup(&self, devices: usize) -> FencingSetup {
+    pub fn setup(&self, devices: &[Device]) -> FencingSetup {
+        let mut ids = [0; MOST_DEVICES];
+        (ids.iter_mut().zip(devices)).for_each(|(id, device)| *id = device.identity().max(1));
         let by_agent = |device: &Device| matches!(device.kind, Kind::Agent(_));
         let by_agent = self.devices.iter().flatten().any(by_agent);
         let (off_time, grace) = match by_agent {
@@ -118,7 +120,8 @@ impl Fencing {
             false => (OFF_TIME, GRACE),
         };
         FencingSetup {
-            devices,
+            devices: devices.len(),
+            ids,
             patience: self.patience,
             delay: self.delay,
             settle: self.settle,

@@ -116,7 +116,7 @@ impl Node {
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
-            fencing: Fencing::remembered(now, record.fencing, None),
+            fencing: Fencing::remembered(now, record.fencing, None, &setup),
             retired,
             doubt: Doubt::default(),
             rhythms: record.rhythms,
@@ -147,7 +147,7 @@ impl Node {
         let record = self.memory.saved().clone();
         let mut node = Node {
             restarted: true,
-            fencing: Fencing::remembered(self.now, record.fencing, noted),
+            fencing: Fencing::remembered(self.now, record.fencing, noted, &self.setup),
             ..self
         };
         let setup = node.setup.clone();
@@ -677,6 +677,7 @@ impl Node {
         self.doubt_if_hastier(before);
         self.next_send = self.next_send.min(self.now + self.peer.judged_by());
         self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
+        (self.fencing).reconcile(self.now, self.setup.fencing.as_ref(), &setup);
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.
         let groups = self.groups.iter().map(Managed::id);

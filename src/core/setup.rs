@@ -58,6 +58,8 @@ impl Setup {
 pub struct FencingSetup {
     /// How many there are, level by level.
     pub devices: usize,
+    /// Which they are: a device is known again by its number after a reload, wherever it stands in the file then.
+    pub ids: [u64; MOST_DEVICES],
     /// Silence before anybody shoots.
     pub patience: Duration,
     /// Between the instants at which the two nodes may shoot.
@@ -73,6 +75,16 @@ pub struct FencingSetup {
     pub grace: Duration,
     /// How far what the run directory has of the last contact may lag behind.
     pub lag: Duration,
+}
+
+/// More levels than a file may have.
+pub const MOST_DEVICES: usize = 8;
+
+impl FencingSetup {
+    /// Numbers for so many that have no names, as in tests.
+    pub fn numbered(devices: usize) -> [u64; MOST_DEVICES] {
+        std::array::from_fn(|n| if n < devices { n as u64 + 1 } else { 0 })
+    }
 }
 
 /// One outside source of clearance.

@@ -38,7 +38,7 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
             .collect(),
         sources: Vec::new(),
         fencing: (config.fencing.as_ref())
-            .map(|fencing| fencing.setup(fencing.against(me.other()).len())),
+            .map(|fencing| fencing.setup(fencing.against(me.other()))),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::core::protocol::fencing::Count;
 use crate::core::time::Time;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The note.
 #[derive(Debug)]
@@ -31,15 +32,21 @@ impl Contact {
             "alone" => false,
             _ => return None,
         };
+        let delay = Duration::from_micros(words.next()?.parse().ok()?);
         // What was cut off at its end says something else.
         let whole = text.ends_with('\n') && words.next().is_none();
-        (ours && whole).then_some(Count { zero, shared })
+        (ours && whole).then_some(Count {
+            zero,
+            shared,
+            delay,
+        })
     }
 
     /// Writes it.
     pub fn note(&self, count: Count) {
         let shared = if count.shared { "shared" } else { "alone" };
-        let text = format!("{} {} {shared}\n", boot_id(), count.zero.0);
+        let delay = count.delay.as_micros();
+        let text = format!("{} {} {shared} {delay}\n", boot_id(), count.zero.0);
         let new = self.0.with_extension("new");
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
         if let Err(error) = written {
@@ -63,6 +70,7 @@ mod tests {
             let count = Count {
                 zero: Time(123_456),
                 shared,
+                delay: Duration::from_secs(8),
             };
             contact.note(count);
             assert_eq!(Contact::new(&dir).known(), Some(count));
@@ -72,7 +80,7 @@ mod tests {
             fs::write(&contact.0, &text[..length]).unwrap();
             assert_eq!(contact.known(), None, "{:?}", &text[..length]);
         }
-        fs::write(&contact.0, "another-boot 5 shared\n").unwrap();
+        fs::write(&contact.0, "another-boot 5 shared 8000000\n").unwrap();
         assert_eq!(contact.known(), None);
     }
 
@@ -83,6 +91,7 @@ mod tests {
         let count = Count {
             zero: Time(1),
             shared: true,
+            delay: Duration::ZERO,
         };
         contact.note(count);
         fs::create_dir(contact.0.with_extension("new")).unwrap();

@@ -177,6 +177,7 @@ pub fn fencing(bounds: &Bounds) -> Option<FencingSetup> {
     };
     bounds.devices.then_some(FencingSetup {
         devices: 1,
+        ids: FencingSetup::numbered(1),
         patience,
         delay,
         settle: interval,

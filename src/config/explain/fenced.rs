@@ -59,7 +59,7 @@ pub(super) fn worst(out: &mut String, config: &Config, fencing: &Fencing) -> std
         "power loss of the active node, its device alive",
         &[&off[..], &taken].concat(),
     )?;
-    let setup = fencing.setup(0);
+    let setup = fencing.setup(&[]);
     for (side, turns) in [(Side::Second, 1), (Side::First, 2)] {
         let terms = [
             (

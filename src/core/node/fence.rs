@@ -8,7 +8,7 @@ use crate::wire::heartbeat::FencingReport;
 impl Node {
     /// Reads the devices, and shoots, if that is to be done.
     pub(super) fn fence(&mut self, tick: bool, out: &mut Vec<Action>) {
-        if self.setup.fencing.is_some() {
+        if self.setup.fencing.is_some() || self.fencing.dying() {
             let seen = self.seen(tick);
             let setup = self.setup.clone();
             self.fencing.step(&seen, &setup, out);
@@ -17,7 +17,9 @@ impl Node {
 
     /// When something of it is due.
     pub(super) fn fence_deadline(&self) -> Option<Time> {
-        self.setup.fencing?;
+        if self.setup.fencing.is_none() && !self.fencing.dying() {
+            return None;
+        }
         self.fencing.deadline(&self.seen(false), &self.setup)
     }
 
@@ -59,11 +61,11 @@ impl Node {
         echoes: bool,
         out: &mut Vec<Action>,
     ) {
-        if self.setup.fencing.is_none() {
+        let Some(fencing) = self.setup.fencing else {
             let says = heartbeat.fencing.map(|said| said.delay);
             self.fencing.peer_says(says);
             return;
-        }
+        };
         let said = heartbeat.fencing.map(|said| (said.delay, said.fresh));
         let detection = self.peer.detection_time();
         let lies = self.fencing.heard(
@@ -73,6 +75,7 @@ impl Node {
             self.peer.echoed().filter(|_| echoes),
             said,
             detection,
+            &fencing,
         );
         out.extend(lies.map(|level| notice(Reason::DeviceLied(level))));
     }

@@ -1,6 +1,6 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
-use super::super::setup::Setup;
+use super::super::setup::{MOST_DEVICES, Setup};
 use super::coverage::Lists;
 use super::rhythm::Rhythms;
 use crate::id::{GroupId, Place, VifId};
@@ -39,8 +39,8 @@ pub struct Record {
 pub struct FenceRecord {
     /// An off may have left, and is not known to be over.
     pub shot: bool,
-    /// By bit, the devices that said off of a machine that lived.
-    pub distrusted: u8,
+    /// The devices that said off of a machine that lived, by their ids; 0: none.
+    pub distrusted: [u64; MOST_DEVICES],
     /// The `delay` that the peer announced last; zero: its file names no device.
     pub peer_delay: Duration,
     /// The peer was last heard in maintenance.

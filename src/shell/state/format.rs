@@ -4,6 +4,7 @@ use super::Names;
 use crate::core::protocol::coverage::{List, Lists};
 use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, Record, VifRecord};
 use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
+use crate::core::setup::MOST_DEVICES;
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{FEWEST_MISSES, Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
@@ -168,7 +169,8 @@ struct Body {
 #[serde(deny_unknown_fields)]
 struct Devices {
     shot: bool,
-    distrusted: u8,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    distrusted: Vec<Hex>,
     peer_delay_ms: u64,
     maintained: bool,
 }
@@ -178,7 +180,10 @@ impl From<FenceRecord> for Devices {
         let millis = record.peer_delay.as_millis();
         Devices {
             shot: record.shot,
-            distrusted: record.distrusted,
+            distrusted: (record.distrusted.into_iter())
+                .filter(|id| *id != 0)
+                .map(Hex)
+                .collect(),
             peer_delay_ms: u64::try_from(millis).unwrap_or(u64::MAX),
             maintained: record.maintained,
         }
@@ -187,9 +192,11 @@ impl From<FenceRecord> for Devices {
 
 impl From<&Devices> for FenceRecord {
     fn from(devices: &Devices) -> FenceRecord {
+        let mut distrusted = [0; MOST_DEVICES];
+        (distrusted.iter_mut().zip(&devices.distrusted)).for_each(|(it, id)| *it = id.0);
         FenceRecord {
             shot: devices.shot,
-            distrusted: devices.distrusted,
+            distrusted,
             peer_delay: Duration::from_millis(devices.peer_delay_ms),
             maintained: devices.maintained,
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 /// One level.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Device {
+    /// Which: [`FencingSetup::ids`](crate::core::setup::FencingSetup).
+    pub id: u64,
     /// What it is being asked, and since when.
     pub asking: Option<(Ask, Time)>,
     /// When the first of the answers came that say off, with none between that says otherwise.
@@ -17,6 +19,8 @@ pub struct Device {
     pub next: Option<Time>,
     /// Answers in a row that were none.
     failures: u8,
+    /// How long the last answer took.
+    took: Duration,
     /// How often it was asked to switch the peer off, in this silence.
     pub tries: u8,
     /// It said off of a machine that was heard after it: nothing that it says is clearance.
@@ -39,8 +43,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Device {
     /// One that was never asked.
-    pub fn new(distrusted: bool) -> Device {
+    pub fn new(id: u64, distrusted: bool) -> Device {
         Device {
+            id,
             distrusted,
             ..Device::default()
         }
@@ -51,6 +56,7 @@ impl Device {
         let Some((ask, since)) = self.asking.take() else {
             return Read::Nothing;
         };
+        self.took = now.since(since);
         let failed = matches!(answer, Answer::Failed(_));
         self.failures = if failed {
             self.failures.saturating_add(1)
@@ -86,6 +92,15 @@ impl Device {
         }
     }
 
+    /// When it is read that is due then: if it could be asked to switch off in the instant to come, not so late that it
+    /// would still be busy answering.
+    pub fn reads_at(&self, due: Time, shot: Option<(Time, Time)>) -> Time {
+        match shot {
+            Some((from, until)) if self.on && due + self.took >= from => due.max(until),
+            _ => due,
+        }
+    }
+
     /// A heartbeat of the peer was accepted; `same`: of the incarnation of those before; `echoed`: when that was sent
     /// which it echoes. What read off before proves nothing any more; and who answers, without a boot between, what
     /// was sent after a read lived through it.
@@ -101,7 +116,7 @@ impl Device {
     pub fn rest(&mut self) {
         *self = Device {
             asking: self.asking,
-            ..Device::new(self.distrusted)
+            ..Device::new(self.id, self.distrusted)
         };
     }
 
@@ -117,6 +132,7 @@ impl Device {
         self.off_since = self.off_since.map(|at| at.max(now - 2 * settle));
         self.next = self.next.map(|at| at.max(now));
         (self.failures, self.tries) = (self.failures.min(1), self.tries.min(1));
+        self.took = Duration::ZERO;
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Count {
     pub zero: Time,
     /// The peer said then that its own zero was fresh.
     pub shared: bool,
+    /// The `delay` that both knew then to be in force.
+    pub delay: Duration,
 }
 
 /// What a shot depends on beside time.
@@ -125,6 +127,7 @@ mod tests {
             groups: vec![],
             sources: vec![],
             fencing: Some(FencingSetup {
+                ids: FencingSetup::numbered(1),
                 devices: 1,
                 patience: 2 * SECOND,
                 delay: DELAY,

@@ -11,7 +11,8 @@
 //! **What it does.** While the peer is silent and this node runs a group, or could run one that waits for
 //! clearance, it reads every device, one question at a time each; off twice, `settle` apart, is clearance. A shot
 //! leaves at an own instant only (`instants`), by the device that read on last and was tried least, once the disk
-//! has the word; what is not ready waits for the next. An instant's word that was not used is withdrawn.
+//! has the word; what is not ready waits for the next. A
+//! word that was not used serves the next instant, and is withdrawn when nobody needs to know any more.
 //!
 //! **Dying.** From the word on nothing is agreed with the peer. It is over once the peer is heard both ways and no
 //! device is asked to switch off and one read on that was asked `off_time` after the last off left (what a device
@@ -42,7 +43,7 @@ use super::peer::PeerState;
 use super::record::FenceRecord;
 use crate::core::event::{Action, Answer, Ask};
 use crate::core::reason::{HeldFire, Reason};
-use crate::core::setup::{FencingSetup, Setup};
+use crate::core::setup::{FencingSetup, MOST_DEVICES, Setup};
 use crate::core::time::Time;
 use device::{Device, Read};
 pub use instants::{Count, Role, drift, least_delay};
@@ -58,8 +59,12 @@ pub struct Fencing {
     noted: Option<Count>,
     shot: Shot,
     devices: Vec<Device>,
+    /// Of the file in force, those that are distrusted among others: they may come back.
+    liars: Vec<u64>,
     /// The `delay` that the peer announced last; zero: none.
     peer_delay: Duration,
+    /// Since when this node announces another one than before; None: the peer heard it.
+    announced: Option<Time>,
     /// The silence, should one begin now, began in maintenance.
     maintained: bool,
     /// The beginning of the instant in which an off left last.
@@ -136,7 +141,12 @@ impl Seen {
 
 impl Fencing {
     /// What the disk remembers, and the run directory of an earlier daemon of this boot.
-    pub fn remembered(now: Time, record: FenceRecord, noted: Option<Count>) -> Fencing {
+    pub fn remembered(
+        now: Time,
+        record: FenceRecord,
+        noted: Option<Count>,
+        setup: &Setup,
+    ) -> Fencing {
         let shot = match record.shot {
             true => Shot::Sent {
                 at: now,
@@ -145,34 +155,66 @@ impl Fencing {
             },
             false => Shot::None,
         };
-        let device = |n| Device::new(record.distrusted & (1u8 << n) != 0);
         // What an earlier daemon shot may have been switched on again since, by whoever saw it off.
         let leave = |count: Count| Count {
             shared: count.shared && !record.shot,
             ..count
         };
-        Fencing {
+        let mut fencing = Fencing {
             count: noted.map(leave),
             spent: record.shot,
             noted,
             shot,
-            devices: (0..MOST).map(device).collect(),
+            liars: record
+                .distrusted
+                .into_iter()
+                .filter(|id| *id != 0)
+                .collect(),
             peer_delay: record.peer_delay,
             maintained: record.maintained,
             ..Fencing::default()
+        };
+        fencing.equip(setup.fencing.as_ref());
+        fencing
+    }
+
+    /// The devices are those of that file from now on. Nothing that was read or asked before is told from what others
+    /// say; who lied is known again.
+    pub fn reconcile(&mut self, now: Time, before: Option<&FencingSetup>, setup: &Setup) {
+        let fencing = setup.fencing.as_ref();
+        if before == fencing {
+            return;
         }
+        if before.map(|f| f.delay) != fencing.map(|f| f.delay) {
+            self.announced = Some(now);
+        }
+        match &mut self.shot {
+            Shot::Intended => self.shot = Shot::None,
+            // What was under way may leave as late as this.
+            Shot::Sent { at, over, .. } => (*at, *over) = (now, false),
+            Shot::None => {}
+        }
+        self.equip(fencing);
+        (self.waits, self.stirred) = (None, true);
+    }
+
+    fn equip(&mut self, fencing: Option<&FencingSetup>) {
+        let ids = fencing.map_or([].as_slice(), |f| &f.ids[..f.devices]);
+        let device = |id: &u64| Device::new(*id, self.liars.contains(id));
+        self.devices = ids.iter().map(device).collect();
     }
 
     /// What belongs on disk.
     pub fn record(&self) -> FenceRecord {
-        let distrusted = self
-            .devices
+        let mut distrusted = [0; MOST_DEVICES];
+        let latest = self
+            .liars
             .iter()
-            .enumerate()
-            .filter(|(_, d)| d.distrusted);
+            .skip(self.liars.len().saturating_sub(MOST_DEVICES));
+        (distrusted.iter_mut().zip(latest)).for_each(|(it, id)| *it = *id);
         FenceRecord {
             shot: self.shot != Shot::None,
-            distrusted: distrusted.fold(0, |bits, (n, _)| bits | 1u8 << n),
+            distrusted,
             peer_delay: self.peer_delay,
             maintained: self.maintained,
         }
@@ -214,18 +256,27 @@ impl Fencing {
         echoed: Option<Time>,
         said: Option<(Duration, bool)>,
         detection: Duration,
+        setup: &FencingSetup,
     ) -> Option<usize> {
-        let distrusted = self.record().distrusted;
+        self.peer_says(said.map(|(delay, _)| delay));
         if let Some(at) = echoed {
-            let shared = said.is_some_and(|(_, fresh)| fresh);
-            let zero = at.min(now);
+            // Unless it has heard which delay this node goes by, it goes by another.
+            self.announced.take_if(|announced| at >= *announced);
+            let shared = said.is_some_and(|(_, fresh)| fresh) && self.announced.is_none();
+            let (zero, delay) = (at.min(now), self.delay(setup));
             match self.count {
                 // It never goes back.
                 Some(count) if zero < count.zero => {}
-                _ => (self.count, self.spent) = (Some(Count { zero, shared }), false),
+                _ => {
+                    self.count = Some(Count {
+                        zero,
+                        shared,
+                        delay,
+                    });
+                    self.spent = false;
+                }
             }
         }
-        self.peer_says(said.map(|(delay, _)| delay));
         for device in &mut self.devices {
             device.heard(now, same, echoed, detection);
         }
@@ -235,8 +286,10 @@ impl Fencing {
                 device.distrusted = true;
             }
         }
-        let lies = self.record().distrusted & !distrusted;
-        (lies != 0).then_some(lies.trailing_zeros() as usize)
+        let mut found = self.devices.iter().enumerate();
+        let (level, liar) = found.find(|(_, d)| d.distrusted && !self.liars.contains(&d.id))?;
+        self.liars.push(liar.id);
+        Some(level)
     }
 
     /// A rehearsal had that device switch off a machine that ran, and then read off, the peer being silent for so long:
@@ -245,6 +298,7 @@ impl Fencing {
         let longest = setup.fencing.map(|fencing| fencing.off_deadline);
         if let (Some(device), true) = (self.devices.get_mut(device), Some(silent) <= longest) {
             device.distrusted = false;
+            self.liars.retain(|id| *id != device.id);
         }
     }
 
@@ -323,24 +377,14 @@ impl Fencing {
     /// Does what is to be done at this step.
     pub fn step(&mut self, seen: &Seen, setup: &Setup, out: &mut Vec<Action>) {
         let Some(fencing) = setup.fencing else {
-            return;
+            return self.forget_shot(seen, LONGEST);
         };
         if seen.peer.is_gone() {
             self.spend();
         }
         self.note(&fencing, out);
+        self.forget_shot(seen, fencing.off_deadline + fencing.grace);
         let alive = seen.peer == PeerState::Alive;
-        self.shot = match self.shot {
-            Shot::Intended if alive => Shot::None,
-            Shot::Sent { at, over, .. } if alive && !self.asks_off() => {
-                let forgotten = at + fencing.off_deadline + fencing.grace;
-                match over || seen.now >= forgotten {
-                    true => Shot::None,
-                    false => self.shot,
-                }
-            }
-            shot => shot,
-        };
         if !seen.tick {
             return;
         }
@@ -348,7 +392,7 @@ impl Fencing {
         let dying = alive && self.shot != Shot::None;
         if seen.watches() || dying {
             self.shoot(seen, setup, &fencing, out);
-            self.read(seen.now, &fencing, out);
+            self.read(seen, setup, &fencing, out);
         } else {
             self.devices.iter_mut().for_each(Device::rest);
             self.waits = None;
@@ -358,34 +402,50 @@ impl Fencing {
         }
     }
 
+    /// Nothing may be on its way any more to a peer that is heard: none left, or what did is over.
+    fn forget_shot(&mut self, seen: &Seen, lasts: Duration) {
+        if seen.peer != PeerState::Alive {
+            return;
+        }
+        let is_over = match self.shot {
+            Shot::None => false,
+            Shot::Intended => seen.pleads_since.is_none(),
+            Shot::Sent { at, over, .. } => !self.asks_off() && (over || seen.now >= at + lasts),
+        };
+        if is_over {
+            self.shot = Shot::None;
+        }
+    }
+
     /// When something is due.
     pub fn deadline(&self, seen: &Seen, setup: &Setup) -> Option<Time> {
-        let fencing = setup.fencing.as_ref()?;
-        let reads = self.devices.iter().take(fencing.devices);
-        let at_once = Some(seen.now + Duration::from_micros(1)).filter(|_| seen.watches());
-        let reads = reads.filter(|d| d.asking.is_none());
-        let reads = reads.filter_map(|d| d.next.or(at_once));
-        let instant = self
-            .base(seen)
-            .and_then(|zero| instants::next(seen.now, zero, seen.role, self.delay(fencing), setup));
-        let withdrawn =
-            (self.shot == Shot::Intended).then(|| seen.now + setup.detection_time(setup.interval));
-        let over = match self.shot {
-            Shot::Sent { at, .. } if seen.peer == PeerState::Alive => {
-                Some(at + fencing.off_deadline + fencing.grace)
-            }
-            _ => None,
+        let Some(fencing) = setup.fencing.as_ref() else {
+            return self.forgets_at(seen, LONGEST);
         };
+        let at_once = Some(seen.now + Duration::from_micros(1)).filter(|_| seen.watches());
+        let shot = self.next_shot(seen, setup, fencing);
+        let reads = self.devices.iter().filter(|d| d.asking.is_none());
+        let reads = reads.filter_map(|d| Some(d.reads_at(d.next.or(at_once)?, shot)));
+        let instant = self
+            .base(seen, fencing)
+            .and_then(|zero| instants::next(seen.now, zero, seen.role, self.delay(fencing), setup));
+        let over = self.forgets_at(seen, fencing.off_deadline + fencing.grace);
         let stirred = self.stirred.then(|| seen.now + Duration::from_micros(1));
         let listens =
             (seen.listened_at).filter(|at| seen.peer == PeerState::Unknown && *at > seen.now);
         reads
             .chain(listens)
             .chain(instant.filter(|_| seen.needs))
-            .chain(withdrawn)
             .chain(over)
             .chain(stirred)
             .min()
+    }
+
+    fn forgets_at(&self, seen: &Seen, lasts: Duration) -> Option<Time> {
+        match self.shot {
+            Shot::Sent { at, .. } if seen.peer == PeerState::Alive => Some(at + lasts),
+            _ => None,
+        }
     }
 
     /// Calls `f` with every point in time stored here.
@@ -395,7 +455,8 @@ impl Fencing {
         if let Shot::Sent { at, .. } = &mut self.shot {
             f(at);
         }
-        self.used.iter_mut().for_each(&mut *f);
+        let instants = [&mut self.used, &mut self.announced];
+        instants.into_iter().flatten().for_each(&mut *f);
         self.lately.iter_mut().for_each(&mut *f);
         self.devices.iter_mut().for_each(|d| d.times(f));
     }
@@ -444,12 +505,12 @@ impl Fencing {
     }
 
     /// From when the instants count; None: nothing that reads on is shot.
-    fn base(&self, seen: &Seen) -> Option<Time> {
-        match (seen.peer, self.count) {
-            (PeerState::Silent, Some(count)) if count.shared => Some(count.zero),
-            (PeerState::Unknown, Some(count)) if count.shared && seen.listened() => {
-                Some(count.zero)
-            }
+    fn base(&self, seen: &Seen, setup: &FencingSetup) -> Option<Time> {
+        let delay = self.delay(setup);
+        let shared = |count: &Count| count.shared && count.delay == delay;
+        match (seen.peer, self.count.filter(shared)) {
+            (PeerState::Silent, Some(count)) => Some(count.zero),
+            (PeerState::Unknown, Some(count)) if seen.listened() => Some(count.zero),
             (PeerState::Alive, _) => seen.pleads_since,
             _ => None,
         }
@@ -457,20 +518,18 @@ impl Fencing {
 
     /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
     fn shoot(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
-        let held = self.held(seen);
+        let held = self.held(seen, fencing);
         if self.devices.iter().any(|d| d.on) {
             self.waits = held.map(Reason::HeldFire);
         }
-        let free = held.is_none() && !seen.maintenance && seen.needs;
-        let base = self.base(seen).filter(|_| free);
-        let instant = base
-            .and_then(|zero| instants::open(seen.now, zero, seen.role, self.delay(fencing), setup))
-            .filter(|at| self.used != Some(*at));
-        let device = self.ready(fencing);
-        let (Some(instant), Some(device)) = (instant, device) else {
-            if self.shot == Shot::Intended {
-                self.shot = Shot::None;
-            }
+        if !self.is_free(seen, fencing) && self.shot == Shot::Intended {
+            self.shot = Shot::None;
+        }
+        let instant = self.next_shot(seen, setup, fencing);
+        let instant = instant.filter(|(from, _)| *from <= seen.now);
+        let device = self.ready();
+        // What the disk has already serves the next instant, should this one pass before it has.
+        let (Some((instant, _)), Some(device)) = (instant, device) else {
             return;
         };
         match self.shot {
@@ -497,8 +556,30 @@ impl Fencing {
         out.push(Action::Device { device, ask });
     }
 
+    /// Nothing speaks against a shot but that its instant has not come.
+    fn is_free(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
+        self.held(seen, fencing).is_none() && !seen.maintenance && seen.needs
+    }
+
+    /// The own instant in which the next may leave, from and until.
+    fn next_shot(
+        &self,
+        seen: &Seen,
+        setup: &Setup,
+        fencing: &FencingSetup,
+    ) -> Option<(Time, Time)> {
+        let free = self.is_free(seen, fencing);
+        let zero = self.base(seen, fencing).filter(|_| free)?;
+        let delay = self.delay(fencing);
+        let open = instants::open(seen.now, zero, seen.role, delay, setup);
+        let unused = open.filter(|at| self.used != Some(*at));
+        let next = || instants::next(seen.now, zero, seen.role, delay, setup);
+        let from = unused.or_else(next)?;
+        Some((from, from + setup.detection_time(setup.interval)))
+    }
+
     /// What speaks against a shot as long as it lasts, whatever the instant.
-    fn held(&self, seen: &Seen) -> Option<HeldFire> {
+    fn held(&self, seen: &Seen, fencing: &FencingSetup) -> Option<HeldFire> {
         let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
         let pleads = seen.pleads_since.is_some();
         match self.count {
@@ -508,15 +589,15 @@ impl Fencing {
             _ if pleads => None,
             _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
             None => Some(HeldFire::Unmet),
-            Some(count) if count.shared => None,
+            Some(count) if count.shared && count.delay == self.delay(fencing) => None,
             Some(_) if self.spent => Some(HeldFire::Unmet),
             Some(_) => Some(HeldFire::Apart),
         }
     }
 
     /// Of the devices that read on last the first of those tried least.
-    fn ready(&self, fencing: &FencingSetup) -> Option<usize> {
-        let levels = self.devices.iter().enumerate().take(fencing.devices);
+    fn ready(&self) -> Option<usize> {
+        let levels = self.devices.iter().enumerate();
         levels
             .filter(|(_, d)| d.on && !d.distrusted && d.asking.is_none())
             .min_by_key(|(n, d)| (d.tries, *n))
@@ -529,11 +610,12 @@ impl Fencing {
     }
 
     /// Reads every device whose turn has come.
-    fn read(&mut self, now: Time, fencing: &FencingSetup, out: &mut Vec<Action>) {
-        for (device, level) in self.devices.iter_mut().enumerate().take(fencing.devices) {
-            let due = *level.next.get_or_insert(now) <= now;
-            if due && level.asking.is_none() {
-                level.asking = Some((Ask::Status, now));
+    fn read(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
+        let shot = self.next_shot(seen, setup, fencing);
+        for (device, level) in self.devices.iter_mut().enumerate() {
+            let next = *level.next.get_or_insert(seen.now);
+            if level.asking.is_none() && level.reads_at(next, shot) <= seen.now {
+                level.asking = Some((Ask::Status, seen.now));
                 let ask = Ask::Status;
                 out.push(Action::Device { device, ask });
             }
@@ -544,5 +626,6 @@ impl Fencing {
 /// So many offs within an hour are enough: what they do not end, or what comes back from them silent, they will not.
 const OFTEN: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
-/// More levels than a file may have.
-const MOST: usize = 8;
+/// What was asked of a device that is in no file any more is over after so long: the slowest known, a cloud's, asks for
+/// eight minutes.
+const LONGEST: Duration = Duration::from_secs(600);
