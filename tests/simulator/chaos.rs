@@ -450,6 +450,7 @@ fn delete_vip(world: &mut World, m: usize) -> bool {
     let Some(resource) = leased.filter(|_| world.machines[m].vip(group).is_some()) else {
         return false;
     };
+    world.safety.robs(m, group);
     agents::switch(world, m, group, resource, false);
     true
 }

@@ -115,6 +115,11 @@ impl Safety {
         self.tokens.started(m, machine);
     }
 
+    /// Somebody deletes a VIP.
+    pub fn robs(&mut self, m: usize, group: usize) {
+        self.evidence.robs(m, group);
+    }
+
     /// A node's configuration no longer names a group, whose token it forgets.
     pub fn forgets(&mut self, m: usize, group: usize) {
         self.tokens.forgets(m, self.groups[group]);

@@ -130,11 +130,8 @@ impl Context<'_> {
         if !can_ask || !self.feared() {
             return None;
         }
-        // The peer judges by what this node announced, and by its own misses.
-        let (judged_by, misses) = (self.peer.judged_by(), self.peer.rhythm().misses);
-        // It counts from what it has heard, of which an echo tells.
-        let silence = judged_by * misses - judged_by / 4;
-        let counted = self.peer.counted().map(|at| at + silence);
+        let misses = self.peer.rhythm().misses;
+        let counted = self.counts_as_silent_at();
         // Its probes follow each other at its own interval, or if that is longer, are judged by this node's. An
         // answer that it gave without counting, while it contested nothing, began them anew.
         let pace = self.peer.pace();
@@ -146,6 +143,14 @@ impl Context<'_> {
         // While the peer was gone nobody was asked, and it takes over later than this.
         let returned = self.peer.returned().map(|at| at + pace);
         counted.max(answered).max(returned).max(Some(reached))
+    }
+
+    /// When the peer may count this node as silent: it judges by what this node announced, and by its own misses,
+    /// and counts from what it has heard, of which an echo tells.
+    pub fn counts_as_silent_at(&self) -> Option<Time> {
+        let (judged_by, misses) = (self.peer.judged_by(), self.peer.rhythm().misses);
+        let silence = judged_by * misses - judged_by / 4;
+        self.peer.counted().map(|at| at + silence)
     }
 
     /// When a holder that may soon have to stop asks the gateways: its heartbeats may come and their echoes lag.

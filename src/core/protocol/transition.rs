@@ -408,8 +408,11 @@ impl Group {
             self.state = State::Starting { next, right };
             return true;
         }
-        // After a pause the peer may have taken over: what it said meanwhile comes first.
-        if resource.work.is_none() && cx.up_to_date() {
+        // After a pause the peer may have taken over: what it said meanwhile comes first. And while nothing is
+        // announced that would answer for this node, no gateway's answer stands for the peer's.
+        let unannounced = matches!(right, Right::Agreement { .. }) && !self.leases_up();
+        let gone = unannounced && cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
+        if resource.work.is_none() && cx.up_to_date() && !gone {
             self.set_mark(out);
             self.launch(cx, Kind::Start, next, out);
         }

@@ -28,6 +28,8 @@ pub struct Evidence {
     alone: Vec<[Spell; 2]>,
     /// Per group: it has no VIP.
     pub bare: Vec<[Spell; 2]>,
+    /// Per group: somebody deleted its VIP, which is not back.
+    robbed: Vec<[bool; 2]>,
     /// When its daemon read a heartbeat of the other that was not a replay.
     heard: [VecDeque<i64>; 2],
     /// When heartbeats from it began to be held up, and when its daemon started.
@@ -47,10 +49,16 @@ impl Evidence {
             mute: per_group(),
             alone: per_group(),
             bare: per_group(),
+            robbed: vec![[false; 2]; groups],
             heard: Default::default(),
             held_up: [None; 2],
             born: [0; 2],
         }
+    }
+
+    /// Somebody deletes a VIP there. A daemon that sleeps cannot put it back.
+    pub fn robs(&mut self, m: usize, group: usize) {
+        self.robbed[group][m] = true;
     }
 
     /// A living daemon reads a heartbeat.
@@ -95,9 +103,12 @@ impl Evidence {
             self.vm_paused[m].set(now, vm_paused);
             let fears = it.node.as_ref().is_some_and(|n| fears(n.peer_state()));
             for (group, mute) in mute.iter().enumerate() {
-                self.mute[group][m].set(now, *mute || !it.kernel_runs());
+                let bare = it.vip(group).is_none();
+                self.robbed[group][m] &= bare;
+                let robbed = self.robbed[group][m] && !it.awake();
+                self.mute[group][m].set(now, *mute || robbed || !it.kernel_runs());
                 self.alone[group][m].set(now, it.awake() && fears && !it.reaches_any(group));
-                self.bare[group][m].set(now, it.vip(group).is_none());
+                self.bare[group][m].set(now, bare);
             }
         }
     }

@@ -198,9 +198,17 @@ impl Fencing {
         (self.waits, self.stirred) = (None, true);
     }
 
+    /// What was asked of a place is answered in any case, though another device stands there meanwhile.
     fn equip(&mut self, fencing: Option<&FencingSetup>) {
         let ids = fencing.map_or([].as_slice(), |f| &f.ids[..f.devices]);
-        let device = |id: &u64| Device::new(*id, self.liars.contains(id));
+        let mut before = std::mem::take(&mut self.devices).into_iter();
+        let device = |id: &u64| match before.next() {
+            Some(device) if device.id == *id => device,
+            other => Device {
+                asking: other.and_then(|device| device.asking),
+                ..Device::new(*id, self.liars.contains(id))
+            },
+        };
         self.devices = ids.iter().map(device).collect();
     }
 
