@@ -204,10 +204,11 @@ impl Fencing {
         let mut before = std::mem::take(&mut self.devices).into_iter();
         let device = |id: &u64| match before.next() {
             Some(device) if device.id == *id => device,
-            other => Device {
-                asking: other.and_then(|device| device.asking),
-                ..Device::new(*id, self.liars.contains(id))
-            },
+            other => {
+                let mut new = Device::new(*id, self.liars.contains(id));
+                new.asking = other.and_then(|device| device.asking);
+                new
+            }
         };
         self.devices = ids.iter().map(device).collect();
     }
