@@ -10,7 +10,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 pub(super) enum Cost {
     /// It is given if that is meant.
     Asked(String),
-    /// It would be refused, and why.
+    /// The daemon would refuse it, and why: `yes` is not offered.
     Refused(String),
 }
 
@@ -18,7 +18,8 @@ impl Cost {
     /// Asks at a terminal; elsewhere `yes` must be given. Err: why nothing is done.
     pub(super) fn consented(self, yes: bool) -> Result<(), String> {
         match self {
-            Cost::Asked(_) if yes => Ok(()),
+            // What is given all the same is the daemon's to judge, and to log.
+            Cost::Asked(_) | Cost::Refused(_) if yes => Ok(()),
             Cost::Asked(cost) => ask(&cost),
             Cost::Refused(why) => Err(why),
         }
