@@ -4,7 +4,7 @@ mod world;
 
 use ha_appliance::core::event::{Action, Answer, Ask};
 use ha_appliance::core::peer::PeerState;
-use ha_appliance::core::protocol::fencing::{Fencing, Role, Seen};
+use ha_appliance::core::protocol::fencing::{Fencing, Role, Seen, Word};
 use ha_appliance::core::reason::{HeldFire, Reason};
 use ha_appliance::core::record::FenceRecord;
 use ha_appliance::core::setup::{FencingSetup, Setup};
@@ -52,15 +52,14 @@ impl Bench {
 
     /// The devices that are not believed.
     fn liars(&self) -> Vec<u64> {
-        let distrusted = self.fencing.record().distrusted.into_iter();
-        distrusted.filter(|id| *id != 0).collect()
+        self.fencing.record().distrusted
     }
 
     fn heard(&mut self, now: u64, fresh: bool) -> Option<usize> {
         let said = Some((Duration::from_secs(8), fresh));
         let now = at(now);
         let setup = &self.setup.fencing.unwrap();
-        (self.fencing).heard(now, 7, true, Some(now), said, DETECTION, setup)
+        (self.fencing).heard(now, word(now, said), DETECTION, setup)
     }
 
     fn seen(&self, now: u64) -> Seen {
@@ -118,6 +117,16 @@ impl Bench {
             assert_eq!(ask, Ask::Status);
             self.answer(now, device, Answer::On);
         }
+    }
+}
+
+/// Of the incarnation before, and the first to echo what was sent then.
+fn word(echoed: Time, said: Option<(Duration, bool)>) -> Word {
+    Word {
+        incarnation: 7,
+        same: true,
+        echoed: Some(echoed),
+        said,
     }
 }
 
@@ -369,10 +378,8 @@ fn whoever_is_verified_off_and_heard_again_was_not_off() {
 
 #[test]
 fn a_rehearsal_makes_a_device_believed_again_if_it_was_that_machine() {
-    let mut distrusted = [0; 8];
-    distrusted[..2].copy_from_slice(&[1, 2]);
     let record = FenceRecord {
-        distrusted,
+        distrusted: vec![1, 2],
         ..FenceRecord::default()
     };
     let within = Duration::from_secs(60);
@@ -390,7 +397,7 @@ fn a_rehearsal_makes_a_device_believed_again_if_it_was_that_machine() {
 #[test]
 fn after_a_reload_a_device_is_known_again_wherever_it_stands() {
     let record = FenceRecord {
-        distrusted: [2, 0, 0, 0, 0, 0, 0, 0],
+        distrusted: vec![2],
         ..FenceRecord::default()
     };
     let mut bench = Bench::remembering(record);
@@ -427,15 +434,7 @@ fn a_delay_counts_once_the_peer_has_heard_of_it() {
     let fencing = bench.setup.fencing.unwrap();
     let echoes = |bench: &mut Bench, sent| {
         let fencing = &fencing;
-        (bench.fencing).heard(
-            at(41_000),
-            7,
-            true,
-            Some(at(sent)),
-            said,
-            DETECTION,
-            fencing,
-        );
+        (bench.fencing).heard(at(41_000), word(at(sent), said), DETECTION, fencing);
     };
     echoes(&mut bench, 9_999);
     bench.read_on(42_900);

@@ -116,7 +116,7 @@ impl Node {
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
-            fencing: Fencing::remembered(now, record.fencing, None, &setup),
+            fencing: Fencing::remembered(now, record.fencing.clone(), None, &setup),
             retired,
             doubt: Doubt::default(),
             rhythms: record.rhythms,
@@ -147,7 +147,7 @@ impl Node {
         let record = self.memory.saved().clone();
         let mut node = Node {
             restarted: true,
-            fencing: Fencing::remembered(self.now, record.fencing, noted, &self.setup),
+            fencing: Fencing::remembered(self.now, record.fencing.clone(), noted, &self.setup),
             ..self
         };
         let setup = node.setup.clone();

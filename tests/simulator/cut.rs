@@ -16,7 +16,7 @@ const TAKEOVER: i64 = 20_000_000;
 /// Plays it; gives how long the longest group was not served.
 pub fn play(world: &mut World) -> i64 {
     let levels = world.devices[0].len();
-    let distrusts = |m: usize| world.machines[m].disk.record.fencing.distrusted != [0; 8];
+    let distrusts = |m: usize| !world.machines[m].disk.record.fencing.distrusted.is_empty();
     if levels == 0 || distrusts(0) || distrusts(1) {
         return 0;
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::event::Answer;
-use crate::core::protocol::fencing::{Role, Seen};
+use crate::core::protocol::fencing::{Role, Seen, Word};
 use crate::wire::heartbeat::FencingReport;
 
 impl Node {
@@ -70,10 +70,12 @@ impl Node {
         let detection = self.peer.detection_time();
         let lies = self.fencing.heard(
             self.now,
-            heartbeat.incarnation,
-            same,
-            self.peer.echoed().filter(|_| echoes),
-            said,
+            Word {
+                incarnation: heartbeat.incarnation,
+                same,
+                echoed: self.peer.echoed().filter(|_| echoes),
+                said,
+            },
             detection,
             &fencing,
         );

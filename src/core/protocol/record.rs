@@ -1,6 +1,6 @@
 //! What a node must not forget: its tokens, the operator's wishes, and what makes a probe evidence.
 
-use super::super::setup::{MOST_DEVICES, Setup};
+use super::super::setup::Setup;
 use super::coverage::Lists;
 use super::rhythm::Rhythms;
 use crate::id::{GroupId, Place, VifId};
@@ -35,12 +35,12 @@ pub struct Record {
 }
 
 /// What a node must not forget of fencing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FenceRecord {
     /// An off may have left, and is not known to be over.
     pub shot: bool,
-    /// The devices that said off of a machine that lived, by their ids; 0: none.
-    pub distrusted: [u64; MOST_DEVICES],
+    /// The devices that said off of a machine that lived, by their ids.
+    pub distrusted: Vec<u64>,
     /// The `delay` that the peer announced last; zero: its file names no device.
     pub peer_delay: Duration,
     /// The peer was last heard in maintenance.

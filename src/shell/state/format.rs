@@ -4,7 +4,6 @@ use super::Names;
 use crate::core::protocol::coverage::{List, Lists};
 use crate::core::protocol::record::{FailureRecord, FenceRecord, GroupRecord, Record, VifRecord};
 use crate::core::protocol::rhythm::{LONGEST_INTERVAL, Rhythm, Rhythms, SHORTEST_INTERVAL};
-use crate::core::setup::MOST_DEVICES;
 use crate::id::{GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{FEWEST_MISSES, Given, MAX_EPOCH, Side, Token, Wish, WishSubject};
 use serde::{Deserialize, Serialize};
@@ -47,7 +46,8 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
         fencing: record.intent,
-        devices: (record.fencing != FenceRecord::default()).then(|| Devices::from(record.fencing)),
+        devices: (record.fencing != FenceRecord::default())
+            .then(|| Devices::from(record.fencing.clone())),
         wishes: record
             .wishes
             .iter()
@@ -180,10 +180,7 @@ impl From<FenceRecord> for Devices {
         let millis = record.peer_delay.as_millis();
         Devices {
             shot: record.shot,
-            distrusted: (record.distrusted.into_iter())
-                .filter(|id| *id != 0)
-                .map(Hex)
-                .collect(),
+            distrusted: record.distrusted.into_iter().map(Hex).collect(),
             peer_delay_ms: u64::try_from(millis).unwrap_or(u64::MAX),
             maintained: record.maintained,
         }
@@ -192,11 +189,9 @@ impl From<FenceRecord> for Devices {
 
 impl From<&Devices> for FenceRecord {
     fn from(devices: &Devices) -> FenceRecord {
-        let mut distrusted = [0; MOST_DEVICES];
-        (distrusted.iter_mut().zip(&devices.distrusted)).for_each(|(it, id)| *it = id.0);
         FenceRecord {
             shot: devices.shot,
-            distrusted,
+            distrusted: devices.distrusted.iter().map(|id| id.0).collect(),
             peer_delay: Duration::from_millis(devices.peer_delay_ms),
             maintained: devices.maintained,
         }

@@ -324,7 +324,7 @@ mod tests {
             intent: Some(1),
             fencing: FenceRecord {
                 shot: true,
-                distrusted: [2, u64::MAX, 0, 0, 0, 0, 0, 0],
+                distrusted: vec![2, u64::MAX],
                 peer_delay: Duration::from_secs(8),
                 maintained: false,
             },

@@ -98,6 +98,19 @@ enum Shot {
     },
 }
 
+/// What an accepted heartbeat says.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// Whose it is.
+    pub incarnation: u64,
+    /// It is of the incarnation of those before.
+    pub same: bool,
+    /// When that was sent which it is the first to echo.
+    pub echoed: Option<Time>,
+    /// The delay that the peer announces, and that its zero is fresh.
+    pub said: Option<(Duration, bool)>,
+}
+
 /// What a step sees of the rest of the node.
 pub struct Seen {
     /// The step's time.
@@ -165,11 +178,7 @@ impl Fencing {
             spent: record.shot,
             noted,
             shot,
-            liars: record
-                .distrusted
-                .into_iter()
-                .filter(|id| *id != 0)
-                .collect(),
+            liars: record.distrusted,
             peer_delay: record.peer_delay,
             maintained: record.maintained,
             ..Fencing::default()
@@ -215,15 +224,10 @@ impl Fencing {
 
     /// What belongs on disk.
     pub fn record(&self) -> FenceRecord {
-        let mut distrusted = [0; MOST_DEVICES];
-        let latest = self
-            .liars
-            .iter()
-            .skip(self.liars.len().saturating_sub(MOST_DEVICES));
-        (distrusted.iter_mut().zip(latest)).for_each(|(it, id)| *it = *id);
+        let forgotten = self.liars.len().saturating_sub(MOST_DEVICES);
         FenceRecord {
             shot: self.shot != Shot::None,
-            distrusted,
+            distrusted: self.liars[forgotten..].to_vec(),
             peer_delay: self.peer_delay,
             maintained: self.maintained,
         }
@@ -255,18 +259,20 @@ impl Fencing {
         self.waits.clone().unwrap_or(Reason::ClearancePending)
     }
 
-    /// A heartbeat of the peer was accepted, of that incarnation; `echoed`: when that was sent which it is the first
-    /// to echo; `said`: the delay that it announces, and that its zero is fresh. Gives the device that is found to lie.
+    /// A heartbeat of the peer was accepted. Gives the device that is found to lie.
     pub fn heard(
         &mut self,
         now: Time,
-        incarnation: u64,
-        same: bool,
-        echoed: Option<Time>,
-        said: Option<(Duration, bool)>,
+        word: Word,
         detection: Duration,
         setup: &FencingSetup,
     ) -> Option<usize> {
+        let Word {
+            incarnation,
+            same,
+            echoed,
+            said,
+        } = word;
         self.peer_says(said.map(|(delay, _)| delay));
         if let Some(at) = echoed {
             // Unless it has heard which delay this node goes by, it goes by another.
