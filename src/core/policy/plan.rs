@@ -155,8 +155,9 @@ impl Plan {
             );
             if took {
                 // Handed over by a preferred node that could have kept it: an operator moved it.
+                let able = cx.report().is_some_and(|r| r.readiness == Readiness::Able);
                 self.failback_held = !seized
-                    && self.peer_able_since.is_some()
+                    && able
                     && cx.setup.failback != Failback::Manual
                     && cx.setup.prefer == Some(cx.me().other());
                 (self.tried, self.retry_at) = (false, None);
