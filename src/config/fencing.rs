@@ -86,7 +86,7 @@ pub struct Agent {
 }
 
 /// The most levels for one node.
-pub const MAX_LEVELS: usize = 8;
+pub const MAX_LEVELS: usize = MOST_DEVICES;
 
 impl Fencing {
     /// Longer than a daemon's restart.

@@ -123,13 +123,9 @@ impl Context<'_> {
     }
 
     /// The peer takes nothing over but by an outside source of clearance, as this node does: by its own file too, as
-    /// far as it was heard.
+    /// far as it was heard, by this daemon or one before it.
     pub fn peer_takes_by_proof(&self) -> bool {
-        let unarmed = self
-            .peer
-            .latest()
-            .is_some_and(|said| said.fencing.is_none());
-        !(self.node.best_effort() || self.node.fencing.is_some() && unarmed)
+        !self.node.best_effort() && (self.node.fencing.is_none() || self.fencing.peer_fences())
     }
 
     /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.

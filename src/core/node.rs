@@ -630,12 +630,8 @@ impl Node {
 
     /// Silence is judged by this node's own questions.
     fn doubts(&self) -> bool {
-        let unarmed = || {
-            self.peer
-                .latest()
-                .is_some_and(|said| said.fencing.is_none())
-        };
-        let feared = self.setup.best_effort() || self.setup.fencing.is_some() && unarmed();
+        let unarmed = self.setup.fencing.is_some() && !self.fencing.peer_fences();
+        let feared = self.setup.best_effort() || unarmed;
         feared && !self.setup.vifs.is_empty()
     }
 
