@@ -10,7 +10,8 @@
 //! - A **heartbeat under way** keeps of its echo whether it reaches the round of its receiver: later
 //!   rounds begin with later sequences.
 //! - The **tags** of wishes are numbered in the order in which they are met: the core only compares them too.
-//! - What is only shown is forgotten. The limit on moves and the trial of the disk are left out.
+//! - What is only shown is forgotten. The limit on moves, the trial of the disk and the patience with orders are left
+//!   out.
 
 use super::bounds::Bounds;
 use super::world::{Mind, NOW, SIDES, World};
@@ -39,6 +40,7 @@ pub fn age(node: &mut Node, by: i64, bounds: &Bounds) {
         *time = Time(NOW.0 + at.max(past));
     });
     node.fencing_times(&mut |time| time.0 -= by);
+    node.order_times(&mut |time| time.0 = time.0.max(PAST * interval));
     if !bounds.limits {
         node.leave_out(NOW);
     }

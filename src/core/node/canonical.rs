@@ -45,6 +45,11 @@ impl Node {
         self.fencing.times(f);
     }
 
+    /// Calls `f` with the times since which orders wait for what they ask.
+    pub fn order_times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.commands.times(f);
+    }
+
     /// Forgets, for a search, what is only shown to people and what nothing will look at again.
     pub fn forget(&mut self, now: Time) {
         if !self.reply_owed && self.reply_at().is_some_and(|at| now >= at) {

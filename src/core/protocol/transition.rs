@@ -408,9 +408,10 @@ impl Group {
             self.state = State::Starting { next, right };
             return true;
         }
-        // After a pause the peer may have taken over: what it said meanwhile comes first. And while nothing is
-        // announced that would answer for this node, no gateway's answer stands for the peer's.
-        let unannounced = matches!(right, Right::Agreement { .. }) && !self.leases_up();
+        // After a pause the peer may have taken over: what it said meanwhile comes first. And where it goes by
+        // evidence, while nothing is announced that would answer for this node, no gateway's answer stands for its own.
+        let announced = self.leases_up() || !cx.feared();
+        let unannounced = matches!(right, Right::Agreement { .. }) && !announced;
         let gone = unannounced && cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
         if resource.work.is_none() && cx.up_to_date() && !gone {
             self.set_mark(out);
