@@ -155,6 +155,13 @@ pub enum Readiness {
     Able = 3,
 }
 
+impl Readiness {
+    /// Something is amiss there, which is no order.
+    pub fn is_less(self) -> bool {
+        matches!(self, Readiness::Unable | Readiness::Impaired)
+    }
+}
+
 /// What a node says about one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct GroupReport {

@@ -7,7 +7,7 @@ use super::super::reason::Reason;
 use super::super::time::Time;
 use crate::id::GroupId;
 use crate::wire::heartbeat::{
-    Answer, CUT, MAX_TEXT, Readiness, Request, RequestVerb, Role, Side, WishSubject,
+    Answer, CUT, MAX_TEXT, Request, RequestVerb, Role, Side, WishSubject,
 };
 use std::time::Duration;
 
@@ -304,16 +304,15 @@ impl Node {
 
     /// Failures are counted, a stop failed, or a node cannot run it well.
     fn anything_to_clear(&self, group: Option<GroupId>) -> bool {
-        let is_less = |r| matches!(r, Readiness::Unable | Readiness::Impaired);
         (self.groups.iter().enumerate())
             .filter(|(_, g)| group.is_none_or(|wanted| wanted == g.id()))
             .any(|(index, g)| {
                 let cx = self.context(index);
                 let here = g.plan.fail_count() > 0
                     || g.role() == Role::Failed
-                    || is_less(g.plan.readiness(&cx, &g.group));
+                    || g.plan.readiness(&cx, &g.group).is_less();
                 let there = cx.report().is_none_or(|r| {
-                    r.fail_count > 0 || r.role == Role::Failed || is_less(r.readiness)
+                    r.fail_count > 0 || r.role == Role::Failed || r.readiness.is_less()
                 });
                 here || there
             })

@@ -83,8 +83,7 @@ impl Group {
             return false;
         }
         let mine = |token: Token| token.holder == cx.me();
-        use crate::wire::heartbeat::Readiness::{Impaired, Unable};
-        let needy = |r: &GroupReport| matches!(r.readiness, Impaired | Unable);
+        let needy = |r: &GroupReport| r.readiness.is_less();
         let reason = match mine(token) && !mine(self.token) {
             true if cx.report().is_some_and(needy) => Reason::GrantedInNeed,
             true => Reason::Granted,
