@@ -33,7 +33,6 @@ impl Bench {
         let setup = Setup {
             fencing: Some(FencingSetup {
                 devices: 2,
-                ids: FencingSetup::numbered(2),
                 ..world::fencing()
             }),
             ..world::setup(Side::First, &[])
@@ -79,7 +78,6 @@ impl Bench {
             speaks: false,
             serves: false,
             saved: self.fencing.record().shot,
-            detection: DETECTION,
         }
     }
 

@@ -122,10 +122,9 @@ impl Context<'_> {
         !self.peer_takes_by_proof() && fearsome
     }
 
-    /// The peer takes nothing over but by an outside source of clearance, as this node does: by its own file too, as
-    /// far as it was heard, by this daemon or one before it.
+    /// As [`Fencing::peer_takes_by_proof`].
     pub fn peer_takes_by_proof(&self) -> bool {
-        !self.node.best_effort() && (self.node.fencing.is_none() || self.fencing.peer_fences())
+        self.fencing.peer_takes_by_proof(self.node)
     }
 
     /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.

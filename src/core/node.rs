@@ -630,9 +630,7 @@ impl Node {
 
     /// Silence is judged by this node's own questions.
     fn doubts(&self) -> bool {
-        let unarmed = self.setup.fencing.is_some() && !self.fencing.peer_fences();
-        let feared = self.setup.best_effort() || unarmed;
-        feared && !self.setup.vifs.is_empty()
+        !self.fencing.peer_takes_by_proof(&self.setup) && !self.setup.vifs.is_empty()
     }
 
     /// Wishes for a group whatever a search's adversary wants; None: what is best.

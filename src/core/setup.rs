@@ -80,13 +80,6 @@ pub struct FencingSetup {
 /// More levels than a file may have.
 pub const MOST_DEVICES: usize = 8;
 
-impl FencingSetup {
-    /// Numbers for so many that have no names, as in tests.
-    pub fn numbered(devices: usize) -> [u64; MOST_DEVICES] {
-        std::array::from_fn(|n| if n < devices { n as u64 + 1 } else { 0 })
-    }
-}
-
 /// One outside source of clearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SourceSetup {

@@ -92,11 +92,7 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
         ["devices", n] => {
             let devices = number(n);
             let fencing = world::fencing();
-            file.fencing = Some(FencingSetup {
-                devices,
-                ids: FencingSetup::numbered(devices),
-                ..fencing
-            });
+            file.fencing = Some(FencingSetup { devices, ..fencing });
         }
         ["sources", n] => file.sources = world::sources(number(n)),
         ["wait_for_peer"] => file.wait_for_peer = true,

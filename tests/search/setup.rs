@@ -177,7 +177,7 @@ pub fn fencing(bounds: &Bounds) -> Option<FencingSetup> {
     };
     bounds.devices.then_some(FencingSetup {
         devices: 1,
-        ids: FencingSetup::numbered(1),
+        ids: [1, 2, 3, 4, 5, 6, 7, 8],
         patience,
         delay,
         settle: interval,

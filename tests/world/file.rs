@@ -105,7 +105,7 @@ pub fn service() -> ResourceSetup {
 pub fn fencing() -> FencingSetup {
     FencingSetup {
         devices: 1,
-        ids: FencingSetup::numbered(1),
+        ids: [1, 2, 3, 4, 5, 6, 7, 8],
         patience: Duration::from_secs(2),
         delay: Duration::from_secs(8),
         settle: Duration::from_secs(1),

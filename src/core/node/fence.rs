@@ -8,7 +8,7 @@ use crate::wire::heartbeat::FencingReport;
 impl Node {
     /// Reads the devices, and shoots, if that is to be done.
     pub(super) fn fence(&mut self, tick: bool, out: &mut Vec<Action>) {
-        if self.setup.fencing.is_some() || self.fencing.dying() {
+        if self.fences() {
             let seen = self.seen(tick);
             let setup = self.setup.clone();
             self.fencing.step(&seen, &setup, out);
@@ -17,10 +17,13 @@ impl Node {
 
     /// When something of it is due.
     pub(super) fn fence_deadline(&self) -> Option<Time> {
-        if self.setup.fencing.is_none() && !self.fencing.dying() {
-            return None;
-        }
-        self.fencing.deadline(&self.seen(false), &self.setup)
+        let due = || self.fencing.deadline(&self.seen(false), &self.setup);
+        self.fences().then(due).flatten()
+    }
+
+    /// There are devices, or what became of one that the file has no more is not over.
+    fn fences(&self) -> bool {
+        self.setup.fencing.is_some() || self.fencing.dying()
     }
 
     /// A device answered.
@@ -138,7 +141,6 @@ impl Node {
             speaks: self.signs.spoke_at().is_some_and(since),
             serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
             saved: self.memory.saved().fencing.shot,
-            detection,
         }
     }
 

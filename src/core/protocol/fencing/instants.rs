@@ -127,7 +127,7 @@ mod tests {
             groups: vec![],
             sources: vec![],
             fencing: Some(FencingSetup {
-                ids: FencingSetup::numbered(1),
+                ids: [0; 8],
                 devices: 1,
                 patience: 2 * SECOND,
                 delay: DELAY,

@@ -135,8 +135,6 @@ pub struct Seen {
     pub serves: bool,
     /// What the disk has.
     pub saved: bool,
-    /// The peer's detection time.
-    pub detection: Duration,
 }
 
 impl Seen {
@@ -320,6 +318,12 @@ impl Fencing {
     /// The `delay` that the peer announces; None: its file names no device.
     pub fn peer_says(&mut self, delay: Option<Duration>) {
         self.peer_delay = delay.unwrap_or_default();
+    }
+
+    /// The peer takes nothing over but by an outside source of clearance, as this node does: by its own file too, as
+    /// far as it was heard, by this daemon or one before it.
+    pub fn peer_takes_by_proof(&self, setup: &Setup) -> bool {
+        !setup.best_effort() && (setup.fencing.is_none() || self.peer_fences())
     }
 
     /// Its file named one when it was last heard.
