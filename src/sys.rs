@@ -570,3 +570,86 @@ impl Drop for Screen {
         }
     }
 }
+
+/// Locks the whole file for as long as somebody has this very opening of it, children that inherit it among them;
+/// fails with EWOULDBLOCK where others hold it. `shared`: with others who share it.
+pub(crate) fn lock_opening(file: &File, shared: bool) -> io::Result<()> {
+    let how = if shared { libc::LOCK_SH } else { libc::LOCK_EX };
+    // SAFETY: numbers.
+    check(unsafe { libc::flock(file.as_raw_fd(), how | libc::LOCK_NB) }).map(drop)
+}
+
+/// Children get this descriptor too.
+pub(crate) fn inherit(descriptor: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: numbers.
+    check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }).map(drop)
+}
+
+/// mount(2).
+pub(crate) fn mount(
+    source: &str,
+    point: &str,
+    kind: &str,
+    flags: u64,
+    data: &str,
+) -> io::Result<()> {
+    let [source, point, kind, data] = [source, point, kind, data].map(CString::new);
+    let (source, point, kind, data) = (source?, point?, kind?, data?);
+    // SAFETY: all are NUL-terminated and outlive the call.
+    check(unsafe {
+        libc::mount(
+            source.as_ptr(),
+            point.as_ptr(),
+            kind.as_ptr(),
+            flags as libc::c_ulong,
+            data.as_ptr().cast(),
+        )
+    })
+    .map(drop)
+}
+
+/// umount2(2): never by force, never later, and no symbolic link is followed.
+pub(crate) fn unmount(point: &str) -> io::Result<()> {
+    let point = CString::new(point)?;
+    // SAFETY: it is NUL-terminated and outlives the call.
+    check(unsafe { libc::umount2(point.as_ptr(), libc::UMOUNT_NOFOLLOW) }).map(drop)
+}
+
+/// Writes back all of the file system that the file is on.
+pub(crate) fn sync_file_system(file: &File) -> io::Result<()> {
+    // SAFETY: a number.
+    check(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
+}
+
+/// Adds a descriptor to an epoll set for what is exceptional about it alone, such as another mount table.
+pub(crate) fn epoll_add_exceptional(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
+    let fd = descriptor.as_raw_fd();
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLPRI as u32,
+        u64: fd as u64,
+    };
+    // SAFETY: `event` is valid and only read.
+    check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) })
+        .map(drop)
+}
+
+/// Sends a signal through a pidfd.
+pub(crate) fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open; without siginfo the kernel fills in its own.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            none,
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// A process's state, such as 'D'; none: it is gone.
+pub(crate) fn state(pid: i32) -> Option<char> {
+    stat(pid).map(|(state, _)| state)
+}

@@ -8,6 +8,7 @@ pub mod executable;
 pub mod fence;
 mod frames;
 pub mod host;
+pub mod mount;
 pub mod neighbour;
 pub mod netlink;
 pub mod packet;

@@ -17,6 +17,7 @@ mod out;
 mod release;
 mod status;
 
+use crate::agents::mount::helper;
 use crate::agents::program::runner;
 use crate::shell::daemon;
 use crate::shell::options::Options;
@@ -33,10 +34,12 @@ pub fn main() -> ExitCode {
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    if let [word, arguments @ ..] = &words[..]
-        && word == runner::WORD
-    {
-        return runner::main(arguments);
+    if let [word, arguments @ ..] = &words[..] {
+        match word.as_str() {
+            runner::WORD => return runner::main(arguments),
+            helper::WORD => return helper::main(arguments),
+            _ => {}
+        }
     }
     sys::hide_memory(); // it may come to hold the key
     let args = match Args::parse(std::env::args_os()) {

@@ -1,13 +1,15 @@
 //! `release`: drop what this node holds, without the daemon; what OnFailure= runs.
 //!
-//! VIPs first, because a client must not reach a service that is going down; and whatever fails, the
-//! rest is tried all the same.
+//! VIPs first, because a client must not reach a service that is going down; then services and mounts, the last of
+//! the file first; and whatever fails, the rest is tried all the same.
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::agents::mount::{self, Answer, Verb};
+use crate::agents::program::Programs;
 use crate::agents::service::{self, Patience};
 use crate::agents::{netlink, vip};
-use crate::config::{self, Config, Group, Mode, Service};
+use crate::config::{self, Config, Group, Mode, Mount, Resource, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::marks::Marks;
 use crate::shell::options::Options;
@@ -17,7 +19,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// Removes all VIPs of ha.toml from whatever interface they are on, then stops its services that run
-/// on one node only.
+/// on one node only, and unmounts what it mounts.
 pub(super) fn run(options: &Options) -> Exit {
     // Held until the end: no daemon can start between the look and the removal.
     let _lock = match PidLock::acquire(&options.run_dir) {
@@ -49,13 +51,17 @@ pub(super) fn run(options: &Options) -> Exit {
         Err(e) => return fail(Exit::Config, e),
     };
     let removed = remove(&addresses(&config));
-    let services = services(&config);
-    // As sd_booted(3): elsewhere there is no systemctl to ask, and nothing that the daemon started.
-    let stopped = if Path::new("/run/systemd/system").is_dir() {
-        stop(&services)
-    } else {
-        Exit::Well
-    };
+    let mut stopped = Exit::Well;
+    for resource in exclusive(&config) {
+        let said = match resource {
+            // As sd_booted(3): elsewhere there is no systemctl to ask, and nothing that the daemon started.
+            Resource::Service(_) if !Path::new("/run/systemd/system").is_dir() => Exit::Well,
+            Resource::Service(service) => stop(service),
+            Resource::Mount(mount) => unmount(mount, &options.run_dir),
+            Resource::Vip(_) => Exit::Well,
+        };
+        stopped = if said == Exit::Well { stopped } else { said };
+    }
     if removed == Exit::Well {
         if stopped == Exit::Well {
             Marks::remove_all(&options.run_dir);
@@ -99,22 +105,27 @@ fn remove(vips: &[IpAddr]) -> Exit {
     }
 }
 
-fn stop(services: &[&Service]) -> Exit {
-    let mut exit = Exit::Well;
-    for service in services {
-        let unit = &service.unit;
-        let patience = Patience::silent(service.stop_timeout);
-        let stopped = service::stop(unit, None, &patience, false);
-        let said = match smol::block_on(stopped) {
-            Ok(_) => print(&format!("stopped {unit}\n")),
-            Err(why) => fail(
-                Exit::Refused,
-                format!("{why}; see `systemctl status {unit}`"),
-            ),
-        };
-        exit = if said == Exit::Well { exit } else { said };
+fn stop(service: &Service) -> Exit {
+    let unit = &service.unit;
+    let patience = Patience::silent(service.stop_timeout);
+    let stopped = service::stop(unit, None, &patience, false);
+    match smol::block_on(stopped) {
+        Ok(_) => print(&format!("stopped {unit}\n")),
+        Err(why) => fail(
+            Exit::Refused,
+            format!("{why}; see `systemctl status {unit}`"),
+        ),
     }
-    exit
+}
+
+fn unmount(mount: &Mount, run_dir: &Path) -> Exit {
+    let (programs, target) = (Programs::new(run_dir), &mount.target);
+    let asked = mount::ask(&programs, run_dir, Verb::Stop, target, mount.stop_timeout);
+    match smol::block_on(asked) {
+        Ok(Answer::Done(_) | Answer::Found(_)) => print(&format!("unmounted {}\n", target.point)),
+        Ok(Answer::Failed(why)) => fail(Exit::Refused, why),
+        Err(trouble) => fail(Exit::Refused, trouble),
+    }
 }
 
 /// The file without its keys: a lost key must not keep the VIPs here.
@@ -135,12 +146,17 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
     vips.map(|vip| vip.address.addr()).collect()
 }
 
-/// Those that the peer could not start while they run here, in the order in which they stop.
-fn services(config: &Config) -> Vec<&Service> {
-    let services = config.groups.iter().flat_map(Group::services);
-    let mut services: Vec<&Service> = services.filter(|s| s.mode == Mode::One).collect();
-    services.reverse();
-    services
+/// What the peer could not start while it runs here, in the order in which it stops.
+fn exclusive(config: &Config) -> Vec<&Resource> {
+    let resources = config.groups.iter().flat_map(|group| &group.resources);
+    let one = |resource: &&Resource| match resource {
+        Resource::Service(service) => service.mode == Mode::One,
+        Resource::Mount(_) => true,
+        Resource::Vip(_) => false,
+    };
+    let mut resources: Vec<&Resource> = resources.filter(one).collect();
+    resources.reverse();
+    resources
 }
 
 #[cfg(test)]
@@ -177,7 +193,11 @@ mod tests {
             let service = Resource::Service(service(unit, mode));
             config.groups[0].resources.push(service);
         }
-        let units: Vec<_> = services(&config).iter().map(|s| &s.unit).collect();
+        let units = exclusive(&config).into_iter().filter_map(|one| match one {
+            Resource::Service(service) => Some(service.unit.as_str()),
+            _ => None,
+        });
+        let units: Vec<&str> = units.collect();
         assert_eq!(units, ["php-fpm.service", "apache2.service"]);
         assert_eq!(addresses(&config).len(), 1);
     }

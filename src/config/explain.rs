@@ -4,6 +4,7 @@
 //! comes from, and what is assumed of the machine says so.
 
 mod fenced;
+mod mounts;
 mod services;
 mod worst;
 
@@ -81,6 +82,7 @@ fn write(
                     writeln!(out, "    vip {} {place}", vip.address)?;
                 }
                 Resource::Service(service) => services::lines(out, service)?,
+                Resource::Mount(mount) => mounts::lines(out, mount)?,
             }
         }
     }
@@ -123,6 +125,9 @@ fn write(
 
 /// Why no silence of the peer is ever enough to take the group over, as this node is now.
 fn never_taken_over(config: &Config, resolved: &Resolved, group: usize) -> Option<String> {
+    if config.groups[group].mounts().next().is_some() {
+        return Some("it holds data".into());
+    }
     let vifs = &resolved.vip_vifs[group];
     if vifs.is_empty() {
         return Some("it has no VIP".into());

@@ -8,6 +8,7 @@ use super::places::Subject;
 use super::schema::{Config, Group, Resource};
 use super::service::{Probe, needed};
 use crate::agents::host::{Host, Interface};
+use crate::agents::mount;
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -29,6 +30,8 @@ pub struct Machine {
     pub strangers: BTreeSet<String>,
     /// What systemd says of units, by the name in ha.toml; empty where there is none to be asked.
     pub units: BTreeMap<String, UnitLook>,
+    /// What is in the way of mounts, by their directory.
+    pub mounts: BTreeMap<String, Vec<mount::Fault>>,
     /// What speaks against fence agents.
     pub agents: Vec<Unsound>,
 }
@@ -138,6 +141,12 @@ impl Config {
         users
     }
 
+    /// Every file system that it mounts.
+    pub fn mounts(&self) -> Vec<mount::Target> {
+        let mounts = self.groups.iter().flat_map(Group::mounts);
+        mounts.map(|mount| mount.target.clone()).collect()
+    }
+
     /// Every unit that it names.
     pub fn units(&self) -> Vec<String> {
         let services = self.groups.iter().flat_map(Group::services);
@@ -154,6 +163,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(programs(config, machine));
     found.extend(strangers(config, machine));
     found.extend(units(config, machine));
+    found.extend(mounts(config, machine));
     found.extend(agents(config, side, machine));
     found.extend(risky(config, machine));
     found
@@ -313,6 +323,17 @@ fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
     machine.programs.iter().map(misfit).collect()
 }
 
+fn mounts(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let of = |(point, faults): (&String, &Vec<mount::Fault>)| -> Vec<Misfit> {
+        let place = || config.places.of(&Subject::Mount(point.clone()));
+        let faults = faults.iter();
+        let misfit =
+            |fault: &mount::Fault| new(Kind::Unable, place(), fault.what.clone(), &fault.help);
+        faults.map(misfit).collect()
+    };
+    machine.mounts.iter().flat_map(of).collect()
+}
+
 fn agents(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     // What switches this node off, the other one runs.
     let concerns = |agent: &&Unsound| agent.wrong || agent.side != side;
@@ -369,7 +390,7 @@ fn vips(config: &Config) -> impl Iterator<Item = IpNet> + '_ {
     let resources = config.groups.iter().flat_map(|group| &group.resources);
     resources.filter_map(|resource| match resource {
         Resource::Vip(vip) => Some(vip.address),
-        Resource::Service(_) => None,
+        Resource::Service(_) | Resource::Mount(_) => None,
     })
 }
 

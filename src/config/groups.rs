@@ -1,7 +1,8 @@
 //! Reads `[[group]]`, and tells its resources' kinds apart.
 
 use super::error::{At, Report, Span};
-use super::keys::{FAILBACK, GROUP, KINDS, LATER_RESOURCES, SERVICE, VIP};
+use super::keys::{FAILBACK, GROUP, KINDS, LATER_RESOURCES, MOUNT, SERVICE, VIP};
+use super::mount::mount;
 use super::nodes::{NamedNode, known_nodes};
 use super::read::{Section, check_name, kind};
 use super::schema::{Failback, Group, Resource};
@@ -45,6 +46,7 @@ pub(super) fn groups(
         gateways: gateways.unwrap_or_default(),
         vips: Vec::new(),
         units: Vec::new(),
+        mounts: Vec::new(),
     };
     let mut groups: Vec<Group> = Vec::new();
     let mut names: Vec<At<&str>> = Vec::new();
@@ -202,34 +204,37 @@ fn resource(
     };
     if let Some((key, _)) = table.iter().find(later) {
         let what = format!("this version cannot run a `{}` yet", key.get_ref());
-        let help = "it supports `vip` and `service`: delete this resource";
+        let help = "it supports `vip`, `service` and `mount`: delete this resource";
         report.add(&key.span(), what, help);
         return None;
     }
     let open = |keys, report: &mut Report| Section::open(table, item.span(), keys, report);
-    match (table.contains_key("vip"), table.contains_key("service")) {
-        (true, false) => {
+    let kinds = KINDS.keys.iter().map(|kind| kind.name);
+    let kinds: Vec<&str> = kinds.filter(|kind| table.contains_key(*kind)).collect();
+    match kinds[..] {
+        ["vip"] => {
             let section = open(&VIP, report);
             vip(&section, group, around, report).map(Resource::Vip)
         }
-        (false, true) => {
+        ["service"] => {
             let section = open(&SERVICE, report);
             service(&section, group, around, report).map(Resource::Service)
         }
-        (true, true) => {
-            let what = "`vip` and `service` in one resource";
-            let help = "write a `[[group.resource]]` for each, the VIP above the service";
-            let keys = KINDS
-                .keys
-                .iter()
-                .filter_map(|kind| table.get_key_value(kind.name));
-            let second = keys
+        ["mount"] => {
+            let section = open(&MOUNT, report);
+            mount(&section, group, around, report).map(Resource::Mount)
+        }
+        [first, second, ..] => {
+            let what = format!("`{first}` and `{second}` in one resource");
+            let help = "write a `[[group.resource]]` for each, in the order in which they start: mount, VIP, service";
+            let keys = kinds.iter().filter_map(|kind| table.get_key_value(*kind));
+            let last = keys
                 .map(|(key, _)| key.span())
                 .max_by_key(|span| span.start);
-            report.add(&second.unwrap_or(item.span()), what, help);
+            report.add(&last.unwrap_or(item.span()), what, help);
             None
         }
-        (false, false) => {
+        _ => {
             kindless(table, item.span(), report);
             None
         }
@@ -238,7 +243,7 @@ fn resource(
 
 /// Notes that a resource does not say what it is; its other keys are told nothing about.
 fn kindless(table: &DeTable, span: Span, report: &mut Report) {
-    let all = [&VIP, &SERVICE].map(|keys| keys.keys.iter().map(|key| key.name));
+    let all = [&VIP, &SERVICE, &MOUNT].map(|keys| keys.keys.iter().map(|key| key.name));
     let further: Vec<&str> = all.into_iter().flatten().collect();
     let section = Section::open_as(KINDS.table, &further, table, span, &KINDS, report);
     if KINDS.keys.iter().all(|kind| section.lacks(kind.name)) {

@@ -22,9 +22,9 @@ pub struct Keys {
 }
 
 /// Every table and its keys.
-pub const TABLES: [&Keys; 14] = [
-    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK, &FENCE,
-    &IPMI, &AGENT, &FENCING,
+pub const TABLES: [&Keys; 15] = [
+    &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK, &MOUNT,
+    &FENCE, &IPMI, &AGENT, &FENCING,
 ];
 
 pub(super) const TOP: Keys = Keys {
@@ -98,7 +98,7 @@ pub(super) const FAILBACK: Keys = Keys {
 /// table of each kind again.
 pub(super) const KINDS: Keys = Keys {
     table: "[[group.resource]]",
-    keys: &[VIP.keys[0], SERVICE.keys[0]],
+    keys: &[VIP.keys[0], SERVICE.keys[0], MOUNT.keys[0]],
 };
 
 pub(super) const VIP: Keys = Keys {
@@ -118,6 +118,18 @@ pub(super) const SERVICE: Keys = Keys {
         key("restarts", "1"),
         key("window", "\"10m\""),
         key("fail_expiry", "\"1h\""),
+        key("start_timeout", "\"60s\""),
+        key("stop_timeout", "\"60s\""),
+    ],
+};
+
+pub(super) const MOUNT: Keys = Keys {
+    table: "[[group.resource]] with `mount`",
+    keys: &[
+        key("mount", "\"/mnt/data\""),
+        key("device", "\"/dev/disk/by-id/wwn-0x5000c500a1b2c3d4\""),
+        key("fstype", "\"ext4\""),
+        key("options", "\"noatime\""),
         key("start_timeout", "\"60s\""),
         key("stop_timeout", "\"60s\""),
     ],
@@ -187,7 +199,7 @@ pub(super) const FENCING: Keys = Keys {
 };
 
 /// Resource kinds and tables of versions to come: refused by name, not as typing errors.
-pub(super) const LATER_RESOURCES: [&str; 2] = ["drbd", "mount"];
+pub(super) const LATER_RESOURCES: [&str; 1] = ["drbd"];
 /// See [`LATER_RESOURCES`].
 pub(super) const LATER_TABLES: [&str; 1] = ["witness"];
 

@@ -26,6 +26,7 @@ pub mod key;
 pub mod keys;
 mod known;
 mod lack;
+mod mount;
 mod nearest;
 mod nodes;
 mod places;
@@ -51,6 +52,7 @@ pub use fit::{CHOOSE, Kind, Machine, Misfit, UnitLook, Unsound, misfits, whose};
 pub use key::generate_key_line;
 pub use known::Known;
 pub use lack::{Family, Lack};
+pub use mount::Mount;
 pub use places::Places;
 pub use resolve::{Link, Resolved, Vif, resolve, resolve_again};
 pub use schema::{

@@ -11,6 +11,8 @@ pub(super) enum Subject {
     Vip(IpAddr),
     /// A unit, by its full name.
     Unit(String),
+    /// A mount, by its directory.
+    Mount(String),
     /// A program, by its path; the first place that names it.
     Program(String),
     /// Whom a program runs as; the first place that names it.

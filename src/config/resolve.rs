@@ -8,6 +8,7 @@ use super::fencing;
 use super::fit::network_of;
 use super::known::Known;
 use super::lack::{Family, Lack};
+use super::mount;
 use super::schema::{Config, Group, Vip};
 use super::service;
 use super::vifs::{self, Spec};
@@ -87,6 +88,7 @@ pub fn resolve_again(
     let gateways = gateways(config, host, &places.list, (known, now), &mut warnings);
     for group in &config.groups {
         service::warn(group, config.fencing.is_some(), host, &mut warnings);
+        mount::warn(group, config.fencing.is_some(), &mut warnings);
     }
     warnings.extend(fencing::warn(config, side, host));
     let vifs = places

@@ -4,6 +4,7 @@
 
 use super::error::Error;
 use super::fencing::Fencing;
+use super::mount::Mount;
 use super::places::Places;
 use super::service::{Mode, Service};
 use crate::wire::heartbeat::Side;
@@ -192,6 +193,8 @@ pub enum Resource {
     Vip(Vip),
     /// A systemd unit.
     Service(Service),
+    /// A file system.
+    Mount(Mount),
 }
 
 impl Group {
@@ -199,22 +202,32 @@ impl Group {
     pub fn vips(&self) -> impl Iterator<Item = &Vip> {
         self.resources.iter().filter_map(|resource| match resource {
             Resource::Vip(vip) => Some(vip),
-            Resource::Service(_) => None,
+            Resource::Service(_) | Resource::Mount(_) => None,
         })
     }
 
     /// Its services, in the file's order.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.resources.iter().filter_map(|resource| match resource {
-            Resource::Vip(_) => None,
             Resource::Service(service) => Some(service),
+            Resource::Vip(_) | Resource::Mount(_) => None,
+        })
+    }
+
+    /// Its mounts, in the file's order.
+    pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.resources.iter().filter_map(|resource| match resource {
+            Resource::Mount(mount) => Some(mount),
+            Resource::Vip(_) | Resource::Service(_) => None,
         })
     }
 
     /// Whether a planned move may start on one node before it has ended on the other: nothing runs on
     /// one node alone but VIPs, which the kernel ends by a deadline.
     pub fn overlaps(&self) -> bool {
-        self.vips().next().is_some() && self.services().all(|service| service.mode == Mode::Both)
+        self.vips().next().is_some()
+            && self.mounts().next().is_none()
+            && self.services().all(|service| service.mode == Mode::Both)
     }
 }
 

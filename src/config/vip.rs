@@ -19,6 +19,8 @@ pub(super) struct Around<'a> {
     pub vips: Vec<(At<IpNet>, String)>,
     /// Every unit so far, by its full name, and the group it belongs to.
     pub units: Vec<(At<String>, String)>,
+    /// Every mount so far.
+    pub mounts: Vec<super::mount::Known>,
 }
 
 /// Reads a VIP, and notes it among those of the file.

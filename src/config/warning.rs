@@ -146,6 +146,23 @@ pub enum Warning {
         /// The group's name.
         group: String,
     },
+    /// A group holds data, and nothing switches a silent node off.
+    DataUnfenced {
+        /// The group's name.
+        group: String,
+    },
+    /// A device is called by the order in which the kernel finds disks.
+    KernelName {
+        /// The device.
+        device: String,
+    },
+    /// A VIP starts before a mount.
+    VipAboveMount {
+        /// The VIP.
+        vip: IpNet,
+        /// The mount's directory.
+        point: String,
+    },
     /// A service starts before a VIP that it may want to listen on.
     ServiceAboveVip {
         /// The unit.
@@ -194,6 +211,9 @@ impl Warning {
             | NoGateway { .. }
             | GatewayOffLink { .. }
             | NoVip { .. }
+            | DataUnfenced { .. }
+            | KernelName { .. }
+            | VipAboveMount { .. }
             | ServiceAboveVip { .. }
             | NeedsWildcard { .. }
             | DeviceBeside { .. }
@@ -355,6 +375,20 @@ impl fmt::Display for Warning {
                 f,
                 "group {group} has no VIP: nothing shows whether a silent peer still runs it, so without fencing \
                  it is taken over from one only by `confirm-fenced`"
+            ),
+            DataUnfenced { group } => write!(
+                f,
+                "group {group} mounts a device, and data is never taken over on evidence: without `[[fence]]` a silent \
+                 peer's is, by `confirm-fenced` alone"
+            ),
+            KernelName { device } => write!(
+                f,
+                "{device} is a name by the order in which disks are found, and may be another disk after a boot: name it \
+                 by /dev/disk/by-id"
+            ),
+            VipAboveMount { vip, point } => write!(
+                f,
+                "VIP {vip} stands above the mount {point}: it answers before the data is there, and goes after it; put it below"
             ),
             ServiceAboveVip { unit, vip } => write!(
                 f,

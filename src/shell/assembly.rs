@@ -1,9 +1,11 @@
 //! From ha.toml, as it applies to this machine, to what the core and the status page need.
 
+use super::mounts::GIVEN_UP;
 use super::state;
 use super::status::{self, Names};
 use super::vips::Targets;
-use crate::config::{Config, Mode, Require, Resolved, Resource, Service, Vip};
+use crate::agents::mount::unit_name;
+use crate::config::{Config, Mode, Mount, Require, Resolved, Resource, Service, Vip};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{Side, hash};
@@ -50,6 +52,8 @@ pub enum Part<'a> {
     Vips(Vec<(&'a Vip, usize)>),
     /// A systemd unit.
     Service(&'a Service),
+    /// A file system.
+    Mount(&'a Mount),
 }
 
 /// A group's resources in the order of the file.
@@ -66,6 +70,7 @@ pub fn parts<'a>(config: &'a Config, resolved: &Resolved, group: usize) -> Vec<P
                 }
             }
             Resource::Service(service) => parts.push(Part::Service(service)),
+            Resource::Mount(mount) => parts.push(Part::Mount(mount)),
         }
     }
     parts
@@ -75,7 +80,7 @@ pub fn parts<'a>(config: &'a Config, resolved: &Resolved, group: usize) -> Vec<P
 pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
     let vips = places(config, resolved).filter_map(|(place, part)| match part {
         Part::Vips(vips) => Some((place, targets(&vips))),
-        Part::Service(_) => None,
+        Part::Service(_) | Part::Mount(_) => None,
     });
     vips.collect()
 }
@@ -84,9 +89,26 @@ pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
 pub fn services(config: &Config, resolved: &Resolved) -> Vec<(Place, Service)> {
     let services = places(config, resolved).filter_map(|(place, part)| match part {
         Part::Service(service) => Some((place, service.clone())),
-        Part::Vips(_) => None,
+        Part::Vips(_) | Part::Mount(_) => None,
     });
     services.collect()
+}
+
+/// Every mount with its place.
+pub fn mounts(config: &Config, resolved: &Resolved) -> Vec<(Place, Mount)> {
+    let mounts = places(config, resolved).filter_map(|(place, part)| match part {
+        Part::Mount(mount) => Some((place, mount.clone())),
+        Part::Vips(_) | Part::Service(_) => None,
+    });
+    mounts.collect()
+}
+
+/// What systemd calls the mounts.
+pub fn mount_units(config: &Config) -> Vec<String> {
+    let mounts = config.mounts().into_iter();
+    mounts
+        .map(|target| format!("{}.mount", unit_name(&target.point)))
+        .collect()
 }
 
 /// How long a failure of each resource counts; None: until it is cleared.
@@ -165,6 +187,7 @@ impl Part<'_> {
             // By the first: addresses come and go, and what is left of a batch is the same batch.
             Part::Vips(vips) => ResourceId::of(&format!("vip {}", vips[0].0.address)),
             Part::Service(service) => ResourceId::of(&format!("service {}", service.unit)),
+            Part::Mount(mount) => ResourceId::of(&format!("mount {}", mount.target.point)),
         }
     }
 
@@ -202,6 +225,20 @@ impl Part<'_> {
                 window: service.window,
                 fail_expiry: service.fail_expiry,
             },
+            Part::Mount(mount) => ResourceSetup {
+                id: self.id(),
+                definition: self.definition(),
+                exclusive: true,
+                data: true,
+                leased: false,
+                lingers: false,
+                start_timeout: mount.start_timeout + 2 * GIVEN_UP,
+                stop_timeout: mount.stop_timeout + 2 * GIVEN_UP,
+                // An error of its file system goes along with the data, and is not cured by time.
+                restarts: 0,
+                window: Duration::ZERO,
+                fail_expiry: None,
+            },
         }
     }
 }
@@ -215,6 +252,7 @@ impl fmt::Display for Part<'_> {
                 many => write!(f, "{} vips from {}", many.len(), many[0].0.address),
             },
             Part::Service(service) => write!(f, "service {}", service.unit),
+            Part::Mount(mount) => write!(f, "mount {}", mount.target.point),
         }
     }
 }

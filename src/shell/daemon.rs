@@ -31,6 +31,7 @@ use super::history::{self, Chronicle, History};
 use super::identity;
 use super::lock::PidLock;
 use super::marks::Marks;
+use super::mounts::Mounts;
 use super::network::{Network, News};
 use super::notify::Notifier;
 use super::options::Options;
@@ -140,6 +141,7 @@ struct Daemon {
     network: Network,
     vips: Vips,
     services: Services,
+    mounts: Mounts,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
     readiness: Readiness,
@@ -232,7 +234,16 @@ impl Daemon {
         let before = Before::find(&options.run_dir, now);
         let programs = Programs::new(&options.run_dir);
         let mut services = Services::new(executor.clone(), finished.clone(), programs.clone());
-        services.replace(assembly::services(&config, &network.resolved));
+        let units = assembly::services(&config, &network.resolved);
+        services.replace(units, assembly::mount_units(&config));
+        let run_dir = &options.run_dir;
+        let mut mounts = Mounts::new(
+            executor.clone(),
+            finished.clone(),
+            programs.clone(),
+            run_dir,
+        );
+        mounts.replace(assembly::mounts(&config, &network.resolved));
         let marks = Marks::open(&options.run_dir);
         let contact = Contact::new(&options.run_dir);
         let devices = Devices::new(executor.clone(), finished.clone(), programs.clone());
@@ -243,6 +254,7 @@ impl Daemon {
             false => node,
         };
         services.watch(!node.view().maintenance);
+        mounts.watch(!node.view().maintenance);
         let notifier = start_notifier(&config, &programs, &executor);
         Ok(Daemon {
             keys: keyring(&config)?,
@@ -250,6 +262,7 @@ impl Daemon {
             node,
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
             services,
+            mounts,
             pending: VecDeque::new(),
             readiness: Readiness::default(),
             told_unready: BTreeMap::new(),
@@ -462,6 +475,7 @@ impl Daemon {
             Action::Report(report) => {
                 if let Reason::Maintenance(on) = report.reason {
                     self.services.watch(!on);
+                    self.mounts.watch(!on);
                 }
                 self.report(&report);
                 self.note_fenced(&report);

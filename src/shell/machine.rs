@@ -4,6 +4,7 @@
 use crate::agents::executable;
 use crate::agents::fence;
 use crate::agents::host::Host;
+use crate::agents::mount;
 use crate::agents::program::User;
 use crate::agents::service::{self, Patience};
 use crate::agents::trouble::Trouble;
@@ -26,6 +27,7 @@ pub struct Asked {
     users: Vec<String>,
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
+    mounts: Vec<mount::Target>,
     /// Fence agents, each with the node that it switches off and its level; None: they are not asked now.
     agents: Option<Vec<(Side, usize, config::Agent)>>,
 }
@@ -53,6 +55,7 @@ impl Looked {
             now.programs = before.programs;
             now.risky = before.risky;
             now.strangers = before.strangers;
+            now.mounts = before.mounts;
         }
         if !self.units {
             now.units = before.units;
@@ -77,6 +80,7 @@ impl Asked {
             programs_of_root: config.programs_of_root(),
             users: config.users(),
             units: units.collect(),
+            mounts: config.mounts(),
             agents: None,
         }
     }
@@ -103,7 +107,16 @@ impl Asked {
     /// Looks. That something cannot be asked speaks against nothing.
     pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
         let (programs, of_root, users) = (self.programs, self.programs_of_root, self.users);
-        let known = move || (faults(programs), risks(of_root), strangers(users));
+        let mounts = self.mounts;
+        let known = move || {
+            let mounts = mounts.iter().map(|m| (m.point.clone(), mount::faults(m)));
+            (
+                faults(programs),
+                risks(of_root),
+                strangers(users),
+                mounts.collect(),
+            )
+        };
         let known = async { Some(smol::unblock(known).await) };
         let late = async {
             Timer::after(PATIENCE).await;
@@ -111,9 +124,11 @@ impl Asked {
         };
         let known = known.or(late).await;
         let unknown = known.is_none().then(|| {
-            "whether its programs can run here is not known: a disk or a directory service does not answer".to_owned()
+            "whether its programs can run and its mounts can be here is not known: a disk or a directory service does not \
+             answer"
+                .to_owned()
         });
-        let (programs, risky, strangers) = known.unwrap_or_default();
+        let (programs, risky, strangers, mounts) = known.unwrap_or_default();
         let seen = units(&self.units).await;
         let (know_programs, know_units) = (unknown.is_none(), seen.is_ok());
         let (units, trouble) = match seen {
@@ -139,6 +154,7 @@ impl Asked {
                 risky,
                 strangers,
                 units,
+                mounts,
                 agents,
             },
             trouble,

@@ -17,6 +17,7 @@ pub mod log;
 pub mod lookout;
 pub mod machine;
 pub mod marks;
+pub mod mounts;
 pub mod network;
 pub mod notify;
 pub mod options;

@@ -7,6 +7,7 @@ mod key_files;
 mod machine;
 mod meaning;
 mod mistakes;
+mod mounts;
 mod services;
 
 /// A good file, for the tests to change.

@@ -1239,20 +1239,7 @@ drbd = "r0"
             told: r#"ha.toml:25:1: this version cannot run a `drbd` yet
  25 | drbd = "r0"
     | ^^^^
-    it supports `vip` and `service`: delete this resource"#,
-        },
-        Case {
-            change: r#"interface = "eth0"
-"#,
-            to: r#"interface = "eth0"
-[[group.resource]]
-mount = "/mnt/data"
-device = "/dev/drbd1"
-"#,
-            told: r#"ha.toml:25:1: this version cannot run a `mount` yet
- 25 | mount = "/mnt/data"
-    | ^^^^^
-    it supports `vip` and `service`: delete this resource"#,
+    it supports `vip`, `service` and `mount`: delete this resource"#,
         },
         Case {
             change: "[gateway]",

@@ -30,7 +30,7 @@ fn a_unit_has_a_name_and_stands_once() {
 "multi-user.target"
     1:11 `service`: `multi-user.target` is a target unit, and this is about services | name the services that it wants, each as a resource of its own
 "srv.mount"
-    1:11 `service`: `srv.mount` is a mount unit, and this is about services | this version knows no mounts yet: delete this resource
+    1:11 `service`: `srv.mount` is a mount unit, and this is about services | write a resource of kind `mount`, with its `device` and `fstype`
 "web.slice"
     1:11 `service`: `web.slice` is a slice unit, and this is about services | name a service: "haproxy.service"
 "nginx.serivce"
@@ -73,7 +73,7 @@ mode = "one"
     1:1 unknown key `servce` in [[group.resource]] | did you mean `service`?
 service = "nginx"
 vip = "192.168.10.90/24"
-    2:1 `vip` and `service` in one resource | write a `[[group.resource]]` for each, the VIP above the service
+    2:1 `vip` and `service` in one resource | write a `[[group.resource]]` for each, in the order in which they start: mount, VIP, service
 service = "nginx"
 interface = "eth0"
     2:1 unknown key `interface` in [[group.resource]] with `service` | `interface` belongs in [[group.resource]] with `vip`

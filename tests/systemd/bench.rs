@@ -42,7 +42,7 @@ impl Bench {
     pub fn replace(&mut self, services: &[Service]) {
         let placed = services.iter().enumerate();
         let placed = placed.map(|(group, service)| (place(group), service.clone()));
-        self.services.replace(placed.collect());
+        self.services.replace(placed.collect(), Vec::new());
     }
 
     pub fn look(&mut self, group: usize) -> Outcome {

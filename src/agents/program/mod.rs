@@ -71,6 +71,11 @@ impl Programs {
         }
     }
 
+    /// This very program, for what it does itself beside the daemon.
+    pub fn runner(&self) -> &Path {
+        &self.runner
+    }
+
     /// Runs it with this input, for at most `limit`. `kind` names its unit. Dropped, it is left to the
     /// runner, which ends it at `limit` all the same.
     pub async fn run(

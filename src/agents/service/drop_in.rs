@@ -35,6 +35,8 @@ pub enum Control {
     Full,
     /// It runs on both nodes and is only watched; systemd may restart it.
     Watched,
+    /// It is systemd's view of a mount: nothing of it is changed, and at shutdown it ends after the appliance.
+    Ordered,
 }
 
 /// Some drop-in of this program is there.
@@ -47,22 +49,30 @@ pub fn any(dir: &Path) -> bool {
 /// this.
 pub async fn apply(dir: &Path, units: &[(String, Control)], reload: bool) -> Result<(), String> {
     let soon = Patience::silent(SHOW);
-    let names: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
+    let all: Vec<&str> = units.iter().map(|(unit, _)| unit.as_str()).collect();
+    let names: Vec<&str> = with_file(units).map(|(unit, _)| unit.as_str()).collect();
     let states = match names.is_empty() {
         true => Vec::new(),
         false => show(&names, &soon).await.map_err(|e| e.to_string())?,
     };
-    let wanted = units.iter().zip(&states);
+    let wanted = with_file(units).zip(&states);
     let mut wanted: BTreeMap<String, String> = wanted
         .map(|((unit, control), state)| (unit.clone(), text(state, *control)))
         .collect();
-    if !names.is_empty() {
-        wanted.insert(TARGET.into(), memory(&names));
+    if !all.is_empty() {
+        wanted.insert(TARGET.into(), memory(&all));
     }
     match write(dir, &wanted)? || reload {
         true => daemon_reload(&Patience::silent(RELOAD)).await,
         false => Ok(()),
     }
+}
+
+/// A drop-in of a unit without a file of its own would not be read: what comes after it says so instead.
+fn with_file(units: &[(String, Control)]) -> impl Iterator<Item = &(String, Control)> {
+    units
+        .iter()
+        .filter(|(_, control)| *control != Control::Ordered)
 }
 
 /// Enough for a second, longer try.
@@ -74,12 +84,12 @@ const RELOAD: Duration = Duration::from_secs(30);
 /// Waits until one of these units has none any more, and says which. What is told of files is only a hint to
 /// look, and now and then it looks anyway.
 pub async fn removed(dir: &Path, units: &[(String, Control)]) -> String {
-    let folders = units.iter().map(|(unit, _)| dir.join(format!("{unit}.d")));
+    let folders = with_file(units).map(|(unit, _)| dir.join(format!("{unit}.d")));
     let folders: Vec<PathBuf> = folders.chain([dir.to_owned()]).collect();
     loop {
         let hints = sys::inotify(&folders).and_then(Async::new_nonblocking);
         // After the hints were opened: what happens between is told, or seen.
-        let missing = units.iter().find(|(unit, _)| !path(dir, unit).exists());
+        let missing = with_file(units).find(|(unit, _)| !path(dir, unit).exists());
         if let Some((unit, _)) = missing {
             return unit.clone();
         }
@@ -112,7 +122,7 @@ fn text(unit: &UnitState, control: Control) -> String {
         Control::Full => {
             "\n[Service]\n# Restarted by ha-appliance, or started on the other node.\nRestart=no\n"
         }
-        Control::Watched => "",
+        Control::Watched | Control::Ordered => "",
     };
     format!(
         "# Written by ha-appliance; gone at the next boot.\n\
@@ -125,7 +135,8 @@ fn text(unit: &UnitState, control: Control) -> String {
 }
 
 /// systemd forgets how a unit ended as soon as no other names it, and with that whether it was stopped or
-/// died: so one that is always there names them all.
+/// died: so one that is always there names them all. It comes after them, and so the order holds for mounts too,
+/// whose units systemd makes when it sees them.
 fn memory(units: &[&str]) -> String {
     let lines = units.iter().map(|unit| format!("After={unit}\n"));
     let lines: String = lines.collect();

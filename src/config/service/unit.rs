@@ -70,7 +70,7 @@ fn other_type(suffix: &str, stem: &str) -> Option<String> {
         ),
         "target" => "name the services that it wants, each as a resource of its own".to_owned(),
         "mount" | "automount" => {
-            "this version knows no mounts yet: delete this resource".to_owned()
+            "write a resource of kind `mount`, with its `device` and `fstype`".to_owned()
         }
         "device" | "swap" | "slice" | "scope" => "name a service: \"haproxy.service\"".to_owned(),
         _ => return None,

@@ -169,7 +169,10 @@ impl Daemon {
             log::warn!("{error}");
         }
         let services = assembly::services(&self.config, resolved);
-        self.services.replace(services);
+        self.services
+            .replace(services, assembly::mount_units(&self.config));
+        self.mounts
+            .replace(assembly::mounts(&self.config, resolved));
         self.note_what_runs_here(clock::now());
         let resolved = &self.network.resolved;
         let setup = assembly::setup(&self.config, self.me, resolved);

@@ -1,5 +1,5 @@
-//! What the core asks to be done to resources: to VIPs by netlink at once, to services by `systemctl` in
-//! a task of its own.
+//! What the core asks to be done to resources: to VIPs by netlink at once, to services by `systemctl` and to mounts
+//! by a helper in a task of its own.
 //!
 //! Where the kernel gives no answer (its tables change while they are read, it is short of memory), it is
 //! asked again until it does, or until the core has waited for as long as it may take: that is no failure
@@ -36,19 +36,38 @@ const NEWS: Duration = Duration::from_secs(1);
 /// right then need not be now.
 const STALE: Duration = Duration::from_millis(500);
 
+/// The kinds of resources: whoever does what the core asks of one.
+enum Keeper {
+    Vips,
+    Services,
+    Mounts,
+}
+
 impl Daemon {
+    fn keeper(&self, place: Place) -> Keeper {
+        if self.vips.has(place) {
+            Keeper::Vips
+        } else if self.mounts.has(place) {
+            Keeper::Mounts
+        } else {
+            Keeper::Services
+        }
+    }
+
     pub(super) fn look(&mut self, place: Place) {
-        match self.vips.has(place) {
-            true => self.ask(place, Doing::Look, clock::now()),
-            false => self.services.look(place),
+        match self.keeper(place) {
+            Keeper::Vips => self.ask(place, Doing::Look, clock::now()),
+            Keeper::Services => self.services.look(place),
+            Keeper::Mounts => self.mounts.look(place),
         }
     }
 
     pub(super) fn start(&mut self, place: Place, right: Option<Right>) {
-        if !self.vips.has(place) {
-            self.services.start(place);
-        } else if !self.asks_first(place, right, clock::now()) {
-            self.ask_to_start(place);
+        match self.keeper(place) {
+            Keeper::Vips if self.asks_first(place, right, clock::now()) => {}
+            Keeper::Vips => self.ask_to_start(place),
+            Keeper::Services => self.services.start(place),
+            Keeper::Mounts => self.mounts.start(place),
         }
     }
 
@@ -57,9 +76,14 @@ impl Daemon {
     }
 
     pub(super) fn stop(&mut self, place: Place) {
-        match self.vips.has(place) {
-            true => self.ask(place, Doing::Stop, clock::now()),
-            false => self.services.stop(place),
+        let keeper = self.keeper(place);
+        if !matches!(keeper, Keeper::Mounts) {
+            self.mounts.write_back(place.group);
+        }
+        match keeper {
+            Keeper::Vips => self.ask(place, Doing::Stop, clock::now()),
+            Keeper::Services => self.services.stop(place),
+            Keeper::Mounts => self.mounts.stop(place),
         }
     }
 
@@ -78,7 +102,10 @@ impl Daemon {
                 let open = self.open.swap_remove(at);
                 self.give_up(open);
             }
-            None => self.services.cancel(place),
+            None => {
+                self.services.cancel(place);
+                self.mounts.cancel(place);
+            }
         }
     }
 

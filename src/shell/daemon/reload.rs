@@ -215,6 +215,10 @@ fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misf
     machine
         .programs
         .retain(|program, _| !programs.contains(program));
+    let mounts = before.mounts();
+    machine
+        .mounts
+        .retain(|point, _| !mounts.iter().any(|known| known.point == *point));
     for (unit, look) in &mut machine.units {
         if units.contains(unit) {
             look.unfit = None;
@@ -253,7 +257,11 @@ fn keys_changed(before: &[Vec<u8>], after: &[Vec<u8>], me: &str, peer: &str) -> 
 fn released(before: &Config, after: &Config) -> String {
     let units = |config: &Config| -> Vec<String> {
         let services = config.groups.iter().flat_map(Group::services);
-        services.map(|service| service.unit.clone()).collect()
+        let mounts = config.mounts().into_iter().map(|target| target.point);
+        services
+            .map(|service| service.unit.clone())
+            .chain(mounts)
+            .collect()
     };
     let kept = units(after);
     let released: Vec<String> = units(before)

@@ -82,7 +82,8 @@ impl Daemon {
                 Role::Stopping | Role::Failed => false,
             })
         });
-        let services = self.services.views();
+        let mut services = self.services.views();
+        services.extend(self.mounts.views());
         self.note_unheard(view.peer.state == PeerState::Left, now);
         let refused = {
             let paths = &view.peer.paths;

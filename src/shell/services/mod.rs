@@ -91,16 +91,19 @@ impl Services {
         }
     }
 
-    /// A new configuration: each service with its place. What
+    /// A new configuration: each service with its place, and the mounts that are to end after the daemon at shutdown. What
     /// is known of units that stay is kept. Drop-ins are written, and systemd reloaded if any changed,
     /// as soon as no operation is in flight; operations asked for meanwhile wait for that.
-    pub fn replace(&mut self, services: Vec<(Place, Service)>) {
+    pub fn replace(&mut self, services: Vec<(Place, Service)>, mounts: Vec<String>) {
         let control = |service: &Service| match service.mode {
             Mode::One => drop_in::Control::Full,
             Mode::Both => drop_in::Control::Watched,
         };
         let wanted = (services.iter()).map(|(_, s)| (s.unit.clone(), control(s)));
-        let wanted: Vec<_> = wanted.collect();
+        let mounts = mounts
+            .into_iter()
+            .map(|unit| (unit, drop_in::Control::Ordered));
+        let wanted: Vec<_> = wanted.chain(mounts).collect();
         let old = self.shared.units.take();
         let units = services.into_iter().map(|(place, service)| {
             match old.iter().find(|old| old.service.unit == service.unit) {

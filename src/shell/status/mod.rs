@@ -393,20 +393,20 @@ pub struct Resource {
     /// What a look at it finds amiss just now, in maintenance too; null: nothing.
     #[serde(default)]
     pub amiss: Option<String>,
-    /// What systemd and the check say of a service; null: it is none, or was not looked at yet.
+    /// What systemd and the check say of a service, or the kernel and the probe of a mount; null: it is neither.
     pub service: Option<ServiceStatus>,
 }
 
-/// A service as it was last seen.
+/// A service, or a mount, as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceStatus {
-    /// In systemd's words, such as "active (running)".
+    /// In systemd's words, such as "active (running)"; of a mount such as "/dev/sdb1 is mounted".
     pub state: String,
     /// Since when, µs; null: systemd does not say.
     pub since_us: Option<i64>,
     /// Its main process.
     pub main_pid: Option<i32>,
-    /// When its check was last begun, µs; null: it has none, or was not asked yet.
+    /// When its check, or a mount's probe, was last begun, µs; null: it has none, or was not asked yet.
     pub checked_us: Option<i64>,
     /// What that check found wrong; null: nothing.
     pub check_error: Option<String>,

@@ -12,6 +12,7 @@ mod itself;
 mod kernel;
 mod links;
 mod machines;
+mod mounts;
 mod nginx;
 mod operator;
 mod power;
@@ -47,6 +48,7 @@ pub const ALL: &[&[Scenario]] = &[
     apache::ALL,
     haproxy::ALL,
     services::ALL,
+    mounts::ALL,
     tools::ALL,
     input::ALL,
     upkeep::ALL,

@@ -1,0 +1,97 @@
+//! The watch over mounts between two operations: the kernel's table, and a probe that reads.
+
+use super::held::{Expected, Held};
+use super::{Shared, table};
+use crate::agents::mount::watch::Changes;
+use crate::agents::mount::{Answer, Table, Verb};
+use crate::core::event::Event;
+use crate::shell::clock;
+use crate::shell::services::CheckView;
+use smol::Timer;
+use smol::future::{FutureExt, pending};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often the table is read without a hint: that a file system may no longer be written to is no change of it.
+const ROUND: Duration = Duration::from_secs(1);
+/// From one probe to the next.
+const PROBE: Duration = Duration::from_secs(20);
+/// A device that answers nothing for so long is lost. A resync that begins, or a path of a SAN that fails over, takes
+/// tens of seconds.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// Compares the table with what is expected.
+pub(super) async fn patrol(shared: Rc<Shared>) {
+    let changes = Changes::open()
+        .inspect_err(|e| log::warn!("mounts are looked at every {ROUND:?} only: {e}"))
+        .ok();
+    loop {
+        let hint = async {
+            match &changes {
+                Some(changes) if changes.next().await.is_ok() => {}
+                _ => pending().await,
+            }
+        };
+        let rest = async {
+            Timer::after(ROUND).await;
+        };
+        hint.or(rest).await;
+        if !shared.watching.get() {
+            continue;
+        }
+        let table = table();
+        let all = shared.all.borrow().clone();
+        for held in all {
+            if let Some(event) = news(&held, &table) {
+                held.unwatch();
+                shared.push(event);
+            }
+        }
+    }
+}
+
+/// What is not as expected.
+fn news(held: &Held, table: &Table) -> Option<Event> {
+    let (place, target) = (held.place.get(), held.target());
+    if held.is_expected(Expected::Mounted) {
+        let why = held.fault(table)?;
+        held.say(why.clone());
+        return Some(Event::Lost { place, why });
+    }
+    if !held.is_expected(Expected::Absent) {
+        return None;
+    }
+    let number = target.number();
+    if number.is_some_and(|number| table.of_device(number).next().is_some()) {
+        return Some(Event::Appeared { place });
+    }
+    let other = held.device.replace(number.is_some()) != number.is_some();
+    other.then_some(Event::Reinstalled { place })
+}
+
+/// Until it cannot be read: pushes one event and ends.
+pub(super) async fn probe(shared: Rc<Shared>, held: Rc<Held>) {
+    loop {
+        Timer::after(PROBE).await;
+        let at = clock::now();
+        let error = match shared.ask(Verb::Probe, &held, HANGS).await {
+            Answer::Failed(why) => Some(why),
+            Answer::Done(_) | Answer::Found(_) => None,
+        };
+        let failures = u32::from(error.is_some());
+        held.check.replace(Some(CheckView {
+            at,
+            error: error.clone(),
+            failures,
+        }));
+        if let Some(why) = error
+            && held.is_expected(Expected::Mounted)
+        {
+            let place = held.place.get();
+            held.say(why.clone());
+            // Not by `unwatch`, which would end this very task.
+            held.lose();
+            return shared.push(Event::Lost { place, why });
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A disk that both machines reach, as one of a SAN: mounted where the group runs. What a helper does to it alone is
+//! tests/mounts.rs; here it is the installed unit's, on a real systemd.
+
+use super::nginx::{UNIT, start};
+use crate::ensure;
+use crate::lab::Outcome;
+use crate::net::{Host, NODES};
+use crate::pair::{PLANNED, Pair};
+use crate::scenario::{Run::Machines, Scenario};
+use crate::sweep;
+use crate::sys::{self, now};
+use crate::topology::NGINX;
+use std::process::Command;
+use std::time::Duration;
+
+pub const ALL: &[Scenario] = &[Scenario {
+    name: "mount",
+    shows: "a disk of both machines: mounted for everybody by the hardened unit, its users ended in a move, kept over the daemon's death, unmounted before systemd does at a reboot, moved when it cannot be written to",
+    run: Machines(&NGINX, mount),
+    limit: (120, 120),
+}];
+
+const POINT: &str = "/mnt/data";
+
+fn mount(pair: &mut Pair) -> Outcome {
+    let disk = Disk::new()?;
+    for host in NODES {
+        disk.plug_in(pair, host)?;
+    }
+    let resource = format!(
+        "[[group.resource]]\nmount = \"{POINT}\"\ndevice = \"/dev/shared\"\nfstype = \"ext4\"\n\n[[group.resource]]\nvip"
+    );
+    let (holder, browser) = start(pair, &[("[[group.resource]]\nvip", &resource)])?;
+    pair.only_one_runs(UNIT);
+    mounted_on(pair, holder)?;
+    // Planned moves alone: of data there is no evidence.
+    let page = pair.status(holder, 1, "a group that holds data needs fencing")?;
+    ensure!(
+        page.contains("mount /mnt/data  ") && page.contains("/dev/shared is mounted"),
+        "{page}"
+    );
+    let from = now();
+    pair.on(holder, "ha-appliance failover")?;
+    let holder = holder.peer();
+    pair.moved(&browser, holder, from, PLANNED)?;
+    let outage = browser.outage(from).length();
+    pair.record.figure("of an idle disk", outage);
+    mounted_on(pair, holder)?;
+    // The daemon dies, and finds it.
+    let from = now();
+    pair.on(holder, "systemctl kill --signal=KILL ha-appliance")?;
+    pair.daemon_is_back(holder)?;
+    pair.nothing_moved(holder, from)?;
+    browser.noticed_nothing(from)?;
+    mounted_on(pair, holder)?;
+    // Somebody works in it, and a service that has a namespace of its own has a file open.
+    pair.on(
+        holder,
+        &format!("echo 1 > {POINT}/record; sync {POINT}/record"),
+    )?;
+    let user = format!("exec 7<{POINT}/record; sleep 600");
+    pair.on(
+        holder,
+        &format!("systemd-run --quiet --unit=lab-user --property=PrivateTmp=yes sh -c '{user}'"),
+    )?;
+    pair.on(
+        holder,
+        "systemd-run --quiet --unit=lab-other --property=PrivateTmp=yes sleep 600",
+    )?;
+    let from = now();
+    pair.on(holder, "ha-appliance failover")?;
+    let mut at = holder.peer();
+    pair.moved(&browser, at, from, PLANNED)?;
+    mounted_on(pair, at)?;
+    ensure!(
+        pair.on(at, &format!("cat {POINT}/record"))? == "1\n",
+        "the record is lost"
+    );
+    ensure!(!pair.runs(holder, "lab-user")?, "the user lives");
+    ensure!(pair.runs(holder, "lab-other")?, "somebody else was ended");
+    pair.on(holder, "systemctl stop lab-other")?;
+    // At a reboot the group is handed over before systemd unmounts anything.
+    pair.reboot(at)?;
+    at = at.peer();
+    mounted_on(pair, at)?;
+    pair.both_alive()?;
+    let said = pair.on(at.peer(), "journalctl --boot=-1 --unit=ha-appliance --output=cat | grep -c 'unmounted by somebody'; true")?;
+    ensure!(said.trim() == "0", "systemd unmounted it first");
+    // What cannot be written to any more serves nobody here.
+    let from = now();
+    pair.on(
+        at,
+        &format!("mount -o remount,abort {POINT}; touch {POINT}/x; true"),
+    )?;
+    at = at.peer();
+    pair.moved(&browser, at, from, Duration::from_secs(5))?;
+    mounted_on(pair, at)?;
+    pair.status(at, 1, "cannot be written to any more")?;
+    // By hand on the other one: it is gone again there, and served here.
+    pair.on(at.peer(), "ha-appliance clear")?;
+    pair.status(at, 1, "a group that holds data needs fencing")?;
+    pair.on(at, "systemctl kill --signal=KILL ha-appliance && systemctl stop ha-appliance; ha-appliance release")?;
+    ensure!(!is_mounted(pair, at)?, "release left it mounted");
+    Ok(())
+}
+
+/// On this node, for everybody there, and not on the other.
+fn mounted_on(pair: &mut Pair, host: Host) -> Outcome {
+    let asked = now();
+    while (is_mounted(pair, host)?, is_mounted(pair, host.peer())?) != (true, false) {
+        ensure!(
+            sys::since(asked) < Duration::from_secs(20),
+            "{POINT} is not mounted on {} alone",
+            pair.net.name(host)
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn is_mounted(pair: &mut Pair, host: Host) -> Outcome<bool> {
+    let line = format!("grep -q ' {POINT} .* /dev/shared ' /proc/1/mountinfo");
+    Ok(pair.node(host).try_run(&line)?.status.success())
+}
+
+/// One image, and a device on it for each machine: the kernel that both have would take one device for one disk of
+/// one machine.
+struct Disk(Vec<String>);
+
+impl Disk {
+    fn new() -> Outcome<Disk> {
+        let image = sweep::directory(std::process::id()).join("disk");
+        let image = image.display();
+        printed(&format!("truncate -s 64M {image} && mkfs.ext4 -q {image}"))?;
+        let mut disk = Disk(Vec::new());
+        for _ in NODES {
+            // Not remembered by either: what one writes the other reads.
+            let device = printed(&format!("losetup --direct-io=on --find --show {image}"))?;
+            disk.0.push(device.trim().to_owned());
+        }
+        Ok(disk)
+    }
+
+    /// From the next boot on as well.
+    fn plug_in(&self, pair: &mut Pair, host: Host) -> Outcome {
+        let device = &self.0[NODES.iter().position(|known| *known == host).unwrap_or(0)];
+        let minor = device.trim_start_matches("/dev/loop");
+        let unit = format!(
+            "[Unit]\nBefore=ha-appliance.service\n[Service]\nType=oneshot\nExecStart=/bin/mknod /dev/shared b 7 {minor}\n\
+             [Install]\nWantedBy=sysinit.target\n"
+        );
+        pair.node(host)
+            .write("/etc/systemd/system/lab-disk.service", &unit)?;
+        pair.on(host, "systemctl --quiet enable --now lab-disk")
+            .map(drop)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        for device in &self.0 {
+            let _ = Command::new("losetup").args(["-d", device]).status();
+        }
+    }
+}
+
+fn printed(line: &str) -> Outcome<String> {
+    let path = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .env("PATH", path)
+        .output()?;
+    crate::system::printed("the lab", line, output)
+}
