@@ -117,6 +117,10 @@ pub(super) fn warn(group: &Group, fenced: bool, warnings: &mut Vec<Warning>) {
                     let vip = vip.address;
                     warnings.push(Warning::VipAboveMount { vip, point });
                 }
+                if device.starts_with("/dev/drbd") {
+                    let device = device.clone();
+                    warnings.push(Warning::DrbdDevice { device });
+                }
                 if is_kernels_name(&device) {
                     warnings.push(Warning::KernelName { device });
                 }

@@ -156,6 +156,11 @@ pub enum Warning {
         /// The device.
         device: String,
     },
+    /// A mount's device is DRBD's, which is not run here.
+    DrbdDevice {
+        /// The device.
+        device: String,
+    },
     /// A VIP starts before a mount.
     VipAboveMount {
         /// The VIP.
@@ -213,6 +218,7 @@ impl Warning {
             | NoVip { .. }
             | DataUnfenced { .. }
             | KernelName { .. }
+            | DrbdDevice { .. }
             | VipAboveMount { .. }
             | ServiceAboveVip { .. }
             | NeedsWildcard { .. }
@@ -385,6 +391,11 @@ impl fmt::Display for Warning {
                 f,
                 "{device} is a name by the order in which disks are found, and may be another disk after a boot: name it \
                  by /dev/disk/by-id"
+            ),
+            DrbdDevice { device } => write!(
+                f,
+                "{device} is DRBD's, which this version does not promote: it mounts only where something else made it \
+                 Primary, and nobody looks how old its data is"
             ),
             VipAboveMount { vip, point } => write!(
                 f,

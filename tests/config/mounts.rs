@@ -142,8 +142,16 @@ fn what_should_be_otherwise_is_warned_of() {
     let text = format!(
         "{BASE}[[group.resource]]\nmount = \"/mnt/data\"\ndevice = \"/dev/sdb1\"\nfstype = \"ext4\"\n"
     );
-    let (_, warnings) = resolve(&config(&text), Side::First, &host());
-    let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let told = |text: &str| -> Vec<String> {
+        let (_, warnings) = resolve(&config(text), Side::First, &host());
+        warnings.iter().map(ToString::to_string).collect()
+    };
+    let drbd = told(&text.replace("sdb1", "drbd1"));
+    assert!(
+        drbd.iter().any(|line| line.contains("does not promote")),
+        "{drbd:?}"
+    );
+    let told = told(&text);
     for words in [
         "VIP 192.168.10.80/24 stands above the mount /mnt/data",
         "/dev/sdb1 is a name by the order in which disks are found",
