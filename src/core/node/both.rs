@@ -34,7 +34,10 @@ impl Node {
                 continue;
             };
             let known = before.silent_since.is_none() && before.claimed.contains(&group.id());
-            if known || group.token().holder != self.setup.me || !group.runs_exclusive() {
+            // What was not looked at yet may run, and need not: a machine that boots has nothing.
+            let unknown = matches!(group.state(), State::Looking { .. });
+            if known || unknown || group.token().holder != self.setup.me || !group.runs_exclusive()
+            {
                 continue;
             }
             let began = group.why().1;
