@@ -246,12 +246,15 @@ const BY_HAND: Duration = Duration::from_secs(25);
 const NEEDED: Duration = Duration::from_secs(10);
 /// The first look, once the daemon runs.
 const SOON: Duration = Duration::from_millis(200);
+/// After a failure, and twice as long after each further one: a machine boots before its network is up.
+const AGAIN: Duration = Duration::from_secs(4);
 /// A session in which nobody asked for so long is ended: BMCs have few.
 const IDLE: Duration = Duration::from_secs(10);
 
 impl Serving {
     async fn serve(self, mut asked: Asked<'_>) {
         let mut probe_at = clock::now() + SOON;
+        let mut again = AGAIN;
         // What becomes of the machine, should it be off: of one that was not switched off here, nothing.
         let mut after = After::Off;
         // It said off of a machine that was heard before and after.
@@ -319,7 +322,12 @@ impl Serving {
                 }
             }
             odd = false;
-            probe_at = clock::now() + jittered(self.times.probe);
+            let probe = jittered(self.times.probe);
+            let (wait, next) = match self.readiness.borrow().may_answer_soon() {
+                true => (again.min(probe), probe.min(again * 2)),
+                false => (probe, AGAIN),
+            };
+            (probe_at, again) = (clock::now() + wait, next);
         }
     }
 

@@ -115,6 +115,11 @@ impl Readiness {
         })
     }
 
+    /// It failed, and not for a password, which a device counts.
+    pub(super) fn may_answer_soon(&self) -> bool {
+        matches!(self.state, State::Failed(_)) && self.passwords == 0 && !self.anothers
+    }
+
     /// It answered lately: not longer ago than that.
     pub fn is_good(&self, now: Time, within: Duration) -> bool {
         let lately = self.good_at.is_some_and(|at| now.since(at) <= within);
@@ -155,5 +160,22 @@ mod tests {
         device.probed(Time(0), wrong());
         assert!(device.refused(Time(0)).is_some());
         assert_eq!(device.refused(Time(0) + LOCKED_OUT), None);
+    }
+
+    #[test]
+    fn what_was_not_reached_is_asked_again_soon_and_no_password_is_tried_for_that() {
+        let mut device = Readiness::new("bmc".into());
+        let failed = |device: &mut Readiness, password| {
+            let why = "why".into();
+            device.probed(Time(0), Probed::Failed { why, password });
+            device.may_answer_soon()
+        };
+        assert!(!device.may_answer_soon());
+        assert!(failed(&mut device, false));
+        assert!(!failed(&mut device, true));
+        device.probed(Time(0), Probed::Power(true, None));
+        assert!(!device.may_answer_soon());
+        device.is_anothers();
+        assert!(!device.may_answer_soon());
     }
 }
