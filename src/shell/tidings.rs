@@ -3,8 +3,8 @@
 
 use super::refused::NOBODY_LISTENS;
 use super::status::{
-    Facts, Refused, Severity, Status, protection, readiness as readiness_word, sentence, served,
-    unserved,
+    Facts, Refused, Severity, Status, awaited, protection, readiness as readiness_word, sentence,
+    served, unserved,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
@@ -160,7 +160,7 @@ const WHILE: Duration = Duration::from_secs(5);
 const PROVING: Duration = Duration::from_secs(15);
 
 /// What the view shows, be it well or not.
-pub fn subjects(facts: &Facts) -> Vec<Subject> {
+pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
     let (view, names) = (facts.view, facts.names);
     let mut subjects = Vec::new();
     let peer = names.node(view.me.other());
@@ -248,11 +248,11 @@ pub fn subjects(facts: &Facts) -> Vec<Subject> {
         let over = format!("no more heartbeats of {peer} that answer none of {here}'s");
         trouble("datagrams", WHILE, text, over)
     }));
-    subjects.extend(view.groups.iter().flat_map(|group| of_group(facts, group)));
+    subjects.extend((view.groups.iter()).flat_map(|group| of_group(facts, group, now)));
     subjects
 }
 
-fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 3] {
+fn of_group(facts: &Facts, group: &GroupView, now: Time) -> [Subject; 3] {
     let (view, names) = (facts.view, facts.names);
     let (here, peer) = (names.node(view.me), names.node(view.me.other()));
     let name = names.group(group.id);
@@ -295,7 +295,7 @@ fn of_group(facts: &Facts, group: &GroupView) -> [Subject; 3] {
     });
     // Why a node that could does not.
     let seeks = group.role == Role::Stopped && group.token.holder != view.me;
-    let elsewhere = facts.elsewhere(group);
+    let elsewhere = facts.elsewhere(group, now);
     let kept = match &elsewhere {
         _ if !seeks || view.peer.state == PeerState::Alive => Some(false),
         Some(_) if !idle && !barred_here => Some(true),
@@ -333,7 +333,8 @@ pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
                 group: Some(name.clone()),
                 change: "blocked",
                 level: Level::Error,
-                settle: WHILE,
+                // The shot that is due, and what follows it, are told by themselves.
+                settle: WHILE + awaited(status, group).unwrap_or_default(),
                 text: format!("BLOCKED: {text}{advice}"),
                 over: "is served again".into(),
             }
@@ -374,7 +375,7 @@ pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::status::sample::{LAN, Sample};
+    use super::super::status::sample::{LAN, NOW, Sample};
     use super::*;
 
     fn at(ms: u64) -> Time {
@@ -382,7 +383,7 @@ mod tests {
     }
 
     fn told(tidings: &mut Tidings, ms: u64, sample: &Sample) -> Vec<(Level, String)> {
-        let told = tidings.follow(at(ms), subjects(&sample.facts()));
+        let told = tidings.follow(at(ms), subjects(&sample.facts(), NOW));
         told.into_iter().map(|t| (t.level, t.text)).collect()
     }
 
@@ -399,13 +400,13 @@ mod tests {
         sample.view.groups[0].token.holder = sample.view.me.other();
         sample.view.peer.state = PeerState::Silent;
         let of_takeover = |tidings: &mut Tidings, ms, sample: &Sample| {
-            let told = tidings.follow(at(ms), subjects(&sample.facts()));
+            let told = tidings.follow(at(ms), subjects(&sample.facts(), NOW));
             let told = told.into_iter().filter(|t| t.change == "takeover");
             told.map(|t| (t.level, t.text)).collect::<Vec<_>>()
         };
         let (vif, group) = (sample.view.vifs[0].id, sample.view.groups[0].id);
         sample.view.peer.signs = vec![crate::core::node::Sign {
-            at: at(0),
+            at: NOW,
             kind: crate::core::node::SignKind::Answered(vif, Some(group), [1; 6]),
         }];
         assert_eq!(of_takeover(&mut tidings, 0, &sample), []);
@@ -459,7 +460,7 @@ mod tests {
         let status = sample.status();
         let mute: Vec<bool> = status.paths.iter().map(|path| !path.in_ok).collect();
         assert_eq!(mute, [false, true]);
-        let concern = &crate::shell::status::judge(&status, crate::shell::status::sample::NOW)[0];
+        let concern = &crate::shell::status::judge(&status, NOW)[0];
         assert!(concern.text.starts_with(lost), "{}", concern.text);
         // Where it goes the way of a link, that has said it.
         let mut sample = Sample::default();
@@ -584,8 +585,8 @@ mod tests {
     #[test]
     fn a_group_that_nobody_serves_is_an_error_with_advice() {
         let told = |tidings: &mut Tidings, ms: u64, sample: &Sample| -> Vec<(Level, String)> {
-            let (status, now) = (sample.status(), crate::shell::status::sample::NOW);
-            let told = tidings.follow(at(ms), blocked(&status, now).collect());
+            let status = sample.status();
+            let told = tidings.follow(at(ms), blocked(&status, NOW).collect());
             told.into_iter().map(|t| (t.level, t.text)).collect()
         };
         let mut tidings = Tidings::default();
@@ -613,10 +614,7 @@ mod tests {
 
     #[test]
     fn a_group_that_moves_or_waits_for_its_peer_or_is_stopped_is_no_trouble() {
-        let blocked = |sample: &Sample| {
-            let now = crate::shell::status::sample::NOW;
-            blocked(&sample.status(), now).next().unwrap().standing
-        };
+        let blocked = |sample: &Sample| blocked(&sample.status(), NOW).next().unwrap().standing;
         let mut sample = Sample::default();
         assert_eq!(blocked(&sample), Standing::Well);
         sample.view.groups[0].role = Role::Stopping;

@@ -145,7 +145,7 @@ impl Daemon {
 
     /// All that can be well or not and that the core does not report, as it is now.
     fn subjects(&self, facts: &Facts, now: Time) -> Vec<Subject> {
-        let mut subjects = tidings::subjects(facts);
+        let mut subjects = tidings::subjects(facts, now);
         for group in &facts.view.groups {
             let name = facts.names.group(group.id);
             let trouble = |change, text, over: String| Trouble {

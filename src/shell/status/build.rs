@@ -432,7 +432,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         since_us: since(facts, group).0,
         reason: names.reason(&group.reason, id),
         adopted: group.adopted,
-        elsewhere: elsewhere(facts, group),
+        elsewhere: elsewhere(facts, group, now),
         conflict: conflict(facts, group, now),
         rival: group.rival.map(|rival| Mac(&rival.mac).to_string()),
         rival_us: group.rival.map(|rival| rival.at.0),

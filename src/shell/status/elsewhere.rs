@@ -15,8 +15,8 @@ impl Facts<'_> {
     }
 
     /// What says that a peer whose word is not had runs it.
-    pub fn elsewhere(&self, group: &GroupView) -> Option<String> {
-        elsewhere(self, group)
+    pub fn elsewhere(&self, group: &GroupView, now: Time) -> Option<String> {
+        elsewhere(self, group, now)
     }
 
     /// It is known that this node or the peer does not run the group.
@@ -27,9 +27,10 @@ impl Facts<'_> {
     }
 }
 
-/// What says that a peer whose word is not had runs the group.
-pub(super) fn elsewhere(facts: &Facts, group: &GroupView) -> Option<String> {
-    spoken_for(facts, group, |_| true)
+/// What says that a peer whose word is not had runs the group. It says so of now alone: whoever was cut off in the
+/// moment after an answer is not known to serve.
+pub(super) fn elsewhere(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
+    spoken_for(facts, group, |at| now.since(at) <= OF_NOW)
 }
 
 /// The same by those signs alone that count.
@@ -125,5 +126,20 @@ mod tests {
         assert_eq!(conflict(&sample), None);
         sample.view.peer.signs = vec![sign(ago(500))];
         assert!(conflict(&sample).is_some());
+    }
+
+    #[test]
+    fn a_peer_that_died_after_an_answer_is_not_known_to_serve() {
+        let mut sample = Sample::default();
+        sample.view.peer.state = PeerState::Silent;
+        let (vif, group) = (sample.view.vifs[0].id, sample.view.groups[0].id);
+        sample.view.groups[0].peer = None;
+        let mut elsewhere = |at| {
+            let kind = SignKind::Answered(vif, Some(group), [1; 6]);
+            sample.view.peer.signs = vec![Sign { at, kind }];
+            sample.facts().elsewhere(&sample.view.groups[0], NOW)
+        };
+        assert!(elsewhere(ago(2900)).is_some());
+        assert_eq!(elsewhere(ago(3100)), None);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use group::failed;
 pub(super) use group::{ailing, left};
 pub(super) use links::silence;
 pub(super) use place::{Place, place};
-pub(crate) use unserved::{served, unserved};
+pub(crate) use unserved::{awaited, served, unserved};
 
 /// How bad. The number is the exit code of `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

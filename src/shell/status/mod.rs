@@ -34,7 +34,7 @@ pub use answers::Answers;
 pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
 pub(crate) use build::{readiness, role};
 pub use judge::{Concern, Severity, judge};
-pub(crate) use judge::{failed, served, unserved};
+pub(crate) use judge::{awaited, failed, served, unserved};
 pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};

@@ -67,7 +67,7 @@ fn fenced_by_agent(lab: &mut Lab) -> Outcome {
     fs::write(&program, text)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     let fence = |host: Host| {
-        let plug = Bmc::chassis(&*supplies[host as usize]);
+        let plug = Bmc::socket(&*supplies[host as usize]);
         let (node, name, plug) = (host.node_name(), program.display(), plug.display());
         format!(
             "\n[[fence]]\nnode = \"{node}\"\nagent = {{ name = \"{name}\", options = {{ plug = \"{plug}\", password_file = \"bmc.pw\" }} }}\n"
@@ -167,11 +167,11 @@ fn fenced(lab: &mut Lab) -> Outcome {
     lab.record.figure("BMC called dead", dead);
     // From the first read on, which begins with the silence.
     ensure!(dead < Duration::from_millis(6500), "that took {dead:?}");
-    // What answered for the VIP just before is believed for 10 s.
-    let limit = Duration::from_secs(8);
+    let limit = Duration::from_secs(10).saturating_sub(dead);
     status::wait_until(lab.node(Host::A), "BLOCKED", limit, |s| {
         s["verdict"] == "blocked"
     })?;
+    lab.record.figure("BLOCKED", sys::since(cut));
     let asked = now();
     lab.node(Host::A)
         .order(&["confirm-fenced", "lb2", "--yes", "--despite-signs-of-life"])?;

@@ -86,24 +86,37 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     )
 }
 
+/// So long the shot at a silent peer, by a device that answers, is no trouble of its own.
+pub(crate) fn awaited(status: &Status, group: &Group) -> Option<Duration> {
+    let unknown = matches!(place(status, group), Place::Unknown);
+    due(status, group).filter(|_| unknown && status.peer.state == "silent")
+}
+
+/// So long a device that answers may take to give the proof that this node waits for, where nothing speaks against it.
+fn due(status: &Status, group: &Group) -> Option<Duration> {
+    let fencing = status.fencing.as_ref().filter(|f| f.answers())?;
+    let waits = group.retry_us.is_none() && matches!(group.lacks.as_str(), lack::TIME | "");
+    waits.then(|| Duration::from_millis(2 * fencing.delay_ms))
+}
+
 /// Where this node could run it and lacks the proof alone, and a device answers that can give it.
 fn by_device(status: &Status, group: &Group) -> Option<String> {
     let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
-    let fencing = status.fencing.as_ref().filter(|f| f.answers())?;
-    let within = Duration::from_millis(2 * fencing.delay_ms);
-    match group.lacks.as_str() {
-        _ if group.retry_us.is_some() => None,
-        lack::TIME | "" => Some(format!(
+    if let Some(within) = due(status, group) {
+        return Some(format!(
             "nothing, if {me} can switch {peer} off: it does within {} where nothing speaks against it, and takes {name} \
              over then",
             clock::span(within)
-        )),
-        // It is not shot for that by itself.
-        lack::PROOF => Some(format!(
-            "look at {peer}, it may serve; if it does not, start it, or have it switched off: `ha-appliance fence {peer}`"
-        )),
-        _ => None,
+        ));
     }
+    let answers = status.fencing.as_ref().is_some_and(|f| f.answers());
+    // It is not shot for that by itself.
+    let proof = answers && group.retry_us.is_none() && group.lacks == lack::PROOF;
+    proof.then(|| {
+        format!(
+            "look at {peer}, it may serve; if it does not, start it, or have it switched off: `ha-appliance fence {peer}`"
+        )
+    })
 }
 
 /// What helps against what it lacks. Nobody is told to say that the peer is off where that would not help, where
@@ -257,11 +270,19 @@ mod tests {
                 rehearsed: None,
             }],
         });
+        // So long nobody is alarmed.
+        let shot = |sample: &Sample| {
+            let status = sample.status();
+            awaited(&status, &status.groups[0])
+        };
         assert!(advice(&sample).contains("`ha-appliance fence lb2`"));
+        assert_eq!(shot(&sample), None);
         sample.view.groups[0].waiting = Some(Reason::ClearancePending);
         assert!(advice(&sample).contains("it does within 18 s"));
+        assert_eq!(shot(&sample), Some(Duration::from_secs(18)));
         sample.fencing.as_mut().unwrap().devices[0].state = "failed".into();
         assert!(advice(&sample).contains("goes on by itself"));
+        assert_eq!(shot(&sample), None);
     }
 
     #[test]
