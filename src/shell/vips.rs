@@ -28,8 +28,10 @@ pub struct Vips {
 struct Set {
     vips: VipSet,
     targets: Vec<(IpAddr, usize)>,
-    /// Started here and not stopped since: its addresses belong here.
+    /// Started here and not stopped since, or found here and taken up: its addresses belong here.
     started: bool,
+    /// The last look found them here, and nothing was asked for since: what the daemon before this one left.
+    found: bool,
     /// Those that somebody deleted since.
     lost: Vec<IpAddr>,
     /// Those that wait for IPv6, while the others run.
@@ -145,7 +147,9 @@ impl Vips {
     /// What of a resource's VIPs is here.
     pub fn look(&mut self, place: Place, vifs: &[Vif]) -> Answer {
         let (set, route) = self.set_and_route(place);
-        match set.vips.look(route, vifs) {
+        let looked = set.vips.look(route, vifs);
+        set.found = !set.started && matches!(looked, Ok(Presence::All));
+        match looked {
             Ok(Presence::All) => Ok(Outcome::Found(event::Presence::Running)),
             Ok(Presence::Some(missing)) if set.waits_for(&missing) => {
                 Ok(Outcome::Found(event::Presence::Running))
@@ -171,7 +175,7 @@ impl Vips {
         let may_wait = of_group.any(|(vip, _)| vip.is_ipv4());
         drop(of_group);
         let (set, route) = self.set_and_route(place);
-        set.wanted = (now, forever);
+        (set.wanted, set.found) = ((now, forever), false);
         let lost = std::mem::take(&mut set.lost);
         let mut errors = Vec::new();
         if std::mem::replace(&mut set.started, true) && !lost.is_empty() {
@@ -238,8 +242,12 @@ impl Vips {
         answer(errors)
     }
 
-    /// The renewal of a group's VIPs, in parts between which heartbeats find room.
-    pub fn renewals(&self, group: GroupId, forever: bool, asked: Time) -> Vec<Renewal> {
+    /// The renewal of a group's VIPs, in parts between which heartbeats find room. What was found here belongs here
+    /// from now on: the core may go on with it without a start.
+    pub fn renewals(&mut self, group: GroupId, forever: bool, asked: Time) -> Vec<Renewal> {
+        for (_, set) in self.sets.range_mut(places_of(group)) {
+            set.started |= std::mem::take(&mut set.found);
+        }
         let sets = self.sets.range(places_of(group));
         let parts = sets.flat_map(|(place, set)| set.vips.parts().map(|part| (*place, part)));
         let renewal = |(place, part)| Renewal {
@@ -340,6 +348,7 @@ impl Set {
             vips: VipSet::new(vips.collect()),
             targets: targets.to_vec(),
             started: false,
+            found: false,
             lost: Vec::new(),
             waiting: BTreeSet::new(),
             wanted: (Time(0), false),
@@ -353,7 +362,7 @@ impl Set {
 
     /// They belong here no more.
     fn give_up(&mut self) {
-        self.started = false;
+        (self.started, self.found) = (false, false);
         self.lost.clear();
         self.waiting.clear();
     }
