@@ -86,10 +86,10 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     )
 }
 
-/// So long the shot at a silent peer, by a device that answers, is no trouble of its own.
+/// So long a shot, and what follows it, is no trouble of its own.
 pub(crate) fn awaited(status: &Status, group: &Group) -> Option<Duration> {
-    let unknown = matches!(place(status, group), Place::Unknown);
-    due(status, group).filter(|_| unknown && status.peer.state == "silent")
+    let shot = matches!(status.peer.state.as_str(), "silent" | "fenced");
+    due(status, group).filter(|_| shot)
 }
 
 /// So long a device that answers may take to give the proof that this node waits for, where nothing speaks against it.
