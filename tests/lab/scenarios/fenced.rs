@@ -24,7 +24,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "fenced",
-        shows: "with BMCs: a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
+        shows: "with BMCs: a daemon that is killed runs on; a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
         run: Nodes(fenced),
         limit: (90, 180),
     },
@@ -103,6 +103,15 @@ fn fenced(lab: &mut Lab) -> Outcome {
     ordered(&bmcs, Host::B, &["set power 0", "set power 1"])?;
     lab.nothing_moved(holder, rehearsing)?;
     back(lab, Host::B)?;
+
+    let killed = lab.note("the holder's daemon is killed, and started again");
+    lab.node(holder).kill();
+    std::thread::sleep(Duration::from_millis(200));
+    lab.start(holder)?;
+    lab.both_alive()?;
+    // Longer than the kernel keeps what nobody renews.
+    lab.nothing_moves(holder, Duration::from_secs(4))?;
+    lab.nothing_moved(holder, killed)?;
 
     let cut = lab.note("the interlink is cut, the LAN is alive");
     lab.net.cut(Port(Host::B, Wire::Interlink), Cut::Both)?;
