@@ -2,6 +2,7 @@
 //! tests/mounts.rs; here it is the installed unit's, on a real systemd.
 
 use super::nginx::{UNIT, start};
+use crate::client::Client;
 use crate::ensure;
 use crate::lab::Outcome;
 use crate::net::{Host, NODES};
@@ -10,29 +11,89 @@ use crate::scenario::{Run::Machines, Scenario};
 use crate::sweep;
 use crate::sys::{self, now};
 use crate::topology::NGINX;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "mount",
-    shows: "a disk of both machines: mounted for everybody by the hardened unit, its users ended in a move, kept over the daemon's death, unmounted before systemd does at a reboot, moved when it cannot be written to",
-    run: Machines(&NGINX, mount),
-    limit: (120, 120),
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "mount",
+        shows: "a disk of both machines: mounted for everybody by the hardened unit, its users ended in a move, kept over the daemon's death, unmounted before systemd does at a reboot, moved when it cannot be written to",
+        run: Machines(&NGINX, mount),
+        limit: (120, 120),
+    },
+    Scenario {
+        name: "mount-killed-in-a-move",
+        shows: "the daemon is killed while it unmounts, checks or mounts a disk of both machines, on either node: never mounted on both, and one serves in the end",
+        run: Machines(&NGINX, killed_in_a_move),
+        limit: (120, 900),
+    },
+];
 
 const POINT: &str = "/mnt/data";
 
-fn mount(pair: &mut Pair) -> Outcome {
+/// Both have the disk and run the appliance, and it is mounted on one of them: never on both, from here on.
+fn serving(pair: &mut Pair) -> Outcome<(Disk, Host, Client)> {
     let disk = Disk::new()?;
     for host in NODES {
         disk.plug_in(pair, host)?;
     }
+    disk.never_on_both(pair);
     let resource = format!(
         "[[group.resource]]\nmount = \"{POINT}\"\ndevice = \"/dev/shared\"\nfstype = \"ext4\"\n\n[[group.resource]]\nvip"
     );
-    let (holder, browser) = start(pair, &[("[[group.resource]]\nvip", &resource)])?;
     pair.only_one_runs(UNIT);
+    let (holder, browser) = start(pair, &[("[[group.resource]]\nvip", &resource)])?;
     mounted_on(pair, holder)?;
+    Ok((disk, holder, browser))
+}
+
+fn killed_in_a_move(pair: &mut Pair) -> Outcome {
+    let (_disk, mut holder, browser) = serving(pair)?;
+    // Slow enough that a random instant meets every phase.
+    let slow =
+        "ExecStartPre=/bin/sleep 0.2\nExecStop=\nExecStop=/bin/sh -c 'sleep 0.2; kill $MAINPID'";
+    let checker = "#!/bin/sh\nsleep 0.5\nexec /usr/sbin/e2fsck \"$@\"\n";
+    for host in NODES {
+        pair.node(host).edit(UNIT, slow)?;
+        pair.on(host, "rm /usr/sbin/fsck.ext4")?;
+        pair.node(host).write("/usr/sbin/fsck.ext4", checker)?;
+        pair.on(host, "chmod 755 /usr/sbin/fsck.ext4")?;
+    }
+    for round in 0..pair.times(2, 60) {
+        // It is held open by what takes no notice of SIGTERM.
+        if round % 4 < 2 {
+            let deaf = format!("trap \"\" TERM; cd {POINT}; while :; do sleep 1; done");
+            pair.on(
+                holder,
+                &format!("systemd-run --quiet --collect sh -c '{deaf}'"),
+            )?;
+        }
+        pair.on(
+            holder,
+            "systemd-run --quiet --collect ha-appliance failover",
+        )?;
+        std::thread::sleep(Duration::from_micros(sys::random(2_500_000)));
+        let victim = if round % 2 == 0 {
+            holder
+        } else {
+            holder.peer()
+        };
+        let from = now();
+        kill_daemon(pair, victim)?;
+        browser.answered(None, Duration::from_secs(30))?;
+        pair.record.figure("served after", sys::since(from));
+        std::thread::sleep(Duration::from_secs(2));
+        holder = pair.settled(Duration::from_secs(20))?;
+        mounted_on(pair, holder)?;
+        pair.runs_only_on(holder, UNIT)?;
+        pair.on_both("systemctl reset-failed ha-appliance; ha-appliance clear")?;
+    }
+    Ok(())
+}
+
+fn mount(pair: &mut Pair) -> Outcome {
+    let (_disk, holder, browser) = serving(pair)?;
     // Planned moves alone: of data there is no evidence.
     let page = pair.status(holder, 1, "a group that holds data needs fencing")?;
     ensure!(
@@ -48,8 +109,7 @@ fn mount(pair: &mut Pair) -> Outcome {
     mounted_on(pair, holder)?;
     // The daemon dies, and finds it.
     let from = now();
-    pair.on(holder, "systemctl kill --signal=KILL ha-appliance")?;
-    pair.daemon_is_back(holder)?;
+    kill_daemon(pair, holder)?;
     pair.nothing_moved(holder, from)?;
     browser.noticed_nothing(from)?;
     mounted_on(pair, holder)?;
@@ -104,6 +164,20 @@ fn mount(pair: &mut Pair) -> Outcome {
     Ok(())
 }
 
+/// Returns when another runs in its place.
+fn kill_daemon(pair: &mut Pair, host: Host) -> Outcome {
+    let before = pair.node(host).main_pid("ha-appliance")?;
+    let asked = pair.kill(host, "ha-appliance")?;
+    while [Some(0), Some(before), None].contains(&pair.node(host).main_pid("ha-appliance").ok()) {
+        ensure!(
+            sys::since(asked) < Duration::from_secs(10),
+            "the daemon is not restarted"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    pair.daemon_is_back(host)
+}
+
 /// On this node, for everybody there, and not on the other.
 fn mounted_on(pair: &mut Pair, host: Host) -> Outcome {
     let asked = now();
@@ -139,6 +213,20 @@ impl Disk {
             disk.0.push(device.trim().to_owned());
         }
         Ok(disk)
+    }
+
+    /// From now on the scenario fails if both machines have it mounted at once, by the word of the kernel that both have.
+    fn never_on_both(&self, pair: &Pair) {
+        let name = |device: &String| device.replace("/dev/", "/proc/fs/ext4/");
+        let mounted: Vec<PathBuf> = self.0.iter().map(|device| name(device).into()).collect();
+        let record = pair.record.clone();
+        // It ends with this process, which runs one scenario.
+        std::thread::spawn(move || {
+            while !mounted.iter().all(|path| path.exists()) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            record.violation("the disk is mounted on both nodes".into());
+        });
     }
 
     /// From the next boot on as well.
