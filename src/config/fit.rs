@@ -317,7 +317,7 @@ fn aliases(config: &Config, machine: &Machine) -> Vec<Misfit> {
 fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
     let misfit = |(program, why): (&String, &String)| {
         let place = config.places.of(&Subject::Program(program.clone()));
-        let help = "install it on this node, or correct the path";
+        let help = "install it, or correct the path";
         new(Kind::Unable, place, format!("{program} {why}"), help)
     };
     machine.programs.iter().map(misfit).collect()
@@ -345,7 +345,7 @@ fn agents(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
             ),
             false => (
                 Kind::Unable,
-                "install it on this node: without it the other node is not switched off",
+                "install it: without it the other node is not switched off",
             ),
         };
         let place = config.places.of(&Subject::Fence(agent.side, agent.level));
@@ -368,7 +368,7 @@ fn risky(config: &Config, machine: &Machine) -> Vec<Misfit> {
 fn strangers(config: &Config, machine: &Machine) -> Vec<Misfit> {
     let misfit = |user: &String| {
         let place = config.places.of(&Subject::User(user.clone()));
-        let what = format!("there is no user {user} on this node");
+        let what = format!("there is no user {user}");
         let help = format!("`useradd --system {user}`, or correct the name");
         new(Kind::Unable, place, what, &help)
     };

@@ -182,6 +182,13 @@ pub enum Warning {
         /// A VIP of its group.
         vip: IpNet,
     },
+    /// What switches the other node off is in the network of a VIP.
+    DeviceAmongClients {
+        /// The device.
+        device: String,
+        /// The VIP.
+        vip: IpNet,
+    },
     /// What switches the peer off is reached over a network that the peer is heard on.
     DeviceBeside {
         /// The device.
@@ -223,6 +230,7 @@ impl Warning {
             | ServiceAboveVip { .. }
             | NeedsWildcard { .. }
             | DeviceBeside { .. }
+            | DeviceAmongClients { .. }
             | CheckAsksVip { .. } => true,
             // Of a carrier that is missing.
             InterfaceAbsent { .. } | InterfaceDown { .. } => true,
@@ -321,7 +329,7 @@ impl fmt::Display for Warning {
             ),
             InterfaceDown { interface } => write!(
                 f,
-                "interface {interface} is down or has no carrier; its VIPs do not run here until it is up"
+                "interface {interface} is down or has no carrier; its VIPs run only once it is up"
             ),
             NoIpv6 {
                 vip,
@@ -411,13 +419,18 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{unit} runs on both nodes, VIP {vip} on one of them: let it listen on all addresses, or set \
-                     net.ipv{version}.ip_nonlocal_bind = 1, which is not so here"
+                     net.ipv{version}.ip_nonlocal_bind = 1, which is not so"
                 )
             }
             DeviceBeside { device, interface } => write!(
                 f,
                 "{device} is reached through {interface}, as the other node is: what cuts that off cuts both, and \
                  nothing is taken over then; give the devices a network of their own, or the nodes another link"
+            ),
+            DeviceAmongClients { device, vip } => write!(
+                f,
+                "{device} is in the network of VIP {vip}: what cuts a node off from its clients cuts it off from the \
+                 device as well, and nothing is taken over then; give the devices a network of their own"
             ),
             CheckAsksVip { unit, vip } => write!(
                 f,

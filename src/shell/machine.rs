@@ -135,9 +135,7 @@ impl Asked {
             Ok(units) => (units, None),
             Err(why) => (
                 BTreeMap::new(),
-                Some(format!(
-                    "whether its services can run here is not known: {why}"
-                )),
+                Some(format!("whether its services can run is not known: {why}")),
             ),
         };
         let trouble = trouble.or(unknown);

@@ -331,7 +331,7 @@ fn programs_are_there() {
         .into(),
         ..on(host())
     };
-    let help = "install it on this node, or correct the path";
+    let help = "install it, or correct the path";
     assert_eq!(
         misfits_of(&text, Side::First, &machine),
         [
@@ -354,8 +354,6 @@ fn users_are_known() {
     };
     assert_eq!(
         misfits_of(&text, Side::First, &machine),
-        [
-            "unable 5:15 there is no user teller on this node | `useradd --system teller`, or correct the name"
-        ]
+        ["unable 5:15 there is no user teller | `useradd --system teller`, or correct the name"]
     );
 }

@@ -54,7 +54,7 @@ fn what_may_be_right_later_is_a_warning() {
             changed(|host| host.interfaces[1].carrier = false),
             &[
                 "link address 192.168.10.81 is on eth0, which is down or has no carrier",
-                "interface eth0 is down or has no carrier; its VIPs do not run here until it is up",
+                "interface eth0 is down or has no carrier; its VIPs run only once it is up",
             ],
         ),
         (
@@ -197,7 +197,7 @@ fn what_may_be_right_later_is_a_warning() {
 fn services_that_may_miss_their_vips_are_a_warning() {
     let both = "service = \"a\"\nmode = \"both\"";
     let wildcard = "a.service runs on both nodes, VIP 192.168.10.80/24 on one of them: let it listen on all addresses, \
-                    or set net.ipv4.ip_nonlocal_bind = 1, which is not so here";
+                    or set net.ipv4.ip_nonlocal_bind = 1, which is not so";
     let above = "a.service stands above VIP 192.168.10.80/24 and starts before that is there; put it below, unless it \
                  listens on all addresses";
     let vip = "vip = \"192.168.10.80/24\"\ninterface = \"eth0\"";
@@ -213,7 +213,7 @@ fn services_that_may_miss_their_vips_are_a_warning() {
             [true, false],
             &[
                 "a.service runs on both nodes, VIP 2001:db8::80/64 on one of them: let it listen on all addresses, or \
-               set net.ipv6.ip_nonlocal_bind = 1, which is not so here",
+               set net.ipv6.ip_nonlocal_bind = 1, which is not so",
             ],
         ),
         (&["service = \"a\"", vip], [false, true], &[above]),

@@ -112,11 +112,11 @@ fn what_is_not_there_or_masked_can_be_stopped_but_not_started() {
     }
     assert_eq!(
         failed(bench.start(0)),
-        "t-nope.service is not installed on this node: install it, or correct the name in ha.toml"
+        "t-nope.service is not installed: install it, or correct the name in ha.toml"
     );
     assert_eq!(
         failed(bench.start(1)),
-        "t-masked.service is masked on this node: systemctl unmask t-masked.service"
+        "t-masked.service is masked: systemctl unmask t-masked.service"
     );
     // Repaired, it starts without another look.
     std::fs::remove_file("/etc/systemd/system/t-masked.service").unwrap();

@@ -61,7 +61,7 @@ fn run(arguments: &[String]) -> Result<Ended, Trouble> {
 
 fn become_user(command: &mut Command, name: &str) -> Result<(), Trouble> {
     let user = User::find(name).map_err(|e| Trouble::of("/etc/passwd", &e))?;
-    let user = user.ok_or_else(|| Trouble(format!("there is no user {name} on this node")))?;
+    let user = user.ok_or_else(|| Trouble(format!("there is no user {name}")))?;
     let change = move || sys::become_user(user.uid, user.gid, &user.groups);
     // SAFETY: it makes system calls only, on memory from before the fork.
     unsafe { command.pre_exec(change) };

@@ -8,10 +8,10 @@ use super::systemctl::last_words;
 pub(super) fn unstartable(unit: &UnitState) -> Option<String> {
     let id = &unit.id;
     let why = match &unit.load {
-        Load::NotFound => format!(
-            "{id} is not installed on this node: install it, or correct the name in ha.toml"
-        ),
-        Load::Masked => format!("{id} is masked on this node: systemctl unmask {id}"),
+        Load::NotFound => {
+            format!("{id} is not installed: install it, or correct the name in ha.toml")
+        }
+        Load::Masked => format!("{id} is masked: systemctl unmask {id}"),
         Load::Broken(said) => {
             format!(
                 "{id} has a unit file that systemd refuses: {said}: systemd-analyze verify {id}"

@@ -141,7 +141,7 @@ fn stuck(seen: &Seen, answer: &Answer) -> String {
     let why = match (seen.companions.iter().find(companion), &left[..]) {
         (_, left @ [_, ..]) => format!(
             "it was killed and is still there: {}. A process in state D waits for a disk or a network \
-             file system; if nothing ends it, reboot this node",
+             file system; if nothing ends it, reboot the machine",
             describe(left)
         ),
         (Some(companion), []) => {
