@@ -1,5 +1,8 @@
 //! What the core decides by, in words for people: the log, `status`, `history`, answers to commands and the
 //! tests all print these. A name that only the shell knows (of a resource, an interface) is put before them by it.
+//!
+//! What one node says is read on the other as well, where "here" and "the peer" would be untrue: so it is said with
+//! the nodes' names, by a [`Voice`].
 
 use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
@@ -9,84 +12,125 @@ use crate::core::reason::{Fact, HeldFire, Reason};
 use crate::core::time::Time;
 use std::fmt;
 
+/// Which node says it, and which one is its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voice<'a> {
+    /// Who says it.
+    pub here: &'a str,
+    /// The other.
+    pub peer: &'a str,
+}
+
+impl Voice<'static> {
+    /// Where nobody knows names.
+    const NAMELESS: Voice<'static> = Voice {
+        here: "this node",
+        peer: "the peer",
+    };
+}
+
+/// What that node says.
+struct Said<'a, T>(&'a T, Voice<'a>);
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Started => write!(f, "the daemon started"),
-            Reason::FoundRunning => write!(f, "found running, kept until the peer agrees"),
+        Said(self, Voice::NAMELESS).fmt(f)
+    }
+}
+
+impl Reason {
+    /// As that node says it.
+    pub fn words(&self, voice: Voice) -> String {
+        Said(self, voice).to_string()
+    }
+}
+
+impl fmt::Display for Said<'_, Reason> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let voice = self.1;
+        let Voice { here, peer } = voice;
+        match self.0 {
+            Reason::Started => f.write_str("the daemon started"),
+            Reason::FoundRunning => write!(f, "found running, kept until {peer} agrees"),
             Reason::FoundRunningWithoutToken => {
-                write!(f, "found running, but the peer holds the token")
+                write!(f, "found running, but the right to run it is {peer}'s")
             }
-            Reason::FoundStopped => write!(f, "looked at everything: nothing runs"),
-            Reason::PeerHeard => write!(f, "heard, and hears this node"),
-            Reason::PeerDeaf => write!(f, "heard, but does not hear this node"),
+            Reason::FoundStopped => f.write_str("looked at everything: nothing runs"),
+            Reason::PeerHeard => write!(f, "heard, and hears {here}"),
+            Reason::PeerDeaf => write!(f, "heard, but does not hear {here}"),
             Reason::PeerSilent(span) => write!(f, "no heartbeat for {} ms", span.as_millis()),
-            Reason::PeerUnknown => write!(f, "never heard since this daemon started"),
-            Reason::PeerRestarted => write!(f, "the peer's daemon restarted"),
-            Reason::PeerLeft => write!(f, "the peer left: stopped and handed over"),
-            Reason::OtherCluster => write!(f, "the peer has another cluster.name"),
-            Reason::OtherNodes => write!(f, "the peer has another node list"),
+            Reason::PeerUnknown => write!(f, "never heard since the daemon on {here} started"),
+            Reason::PeerRestarted => write!(f, "{peer}'s daemon, or its machine, was started anew"),
+            Reason::PeerLeft => write!(f, "{peer} left: stopped and handed over"),
+            Reason::OtherCluster => write!(f, "{peer} has another cluster.name"),
+            Reason::OtherNodes => write!(f, "{peer} has another node list"),
             Reason::SameNode => write!(
                 f,
-                "the peer says that it is this very node: is --node or the host name the same on both?"
+                "{peer} says that it is {here}, too: is --node or the host name the same on both?"
             ),
             Reason::OtherVersion(low, high) => {
-                write!(f, "the peer speaks wire versions {low} to {high}")
+                write!(f, "{peer} speaks wire versions {low} to {high}")
             }
-            Reason::Confirmed => write!(f, "the operator confirmed that the peer is off"),
-            Reason::Fenced => write!(f, "the peer was fenced"),
-            Reason::Leased => write!(f, "a third party promises that nobody else runs it"),
-            Reason::LeaseOver => write!(f, "the lease has run out, and the peer is not heard"),
-            Reason::Resumed => write!(
-                f,
-                "runs on: started before the daemon restarted, and claimed by nobody since"
+            Reason::Confirmed => write!(f, "the operator confirmed that {peer} is off"),
+            Reason::Fenced => write!(f, "{peer} was fenced"),
+            Reason::Leased => f.write_str("a third party promises that nobody else runs it"),
+            Reason::LeaseOver => write!(f, "the lease has run out, and {peer} is not heard"),
+            Reason::Resumed => f.write_str(
+                "runs on: started before the daemon restarted, and claimed by nobody since",
             ),
-            Reason::Agreement => write!(f, "the peer agrees and runs nothing of it"),
-            Reason::BestEffort => write!(
-                f,
-                "best effort: the gateway answers and the peer answers for no VIP"
-            ),
-            Reason::BestEffortHoldsData => write!(f, "a group that holds data needs fencing"),
-            Reason::BestEffortWithoutVip => write!(
-                f,
-                "a group without a VIP cannot be probed: it needs fencing"
-            ),
-            Reason::NoGatewayKnown(_) => write!(f, "no gateway is known on the VIP interface"),
-            Reason::NoGatewayAnswer(_) => {
-                write!(f, "no gateway answered since the peer fell silent")
+            Reason::Agreement => write!(f, "{peer} agrees and runs nothing of it"),
+            Reason::BestEffort => {
+                write!(
+                    f,
+                    "best effort: the gateway answers and {peer} answers for no VIP"
+                )
             }
+            Reason::BestEffortHoldsData => f.write_str("a group that holds data needs fencing"),
+            Reason::BestEffortWithoutVip => {
+                f.write_str("a group without a VIP cannot be probed: it needs fencing")
+            }
+            Reason::NoGatewayKnown(_) => f.write_str("no gateway is known on the VIP interface"),
+            Reason::NoGatewayAnswer(_) => write!(f, "no gateway answered since {peer} fell silent"),
             Reason::ProbeUnproven(_) => write!(
                 f,
-                "the peer never answered a probe on the VIP interface, so its silence proves nothing"
+                "{peer} never answered a probe on the VIP interface, so its silence proves nothing"
             ),
-            Reason::VipAnswered => write!(
-                f,
-                "the peer still answers for the VIP: that machine lives, though its heartbeats do not come"
-            ),
+            Reason::VipAnswered => {
+                write!(f, "{peer} still answers for the VIP, so that machine lives")
+            }
             Reason::Probing(n, of) => write!(f, "{n} of {of} probes of the VIP unanswered"),
-            Reason::ClearanceRefused(why) => write!(f, "not proven to be off: {why}"),
-            Reason::PeerInMaintenance => write!(
-                f,
-                "the peer fell silent in maintenance and keeps what it runs"
-            ),
+            Reason::ClearanceRefused(why) => write!(f, "{peer} is not proven to be off: {why}"),
+            Reason::PeerInMaintenance => {
+                write!(
+                    f,
+                    "{peer} fell silent in maintenance and keeps what it runs"
+                )
+            }
             Reason::PeerWasRefused => write!(
                 f,
-                "the peer was refused when it was last heard: what it runs is not known, so its silence proves nothing"
+                "{peer} was refused when it was last heard: what it runs is not known, so its silence proves nothing"
             ),
             Reason::PeerCountsOnFencing => write!(
                 f,
-                "the peer's file names devices, so it keeps what it runs until it is switched off; this node's file names none"
+                "{peer}'s file names devices, so it keeps what it runs until it is switched off; the file on {here} \
+                 names none"
             ),
-            Reason::HeldFire(why) => write!(f, "it has power, and is not switched off: {why}"),
+            Reason::HeldFire(why) => {
+                write!(
+                    f,
+                    "{peer} has power, and is not switched off: {}",
+                    Said(why, voice)
+                )
+            }
             Reason::DeviceLied(level) => write!(
                 f,
-                "the device of level {} read off of the peer's machine, which lived on: nothing that it reads is taken \
-                 for proof until it is rehearsed",
+                "the device of level {} read off of {peer}'s machine, which lived on: nothing that it reads is taken for \
+                 proof until it is rehearsed",
                 level + 1
             ),
-            Reason::ClearancePending => write!(f, "not proven to be off"),
-            Reason::WaitingForPeer => write!(f, "wait_for_peer: the peer must be seen once"),
-            Reason::StartWait => write!(f, "waiting for the peer (start_wait)"),
+            Reason::ClearancePending => write!(f, "{peer} is not proven off"),
+            Reason::WaitingForPeer => write!(f, "wait_for_peer: {peer} must be seen once"),
+            Reason::StartWait => write!(f, "{peer} may still come (start_wait)"),
             Reason::ClearanceSought(state) => {
                 let state = match state {
                     PeerState::Unknown => "not heard yet".into(),
@@ -94,60 +138,67 @@ impl fmt::Display for Reason {
                 };
                 write!(
                     f,
-                    "looks for proof that the peer ({state}) runs nothing of it"
+                    "looks for proof that {peer} ({state}) runs nothing of it"
                 )
             }
             Reason::ClearanceCancelled(state) => {
-                write!(f, "looks for proof no longer: the peer is {state}")
+                write!(f, "looks for proof no longer: {peer} is {state}")
             }
-            Reason::HigherToken(token) => write!(f, "the peer has token {token}"),
+            Reason::HigherToken(token) => write!(f, "{peer} has token {token}"),
             Reason::BothRan { most, yields, sure } => {
-                let ran = if *sure { "ran" } else { "may have run" };
-                write!(f, "{ran} on both nodes at once")?;
-                match most.as_millis() {
-                    0 => {}
-                    ms @ ..1000 => write!(f, ", for at most {ms} ms")?,
-                    ms => write!(f, ", for at most {}.{} s", ms / 1000, ms % 1000 / 100)?,
-                }
-                match yields {
-                    true => write!(f, ": the peer took it over, and it is stopped here"),
-                    false => write!(f, ": it stays here, and the peer stops it"),
+                let most = match most.as_millis() {
+                    0 => String::new(),
+                    ms @ ..1000 => format!(", for at most {ms} ms"),
+                    ms => format!(", for at most {}.{} s", ms / 1000, ms % 1000 / 100),
+                };
+                let end = match yields {
+                    true => format!("{peer} keeps it, and {here} gives it up"),
+                    false => format!("{here} keeps it, and {peer} gives it up"),
+                };
+                match sure {
+                    true => write!(f, "ran on both nodes at once{most}: {end}"),
+                    false => write!(f, "may have run on both nodes at once{most}: {end}"),
                 }
             }
-            Reason::Granted => write!(f, "handed over by the peer"),
+            Reason::Granted => write!(f, "handed over by {peer}"),
             Reason::GrantedInNeed => {
-                write!(f, "handed over by the peer, which could not run it well")
+                write!(f, "handed over by {peer}, which could not run it well")
             }
-            Reason::HandedOver => write!(f, "handed over to the peer"),
-            Reason::Operator => write!(f, "the operator asked for it"),
-            Reason::Fact(fact) => write!(f, "{fact}"),
-            Reason::Failback => write!(f, "failback to the preferred node"),
-            Reason::Isolated => write!(f, "isolated: neither the peer nor a gateway answers"),
+            Reason::HandedOver => write!(f, "handed over to {peer}"),
+            Reason::Operator => f.write_str("the operator asked for it"),
+            Reason::Fact(fact) => write!(f, "{}", Said(fact, voice)),
+            Reason::Failback => f.write_str("failback to the preferred node"),
+            Reason::Isolated => {
+                write!(
+                    f,
+                    "{here} is isolated: neither {peer} nor a gateway answers"
+                )
+            }
             Reason::Late(span) => write!(
                 f,
-                "paused for {} ms: the addresses may have expired",
+                "{here} was paused for {} ms: the addresses may have expired",
                 span.as_millis()
             ),
             Reason::SilentWhileStarting => {
-                write!(f, "the peer fell silent before the group was up")
+                write!(f, "{peer} fell silent before the group was up")
             }
             Reason::ResourceFailed(_, why) => write!(f, "a resource failed: {why}"),
-            Reason::PutBack(_) => write!(f, "vanished, put back"),
-            Reason::MadeSure(_) => write!(f, "made sure that it runs"),
-            Reason::HeldBack(id) => Fact::HeldBack(*id).fmt(f),
-            Reason::Covered(_) => write!(f, "is held back no more"),
-            Reason::FoundDown(_) => write!(f, "found stopped: started"),
+            Reason::PutBack(_) => f.write_str("vanished, put back"),
+            Reason::MadeSure(_) => f.write_str("made sure that it runs"),
+            Reason::HeldBack(id) => write!(f, "{}", Said(&Fact::HeldBack(*id), voice)),
+            Reason::Covered(_) => f.write_str("is held back no more"),
+            Reason::FoundDown(_) => f.write_str("found stopped: started"),
             Reason::Recovered(_, span) => write!(f, "runs again after {} ms", span.as_millis()),
             Reason::NotServing(_) => write!(
                 f,
-                "a resource does not run and the peer is silent: left to the peer, should it live"
+                "a resource does not run and {peer} is silent: left to {peer}, should it live"
             ),
-            Reason::HandoverAborted => write!(f, "the peer is no longer there to take it: kept"),
-            Reason::Reinstalled(_) => write!(f, "was installed, removed or masked"),
-            Reason::StartedByHand(_) => write!(f, "started by somebody else: stopped again"),
+            Reason::HandoverAborted => write!(f, "{peer} is no longer there to take it: kept"),
+            Reason::Reinstalled(_) => f.write_str("was installed, removed or masked"),
+            Reason::StartedByHand(_) => f.write_str("started by somebody else: stopped again"),
             Reason::PersistFailed(why) => write!(f, "the state could not be written: {why}"),
-            Reason::PersistWorks => write!(f, "the state can be written again"),
-            Reason::Complete => write!(f, "everything runs"),
+            Reason::PersistWorks => f.write_str("the state can be written again"),
+            Reason::Complete => f.write_str("everything runs"),
             Reason::Rival(mac) => {
                 write!(
                     f,
@@ -155,27 +206,29 @@ impl fmt::Display for Reason {
                     Mac(mac)
                 )
             }
-            Reason::Maintenance(true) => write!(f, "maintenance began: nothing is touched"),
-            Reason::Maintenance(false) => write!(f, "maintenance ended"),
-            Reason::Standby(_, true) => write!(f, "standby"),
-            Reason::Standby(_, false) => write!(f, "online again"),
-            Reason::Stopped(true) => write!(f, "stopped by the operator"),
-            Reason::Stopped(false) => write!(f, "may run again"),
+            Reason::Maintenance(true) => f.write_str("maintenance began: nothing is touched"),
+            Reason::Maintenance(false) => f.write_str("maintenance ended"),
+            Reason::Standby(_, true) => f.write_str("standby"),
+            Reason::Standby(_, false) => f.write_str("online again"),
+            Reason::Stopped(true) => f.write_str("stopped by the operator"),
+            Reason::Stopped(false) => f.write_str("may run again"),
             Reason::PeerLacksGroup => write!(
                 f,
-                "the peer's ha.toml has no such group: bring both in line, then `ha-appliance reload` there"
+                "{peer}'s ha.toml has no such group: bring both in line, then `ha-appliance reload` there"
             ),
-            Reason::PeerStopFailed => write!(
-                f,
-                "a stop failed on the peer: repair it there, then `ha-appliance clear`"
-            ),
-            Reason::PeerNotStopped => {
-                write!(f, "the peer has not yet shown that it runs nothing of it")
+            Reason::PeerStopFailed => {
+                write!(
+                    f,
+                    "a stop failed on {peer}: repair it there, then `ha-appliance clear`"
+                )
             }
-            Reason::Reloaded => write!(f, "the configuration was reloaded"),
-            Reason::Unready(_, why) => write!(f, "cannot run here now: {why}"),
-            Reason::ReadyAgain(_) => write!(f, "can run here again"),
-            Reason::InTurn => write!(f, "failed on both nodes: the other tries"),
+            Reason::PeerNotStopped => {
+                write!(f, "{peer} has not yet shown that it runs nothing of it")
+            }
+            Reason::Reloaded => f.write_str("the configuration was reloaded"),
+            Reason::Unready(_, why) => write!(f, "cannot run on {here} now: {why}"),
+            Reason::ReadyAgain(_) => write!(f, "can run on {here} again"),
+            Reason::InTurn => f.write_str("failed on both nodes: the other tries"),
             Reason::Retry(span) => write!(f, "tried again in {} s", span.as_secs().max(1)),
             Reason::MoveLimited(span) => write!(
                 f,
@@ -186,52 +239,79 @@ impl fmt::Display for Reason {
     }
 }
 
-impl fmt::Display for HeldFire {
+impl fmt::Display for Said<'_, HeldFire> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            HeldFire::Serves => "it answers for an address of a group that does not run here, so it serves",
-            HeldFire::Unmet => {
-                "it was not heard both ways since this machine started, or since it was last known to be off"
-            }
-            HeldFire::Apart => {
-                "when it was last heard it had not heard this node for a while, so both could shoot at once"
-            }
-            HeldFire::Speaks => {
-                "heartbeats with this cluster's key come from it, though it does not hear this node"
-            }
-            HeldFire::Maintained => "it fell silent in maintenance",
-            HeldFire::Often => "it was switched off three times within an hour",
-        })
+        let Voice { here, .. } = self.1;
+        match self.0 {
+            HeldFire::Serves => write!(
+                f,
+                "it answers for an address of a group that does not run on {here}, so it serves"
+            ),
+            HeldFire::Unmet => write!(
+                f,
+                "it was not heard both ways since {here}'s machine started, or since it was last known to be off"
+            ),
+            HeldFire::Apart => write!(
+                f,
+                "when it was last heard it had not heard {here} for a while, so both could shoot at once"
+            ),
+            HeldFire::Speaks => write!(
+                f,
+                "heartbeats with this cluster's key come from it, though it does not hear {here}"
+            ),
+            HeldFire::Maintained => f.write_str("it fell silent in maintenance"),
+            HeldFire::Often => f.write_str("it was switched off three times within an hour"),
+        }
     }
 }
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fact::Standby => write!(f, "this node is in standby"),
-            Fact::Leaving => write!(f, "this node is leaving"),
-            Fact::StoppedByOperator => write!(f, "the operator stopped the group"),
-            Fact::GatewayLost(_) => write!(f, "the gateway does not answer"),
+        Said(self, Voice::NAMELESS).fmt(f)
+    }
+}
+
+impl Fact {
+    /// As that node says it of itself.
+    pub fn words(&self, voice: Voice) -> String {
+        Said(self, voice).to_string()
+    }
+}
+
+impl fmt::Display for Said<'_, Fact> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Voice { here, peer } = self.1;
+        match self.0 {
+            Fact::Standby => write!(f, "{here} is in standby"),
+            Fact::Leaving => write!(f, "{here} is leaving"),
+            Fact::StoppedByOperator => f.write_str("the operator stopped the group"),
+            Fact::GatewayLost(_) => f.write_str("the gateway does not answer"),
             Fact::GatewayDampened(_) => {
-                write!(f, "the gateway answers again, but not for long enough")
+                f.write_str("the gateway answers again, but not for long enough")
             }
-            Fact::GatewayPending(_) => write!(f, "the gateway has not answered yet"),
-            Fact::NoCarrier(_) => write!(f, "no carrier on the VIP interface"),
-            Fact::Missing(_) => write!(f, "a service is not installed here"),
-            Fact::Down(_) => write!(
-                f,
-                "a service that ought to run on both nodes does not run here"
-            ),
-            Fact::Unready(_) => write!(f, "a resource cannot run here now"),
-            Fact::Partly(_) => write!(f, "a part of a resource cannot run here now"),
-            Fact::HeldBack(_) => write!(
-                f,
-                "is held back: the peer's ha.toml does not list it in this group"
-            ),
-            Fact::Failures(1) => write!(f, "a resource failed"),
+            Fact::GatewayPending(_) => f.write_str("the gateway has not answered yet"),
+            Fact::NoCarrier(_) => f.write_str("no carrier on the VIP interface"),
+            Fact::Missing(_) => write!(f, "a service is not installed on {here}"),
+            Fact::Down(_) => {
+                write!(
+                    f,
+                    "a service that ought to run on both nodes does not run on {here}"
+                )
+            }
+            Fact::Unready(_) => write!(f, "a resource cannot run on {here} now"),
+            Fact::Partly(_) => write!(f, "a part of a resource cannot run on {here} now"),
+            Fact::HeldBack(_) => {
+                write!(
+                    f,
+                    "is held back: {peer}'s ha.toml does not list it in this group"
+                )
+            }
+            Fact::Failures(1) => f.write_str("a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
-            Fact::StateUnwritable => write!(f, "the state directory cannot be written"),
-            Fact::StopFailed => write!(f, "a stop failed; what runs here is not known"),
+            Fact::StateUnwritable => f.write_str("the state directory cannot be written"),
+            Fact::StopFailed => {
+                write!(f, "a stop failed on {here}; what runs there is not known")
+            }
         }
     }
 }

@@ -166,7 +166,7 @@ fn check_finds_programs_that_cannot_be_run() {
     let (_, unable) = out.split_once("\nnot able to run here\n").unwrap();
     let told = format!(
         "{d}/ha.toml:5:10: {h} does not exist\n  5 | notify = \"{h}\"\n    |          {carets}\n    \
-         install it on this node, or correct the path\n",
+         install it, or correct the path\n",
         d = dir.display(),
         h = hook.display(),
         carets = "^".repeat(hook.display().to_string().len() + 2),
@@ -715,7 +715,7 @@ fn one_line_one_group_and_json_say_the_same() {
     let (code, out, _) = run(&dir, "status web");
     assert_eq!(code, 0, "{out}");
     assert!(
-        out.starts_with("web         active on lb2, by its word; stopped here"),
+        out.starts_with("web         192.0.2.80/32: active on lb2, by its word; stopped on lb1"),
         "{out}"
     );
     let (code, _, err) = run(&dir, "status wbe");
@@ -817,7 +817,7 @@ fn status_of_a_fresh_daemon() {
         "{out}"
     );
     assert!(
-        out.contains("db          NOT ACTIVE") && !out.contains('\x1b'),
+        out.contains("db          192.0.2.80/32: NOT ACTIVE") && !out.contains('\x1b'),
         "{out}"
     );
     let (code, out, _) = run(&dir, "status --json");

@@ -147,7 +147,7 @@ fn a_source_that_refuses_is_followed_by_the_next_and_nothing_starts() {
         .clone();
     assert_eq!(
         waiting.unwrap().to_string(),
-        "not proven to be off: wrong password"
+        "the peer is not proven to be off: wrong password"
     );
 }
 

@@ -141,6 +141,8 @@ pub struct ResourceView {
     pub id: ResourceId,
     /// What it does.
     pub state: ResourceState,
+    /// Until when that may take, if it is being started or stopped.
+    pub until: Option<Time>,
     /// Why it cannot run here, or not all of it, by its own account.
     pub unready: Option<String>,
     /// Its failures here since they were last forgotten.

@@ -129,7 +129,7 @@ pub fn state_names(config: &Config, resolved: &Resolved) -> state::Names {
 
 /// What the status page calls things; the paths of last resort, and what is absent, are the caller's to
 /// add.
-pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
+pub fn status_names(config: &Config, me: Side, resolved: &Resolved) -> Names {
     let path = |link: &crate::config::Link| status::PathNames {
         own: link.local.to_string(),
         peer: link.peer.to_string(),
@@ -151,6 +151,7 @@ pub fn status_names(config: &Config, resolved: &Resolved) -> Names {
     Names {
         cluster: config.cluster.name.clone(),
         nodes: [0, 1].map(|node| config.nodes[node].name.clone()),
+        me,
         paths: resolved.links.iter().map(path).collect(),
         vifs: vif_names(resolved),
         absent: Vec::new(),

@@ -25,6 +25,7 @@ use super::aside::Message;
 use super::assembly;
 use super::clock;
 use super::contact::Contact;
+use super::course::Course;
 use super::devices::Devices;
 use super::duplicates::Duplicates;
 use super::history::{self, Chronicle, History};
@@ -191,6 +192,7 @@ struct Daemon {
     /// What a daemon before this one started, and runs on.
     adopted: Vec<status::Adopted>,
     chronicle: Chronicle,
+    course: Course,
     history: History,
     notifier: Option<Notifier>,
     programs: Programs,
@@ -272,7 +274,7 @@ impl Daemon {
             open: Vec::new(),
             renewals: VecDeque::new(),
             finished,
-            names: assembly::status_names(&config, &network.resolved),
+            names: assembly::status_names(&config, me, &network.resolved),
             state_names,
             marks,
             contact,
@@ -299,6 +301,7 @@ impl Daemon {
             adopted: before.adopted,
             before: before.end,
             chronicle: Chronicle::default(),
+            course: before.course,
             history: History::new(&options.state_dir),
             notifier,
             programs,

@@ -15,7 +15,7 @@ use crate::core::time::Time;
 use crate::wire::heartbeat::Role;
 use log::Level;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -61,6 +61,8 @@ pub struct Entry {
 pub struct Chronicle {
     /// Per group's name: since when it has its present role.
     since: Vec<(String, Time)>,
+    /// Per group's name: what was noted of it last.
+    noted: BTreeMap<String, String>,
 }
 
 impl Chronicle {
@@ -88,6 +90,24 @@ impl Chronicle {
             (Change::Role(..), Some(group)) => self.role_left(group, now),
             _ => None,
         };
+        let reason = names.reason(&report.reason, report.group);
+        let reason = match (&report.change, &report.reason, &group) {
+            (Change::Notice, _, Some(group)) => {
+                self.noted.insert(group.clone(), reason.clone());
+                reason
+            }
+            // What the token is, the line itself says.
+            (Change::Token(_), Reason::HigherToken(_), _) => {
+                format!("by {}'s word", names.node(names.me.other()))
+            }
+            // The line before this one has said what it was.
+            (Change::Role(..), Reason::ResourceFailed(id, _), Some(group))
+                if self.noted.remove(group).as_ref() == Some(&reason) =>
+            {
+                format!("{} failed", names.resource(report.group, *id))
+            }
+            _ => reason,
+        };
         Entry {
             time: clock::wall(),
             boottime_us: now.0,
@@ -98,7 +118,7 @@ impl Chronicle {
             change: change.to_owned(),
             from,
             to,
-            reason: names.reason(&report.reason, report.group),
+            reason,
             lasted_ms: lasted,
         }
     }
@@ -199,6 +219,12 @@ impl std::fmt::Display for Entry {
         match (self.change.as_str(), &self.from, &self.to) {
             ("role", Some(from), Some(to)) => write!(f, "{from} → {to}")?,
             (change, Some(from), Some(to)) => write!(f, "{change} {from} → {to}")?,
+            ("token", _, Some(to)) => match to.split_once(' ') {
+                Some((epoch, node)) => {
+                    write!(f, "the right to run it is {node}'s (token {epoch})")?
+                }
+                None => write!(f, "token {to}")?,
+            },
             (change, _, Some(to)) => write!(f, "{change} {to}")?,
             // What it is about, the sentence says itself.
             _ => return write!(f, "{}", self.reason),
@@ -549,7 +575,7 @@ mod tests {
         );
         assert_eq!(
             line(1, role(Role::Stopped, Role::Starting, Reason::BestEffort)),
-            "web: stopped → starting: best effort: the gateway answers and the peer answers for no VIP"
+            "web: stopped → starting: best effort: the gateway answers and lb2 answers for no VIP"
         );
         assert_eq!(
             line(13, role(Role::Starting, Role::Active, Reason::Complete)),
@@ -564,7 +590,7 @@ mod tests {
                 14,
                 report(Some(WEB), Change::Token(token), Reason::HandedOver)
             ),
-            "web: token 5 lb2: handed over to the peer"
+            "web: the right to run it is lb2's (token 5): handed over to lb2"
         );
         assert_eq!(
             line(

@@ -5,6 +5,7 @@ pub mod assembly;
 pub mod carriers;
 pub mod clock;
 mod contact;
+pub mod course;
 pub mod daemon;
 pub mod devices;
 pub mod doctor;

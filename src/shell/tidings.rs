@@ -3,8 +3,8 @@
 
 use super::refused::NOBODY_LISTENS;
 use super::status::{
-    Facts, Refused, Severity, Status, awaited, protection, readiness as readiness_word, sentence,
-    served, unserved,
+    Facts, Refused, Severity, Status, awaited, on_its_way, protection, readiness as readiness_word,
+    sentence, served, stuck, unserved,
 };
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
@@ -45,6 +45,8 @@ pub enum Standing {
     Well,
     /// It cannot be judged now: what was told of it stays told.
     NotKnown,
+    /// It is being mended, or so it seems: what was wrong has lasted so long if it is wrong after that.
+    Under,
     /// It was looked at, and is not well.
     Wrong(Trouble),
 }
@@ -106,6 +108,7 @@ impl Tidings {
                     None
                 }
                 Standing::NotKnown => known.filter(|_| told),
+                Standing::Under => known,
                 Standing::Wrong(trouble) => {
                     let since = known.map_or(now, |known| known.since);
                     let tell = !told && now.since(since) >= trouble.settle;
@@ -316,13 +319,21 @@ pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
     let waits = (status.peer.waited_for_us).is_some_and(|until| now.0 < until);
     status.groups.iter().map(move |group| {
         let name = &group.name;
-        let concern = unserved(status, group, now).filter(|_| !waits && group.role != "failed");
+        let concern = unserved(status, group, now).filter(|_| !waits);
+        let concern = stuck(status, group).or(concern);
         let concern = concern.filter(|concern| concern.severity == Severity::Blocked);
         let is = match &concern {
             Some(_) => Some(true),
             // On its way, or stopped by the operator, it is not served for that.
             None => served(status, group).then_some(false),
         };
+        // One that starts and fails, again and again, is served by nobody all the while.
+        if is.is_none() && !group.stopped && !waits && on_its_way(status, group) {
+            return Subject {
+                name: format!("{name} blocked"),
+                standing: Standing::Under,
+            };
+        }
         Subject::new(format!("{name} blocked"), is, || {
             let concern = concern.as_ref();
             let text = concern.map_or("", |concern| &concern.text);
@@ -336,7 +347,11 @@ pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
                 // The shot that is due, and what follows it, are told by themselves.
                 settle: WHILE + awaited(status, group).unwrap_or_default(),
                 text: format!("BLOCKED: {text}{advice}"),
-                over: "is served again".into(),
+                // On the node that is not heard it may have been served all the while.
+                over: match text.starts_with("not active on ") {
+                    true => "is known to be served".into(),
+                    false => "is served again".into(),
+                },
             }
         })
     })
@@ -596,7 +611,7 @@ mod tests {
         group.role = Role::Stopped;
         group.waiting = Some(crate::core::reason::Reason::ProbeUnproven(LAN));
         assert_eq!(told(&mut tidings, 0, &sample), []);
-        let blocked = "BLOCKED: not active here, and unknown of lb2: eth0: the peer never answered a probe on the VIP interface, \
+        let blocked = "BLOCKED: not active on lb1, and unknown of lb2: eth0: lb2 never answered a probe on the VIP interface, \
                        so its silence proves nothing; look at lb2, and start it; or, only if you have seen with your own eyes \
                        that it is off: `ha-appliance confirm-fenced lb2`";
         assert_eq!(
@@ -608,7 +623,7 @@ mod tests {
         assert_eq!(told(&mut tidings, 8000, &sample), []);
         assert_eq!(
             told(&mut tidings, 9000, &Sample::default()),
-            [(Level::Info, "is served again, after 9.0 s".to_owned())]
+            [(Level::Info, "is known to be served, after 9.0 s".to_owned())]
         );
     }
 
@@ -618,7 +633,7 @@ mod tests {
         let mut sample = Sample::default();
         assert_eq!(blocked(&sample), Standing::Well);
         sample.view.groups[0].role = Role::Stopping;
-        assert_eq!(blocked(&sample), Standing::NotKnown);
+        assert_eq!(blocked(&sample), Standing::Under);
         sample.view.groups[0].role = Role::Stopped;
         assert!(matches!(blocked(&sample), Standing::Wrong(_)));
         sample.view.groups[0].stopped = true;
@@ -627,6 +642,32 @@ mod tests {
         silent(&mut sample, PeerState::Unknown);
         sample.view.peer.waited_for = Some(crate::shell::status::sample::ago(-7000));
         assert_eq!(blocked(&sample), Standing::NotKnown);
+    }
+
+    #[test]
+    fn a_group_that_fails_again_and_again_is_told_of_though_no_failure_lasts() {
+        let mut tidings = Tidings::default();
+        let mut sample = Sample::default();
+        let mut told = |ms: u64, role: Role| {
+            sample.view.groups[0].role = role;
+            let status = sample.status();
+            let subjects = blocked(&status, crate::shell::status::sample::NOW).collect();
+            let told = tidings.follow(at(ms), subjects);
+            told.first().map_or("", |t| {
+                if t.level == Level::Error {
+                    "error"
+                } else {
+                    "other"
+                }
+            })
+        };
+        for second in 0..5 {
+            assert_eq!(told(1000 * second, Role::Stopped), "");
+            assert_eq!(told(1000 * second + 100, Role::Starting), "");
+        }
+        assert_eq!(told(5000, Role::Stopped), "error");
+        assert_eq!(told(6000, Role::Starting), "");
+        assert_eq!(told(7000, Role::Stopped), "");
     }
 
     #[test]

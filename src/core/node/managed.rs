@@ -234,6 +234,9 @@ impl Managed {
         ResourceView {
             id: resource.id,
             state,
+            until: (resource.work)
+                .filter(|_| matches!(state, ResourceState::Starting | ResourceState::Stopping))
+                .map(|work| work.deadline),
             unready: self.plan.lack(index).map(|unready| unready.why.clone()),
             fail_count: failures.count,
             failure: failures.why.clone(),

@@ -217,12 +217,9 @@ impl Node {
             && self.now.since(since) >= PEER_PATIENCE
         {
             self.commands.request = None;
-            self.answer(
-                Asker::Local(number),
-                false,
-                "the peer did not answer".into(),
-                out,
-            );
+            let peer = &self.setup.names[self.setup.me.other() as usize];
+            let text = format!("{peer} did not answer");
+            self.answer(Asker::Local(number), false, text, out);
         }
     }
 
@@ -399,7 +396,9 @@ impl Node {
                 self.ask_peer(number, RequestVerb::Clear, group);
             }
             Asker::Local(_) => {
-                let text = format!("fail counts cleared here only: the peer is {state}");
+                let [me, peer] = [self.setup.me, self.setup.me.other()]
+                    .map(|side| &self.setup.names[side as usize]);
+                let text = format!("fail counts cleared on {me} only: {peer} is {state}");
                 self.answer(asker, true, text, out);
             }
         }
@@ -462,7 +461,8 @@ impl Node {
                     ))
                 } else if late {
                     let words = words();
-                    Some((true, format!("{words}; the peer has not confirmed it")))
+                    let peer = &self.setup.names[self.setup.me.other() as usize];
+                    Some((true, format!("{words}; {peer} has not confirmed it")))
                 } else {
                     None
                 }

@@ -6,6 +6,7 @@ use super::super::protocol::group::State;
 use super::super::protocol::peer::PeerState;
 use super::facts::readiness;
 use crate::wire::heartbeat::{Readiness, Role};
+use crate::words::Voice;
 
 impl Managed {
     /// None: it can be.
@@ -25,7 +26,11 @@ impl Managed {
         }
         match cx.peer.state() {
             PeerState::Alive => {}
-            PeerState::Refused => return Some(format!("{peer} is refused: {}", cx.peer.why().0)),
+            PeerState::Refused => {
+                let here = &cx.node.names[cx.me() as usize];
+                let why = cx.peer.why().0.words(Voice { here, peer });
+                return Some(format!("{peer} is refused: {why}"));
+            }
             state => return Some(format!("{peer} is {state}: it must be heard first")),
         }
         let Some(report) = cx.report() else {

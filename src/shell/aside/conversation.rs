@@ -153,6 +153,7 @@ mod tests {
             wall_ms: None,
             groups: Vec::new(),
             fences: None,
+            amiss: Vec::new(),
         };
         assert_eq!(a.owe(&now), Room::Fits);
         assert_eq!(a.owe(&Message::Ask { number: 7 }), Room::Fits);

@@ -19,10 +19,15 @@ pub fn line(message: &Message) -> Option<Vec<u8>> {
                 wall_ms,
                 groups,
                 fences,
+                mut amiss,
             } => Message::Now {
                 stamp_us,
                 wall_ms,
                 fences,
+                amiss: {
+                    amiss.iter_mut().for_each(|item| text(item, level.bytes));
+                    amiss
+                },
                 groups: groups
                     .into_iter()
                     .map(|said| said_of(said, level))
@@ -104,8 +109,13 @@ fn said_of(mut said: Said, level: &Level) -> Said {
         waiting,
         amiss,
         failures,
+        pending,
         ..
     } = &mut said;
+    pending.truncate(level.items);
+    for pending in pending {
+        text(&mut pending.text, level.bytes);
+    }
     let more = failures.len().saturating_sub(level.items);
     failures.truncate(level.items);
     for failed in failures.iter_mut() {
@@ -218,6 +228,7 @@ mod tests {
             wall_ms: Some(2),
             groups,
             fences: None,
+            amiss: Vec::new(),
         };
         let line = line(&message).expect("it fits");
         let Some(Message::Now { groups, .. }) = Message::parse(&line) else {

@@ -58,6 +58,9 @@ pub enum Message {
         /// A device answered lately that switches the reader off; none: none was asked yet, or the file names none.
         #[serde(default)]
         fences: Option<bool>,
+        /// What it says of itself that the reader cannot see.
+        #[serde(default)]
+        amiss: Vec<String>,
     },
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Aside {
     pub(super) told: Vec<Said>,
     /// In what its file differs from this node's.
     pub(super) differences: Vec<String>,
+    /// What it says of itself that this node cannot see.
+    pub(super) amiss: Vec<String>,
     /// What its file sets; none: it has not told.
     pub(super) settings: Option<Digests>,
     parts: Parts,
@@ -29,7 +31,7 @@ pub(super) struct Aside {
     clock_ms: u64,
     heard_at: Time,
     /// What it was told last of the groups here, and when that was looked at.
-    said: (Vec<Said>, Option<bool>, Time),
+    said: (Vec<Said>, Vec<String>, Option<bool>, Time),
     /// It reaches a device that switches this node off; none: it has none, or has not said.
     pub(super) peer_ready: Option<bool>,
     /// The history as it was read for the peer, if it could be.
@@ -38,7 +40,8 @@ pub(super) struct Aside {
 
 /// What is said of the groups changes with every step of a move.
 const PACE: Duration = Duration::from_millis(500);
-const NOTHING_SAID: (Vec<Said>, Option<bool>, Time) = (Vec::new(), None, Time(0));
+const NOTHING_SAID: (Vec<Said>, Vec<String>, Option<bool>, Time) =
+    (Vec::new(), Vec::new(), None, Time(0));
 
 impl Aside {
     pub(super) fn open(run_dir: &Path) -> Aside {
@@ -47,6 +50,7 @@ impl Aside {
             heard: Heard::open(run_dir),
             told: Vec::new(),
             differences: Vec::new(),
+            amiss: Vec::new(),
             settings: None,
             parts: Parts::default(),
             replies: Replies::default(),
@@ -73,24 +77,26 @@ impl Aside {
 
     /// Tells what has changed here.
     fn publish(&mut self, status: Option<&Status>, now: Time) {
-        let (said, fenced, at) = &self.said;
+        let (said, amiss, fenced, at) = &self.said;
         let (Some(status), true) = (status, self.is_open() && now.since(*at) >= PACE) else {
             return;
         };
         let new: Vec<Said> = status.groups.iter().map(Said::of).collect();
         let fences = status.fencing.as_ref().and_then(Fencing::known);
-        if *said != new || *fenced != fences {
+        let new_amiss = status.own_words();
+        if *said != new || *fenced != fences || *amiss != new_amiss {
             let message = Message::Now {
                 stamp_us: now.0,
                 wall_ms: Some(clock::wall_ms()),
                 groups: new.clone(),
                 fences,
+                amiss: new_amiss.clone(),
             };
             if self.owe(&message) == Room::TooLong {
                 log::debug!("what is said of the groups here is too long to be told");
             }
         }
-        self.said = (new, fences, now);
+        self.said = (new, new_amiss, fences, now);
     }
 
     /// The peer's daemon takes part.
@@ -139,6 +145,7 @@ impl Daemon {
         if brought.anew {
             (self.aside.told, self.aside.said) = (Vec::new(), NOTHING_SAID);
             self.aside.peer_ready = None;
+            self.aside.amiss.clear();
             (self.aside.settings, self.aside.parts) = (None, Parts::default());
             self.tell_settings();
             let after = self.aside.heard.join();
@@ -159,6 +166,7 @@ impl Daemon {
             Message::Tell { after } => self.tell_history(after),
             Message::Entry(entry) => {
                 if entry.node == self.config.node(self.me.other()).name {
+                    self.course.hear(&entry, &self.names, clock::now());
                     self.aside.heard.add(*entry);
                 }
             }
@@ -188,7 +196,9 @@ impl Daemon {
                 wall_ms,
                 groups,
                 fences,
+                amiss,
             } => {
+                self.aside.amiss = amiss;
                 self.aside.peer_ready = fences;
                 let under_way = under_way(wall_ms, self.aside.clock_ms);
                 let by = clock::now().0.saturating_sub(stamp_us);

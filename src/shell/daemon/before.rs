@@ -3,6 +3,7 @@
 use crate::core::time::Time;
 use crate::id::GroupId;
 use crate::shell::clock;
+use crate::shell::course::Course;
 use crate::shell::status::{self, Adopted, LastStatus, Status};
 use log::Level;
 use std::path::Path;
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub(super) struct Before {
     /// What it ran, since when.
     pub(super) adopted: Vec<Adopted>,
+    /// What had brought that to this node.
+    pub(super) course: Course,
     /// How it ended.
     pub(super) end: End,
 }
@@ -36,11 +39,13 @@ impl Before {
     pub(super) fn find(run_dir: &Path, now: Time) -> Before {
         let nothing = |end| Before {
             adopted: Vec::new(),
+            course: Course::default(),
             end,
         };
         match status::load_once(run_dir) {
             Ok(status) if status.boot_id == clock::boot_id() => Before {
                 adopted: adopted(&status),
+                course: course(&status),
                 end: End::of(&status, now),
             },
             Ok(_) => nothing(End::Nobody),
@@ -74,7 +79,10 @@ impl End {
     pub(super) fn words(&self) -> String {
         let ago = clock::span;
         match self {
-            End::Nobody => "no daemon before it in this boot is known of".into(),
+            End::Nobody => format!(
+                "no daemon before it is known of since the machine started, {} ago",
+                ago(clock::now().since(Time(0)))
+            ),
             End::NotKnown(why) => {
                 format!("what the daemon before this one did is not known: {why}")
             }
@@ -109,6 +117,14 @@ fn adopted(status: &Status) -> Vec<Adopted> {
         since: Time(group.since_us),
     });
     adopted.collect()
+}
+
+fn course(status: &Status) -> Course {
+    let mut course = Course::default();
+    for group in &status.groups {
+        course.remember(GroupId::of(&group.name), group.came_by.clone());
+    }
+    course
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Daemon {
             return;
         }
         let now = clock::now();
-        let peer = self.peer_name();
+        let (me, peer) = (&self.config.node(self.me).name, self.peer_name());
         let shots = &mut self.shots;
         let (sent, accepted) = (shots.sent.take(), shots.accepted.take());
         let read_off = shots.read_off.take();
@@ -88,7 +88,7 @@ impl Daemon {
             None if std::mem::take(&mut self.shots.ordered) => {
                 format!("{peer} is off, as was ordered")
             }
-            None => format!("{peer} is off: nobody here switched it off"),
+            None => format!("{peer} is off, and {me} did not switch it off"),
             Some((device, sent)) => {
                 let part = |what: &str, from: Option<Time>, to: Option<Time>| match (from, to) {
                     (Some(from), Some(to)) => format!(", {what} {}", millis(to.since(from))),

@@ -5,6 +5,7 @@ use super::*;
 use crate::config::{Kind, Misfit, Settings, misfits};
 use crate::shell::machine::{Asked, Looked};
 use crate::shell::options::host_name;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(super) struct Fit {
     /// None: a look is under way, or there was none yet.
     next: Option<Time>,
     under_way: bool,
+    glance: Rc<Glance>,
     seen: Rc<RefCell<Option<Seen>>>,
     /// Of the network, as it told them last: what is not as it should be, and what is worth a remark.
     network: (Vec<String>, Vec<String>),
@@ -36,6 +38,18 @@ type Seen = (Looked, Option<String>, Result<OnDisk, String>);
 /// What the file on disk sets, and the keys that it names.
 type OnDisk = (Settings, Vec<Vec<u8>>);
 
+/// A look at nothing but when ha.toml was written: who has edited it reads the page next.
+#[derive(Default)]
+struct Glance {
+    due: Cell<Option<Time>>,
+    /// When it was written last, to the nanosecond, and how long it is; none: it is not there.
+    stamp: Cell<Option<(i64, i64, u64)>>,
+    begun: Cell<bool>,
+    changed: Cell<bool>,
+}
+
+const GLANCE: Duration = Duration::from_secs(3);
+
 /// Programs and units come and go with packages.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -48,12 +62,13 @@ impl Fit {
 
     /// What was looked at waits to be taken.
     pub(super) fn is_due(&self) -> bool {
-        self.seen.borrow().is_some()
+        self.seen.borrow().is_some() || self.glance.changed.get()
     }
 
     /// When to look again.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.next
+        let glance = self.glance.due.get();
+        self.next.into_iter().chain(glance).min()
     }
 
     /// The network or the peer changed.
@@ -80,6 +95,13 @@ impl Daemon {
             self.fit.under_way = false;
             self.fit.next = Some(clock::now() + AGAIN);
         }
+        self.glance_at_the_file();
+        if self.fit.glance.changed.get() && !self.fit.under_way {
+            self.fit.glance.changed.set(false);
+            // Of another file.
+            self.status.reload_error = None;
+            self.fit.next = None;
+        }
         if self.fit.under_way || self.fit.next.is_some_and(|at| at > clock::now()) {
             return;
         }
@@ -94,6 +116,29 @@ impl Daemon {
             });
             let (aside, file) = look.await;
             *seen.borrow_mut() = Some((asked.look(host, peer).await, aside, file));
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    /// Sees whether the file was written, when it is time.
+    fn glance_at_the_file(&self) {
+        let (glance, now) = (self.fit.glance.clone(), clock::now());
+        let begun = glance.begun.replace(true);
+        if begun && glance.due.get().is_none_or(|at| at > now) {
+            return;
+        }
+        glance.due.set(None);
+        let path = self.options.config.clone();
+        let task = async move {
+            let stamp = smol::unblock(move || {
+                let data = std::fs::metadata(path).ok()?;
+                Some((data.mtime(), data.mtime_nsec(), data.len()))
+            });
+            let stamp = stamp.await;
+            // What the first look finds, the daemon has read.
+            let other = glance.stamp.replace(stamp) != stamp;
+            glance.changed.set(glance.changed.get() || (other && begun));
+            glance.due.set(Some(clock::now() + GLANCE));
         };
         self.executor.spawn(task).detach();
     }

@@ -163,7 +163,7 @@ impl Daemon {
     /// The VIP interfaces are others, or VIPs stand on others: everything that knows of them follows.
     pub(super) fn reassemble(&mut self) {
         let resolved = &self.network.resolved;
-        self.names = assembly::status_names(&self.config, resolved);
+        self.names = assembly::status_names(&self.config, self.me, resolved);
         self.state_names = assembly::state_names(&self.config, resolved);
         for error in self.vips.replace(&assembly::vips(&self.config, resolved)) {
             log::warn!("{error}");

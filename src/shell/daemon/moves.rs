@@ -6,6 +6,7 @@ use crate::core::reason::Fact;
 use crate::core::view::{GroupView, View};
 use crate::shell::status::Said;
 use crate::wire::heartbeat::Role;
+use crate::words::Voice;
 
 /// Moves that are remembered until they are answered.
 const MOVES: usize = 16;
@@ -97,7 +98,11 @@ impl Daemon {
                 let failures = said.failures.iter();
                 let failures = failures.map(|failed| status::failed(failed, now));
                 let to = holder.other();
-                let facts = of_now(&said.facts, view.standby[to as usize]);
+                let voice = Voice {
+                    here: &self.config.node(to).name,
+                    peer: &self.config.node(holder).name,
+                };
+                let facts = of_now(&said.facts, voice, view.standby[to as usize]);
                 say(to, facts.cloned().chain(failures).collect());
             }
         }
@@ -121,9 +126,15 @@ impl Daemon {
 }
 
 /// What a node told against itself, without what an order ended that it has heard since.
-fn of_now(facts: &[String], standby: bool) -> impl Iterator<Item = &String> {
-    let over = move |fact: &&String| !standby && **fact == Fact::Standby.to_string();
-    facts.iter().filter(move |fact| !over(fact))
+fn of_now<'a>(
+    facts: &'a [String],
+    voice: Voice,
+    standby: bool,
+) -> impl Iterator<Item = &'a String> {
+    let in_standby = Fact::Standby.words(voice);
+    facts
+        .iter()
+        .filter(move |fact| standby || **fact != in_standby)
 }
 
 /// What a planned move would lose.
@@ -169,6 +180,14 @@ fn lost(
             let lost = lost.join(", ");
             return Lost::Resources(format!("{to}'s ha.toml does not list {lost} in {name}"));
         }
+        // Of what only one file has that node starts nothing, nor what stands below it in the file.
+        let more = config::lacking(&name, second, first);
+        if !more.is_empty() {
+            let (more, from) = (more.join(", "), names.node(holder));
+            return Lost::Resources(format!(
+                "{to} would hold back {more}, which {from}'s ha.toml does not list in {name}, and what follows it"
+            ));
+        }
     }
     Lost::Nothing
 }
@@ -201,10 +220,14 @@ mod tests {
 
     #[test]
     fn a_node_that_is_online_again_is_not_said_to_be_in_standby() {
-        let told = [Fact::Standby, Fact::StopFailed].map(|fact| fact.to_string());
-        let now: Vec<&String> = of_now(&told, false).collect();
+        let voice = Voice {
+            here: "lb2",
+            peer: "lb1",
+        };
+        let told = [Fact::Standby, Fact::StopFailed].map(|fact| fact.words(voice));
+        let now: Vec<&String> = of_now(&told, voice, false).collect();
         assert_eq!(now, [&told[1]]);
-        assert_eq!(of_now(&told, true).count(), 2);
+        assert_eq!(of_now(&told, voice, true).count(), 2);
     }
 
     fn digests(paths: &[&str]) -> Digests {
@@ -285,6 +308,18 @@ mod tests {
         }
         assert_eq!(lost(Command::Leave), Lost::Nothing);
         assert_eq!(lost(Command::Standby(Side::Second, true)), Lost::Nothing);
+    }
+
+    /// It starts nothing of what its own file alone has, nor what follows that.
+    #[test]
+    fn what_the_other_node_would_hold_back_is_lost_too() {
+        let one = "group web, vip 192.168.10.80/24: vip";
+        let mine = digests(&[one]);
+        let theirs = digests(&["group web, vip 192.168.10.79/24: vip", one]);
+        let sample = drifted();
+        let lost = lost(&sample.view, &sample.names, &mine, Some(&theirs), MINE);
+        let why = "lb2 would hold back vip 192.168.10.79/24, which lb1's ha.toml does not list in web, and what follows it";
+        assert_eq!(lost, Lost::Resources(why.into()));
     }
 
     #[test]

@@ -117,6 +117,9 @@ impl Daemon {
     pub(super) fn tell_outcome(&mut self, number: u32, accepted: bool, text: &str) {
         let what = self.asked.remove(&number);
         let what = what.unwrap_or_else(|| "an order".into());
+        // A line of the log, however long the answer is.
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let text = lines.collect::<Vec<_>>().join(" / ");
         self.tell_command(accepted, format!("{what}: {text}"));
     }
 

@@ -1,6 +1,7 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
+use crate::shell::course;
 use crate::shell::refused::OWN_NAME;
 use crate::shell::status::{Look, sentence};
 use crate::wire::heartbeat::Role;
@@ -9,7 +10,10 @@ impl Daemon {
     pub(super) fn report(&mut self, report: &Report) {
         let node = &self.config.node(self.me).name;
         let now = clock::now();
-        let entry = self.chronicle.entry(report, &self.names, node, now);
+        let mut entry = self.chronicle.entry(report, &self.names, node, now);
+        let began = course::since_about(&report.reason, clock::wall_ms(), clock::Zone::Here);
+        entry.reason.extend(began);
+        self.course.follow(report, &entry.reason, now);
         self.note_down(history::level(report), entry);
     }
 
@@ -72,6 +76,7 @@ impl Daemon {
         let hook = self.notifier.as_ref().and_then(|hook| hook.ran()?.err());
         let hook = hook.map(|why| format!("notify: {why}"));
         (self.status.warnings).extend(hook.into_iter().chain(self.history.trouble()));
+        (self.status.warnings).extend(self.services.drop_in_trouble());
         let view = self.node.view();
         self.look_for_what_is_amiss(&view);
         self.adopted.retain(|adopted| {
@@ -93,6 +98,7 @@ impl Daemon {
         let alive = view.peer.state == PeerState::Alive;
         self.devices.heard(alive.then_some(view.peer.since));
         let fencing = self.fencing_status(now);
+        let mine = view.peer.drift.then(|| self.config.settings.digests());
         let facts = Facts {
             view: &view,
             names: &self.names,
@@ -103,8 +109,11 @@ impl Daemon {
             amiss: &self.amiss,
             refused: &refused,
             adopted: &self.adopted,
+            course: &self.course,
             told: &self.aside.told,
             differences: &self.aside.differences,
+            settings: mine.as_ref().zip(self.aside.settings.as_ref()),
+            peer_amiss: &self.aside.amiss,
             clock_ahead_ms: self.aside.clock_ahead_ms,
             fencing: fencing.as_ref(),
         };
@@ -146,6 +155,7 @@ impl Daemon {
     /// All that can be well or not and that the core does not report, as it is now.
     fn subjects(&self, facts: &Facts, now: Time) -> Vec<Subject> {
         let mut subjects = tidings::subjects(facts, now);
+        let here = facts.names.node(self.me);
         for group in &facts.view.groups {
             let name = facts.names.group(group.id);
             let trouble = |change, text, over: String| Trouble {
@@ -159,7 +169,7 @@ impl Daemon {
             let (conflict, over) = (facts.conflict(group, now), facts.is_on_one_at_most(group));
             let both = conflict.is_some().then_some(true).or(over.then_some(false));
             subjects.push(Subject::new(format!("{name} conflict"), both, || {
-                let text = sentence::conflict(conflict.as_deref().unwrap_or_default());
+                let text = sentence::conflict(here, conflict.as_deref().unwrap_or_default());
                 trouble(
                     "conflict",
                     text,
@@ -205,6 +215,15 @@ impl Daemon {
                     unloaded.clone(),
                     "ha.toml on disk is what is in force",
                 )
+            },
+        ));
+        let drop_ins = self.services.drop_in_trouble();
+        subjects.push(Subject::new(
+            "drop-ins".into(),
+            Some(drop_ins.is_some()),
+            || {
+                let over = "drop-ins of services are written again";
+                trouble("machine", drop_ins.clone(), over)
             },
         ));
         subjects.extend(self.notifier.as_ref().map(|hook| {

@@ -8,7 +8,7 @@ use crate::config::{self, Config, Kind, Warning};
 use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::machine::{Asked, Looked};
-use crate::shell::status::{Severity, Status, judge};
+use crate::shell::status::{Severity, Status, judge, protection};
 use crate::wire::heartbeat::{MAX_DATAGRAM, Side};
 use serde::{Deserialize, Serialize};
 use smol::future::FutureExt;
@@ -280,6 +280,22 @@ pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
         let text = format!("{} ⇄ {}: heard in both directions", path.own, path.peer);
         findings.push(Finding::ok("link", text));
     }
+    if status.fencing.is_some() {
+        // What does not protect is among the concerns, with its cure.
+        let lines = protection::lines(status, now).into_iter();
+        let lines = lines.filter(|line| !line.starts_with("UNPROTECTED"));
+        findings.extend(lines.map(|line| {
+            let well = |line: &str| !line.contains("does not answer") && !line.contains("not asked");
+            match line.starts_with("PROTECTED, unrehearsed") {
+                true => Finding::warning("fencing", line).cured_by(format!(
+                    "`ha-appliance standby {0}`, `ha-appliance fence --rehearse {0}`, then `ha-appliance online {0}`",
+                    status.peer_name()
+                )),
+                false if well(&line) => Finding::ok("fencing", line),
+                false => Finding::warning("fencing", line),
+            }
+        }));
+    }
     findings.extend(judge(status, now).into_iter().map(|concern| Finding {
         cure: concern.hint,
         ..match concern.severity {
@@ -345,7 +361,7 @@ mod tests {
         };
         let unseen = config::Machine::default();
         let ok = |text: &str| (Level::Ok, text.to_owned());
-        let hangs = "whether its services can run here is not known: systemd does not answer";
+        let hangs = "whether its services can run is not known: systemd does not answer";
         assert_eq!(
             told(&unseen, Some(hangs)),
             [ok("is good"), (Level::Warning, hangs.to_owned())]

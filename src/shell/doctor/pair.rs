@@ -1,9 +1,11 @@
 //! What only both nodes together show.
 
 use super::{Examined, Finding};
+use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::status::{Status, sentence};
+use crate::shell::refused::NOBODY_LISTENS;
+use crate::shell::status::{Path, Status, sentence};
 use std::collections::BTreeSet;
 
 /// Of two nodes that hear each other. Without a file that can be read here there is less to compare.
@@ -128,12 +130,20 @@ pub fn unreached(status: &Status, now: Time, why: &str, port: Option<u16>) -> Ve
         format!("look there: `ha-appliance doctor` on {peer}, then compare what it says with this");
     let mut findings =
         vec![Finding::error("peer", format!("{peer} cannot be asked: {why}")).cured_by(cure)];
+    let dropped = |path: &Path| {
+        let lately = status.refused.iter().filter(|refused| {
+            refused.cause != NOBODY_LISTENS && now.since(Time(refused.last_us)) <= SIGN_LASTS
+        });
+        let mut of = lately.map(|refused| (&refused.own, &refused.peer));
+        of.any(|ends| ends == (&path.own, &path.peer))
+    };
     for path in status.paths.iter().filter(|path| !path.last_resort) {
         let (own, other) = (&path.own, &path.peer);
         let inward = match (path.in_ok, path.heard_us) {
             (true, _) => "heard".to_owned(),
+            (false, _) if dropped(path) => "what arrives is dropped".to_owned(),
             (false, Some(at)) => format!("heard last {} ago", clock::span(now.since(Time(at)))),
-            (false, None) => "never heard since this daemon started".to_owned(),
+            (false, None) => format!("never heard since the daemon on {me} started"),
         };
         let outward = match path.out_ok {
             Some(true) => format!("heard by {peer}"),
@@ -297,7 +307,7 @@ mod tests {
             [
                 "lb2 cannot be asked: lb2 is silent",
                 "10.1.1.2 → 10.1.1.1: heard last 3.2 s ago; 10.1.1.1 → 10.1.1.2: not known",
-                "192.168.10.82 → 192.168.10.81: never heard since this daemon started; 192.168.10.81 → 192.168.10.82: not known",
+                "192.168.10.82 → 192.168.10.81: never heard since the daemon on lb1 started; 192.168.10.81 → 192.168.10.82: not known",
             ]
         );
         assert!(texts(&findings, Level::Warning)[0].contains("nft list ruleset"));

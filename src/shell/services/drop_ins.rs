@@ -30,6 +30,8 @@ struct Wishes {
     units: RefCell<Vec<(String, Control)>>,
     /// Closed already for the next writing.
     gate: RefCell<Option<Closed>>,
+    /// Why they could not be written.
+    trouble: RefCell<Option<String>>,
     /// Rings when there are others.
     bell: (Sender<()>, Receiver<()>),
 }
@@ -39,6 +41,7 @@ impl Default for DropIns {
         let wishes = Wishes {
             units: RefCell::default(),
             gate: RefCell::default(),
+            trouble: RefCell::default(),
             bell: bounded(1),
         };
         DropIns {
@@ -49,6 +52,11 @@ impl Default for DropIns {
 }
 
 impl DropIns {
+    /// Why they could not be written; none: they are, or it was not tried yet.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.wishes.trouble.borrow().clone()
+    }
+
     /// From now on these units have one, and no others. They are written, and systemd reloaded if any
     /// changed, as soon as no operation is in flight; operations asked for meanwhile wait for that.
     pub(super) fn follow(&mut self, shared: &Rc<Shared>, units: Vec<(String, Control)>) {
@@ -90,6 +98,7 @@ async fn keep(dir: &'static Path, shared: Rc<Shared>, wishes: Rc<Wishes>) {
         match applied {
             Ok(()) => {
                 pause = RETRY[0];
+                wishes.trouble.take();
                 let removed = async {
                     let unit = drop_in::removed(dir, &units).await;
                     log::warn!("the drop-in of {unit} was removed: it is put back");
@@ -98,7 +107,7 @@ async fn keep(dir: &'static Path, shared: Rc<Shared>, wishes: Rc<Wishes>) {
                 others.or(removed).await;
             }
             Err(why) => {
-                log::warn!("drop-ins of services: {why}; tried again in {pause:?}");
+                *wishes.trouble.borrow_mut() = Some(why.to_string());
                 let rest = async {
                     Timer::after(pause).await;
                 };

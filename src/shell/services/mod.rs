@@ -91,6 +91,15 @@ impl Services {
         }
     }
 
+    /// Why systemd was not told how services are to be stopped at a shutdown; none: it was, as far as is known.
+    pub fn drop_in_trouble(&self) -> Option<String> {
+        let why = self.drop_ins.trouble()?;
+        Some(format!(
+            "drop-ins of services cannot be written ({why}): without them a shutdown of this machine may stop services \
+             before they are handed over; tried again by itself"
+        ))
+    }
+
     /// A new configuration: each service with its place, and the mounts that are to end after the daemon at shutdown. What
     /// is known of units that stay is kept. Drop-ins are written, and systemd reloaded if any changed,
     /// as soon as no operation is in flight; operations asked for meanwhile wait for that.

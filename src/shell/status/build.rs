@@ -7,6 +7,7 @@ use super::{
     Answers, Daemon, Fencing, Gateway, Group, GroupAtPeer, Interface, Node, Path, Peer, Refused,
     Resource, SCHEMA, Said, ServiceStatus, SignOfLife, Status, sentence,
 };
+use crate::config::{self, Digests};
 use crate::core::gateway::GatewayState;
 use crate::core::node::{Sign, SignKind};
 use crate::core::peer::PeerState;
@@ -14,19 +15,22 @@ use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
 use crate::core::view::{GroupView, PathView, ResourceState, ResourceView, View};
 use crate::id::{GroupId, Place, ResourceId, VifId};
+use crate::shell::course::Course;
 use crate::shell::services::ServiceView;
 use crate::wire::heartbeat::{Readiness, Role, Side};
-use crate::words::Mac;
+use crate::words::{Mac, Voice};
 use std::collections::BTreeMap;
 
 /// What the core's ids are called. It changes with the configuration and the host, not with
 /// every event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// The cluster.
     pub cluster: String,
     /// The nodes, first and second.
     pub nodes: [String; 2],
+    /// Which of them this one is.
+    pub me: Side,
     /// The paths to the peer: the links first.
     pub paths: Vec<PathNames>,
     /// The VIP interfaces; one not known yet has no name.
@@ -109,12 +113,18 @@ pub struct Facts<'a> {
     pub told: &'a [Said],
     /// In what the nodes' files differ, as far as it is known.
     pub differences: &'a [String],
+    /// What this node's file sets, and the peer's, if it has told.
+    pub settings: Option<(&'a Digests, &'a Digests)>,
+    /// What the peer says of itself that this node cannot see.
+    pub peer_amiss: &'a [String],
     /// How far the peer's clock is ahead of this node's, ms.
     pub clock_ahead_ms: Option<i64>,
     /// How a silent peer is switched off; none: nothing does.
     pub fencing: Option<&'a Fencing>,
     /// Since when groups run that an earlier daemon of this boot started, by the token's epoch.
     pub adopted: &'a [Adopted],
+    /// What happened to the groups.
+    pub course: &'a Course,
 }
 
 /// A group that an earlier daemon of this boot started.
@@ -137,23 +147,32 @@ impl Names {
         }
     }
 
+    /// As this node says it, whoever reads it.
+    fn voice(&self) -> Voice<'_> {
+        Voice {
+            here: self.node(self.me),
+            peer: self.node(self.me.other()),
+        }
+    }
+
     /// A reason, with the names of what it is about.
     pub fn reason(&self, reason: &Reason, group: Option<GroupId>) -> String {
+        let words = || reason.words(self.voice());
         let resource = |id: &ResourceId| self.resource(group, *id);
         match reason {
             Reason::NoGatewayKnown(vif)
             | Reason::NoGatewayAnswer(vif)
             | Reason::ProbeUnproven(vif) => {
-                format!("{}: {reason}", self.vif(*vif))
+                format!("{}: {}", self.vif(*vif), words())
             }
             Reason::Fact(fact) => self.fact(*fact, group),
-            Reason::HigherToken(token) => {
-                format!(
-                    "the peer has token {} ({})",
-                    token.epoch,
-                    self.node(token.holder)
-                )
-            }
+            // It may know of a later one than this node, and hold none itself.
+            Reason::HigherToken(token) => format!(
+                "by {}'s word the right to run it is {}'s (token {})",
+                self.voice().peer,
+                self.node(token.holder),
+                token.epoch
+            ),
             Reason::ResourceFailed(i, why) => failed(&resource(i), why),
             Reason::PutBack(i)
             | Reason::MadeSure(i)
@@ -165,21 +184,23 @@ impl Names {
             | Reason::ReadyAgain(i)
             | Reason::Unready(i, _)
             | Reason::Recovered(i, _) => {
-                format!("{} {reason}", resource(i))
+                format!("{} {}", resource(i), words())
             }
             Reason::NotServing(i) => {
+                let peer = self.voice().peer;
                 format!(
-                    "{} does not run and the peer is silent: left to the peer, should it live",
+                    "{} does not run and {peer} is silent: left to {peer}, should it live",
                     resource(i)
                 )
             }
-            Reason::Standby(side, _) => format!("{} {reason}", self.node(*side)),
-            _ => reason.to_string(),
+            Reason::Standby(side, _) => format!("{} {}", self.node(*side), words()),
+            _ => words(),
         }
     }
 
     /// A fact, with the name of what it is about.
     pub fn fact(&self, fact: Fact, group: Option<GroupId>) -> String {
+        let Voice { here, peer } = self.voice();
         match fact {
             Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => {
                 format!("{}: {fact}", self.vif(vif))
@@ -187,7 +208,7 @@ impl Names {
             Fact::NoCarrier(vif) => self.no_carrier(vif),
             Fact::Missing(resource) => {
                 let name = self.resource(group, resource);
-                format!("{name} is not installed here; `ha-appliance clear` once it is")
+                format!("{name} is not installed on {here}; `ha-appliance clear` once it is")
             }
             Fact::Unready(resource) | Fact::Partly(resource) => {
                 let part = match fact {
@@ -195,21 +216,21 @@ impl Names {
                     _ => "",
                 };
                 format!(
-                    "{part}{} cannot run here now",
+                    "{part}{} cannot run on {here} now",
                     self.resource(group, resource)
                 )
             }
             Fact::HeldBack(resource) => {
                 format!(
-                    "{} is held back: the peer's ha.toml does not list it in this group",
+                    "{} is held back: {peer}'s ha.toml does not list it in this group",
                     self.resource(group, resource)
                 )
             }
             Fact::Down(resource) => {
                 let name = self.resource(group, resource);
-                format!("{name} ought to run on both nodes and does not run here")
+                format!("{name} ought to run on both nodes and does not run on {here}")
             }
-            _ => fact.to_string(),
+            _ => fact.words(self.voice()),
         }
     }
 
@@ -248,7 +269,7 @@ impl Names {
         }
     }
 
-    pub(super) fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
+    pub(crate) fn resource(&self, group: Option<GroupId>, id: ResourceId) -> String {
         let group = self.groups.iter().find(|g| Some(g.id) == group);
         let known = group.and_then(|g| g.resources.iter().find(|(known, _)| *known == id));
         known.map_or_else(
@@ -314,6 +335,10 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
             drift: drift(view),
             differences: match drift(view) {
                 true => facts.differences.to_vec(),
+                false => Vec::new(),
+            },
+            amiss: match facts.peer_speaks() {
+                true => facts.peer_amiss.to_vec(),
                 false => Vec::new(),
             },
             cause: cause(&view.peer.reason).into(),
@@ -425,12 +450,20 @@ impl Facts<'_> {
 fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
     let (names, id) = (facts.names, Some(group.id));
     let known = names.groups.iter().find(|g| g.id == group.id);
+    let both = facts.course.both(group.id, now);
     Group {
         name: names.group(group.id),
         vips: known.map(|g| g.vips.clone()).unwrap_or_default(),
         role: role(group.role).into(),
         since_us: since(facts, group).0,
-        reason: names.reason(&group.reason, id),
+        reason: match (&group.reason, facts.course.went_by(group.id)) {
+            // Looked at again, as after a reload, it is stopped for what it was stopped for.
+            (Reason::FoundStopped, Some(went_by)) => went_by.clone(),
+            (reason, _) => names.reason(reason, id),
+        },
+        came_by: facts.course.came_by(group.id).cloned(),
+        both_ran: both.map(|(text, _)| text.clone()),
+        both_ran_us: both.map(|(_, at)| at.0),
         adopted: group.adopted,
         elsewhere: elsewhere(facts, group, now),
         conflict: conflict(facts, group, now),
@@ -462,12 +495,17 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         retry_us: group.retry_at.map(|at| at.0),
         fail_count: group.fail_count,
         peer_fail_count: group.peer_fail_count,
+        unlisted_there: match drift(facts.view) {
+            true => unlisted(facts, &names.group(group.id)),
+            false => Vec::new(),
+        },
         stopped: group.stopped,
         failback_held: group.failback_held,
         resources: (group.resources.iter())
             .map(|resource| Resource {
                 name: names.resource(id, resource.id),
                 state: resource_state(resource.state).into(),
+                until_us: resource.until.map(|at| at.0),
                 fail_count: resource.fail_count,
                 failure: resource.failure.clone(),
                 failed_us: resource.failed_at.map(|at| at.0),
@@ -477,6 +515,14 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
             })
             .collect(),
     }
+}
+
+/// What this node's file lists in a group, and the peer's does not.
+fn unlisted(facts: &Facts, group: &str) -> Vec<String> {
+    let both = facts.settings;
+    both.map_or(Vec::new(), |(mine, theirs)| {
+        config::lacking(group, mine, theirs)
+    })
 }
 
 pub(super) fn place(group: &GroupView, resource: &ResourceView) -> Place {

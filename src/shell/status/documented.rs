@@ -1,7 +1,7 @@
 //! `config/status-json.md` tells every field, its type among it, and none that is not there.
 
 use super::sample::{NOW, Sample};
-use super::{Answer, Failed, FenceDevice, Fencing, Refused, Said, SignOfLife, Status};
+use super::{Answer, Failed, FenceDevice, Fencing, Pending, Refused, Said, SignOfLife, Status};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +22,7 @@ fn full() -> Status {
     });
     status.groups[0].peer.as_mut().unwrap().says = Some(Said {
         failures: vec![Failed::default()],
+        pending: vec![Pending::default()],
         ..Said::default()
     });
     status.answers.push(Answer {

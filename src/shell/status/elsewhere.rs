@@ -63,6 +63,9 @@ const SETTLED: Duration = Duration::from_secs(4);
 /// Whoever has a VIP answers every question for it: what is older than this may be over.
 const OF_NOW: Duration = Duration::from_secs(3);
 
+/// What it answers later than this after its word is not of before it.
+const WORD: Duration = Duration::from_millis(1500);
+
 /// What says that both nodes run the group. What the peer showed before this node was active says nothing of now.
 pub(super) fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<String> {
     let settled = group.role == Role::Active && now.since(group.since) >= SETTLED;
@@ -70,7 +73,15 @@ pub(super) fn conflict(facts: &Facts, group: &GroupView, now: Time) -> Option<St
         return None;
     }
     let (names, peer) = (facts.names, facts.peer());
-    let lately = |at: Time| at > group.since + SETTLED && now.since(at) <= OF_NOW;
+    // Where it says that nothing runs there, what it answered before it said so is over.
+    let stopped = matches!(group.peer, Some((Role::Stopped, _)));
+    let says_so = facts.view.peer.state == PeerState::Alive && stopped;
+    let from = match says_so {
+        true => facts.view.peer.since + WORD,
+        false => group.since + SETTLED,
+    };
+    let within = if says_so { WORD } else { OF_NOW };
+    let lately = |at: Time| at > from.max(group.since + SETTLED) && now.since(at) <= within;
     if group.answered_by_peer.is_some_and(lately) {
         let vips = names.vips_of(group.id);
         return Some(format!("{peer} answers for {vips} too"));
@@ -94,6 +105,13 @@ mod tests {
         };
         let mut sample = Sample::default();
         assert_eq!(judged(&sample), (None, true));
+        // It answered, and then said that it has stopped.
+        sample.view.groups[0].answered_by_peer = Some(ago(400));
+        sample.view.peer.since = ago(1000);
+        assert_eq!(judged(&sample), (None, true));
+        sample.view.peer.since = ago(60_000);
+        assert!(judged(&sample).0.is_some());
+        sample.view.groups[0].answered_by_peer = None;
         sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
         let says = "lb2 says that it runs there too";
         assert_eq!(judged(&sample), (Some(says.into()), false));

@@ -2,13 +2,14 @@
 
 use super::judge::{Place as Where, age, ailing, left, place};
 use super::layout::{Style, some_of, table};
-use super::{Group, GroupAtPeer, Resource, ServiceStatus, Status};
+use super::{Group, GroupAtPeer, Pending, Resource, ServiceStatus, Status, sentence};
+use crate::core::reason::Fact;
 use crate::core::time::Time;
 use crate::shell::clock::{self, Zone};
 
 /// Where it runs and how it is, what each node could do, and why it last changed.
 pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> Vec<String> {
-    let (since, peer) = (age(now, group.since_us), status.peer_name());
+    let (since, me, peer) = (age(now, group.since_us), &status.node, status.peer_name());
     let well = ailing(group).next().is_none();
     let headline = match place(status, group) {
         Where::Nowhere | Where::Unknown if group.stopped && group.role == "stopped" => {
@@ -31,17 +32,22 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
         }
         Where::Here if well => format!("active on {} for {since}", status.node),
         Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
-        Where::There => format!("active on {peer}, by its word; {} here", group.role),
+        Where::There => format!("active on {peer}, by its word; {} on {me}", group.role),
         Where::Both => "moving: both nodes have it".into(),
         Where::Moving(what) => format!("NOT ACTIVE: {} on {}", what.role, what.node),
-        Where::Unknown => format!("{} here; unknown of {peer}", group.role),
-        Where::Nowhere => format!("NOT ACTIVE; {} here", group.role),
+        Where::Unknown => format!("{} on {me}; unknown of {peer}", group.role),
+        Where::Nowhere => format!("NOT ACTIVE; {} on {me}", group.role),
     };
-    let at = match group.vips.is_empty() {
+    // Where the peer runs it, it has the addresses of its own file.
+    let there = place(status, group) == Where::There;
+    let unlisted = |vip: &&String| there && group.unlisted_there.contains(&format!("vip {vip}"));
+    let vips = group.vips.iter().filter(|vip| !unlisted(vip));
+    let vips: Vec<String> = vips.cloned().collect();
+    let at = match vips.is_empty() {
         true => String::new(),
-        false => format!(", at {}", some_of(&group.vips, 2)),
+        false => format!("{}: ", some_of(&vips, 2)),
     };
-    let mut lines = vec![headline + &at];
+    let mut lines = vec![at + &headline];
     lines.extend(table(resources(group, now)));
     lines.extend(table(at_nodes(status, group)));
     let next = |retry: Option<i64>| {
@@ -60,6 +66,11 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
             next(says.retry_us)
         ));
     }
+    let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    if let Some(says) = says.filter(|says| there && says.role == "active") {
+        let at = wall(status, says.since_us, style.zone);
+        lines.push(format!("active on {peer} since {at}: {}", says.reason));
+    }
     let held = if group.failback_held {
         "; failback waits, because an operator moved it"
     } else {
@@ -67,9 +78,13 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
     };
     let at = wall(status, group.since_us, style.zone);
     lines.push(format!(
-        "{} since {at}, because then: {}",
+        "{} since {at}{}: {}",
         role_in_words(group),
-        group.reason
+        match group.role.as_str() {
+            "active" => "",
+            _ => ", because then",
+        },
+        group.why()
     ));
     lines.push(format!(
         "token {}, held by {}{held}",
@@ -122,6 +137,14 @@ fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
                 ago.unwrap_or_default()
             ));
         }
+        let pending = resource.until_us.map(|until_us| Pending {
+            resource: resource.name.clone(),
+            state: resource.state.clone(),
+            until_us: Some(until_us),
+            text: String::new(),
+        });
+        let pending = pending.and_then(|pending| sentence::ends(&pending, now));
+        more.extend(pending);
         let state = match (&resource.service, &resource.amiss) {
             (_, Some(_)) => "NOT WELL",
             // What systemd says is looked at, and says more.
@@ -157,10 +180,11 @@ fn ails(peer: &GroupAtPeer) -> bool {
 fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
     let row = |name: &str, role: &str, standing: String, against: Option<String>, failures: u16| {
         let against = against.map_or(String::new(), |a| format!(": {a}"));
-        let failures = if failures > 0 {
-            format!("; failures counted: {failures}")
-        } else {
-            String::new()
+        let told = against.contains(&Fact::Failures(failures).to_string());
+        let failures = match failures {
+            0 => String::new(),
+            _ if told => String::new(),
+            _ => format!("; failures counted: {failures}"),
         };
         let standing = format!("{standing}{against}{failures}");
         vec![name.to_owned(), role.to_owned(), standing]
@@ -200,6 +224,14 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
             let amiss = peer.says.as_ref().map(|says| says.amiss.join(", "));
             let against = [facts, amiss].into_iter().flatten();
             let against: Vec<String> = against.filter(|text| !text.is_empty()).collect();
+            let idle = matches!(peer.role.as_str(), "stopped");
+            let standing = match group.unlisted_there.is_empty() || !idle {
+                true => standing,
+                false => format!(
+                    "{standing}, but its ha.toml does not list {}",
+                    group.unlisted_there.join(", ")
+                ),
+            };
             row(
                 status.peer_name(),
                 &peer.role,

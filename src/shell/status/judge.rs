@@ -20,9 +20,10 @@ use super::{Group, Status};
 use crate::core::time::Time;
 use crate::shell::clock;
 
-pub(crate) use group::failed;
 pub(super) use group::{ailing, left};
+pub(crate) use group::{failed, stuck};
 pub(super) use links::silence;
+pub(crate) use place::on_its_way;
 pub(super) use place::{Place, place};
 pub(crate) use unserved::{awaited, served, unserved};
 

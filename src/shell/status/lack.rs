@@ -35,7 +35,55 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
         Reason::Unready(..) => READINESS,
         Reason::PersistFailed(_) => DISK,
-        _ => "",
+        // Of a failed look, and of what else is under way, the next one comes by itself.
+        Reason::Started
+        | Reason::FoundStopped
+        | Reason::ClearanceSought(_)
+        | Reason::ClearanceCancelled(_)
+        | Reason::SilentWhileStarting
+        | Reason::HandoverAborted
+        | Reason::LeaseOver => TIME,
+        // It is in this state; what is to be said of that stands where the peer is told of.
+        Reason::OtherCluster
+        | Reason::OtherNodes
+        | Reason::SameNode
+        | Reason::OtherVersion(..)
+        | Reason::PeerHeard
+        | Reason::PeerDeaf
+        | Reason::PeerSilent(_)
+        | Reason::PeerUnknown
+        | Reason::PeerRestarted
+        | Reason::PeerLeft => "",
+        Reason::Operator | Reason::Stopped(_) | Reason::Standby(..) | Reason::Maintenance(_) => {
+            LEAVE
+        }
+        Reason::DeviceLied(_) => PROOF,
+        Reason::FoundRunning
+        | Reason::FoundRunningWithoutToken
+        | Reason::Confirmed
+        | Reason::Fenced
+        | Reason::Leased
+        | Reason::Resumed
+        | Reason::Agreement
+        | Reason::BestEffort
+        | Reason::HigherToken(_)
+        | Reason::BothRan { .. }
+        | Reason::Granted
+        | Reason::GrantedInNeed
+        | Reason::HandedOver
+        | Reason::Failback
+        | Reason::PutBack(_)
+        | Reason::Covered(_)
+        | Reason::MadeSure(_)
+        | Reason::FoundDown(_)
+        | Reason::Recovered(..)
+        | Reason::Reinstalled(_)
+        | Reason::StartedByHand(_)
+        | Reason::PersistWorks
+        | Reason::Complete
+        | Reason::Rival(_)
+        | Reason::Reloaded
+        | Reason::ReadyAgain(_) => "",
     }
 }
 

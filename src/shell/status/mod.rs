@@ -34,7 +34,7 @@ pub use answers::Answers;
 pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
 pub(crate) use build::{readiness, role};
 pub use judge::{Concern, Severity, judge};
-pub(crate) use judge::{awaited, failed, served, unserved};
+pub(crate) use judge::{awaited, failed, on_its_way, served, stuck, unserved};
 pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
@@ -235,6 +235,9 @@ pub struct Peer {
     /// In what, as far as it is known.
     #[serde(default)]
     pub differences: Vec<String>,
+    /// What it says of itself that this node cannot see: of its file, and of its last reload.
+    #[serde(default)]
+    pub amiss: Vec<String>,
     /// Why it is refused: other-cluster, other-nodes, other-version or same-node; empty: it is not.
     #[serde(default)]
     pub cause: String,
@@ -317,6 +320,15 @@ pub struct Group {
     pub since_us: i64,
     /// Why.
     pub reason: String,
+    /// What brought it to this node; null: it does not run here, or nobody knows.
+    #[serde(default)]
+    pub came_by: Option<String>,
+    /// That both nodes ran it within the last hour, and what came of that; null: it is not known of.
+    #[serde(default)]
+    pub both_ran: Option<String>,
+    /// When that was found, µs.
+    #[serde(default)]
+    pub both_ran_us: Option<i64>,
     /// The token's epoch.
     pub epoch: u64,
     /// The node that holds the token.
@@ -362,6 +374,9 @@ pub struct Group {
     pub fail_count: u16,
     /// Failures counted by the peer.
     pub peer_fail_count: u16,
+    /// Resources that this node's ha.toml lists in it, and the peer's does not.
+    #[serde(default)]
+    pub unlisted_there: Vec<String>,
     /// The operator stopped it.
     pub stopped: bool,
     /// Failback waits, because an operator moved the group.
@@ -379,6 +394,9 @@ pub struct Resource {
     pub name: String,
     /// unknown, stopped, starting, running, down, held back, stopping or stuck.
     pub state: String,
+    /// Until when a start or a stop that is under way may take, before it is ended, µs; null: none is.
+    #[serde(default)]
+    pub until_us: Option<i64>,
     /// Failures counted here.
     pub fail_count: u16,
     /// What the latest failure was; empty: there is none.
@@ -438,8 +456,24 @@ pub struct Said {
     pub retry_us: Option<i64>,
     /// What a look there finds amiss just now.
     pub amiss: Vec<String>,
+    /// What is being started or stopped there, or could not be stopped.
+    #[serde(default)]
+    pub pending: Vec<Pending>,
     /// What failed there and still counts.
     pub failures: Vec<Failed>,
+}
+
+/// A resource that is being started or stopped, or could not be stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The resource.
+    pub resource: String,
+    /// As [`Resource::state`]: starting, stopping or stuck.
+    pub state: String,
+    /// As [`Resource::until_us`].
+    pub until_us: Option<i64>,
+    /// What is left of one that could not be stopped; empty: that is not known, or it is another.
+    pub text: String,
 }
 
 /// Failures of a resource that still count.
@@ -512,6 +546,28 @@ impl Status {
         });
         self.attention = attention.collect();
         self
+    }
+
+    /// Why the last reload was refused, unless the file is said to be broken for that very reason.
+    pub fn refused_reload(&self) -> Option<&String> {
+        let why = self.daemon.reload_error.as_ref()?;
+        let first = why.lines().next().unwrap_or_default();
+        let unloaded = self.daemon.unloaded.as_deref().unwrap_or_default();
+        (!unloaded.contains(first)).then_some(why)
+    }
+
+    /// What this node says of itself that its peer cannot see.
+    pub fn own_words(&self) -> Vec<String> {
+        let refused = self.refused_reload().map(|why| {
+            let why = why.lines().next().unwrap_or_default();
+            format!("the last reload was refused, the configuration before is in force: {why}")
+        });
+        self.daemon
+            .unloaded
+            .iter()
+            .cloned()
+            .chain(refused)
+            .collect()
     }
 
     /// Something speaks for the life of a peer that is not heard.

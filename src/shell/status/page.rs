@@ -67,6 +67,8 @@ pub fn render_brief(status: &Status, group: Option<&Group>, now: Time) -> (Strin
             Where::Both => format!("{name} moving"),
             Where::Moving(what) => format!("{name} {} on {}", what.role, what.node),
             Where::Unknown => format!("{name} unknown"),
+            // Where a stop failed, it may run all the same.
+            Where::Nowhere if failed(group) => format!("{name} NOT KNOWN"),
             Where::Nowhere => format!("{name} NOWHERE"),
         }
     });
@@ -79,13 +81,23 @@ pub fn render_brief(status: &Status, group: Option<&Group>, now: Time) -> (Strin
         n => format!(" (and {} more)", n - 1),
     };
     let line = format!(
-        "{} on {}: {}: {}{first}{more}\n",
+        "{} on {}: {}{}: {}{first}{more}\n",
         status.cluster,
         status.node,
         verdict(worst),
+        if status.maintenance {
+            ", in maintenance"
+        } else {
+            ""
+        },
         groups.join(", ")
     );
     (line, worst)
+}
+
+fn failed(group: &Group) -> bool {
+    let there = group.peer.as_ref().map_or("", |peer| &peer.role);
+    group.role == "failed" || there == "failed"
 }
 
 fn worst(concerns: &[Concern]) -> Severity {
@@ -289,9 +301,14 @@ fn notices(status: &Status, now: Time) -> Vec<String> {
         .iter()
         .filter(|(name, _)| name.starts_with(REJECTED))
         .filter_map(counted)
+        .filter_map(|counted| Some(counted.strip_prefix(REJECTED)?.to_owned()))
         .collect();
     if !rejected.is_empty() {
-        lines.push(format!("datagrams {}", rejected.join(", ")));
+        lines.push(format!(
+            "datagrams rejected within {}: {}",
+            age(now, status.daemon.started_us),
+            rejected.join(", ")
+        ));
     }
     let ahead = status.peer.clock_ahead_ms.unwrap_or(0);
     let clocks = sentence::clocks(status.peer_name(), ahead);
@@ -300,7 +317,7 @@ fn notices(status: &Status, now: Time) -> Vec<String> {
 }
 
 /// How the counters of rejected datagrams begin ("rejected: bad key").
-const REJECTED: &str = "rejected";
+const REJECTED: &str = "rejected: ";
 
 fn concern(concern: &Concern) -> Vec<String> {
     let mark = if concern.severity == Severity::Blocked {

@@ -5,7 +5,7 @@ use super::{FenceDevice, Fencing, Group, Status};
 use crate::core::time::Time;
 
 /// As the page says it.
-pub(super) fn lines(status: &Status, now: Time) -> Vec<String> {
+pub(crate) fn lines(status: &Status, now: Time) -> Vec<String> {
     let Some(fencing) = &status.fencing else {
         return without_fencing(status);
     };
@@ -47,6 +47,21 @@ pub(crate) fn not_ready(fencing: &Fencing, peer: &str) -> String {
             failed.join("; ")
         ),
     }
+}
+
+/// What each device said last, by level.
+pub(super) fn levels(fencing: &Fencing) -> String {
+    let of = |device: &FenceDevice| {
+        let said = match (device.state.as_str(), &device.why) {
+            ("on", _) => "it has power",
+            ("off", _) => "it is off",
+            (_, Some(why)) => why,
+            (_, None) => "not asked yet",
+        };
+        format!("{}: {said}", device.name)
+    };
+    let all: Vec<String> = fencing.devices.iter().map(of).collect();
+    all.join("; ")
 }
 
 fn heard(status: &Status) -> bool {

@@ -1,6 +1,7 @@
 //! What one node tells the other of its groups, and how that is read on the other's clock.
 
-use super::{Failed, Group, Said};
+use super::{Failed, Group, Pending, Resource, Said};
+use crate::core::reason::Reason;
 
 impl Said {
     /// What this node tells of a group.
@@ -13,11 +14,12 @@ impl Said {
             group: group.name.clone(),
             role: group.role.clone(),
             since_us: group.since_us,
-            reason: group.reason.clone(),
+            reason: group.why().to_owned(),
             facts: group.facts.clone(),
             waiting: group.waiting.clone(),
             retry_us: group.retry_us,
             amiss: amiss.collect(),
+            pending: group.pending().collect(),
             failures: group.failures().collect(),
         }
     }
@@ -27,6 +29,9 @@ impl Said {
         let shift = |stamp: &mut i64| *stamp = stamp.saturating_add(by_us);
         shift(&mut self.since_us);
         self.retry_us.iter_mut().for_each(shift);
+        for pending in &mut self.pending {
+            pending.until_us.iter_mut().for_each(shift);
+        }
         for failed in &mut self.failures {
             failed.at_us.iter_mut().for_each(shift);
             failed.until_us.iter_mut().for_each(shift);
@@ -36,6 +41,28 @@ impl Said {
 }
 
 impl Group {
+    /// Why it stands where it stands: of one that runs, what brought it here, unless more is to be said.
+    pub fn why(&self) -> &str {
+        let complete = self.reason == Reason::Complete.to_string();
+        let came_by = self.came_by.as_ref().filter(|_| complete);
+        came_by.unwrap_or(&self.reason)
+    }
+
+    /// What is under way on this node, or ended badly.
+    pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
+        let stuck = |resource: &Resource| resource.state == "stuck";
+        let pending = (self.resources.iter()).filter(move |r| r.until_us.is_some() || stuck(r));
+        pending.map(move |resource| Pending {
+            resource: resource.name.clone(),
+            state: resource.state.clone(),
+            until_us: resource.until_us,
+            text: match stuck(resource) {
+                true => resource.failure.clone(),
+                false => String::new(),
+            },
+        })
+    }
+
     /// What failed on this node and still counts.
     pub fn failures(&self) -> impl Iterator<Item = Failed> + '_ {
         let failed = self.resources.iter().filter(|r| r.fail_count > 0);

@@ -2,6 +2,7 @@
 
 use super::build::build;
 use super::{Answers, Daemon, Facts, Fencing, GroupNames, Names, PathNames, Refused, Said, Status};
+use crate::config::Digests;
 use crate::core::gateway::GatewayState;
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
@@ -10,6 +11,7 @@ use crate::core::view::{
     GatewayView, GroupView, PathView, PeerView, ResourceState, ResourceView, View, VifView,
 };
 use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
+use crate::shell::course::Course;
 use crate::shell::services::{CheckView, ServiceView};
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
 use std::collections::BTreeMap;
@@ -48,8 +50,11 @@ pub(crate) struct Sample {
     pub(crate) refused: Vec<Refused>,
     pub(crate) told: Vec<Said>,
     pub(crate) differences: Vec<String>,
+    pub(crate) settings: Option<[Digests; 2]>,
+    pub(crate) peer_amiss: Vec<String>,
     pub(crate) clock_ahead_ms: Option<i64>,
     pub(crate) fencing: Option<Fencing>,
+    pub(crate) course: Course,
 }
 
 impl Sample {
@@ -64,8 +69,11 @@ impl Sample {
             amiss: &self.amiss,
             refused: &self.refused,
             adopted: &[],
+            course: &self.course,
             told: &self.told,
             differences: &self.differences,
+            settings: self.settings.as_ref().map(|[mine, theirs]| (mine, theirs)),
+            peer_amiss: &self.peer_amiss,
             clock_ahead_ms: self.clock_ahead_ms,
             fencing: self.fencing.as_ref(),
         }
@@ -159,6 +167,7 @@ impl Default for Sample {
             names: Names {
                 cluster: "edge-lb".into(),
                 nodes: ["lb1".into(), "lb2".into()],
+                me: Side::First,
                 paths: vec![
                     path_names(0, "10.1.1.1", "10.1.1.2"),
                     path_names(1, "192.168.10.81", "192.168.10.82"),
@@ -198,8 +207,11 @@ impl Default for Sample {
             refused: Vec::new(),
             told: Vec::new(),
             differences: Vec::new(),
+            settings: None,
+            peer_amiss: Vec::new(),
             clock_ahead_ms: None,
             fencing: None,
+            course: Course::default(),
         }
     }
 }
@@ -208,6 +220,7 @@ pub(crate) fn resource(id: ResourceId, state: ResourceState) -> ResourceView {
     ResourceView {
         id,
         state,
+        until: None,
         unready: None,
         fail_count: 0,
         failure: String::new(),

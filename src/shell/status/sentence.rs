@@ -1,5 +1,7 @@
 //! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
 
+use super::Pending;
+use crate::core::time::Time;
 use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::fmt::Display;
 use std::time::Duration;
@@ -32,7 +34,7 @@ pub(crate) fn no_carrier(interface: &str, exists: bool) -> String {
     match (exists, interface) {
         (true, _) => format!("{interface}: no carrier"),
         (false, "") => "no interface for a VIP is there yet".into(),
-        (false, _) => format!("{interface}: there is no such interface here"),
+        (false, _) => format!("{interface}: there is no such interface"),
     }
 }
 
@@ -53,8 +55,8 @@ pub(crate) fn drift(here: &str, peer: &str, differences: &[String]) -> String {
 const DIFFERENCES: usize = 4;
 
 /// Both nodes run a group.
-pub(crate) fn conflict(conflict: &str) -> String {
-    format!("runs here, and {conflict}: both nodes may serve it at once")
+pub(crate) fn conflict(here: &str, conflict: &str) -> String {
+    format!("runs on {here}, and {conflict}: both nodes may serve it at once")
 }
 
 /// What is to be added to an order of which a node that does not speak may know nothing.
@@ -85,6 +87,24 @@ pub(crate) fn impaired(peer: &str, readiness: &str, facts: &[String]) -> String 
 /// A resource is not as it should be.
 pub(crate) fn amiss(resource: &str, what: &str) -> String {
     format!("{resource} not well: {what}")
+}
+
+/// What is being started or stopped, and what comes of it in the end.
+pub(crate) fn pending(pending: &[Pending], now: Time) -> Option<String> {
+    let of = |pending: &Pending| Some(format!("{} {}", pending.resource, ends(pending, now)?));
+    let all: Vec<String> = pending.iter().filter_map(of).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// How long it may take, and what then.
+pub(crate) fn ends(pending: &Pending, now: Time) -> Option<String> {
+    let left = crate::shell::clock::span(Time(pending.until_us?).since(now));
+    let service = pending.resource.starts_with("service ");
+    let end = match (pending.state.as_str(), service) {
+        ("stopping", true) => "is killed then",
+        _ => "is given up then",
+    };
+    Some(format!("has {left} more at most, and {end}"))
 }
 
 /// Heartbeats arrive that prove nothing.

@@ -183,16 +183,16 @@ fn notices_of_now(lab: &mut Lab) -> Outcome {
     let aside = lab.node(Host::A).state().join("state.json.bad-1");
     let aside = aside.to_string_lossy().into_owned();
     noted(lab, "could not be trusted", true)?;
-    noted(lab, "does not exist: install it on this node", false)?;
+    noted(lab, "does not exist: install it", false)?;
     lab.note("the hook is gone");
     std::fs::remove_file(&hook)?;
     // What the file before named as well is no reason to refuse it.
     lab.node(Host::A).order(&["reload"])?;
-    noted(lab, "does not exist: install it on this node", true)?;
+    noted(lab, "does not exist: install it", true)?;
     lab.note("it is back, and the damaged state is deleted");
     install()?;
     std::fs::remove_file(&aside)?;
-    noted(lab, "does not exist: install it on this node", false)?;
+    noted(lab, "does not exist: install it", false)?;
     noted(lab, &aside, false)
 }
 

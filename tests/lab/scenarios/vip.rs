@@ -332,7 +332,7 @@ fn address_of_the_peer(lab: &mut Lab) -> Outcome {
     let failures = status::counter(&status["groups"], "fail_count");
     ensure!(failures == 0, "{failures} failures are counted on lb1");
     let told = lab.node(Host::A).order(&["history"])?;
-    let said = format!("cannot run here now: {VIP} is an address of the peer");
+    let said = format!("now: {VIP} is an address of the peer");
     ensure!(told.contains(&said), "{said:?} is not said: {told}");
     let back = lab.note("and its own again");
     let number = Host::B.number(Wire::Lan);

@@ -4,7 +4,7 @@ use super::place::{Move, Place, place};
 use super::{Concern, age, blocked, degraded, noted, served, unserved};
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::status::{Failed, Group, Resource, Status, sentence};
+use crate::shell::status::{Failed, Group, Pending, Resource, Status, sentence};
 use std::time::Duration;
 
 /// Whether its services are known to be well, where it runs here.
@@ -15,32 +15,36 @@ pub(in crate::shell::status) fn ailing(group: &Group) -> impl Iterator<Item = &R
 pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     let (me, peer_name) = (&status.node, status.peer_name());
     let name = &group.name;
-    let peer_role = group.peer.as_ref().map_or("", |p| &p.role);
     let mut concerns = Vec::new();
-    for (role, node) in [(group.role.as_str(), me.as_str()), (peer_role, peer_name)] {
-        if role == "failed" {
-            concerns.push(blocked(
-                format!("{name}: a stop failed on {node}, so what runs there is not known"),
-                format!(
-                    "on {node}, end what is left of it (`ha-appliance status` there names it), then run `ha-appliance clear {name}`; \
-                     what no SIGKILL ends (state D), only a reboot of {node} does"
-                ),
-            ));
-        }
-    }
+    concerns.extend(stuck(status, group));
     if let Some(conflict) = &group.conflict {
         concerns.push(blocked(
-            format!("{name}: {}", sentence::conflict(conflict)),
+            format!("{name}: {}", sentence::conflict(me, conflict)),
             end_of_conflict(status),
         ));
     }
     if concerns.is_empty() {
         concerns.extend(unserved(status, group, now));
     }
+    if let (Some(text), Some(at)) = (&group.both_ran, group.both_ran_us) {
+        concerns.push(degraded(
+            format!("{name}: {text} ({} ago)", age(now, at)),
+            "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
+             other. `ha-appliance history` has the course; this is said for an hour"
+                .into(),
+        ));
+    }
+    concerns.extend(served_by_nobody(status, group));
     match place(status, group) {
         // A failed stop says it all.
         Place::Moving(what) if !group.stopped && concerns.is_empty() => {
-            concerns.push(moving(name, &what, now));
+            let pending: Vec<Pending> = match (what.node == *me, &group.peer) {
+                (true, _) => group.pending().collect(),
+                (false, peer) => (peer.iter().filter_map(|peer| peer.says.as_ref()))
+                    .flat_map(|says| says.pending.clone())
+                    .collect(),
+            };
+            concerns.push(moving(name, &what, &pending, now));
         }
         Place::Both if concerns.is_empty() => concerns.push(both(status, group)),
         _ => {}
@@ -57,7 +61,7 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
     if group.adopted && !status.maintenance {
         let why = group.waiting.as_ref().unwrap_or(&group.reason);
         concerns.push(noted(format!(
-            "{name}: found running here and left so, but not confirmed yet: {why}"
+            "{name}: found running on {me} and left so, but not confirmed yet: {why}"
         )));
     }
     for resource in ailing(group) {
@@ -107,7 +111,7 @@ fn in_maintenance(resource: &Resource) -> String {
 }
 
 /// A planned move is no reason to wake anybody.
-fn moving(name: &str, what: &Move, now: Time) -> Concern {
+fn moving(name: &str, what: &Move, pending: &[Pending], now: Time) -> Concern {
     let Move { node, role, .. } = what;
     let since = what.since_us.map(|at| format!(" for {}", age(now, at)));
     let why = what.reason.as_ref().map(|why| format!(": {why}"));
@@ -119,12 +123,62 @@ fn moving(name: &str, what: &Move, now: Time) -> Concern {
     match what.since_us {
         Some(at) if now.since(Time(at)) >= MOVING => blocked(
             text,
-            format!(
-                "it has the time that ha.toml gives it; on {node} `ha-appliance status` shows what it waits for"
-            ),
+            match sentence::pending(pending, now) {
+                Some(what) => format!("{what}; on {node} `ha-appliance status` shows more of it"),
+                None => format!(
+                    "it has the time that ha.toml gives it; on {node} `ha-appliance status` shows what it waits for"
+                ),
+            },
         ),
         _ => noted(text),
     }
+}
+
+/// A stop failed, on either node. What no SIGKILL ends is to be named where it is read.
+pub(crate) fn stuck(status: &Status, group: &Group) -> Option<Concern> {
+    let there = group.peer.as_ref().is_some_and(|p| p.role == "failed");
+    let here = group.role == "failed";
+    let node = match here {
+        true => &status.node,
+        false if there => status.peer_name(),
+        false => return None,
+    };
+    let name = &group.name;
+    let told = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let pending: Vec<Pending> = match here {
+        true => group.pending().collect(),
+        false => told.map_or(Vec::new(), |says| says.pending.clone()),
+    };
+    let left = pending.iter().filter(|pending| pending.state == "stuck");
+    let left: Vec<String> = left
+        .map(|left| format!("{}: {}", left.resource, left.text))
+        .collect();
+    let left = match left.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", left.join("; ")),
+    };
+    Some(blocked(
+        format!("{name}: a stop failed on {node}, so what runs there is not known{left}"),
+        format!(
+            "on {node}, end what is left of it (`ha-appliance status` there names it), then run `ha-appliance clear {name}`; \
+             what no SIGKILL ends (state D), only a reboot of {node} does"
+        ),
+    ))
+}
+
+/// The node that runs it has another file, which lists less.
+fn served_by_nobody(status: &Status, group: &Group) -> Option<Concern> {
+    let there = matches!(place(status, group), Place::There);
+    let (name, peer) = (&group.name, status.peer_name());
+    (there && !group.unlisted_there.is_empty()).then(|| {
+        degraded(
+            format!(
+                "{name}: {} is served by nobody: {peer} runs the group, and its ha.toml does not list that",
+                group.unlisted_there.join(", ")
+            ),
+            "bring ha.toml in line on both nodes, then `ha-appliance reload` on each".into(),
+        )
+    })
 }
 
 /// Both have it, and nothing says that both serve it.
@@ -151,7 +205,7 @@ fn both(status: &Status, group: &Group) -> Concern {
 /// How both nodes come to be one.
 fn end_of_conflict(status: &Status) -> String {
     let (me, peer) = (&status.node, status.peer_name());
-    let now = format!("to end it at once, `systemctl stop ha-appliance` on {peer} or here");
+    let now = format!("to end it at once, `systemctl stop ha-appliance` on {peer} or {me}");
     match status.peer.state.as_str() {
         _ if status.maintenance => format!(
             "in maintenance neither stops by itself: stop it by hand on {me} or {peer}, then `ha-appliance maintenance off`"

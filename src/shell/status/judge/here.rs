@@ -1,6 +1,7 @@
 //! What is to be said of this node.
 
 use super::{Concern, degraded, noted};
+use crate::core::reason::Fact;
 use crate::shell::status::{Group, Resource, Status, sentence};
 
 pub(super) fn of_here(status: &Status) -> Vec<Concern> {
@@ -49,18 +50,25 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
     if let Some(why) = &status.state_unwritable {
         concerns.push(degraded(
             why.clone(),
-            format!(
-                "make room, or mend the disk: it is tried again by itself; until then {} takes what {} runs, if it can",
-                status.peer_name(),
-                status.node
-            ),
+            match unwritable_there(status) {
+                true => format!(
+                    "make room, or mend the disk: it is tried again by itself; {} cannot write either, so what runs stays \
+                     where it is",
+                    status.peer_name()
+                ),
+                false => format!(
+                    "make room, or mend the disk: it is tried again by itself; until then {} takes what {} runs, if it can",
+                    status.peer_name(),
+                    status.node
+                ),
+            },
         ));
     }
     concerns.extend(status.daemon.warnings.iter().cloned().map(noted));
     if let Some(unloaded) = &status.daemon.unloaded {
         concerns.push(noted(unloaded.clone()));
     }
-    if let Some(why) = &status.daemon.reload_error {
+    if let Some(why) = status.refused_reload() {
         concerns.push(degraded(
             format!(
                 "the last reload was refused, the configuration before is in force: {}",
@@ -101,6 +109,13 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
     concerns
 }
 
+/// The peer says of a group that its own disk cannot be written.
+fn unwritable_there(status: &Status) -> bool {
+    let says = status.groups.iter();
+    let mut says = says.filter_map(|group| group.peer.as_ref()?.says.as_ref());
+    says.any(|says| says.facts.contains(&Fact::StateUnwritable.to_string()))
+}
+
 /// What cannot run here, or waits. What failed, and gateways and cables, have concerns of their own.
 fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
     let mut concerns = Vec::new();
@@ -111,8 +126,10 @@ fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
     if matches!(group.readiness.as_str(), "impaired" | "unable") {
         for resource in group.resources.iter().filter(missing) {
             let fact = group.facts.iter().find(|f| f.contains(&resource.name));
-            let text =
-                fact.map_or_else(|| format!("{} is down here", resource.name), String::clone);
+            let text = fact.map_or_else(
+                || format!("{} is down on {here}", resource.name),
+                String::clone,
+            );
             concerns.push(degraded(
                 format!("{}: {text}", group.name),
                 format!("mend that on {here}"),

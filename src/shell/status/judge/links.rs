@@ -3,10 +3,15 @@
 use super::{Concern, age, degraded};
 use crate::core::time::Time;
 use crate::shell::status::{Path, Status, sentence};
+use std::time::Duration;
 
 pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     // Without any life sign of the peer, single links say nothing more.
     if !matches!(status.peer.state.as_str(), "alive" | "one-way" | "refused") {
+        return Vec::new();
+    }
+    // Nor in the first moment, before each way was tried.
+    if now.since(Time(status.peer.since_us)) < MOMENT {
         return Vec::new();
     }
     let peer = status.peer_name();
@@ -26,7 +31,8 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
                 None => format!("{what} yet"),
             })
         });
-        let deaf = (path.out_ok == Some(false))
+        // Of one that hears nothing at all it is said once.
+        let deaf = (path.out_ok == Some(false) && status.peer.state != "one-way")
             .then(|| broken(sentence::deaf(kind, own, other, peer, &status.node)));
         [deaf, mute]
     };
@@ -44,6 +50,8 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
         .flatten()
         .collect()
 }
+
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// "nothing for 3.2 s", or "nothing yet".
 pub(in crate::shell::status) fn silence(path: &Path, now: Time) -> String {

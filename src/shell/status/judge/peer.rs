@@ -1,7 +1,7 @@
 //! What is to be said of the peer.
 
 use super::refused::{nobody_listens, of_refused, refusal};
-use super::{Concern, age, degraded};
+use super::{Concern, age, degraded, noted};
 use crate::core::time::Time;
 use crate::shell::status::{Group, SignOfLife, Status, sentence};
 
@@ -30,11 +30,14 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         true => String::new(),
         false => format!("the network of {me} first ({}), then at ", blind.join(", ")),
     };
+    // Who serves and hears nothing may be the one that is deaf.
+    let filter = match alone.is_empty() {
+        true => "",
+        false => "; if it lives, `nft list ruleset` on both",
+    };
     // What is dropped here has come through every filter.
     let dropped = || {
-        format!(
-            "its datagrams arrive at {me} and are dropped: mend first what is said of them here"
-        )
+        format!("its datagrams arrive at {me} and are dropped: mend first what {me} says of them")
     };
     let between = || {
         let signs = whats(&state.signs_of_life);
@@ -54,23 +57,32 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     let (text, hint) = match state.state.as_str() {
         "alive" => (None, String::new()),
         "one-way" => (
-            Some(format!("{peer} is heard, but does not hear {me}")),
-            format!("look for a filter or a broken cable in the direction from {me} to {peer}"),
+            Some(format!(
+                "{peer} is heard, but does not hear {me} on any path"
+            )),
+            format!(
+                "look for a filter (UDP, the port of `[heartbeat]`; `nft list ruleset`) or a broken cable in the direction \
+                 from {me} to {peer}"
+            ),
         ),
         "silent" => (
-            Some(format!(
-                "{peer} has been silent for {}{alone}",
-                last_heard(status, now)
-            )),
+            Some(match of_refused(status, now).is_empty() {
+                true => format!("{peer} has been silent for {}{alone}", last_heard(status, now)),
+                // What comes of it is told below.
+                false => format!(
+                    "nothing of {peer} was accepted for {}{alone}",
+                    last_heard(status, now)
+                ),
+            }),
             lives.unwrap_or_else(|| {
                 format!(
-                    "look at {first}the power and cables of {peer}; there: `systemctl status ha-appliance`"
+                    "look at {first}the power and cables of {peer}; there: `systemctl status ha-appliance`{filter}"
                 )
             }),
         ),
         "unknown" => (
             Some(format!(
-                "{peer} was never heard since this daemon started, {since} ago"
+                "{peer} was never heard since the daemon on {me} started, {since} ago"
             )),
             lives.unwrap_or_else(|| {
                 format!("look at {first}{peer}: `systemctl status ha-appliance`; then {firewall}")
@@ -121,6 +133,8 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`; `nft list ruleset` on both"),
         )
     }));
+    concerns
+        .extend((state.amiss.iter()).map(|what| noted(format!("{peer} says of itself: {what}"))));
     if state.drift {
         concerns.push(degraded(
             sentence::drift(me, peer, &state.differences) + &status.as_last_heard(now),
@@ -162,7 +176,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                         group.name,
                         sentence::impaired(peer, readiness, facts)
                     ),
-                    match (facts.is_empty(), shares(group, facts)) {
+                    match (facts.is_empty(), shares(status, group, facts)) {
                         (true, _) => format!("`ha-appliance status` on {peer} says why"),
                         (_, true) => format!(
                             "{me} has the same trouble: look first at what both stand on, such as the router"
@@ -184,11 +198,13 @@ fn whats(signs: &[SignOfLife]) -> Vec<&str> {
     signs.iter().map(|sign| sign.what.as_str()).collect()
 }
 
-/// All that speaks against the peer speaks against this node, too. Interfaces may have other names there.
-fn shares(group: &Group, facts: &[String]) -> bool {
+/// All that speaks against the peer speaks against this node, too. Interfaces may have other names there, and nodes
+/// have.
+fn shares(status: &Status, group: &Group, facts: &[String]) -> bool {
     let bare = |fact: &str| {
-        fact.split_once(": ")
-            .map_or(fact.to_owned(), |(_, what)| what.to_owned())
+        let what = fact.split_once(": ").map_or(fact, |(_, what)| what);
+        let nodes = status.nodes.iter();
+        nodes.fold(what.to_owned(), |text, node| text.replace(&node.name, ""))
     };
     let mine: Vec<String> = group.facts.iter().map(|fact| bare(fact)).collect();
     facts.iter().all(|fact| mine.contains(&bare(fact)))

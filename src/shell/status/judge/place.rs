@@ -32,6 +32,11 @@ pub(in crate::shell::status) struct Move {
     pub(in crate::shell::status) reason: Option<String>,
 }
 
+/// It is being started or stopped, by all that is known.
+pub(crate) fn on_its_way(status: &Status, group: &Group) -> bool {
+    matches!(place(status, group), Place::Moving(_))
+}
+
 /// Where that is.
 pub(in crate::shell::status) fn place(status: &Status, group: &Group) -> Place {
     let here = group.role == "active" || group.adopted;

@@ -4,7 +4,7 @@ use super::{Concern, age, degraded};
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
 use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
-use crate::shell::status::{Refused, Status, sentence};
+use crate::shell::status::{Group, Refused, Status, sentence};
 use std::time::Duration;
 
 /// Without maintenance a daemon that is told to end stops what it cannot hand over.
@@ -36,16 +36,17 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     let of = |refused: &Refused| {
         let (from, count, ago) = (&refused.peer, refused.count, age(now, refused.last_us));
         let hint = match refused.cause.as_str() {
-            "other key" => {
-                "compare `sha256sum` of the key_file on both nodes; copy the right one, then `ha-appliance reload` there"
-            }
-            OWN_NAME => SAME_NODE,
-            _ => "does another program or version use that port there?",
+            "other key" => format!(
+                "compare `sha256sum` of the key_file on both nodes; copy {} to the other, then `ha-appliance reload` there",
+                right_key(status)
+            ),
+            OWN_NAME => SAME_NODE.into(),
+            _ => "does another program or version use that port there?".into(),
         };
         let what = sentence::refused(&refused.cause, from, &refused.own, peer);
         degraded(
             format!("{what} ({count} so far, the latest {ago} ago)"),
-            hint.into(),
+            hint,
         )
     };
     // Of one that is refused for that it is said already.
@@ -53,6 +54,21 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     let foreign = |r: &&Refused| r.cause != NOBODY_LISTENS && !(twin && r.cause == OWN_NAME);
     let refused = status.refused.iter().filter(foreign);
     refused.filter(lately).map(of).collect()
+}
+
+/// Whoever serves is not to be touched.
+fn right_key(status: &Status) -> String {
+    let here = |group: &Group| group.role == "active" || group.adopted;
+    let there = |group: &Group| group.elsewhere.is_some();
+    let (me, peer) = (&status.node, status.peer_name());
+    match (
+        status.groups.iter().any(here),
+        status.groups.iter().any(there),
+    ) {
+        (true, false) => format!("that of {me}, which serves,"),
+        (false, true) => format!("that of {peer}, which probably serves,"),
+        _ => "the right one".into(),
+    }
 }
 
 /// The latest word of the peer's machine that nobody listens there.

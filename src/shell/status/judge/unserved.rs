@@ -4,7 +4,7 @@ use super::place::{Place, place};
 use super::{Concern, blocked, degraded, left};
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::status::{Group, Status, lack};
+use crate::shell::status::{Group, Status, lack, protection};
 use std::time::Duration;
 
 /// What is to be said of it, if it is so and nobody wished it.
@@ -30,12 +30,14 @@ fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
     let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
     let there = says.and_then(|says| says.waiting.as_ref().or(says.facts.first()));
     let there = there.map(|why| format!("; on {}: {why}", status.peer_name()));
-    let text = format!(
-        "{}: runs nowhere: {}{}",
-        group.name,
-        why_not(group),
-        there.unwrap_or_default()
-    );
+    let there_failed = group.peer.as_ref().is_some_and(|p| p.role == "failed");
+    let text = match group.role == "failed" || there_failed {
+        // What could not be stopped may be up still.
+        true => format!("{}: not served by either node for certain", group.name),
+        false => format!("{}: runs nowhere", group.name),
+    };
+    let there_too = there.as_deref().unwrap_or_default();
+    let text = format!("{text}: {}{there_too}", why_not(group));
     let hears = |here: bool| here || status.peer.state == "alive";
     let standby = status.nodes.iter().find(|n| n.standby && hears(n.here));
     let advice = match standby {
@@ -43,8 +45,12 @@ fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
             "`ha-appliance maintenance off` lets the nodes work again".into()
         }
         Some(node) => format!("`ha-appliance online {0}` lets {0} run it", node.name),
-        None => advice(status, group, now)
-            .unwrap_or_else(|| "`ha-appliance history` says what led here".into()),
+        None => advice(status, group, now).unwrap_or_else(|| match &there {
+            Some(_) if group.holder == status.peer_name() => {
+                format!("on {} `ha-appliance status` says what helps", group.holder)
+            }
+            _ => "`ha-appliance history` says what led here".into(),
+        }),
     };
     blocked(text, advice)
 }
@@ -54,7 +60,7 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     let (name, peer, me) = (&group.name, status.peer_name(), &status.node);
     if let Some(elsewhere) = &group.elsewhere {
         return degraded(
-            format!("{name}: unknown from here, {elsewhere}: so it is probably active there"),
+            format!("{name}: unknown from {me}, {elsewhere}: so it is probably active there"),
             format!("look on {peer}: `ha-appliance status`"),
         );
     }
@@ -62,7 +68,23 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
         "refused" => &status.peer.reason,
         _ => why_not(group),
     };
-    let text = format!("{name}: not active here, and unknown of {peer}: {why}");
+    // What is about to be done by a device that answers says all.
+    let levels = status.fencing.as_ref().filter(|fencing| {
+        let fails = fencing.devices.iter().any(|device| device.state != "on");
+        let one = fencing.devices.len() == 1;
+        // The reason is that one's word.
+        let said = one
+            && fencing.devices[0]
+                .why
+                .as_ref()
+                .is_some_and(|it| why.contains(it));
+        !said && (group.lacks == lack::PROOF || (group.lacks == lack::TIME && fails))
+    });
+    let levels = levels.map(|fencing| format!(" ({})", protection::levels(fencing)));
+    let text = format!(
+        "{name}: not active on {me}, and unknown of {peer}: {why}{}",
+        levels.unwrap_or_default()
+    );
     if status.maintenance {
         let hint = format!("look on {peer}; `ha-appliance maintenance off` lets {me} work again");
         return blocked(text, hint);
@@ -76,7 +98,7 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
     }
     if status.peer_shows_life(now) || status.peer.state == "refused" {
         let hint =
-            format!("something of {peer} is heard: look there, and at what is said of it here");
+            format!("something of {peer} is heard: look there, and at what is said of it on {me}");
         return blocked(text, hint);
     }
     let advice = by_device(status, group).or_else(|| advice(status, group, now));
@@ -157,7 +179,7 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
         // From a node that sees nothing nobody may conclude that the other is dead.
         _ if !blind.is_empty() => {
             return Some(format!(
-                "mend this node's network first ({}): it may be {me} that is cut off, while {peer} serves; then look on {peer}",
+                "mend the network of {me} first ({}): it may be {me} that is cut off, while {peer} serves; then look on {peer}",
                 blind.join(", ")
             ));
         }
@@ -291,7 +313,7 @@ mod tests {
         sample.view.gateways[0].state = crate::core::gateway::GatewayState::Lost;
         let advice = advice(&sample);
         assert!(
-            advice.starts_with("mend this node's network first"),
+            advice.starts_with("mend the network of lb1 first"),
             "{advice}"
         );
     }
@@ -312,14 +334,14 @@ mod tests {
             Some((Role::Stopped, crate::wire::heartbeat::Readiness::Impaired));
         sample.told = vec![crate::shell::status::Said {
             group: "web".into(),
-            facts: vec!["service nginx.service is not installed here".into()],
+            facts: vec!["service nginx.service is not installed on lb2".into()],
             ..Default::default()
         }];
         let status = sample.status();
         let concern = unserved(&status, &status.groups[0], NOW).unwrap();
         assert_eq!(
             concern.text,
-            "web: runs nowhere: this node is in standby; on lb2: service nginx.service is not installed here"
+            "web: runs nowhere: lb1 is in standby; on lb2: service nginx.service is not installed on lb2"
         );
         assert_eq!(
             concern.hint.unwrap(),

@@ -120,6 +120,7 @@ fn a_service_that_fails_is_told_with_its_words() {
     group.resources[1] = ResourceView {
         id: NGINX,
         state: ResourceState::Stopped,
+        until: None,
         unready: None,
         fail_count: 2,
         failure: "exited with status 1".into(),
@@ -158,6 +159,7 @@ fn what_failed_on_the_other_node_is_told_here() {
             at_us: Some(ago(95_000).0),
             until_us: Some(ago(-3_505_000).0),
         }],
+        pending: Vec::new(),
     }];
     expect("failed-on-the-peer", &sample, Severity::Degraded);
 }
@@ -481,7 +483,7 @@ fn an_interface_that_is_not_there_has_no_cable() {
     sample.names.absent = vec![LAN];
     sample.view.groups[0].facts = vec![Fact::NoCarrier(LAN)];
     let (text, hint) = first(&sample);
-    assert_eq!(text, "eth0: there is no such interface here");
+    assert_eq!(text, "eth0: there is no such interface");
     assert!(!hint.contains("cable"), "{hint}");
     assert_eq!(sample.status().groups[0].facts, [text]);
 }
@@ -518,7 +520,7 @@ fn what_cannot_run_here_says_why() {
     let concern = judge(&status, NOW).into_iter().next().unwrap();
     assert_eq!(
         concern.text,
-        "web: service nginx.service is not installed here; `ha-appliance clear` once it is"
+        "web: service nginx.service is not installed on lb1; `ha-appliance clear` once it is"
     );
     assert_eq!(concern.group.as_deref(), Some("web"));
     assert_eq!(concern.hint.unwrap(), "mend that on lb1");
@@ -529,7 +531,7 @@ fn what_cannot_run_here_says_why() {
     let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
     assert_eq!(
         concern.text,
-        "web: runs nowhere: 2 vips from 192.168.10.80/24 cannot run here now: 192.168.10.80 cannot be on eth0: it is down"
+        "web: runs nowhere: 2 vips from 192.168.10.80/24 cannot run on lb1 now: 192.168.10.80 cannot be on eth0: it is down"
     );
 }
 
@@ -630,10 +632,10 @@ fn a_move_on_the_other_node_has_its_words() {
         group: "web".into(),
         role: "starting".into(),
         since_us: ago(3000).0,
-        reason: "the peer agrees and runs nothing of it".into(),
+        reason: "lb1 agrees and runs nothing of it".into(),
         ..Said::default()
     }];
-    let told = format!("{starting} for 3.0 s: the peer agrees and runs nothing of it");
+    let told = format!("{starting} for 3.0 s: lb1 agrees and runs nothing of it");
     assert_eq!(first(&sample), (told, Severity::Degraded));
     sample.told[0].since_us = ago(40_000).0;
     assert_eq!(first(&sample).1, Severity::Blocked);
@@ -729,12 +731,12 @@ fn taken_as_off_is_no_fact_about_a_peer_that_answers() {
     assert_eq!(
         texts(&sample),
         [
-            "lb2 was taken as off 2.7 s ago (the operator confirmed that the peer is off), but lives: lb2 answers for its own address on eth0 (hardware address 52:54:00:00:00:02)"
+            "lb2 was taken as off 2.7 s ago (the operator confirmed that lb2 is off), but lives: lb2 answers for its own address on eth0 (hardware address 52:54:00:00:00:02)"
         ]
     );
     // Nor is it known then that it runs nothing.
     sample.view.groups[0].role = Role::Stopped;
-    assert!(texts(&sample)[0].starts_with("web: not active here, and unknown of lb2"));
+    assert!(texts(&sample)[0].starts_with("web: not active on lb1, and unknown of lb2"));
 }
 
 /// At which of the two machines do clients arrive?
@@ -774,7 +776,9 @@ fn one_group_alone() {
     let status = Sample::default().status();
     let (page, _) = render_group(&status, &status.groups[0], NOW, Style::default());
     assert!(
-        page.starts_with("web         active on lb1 for 2 h 0 m, at 192.168.10.80/24"),
+        page.starts_with(
+            "web         192.168.10.80/24, 192.168.10.83/24: active on lb1 for 2 h 0 m\n"
+        ),
         "{page}"
     );
 }
@@ -785,7 +789,9 @@ fn a_wide_name_leaves_the_columns_alone() {
     sample.names.groups[0].name = "customer-portal".into();
     let (page, _) = render(&sample.status(), NOW, Style::default());
     assert!(
-        page.contains("\ncustomer-portal\n            active on lb1"),
+        page.contains(
+            "\ncustomer-portal\n            192.168.10.80/24, 192.168.10.83/24: active on lb1"
+        ),
         "{page}"
     );
 }
