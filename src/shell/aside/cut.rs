@@ -113,9 +113,6 @@ fn said_of(mut said: Said, level: &Level) -> Said {
         ..
     } = &mut said;
     pending.truncate(level.items);
-    for pending in pending {
-        text(&mut pending.text, level.bytes);
-    }
     let more = failures.len().saturating_sub(level.items);
     failures.truncate(level.items);
     for failed in failures.iter_mut() {

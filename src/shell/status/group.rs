@@ -140,10 +140,9 @@ fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
         let pending = resource.until_us.map(|until_us| Pending {
             resource: resource.name.clone(),
             state: resource.state.clone(),
-            until_us: Some(until_us),
-            text: String::new(),
+            until_us,
         });
-        let pending = pending.and_then(|pending| sentence::ends(&pending, now));
+        let pending = pending.map(|pending| sentence::ends(&pending, now));
         more.extend(pending);
         let state = match (&resource.service, &resource.amiss) {
             (_, Some(_)) => "NOT WELL",

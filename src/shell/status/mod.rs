@@ -456,24 +456,22 @@ pub struct Said {
     pub retry_us: Option<i64>,
     /// What a look there finds amiss just now.
     pub amiss: Vec<String>,
-    /// What is being started or stopped there, or could not be stopped.
+    /// What is being started or stopped there.
     #[serde(default)]
     pub pending: Vec<Pending>,
     /// What failed there and still counts.
     pub failures: Vec<Failed>,
 }
 
-/// A resource that is being started or stopped, or could not be stopped.
+/// A resource that is being started or stopped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The resource.
     pub resource: String,
-    /// As [`Resource::state`]: starting, stopping or stuck.
+    /// As [`Resource::state`]: starting or stopping.
     pub state: String,
-    /// As [`Resource::until_us`].
-    pub until_us: Option<i64>,
-    /// What is left of one that could not be stopped; empty: that is not known, or it is another.
-    pub text: String,
+    /// Until when that may take, µs.
+    pub until_us: i64,
 }
 
 /// Failures of a resource that still count.

@@ -1,6 +1,6 @@
 //! What one node tells the other of its groups, and how that is read on the other's clock.
 
-use super::{Failed, Group, Pending, Resource, Said};
+use super::{Failed, Group, Pending, Said};
 use crate::core::reason::Reason;
 
 impl Said {
@@ -30,7 +30,7 @@ impl Said {
         shift(&mut self.since_us);
         self.retry_us.iter_mut().for_each(shift);
         for pending in &mut self.pending {
-            pending.until_us.iter_mut().for_each(shift);
+            shift(&mut pending.until_us);
         }
         for failed in &mut self.failures {
             failed.at_us.iter_mut().for_each(shift);
@@ -48,18 +48,14 @@ impl Group {
         came_by.unwrap_or(&self.reason)
     }
 
-    /// What is under way on this node, or ended badly.
+    /// What is under way on this node.
     pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
-        let stuck = |resource: &Resource| resource.state == "stuck";
-        let pending = (self.resources.iter()).filter(move |r| r.until_us.is_some() || stuck(r));
-        pending.map(move |resource| Pending {
-            resource: resource.name.clone(),
-            state: resource.state.clone(),
-            until_us: resource.until_us,
-            text: match stuck(resource) {
-                true => resource.failure.clone(),
-                false => String::new(),
-            },
+        self.resources.iter().filter_map(|resource| {
+            Some(Pending {
+                resource: resource.name.clone(),
+                state: resource.state.clone(),
+                until_us: resource.until_us?,
+            })
         })
     }
 

@@ -91,20 +91,20 @@ pub(crate) fn amiss(resource: &str, what: &str) -> String {
 
 /// What is being started or stopped, and what comes of it in the end.
 pub(crate) fn pending(pending: &[Pending], now: Time) -> Option<String> {
-    let of = |pending: &Pending| Some(format!("{} {}", pending.resource, ends(pending, now)?));
-    let all: Vec<String> = pending.iter().filter_map(of).collect();
+    let of = |pending: &Pending| format!("{} {}", pending.resource, ends(pending, now));
+    let all: Vec<String> = pending.iter().map(of).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// How long it may take, and what then.
-pub(crate) fn ends(pending: &Pending, now: Time) -> Option<String> {
-    let left = crate::shell::clock::span(Time(pending.until_us?).since(now));
+pub(crate) fn ends(pending: &Pending, now: Time) -> String {
+    let left = crate::shell::clock::span(Time(pending.until_us).since(now));
     let service = pending.resource.starts_with("service ");
     let end = match (pending.state.as_str(), service) {
         ("stopping", true) => "is killed then",
         _ => "is given up then",
     };
-    Some(format!("has {left} more at most, and {end}"))
+    format!("has {left} more at most, and {end}")
 }
 
 /// Heartbeats arrive that prove nothing.

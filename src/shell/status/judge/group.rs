@@ -144,24 +144,23 @@ pub(crate) fn stuck(status: &Status, group: &Group) -> Option<Concern> {
         false => return None,
     };
     let name = &group.name;
-    let told = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
-    let pending: Vec<Pending> = match here {
-        true => group.pending().collect(),
-        false => told.map_or(Vec::new(), |says| says.pending.clone()),
+    let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let why = match here {
+        true => Some(&group.reason),
+        false => says
+            .filter(|says| says.role == "failed")
+            .map(|says| &says.reason),
     };
-    let left = pending.iter().filter(|pending| pending.state == "stuck");
-    let left: Vec<String> = left
-        .map(|left| format!("{}: {}", left.resource, left.text))
-        .collect();
-    let left = match left.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", left.join("; ")),
+    let left = why.map_or(String::new(), |why| format!(": {why}"));
+    let names = match why {
+        Some(_) => "",
+        None => " (`ha-appliance status` there names it)",
     };
     Some(blocked(
         format!("{name}: a stop failed on {node}, so what runs there is not known{left}"),
         format!(
-            "on {node}, end what is left of it (`ha-appliance status` there names it), then run `ha-appliance clear {name}`; \
-             what no SIGKILL ends (state D), only a reboot of {node} does"
+            "`ha-appliance clear {name}` once what is left of it on {node} is ended{names}; what no SIGKILL ends (state D), \
+             only a reboot of {node} does"
         ),
     ))
 }

@@ -808,3 +808,92 @@ fn colours_are_for_terminals() {
     );
     assert!(page.contains("\x1b[1;32mall well\x1b[0m"));
 }
+
+#[test]
+fn a_stop_that_takes_long_says_until_when() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    (group.role, group.since) = (Role::Stopping, ago(14_000));
+    group.reason = Reason::Operator;
+    group.resources[1].state = ResourceState::Stopping;
+    group.resources[1].until = Some(ago(-46_000));
+    let status = sample.status();
+    let concern = &judge(&status, NOW)[0];
+    assert_eq!(
+        concern.text,
+        "web: not active, stopping on lb1 for 14 s: the operator asked for it"
+    );
+    let until = "service nginx.service has 46 s more at most, and is killed then";
+    assert!(concern.hint.as_ref().unwrap().starts_with(until));
+    // The other node reads the same.
+    let told = crate::shell::status::Said::of(&status.groups[0]);
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.peer = Some((Role::Stopping, Readiness::Able));
+    sample.told = vec![told];
+    let concern = &judge(&sample.status(), NOW)[0];
+    assert!(concern.text.starts_with("web: not active, stopping on lb2"));
+    assert!(concern.hint.as_ref().unwrap().starts_with(until));
+}
+
+#[test]
+fn what_is_left_of_a_failed_stop_is_named_on_both_nodes() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    let left = "nginx.service does not stop: 173 (nginx, state D)";
+    (group.role, group.reason) = (Role::Failed, Reason::ResourceFailed(NGINX, left.into()));
+    let here = sample.status();
+    let told = crate::shell::status::Said::of(&here.groups[0]);
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Stopped;
+    group.peer = Some((Role::Failed, Readiness::Impaired));
+    sample.told = vec![told];
+    for (status, node) in [(here, "lb1"), (sample.status(), "lb2")] {
+        let text = &judge(&status, NOW)[0].text;
+        let begin = format!("web: a stop failed on {node}, so what runs there is not known: ");
+        assert!(text.starts_with(&begin) && text.ends_with(left), "{text}");
+    }
+}
+
+#[test]
+fn that_both_ran_it_is_said_when_all_is_well_again() {
+    let mut sample = Sample::default();
+    let most = Duration::from_millis(13_400);
+    let (yields, sure) = (false, true);
+    let report = crate::core::event::Report {
+        group: Some(sample.view.groups[0].id),
+        change: crate::core::event::Change::Notice,
+        reason: Reason::BothRan { most, yields, sure },
+    };
+    let words = sample.names.reason(&report.reason, report.group);
+    sample.course.follow(&report, &words, ago(60_000));
+    let concern = &judge(&sample.status(), NOW)[0];
+    assert_eq!(concern.severity, Severity::Degraded);
+    assert_eq!(
+        concern.text,
+        "web: ran on both nodes at once, for at most 13.4 s: lb1 keeps it, and lb2 gives it up (1 m 0 s ago)"
+    );
+}
+
+#[test]
+fn an_address_of_one_file_alone_is_served_by_nobody() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    (group.role, group.token.holder) = (Role::Stopped, crate::wire::heartbeat::Side::Second);
+    group.peer = Some((Role::Active, Readiness::Able));
+    sample.view.peer.drift = true;
+    let file = |vips: &[&str]| {
+        let path = |vip: &&str| (format!("group web, vip {vip}/24: vip"), 1);
+        vips.iter().map(path).collect()
+    };
+    let both = ["192.168.10.80", "192.168.10.83"];
+    sample.settings = Some([file(&both), file(&both[..1])]);
+    let status = sample.status();
+    let nobody = "web: vip 192.168.10.83/24 is served by nobody: lb2 runs the group, and its ha.toml does not list that";
+    assert!(judge(&status, NOW).iter().any(|c| c.text == nobody));
+    let (page, _) = render_group(&status, &status.groups[0], NOW, Style::default());
+    let headline = "\nweb         192.168.10.80/24: active on lb2, by its word; stopped on lb1\n";
+    assert!(page.contains(headline), "{page}");
+}
