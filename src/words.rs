@@ -332,11 +332,11 @@ impl fmt::Display for PeerState {
 
 impl Sign {
     /// What it is and how long ago, without the names that the core does not know.
-    pub fn words(&self, now: Time) -> String {
+    pub fn words(&self, now: Time, here: &str) -> String {
         let ago = format!("{} ms ago", now.since(self.at).as_millis());
         match &self.kind {
             SignKind::Unproven(_) => format!(
-                "heartbeats with this cluster's key come from it, the latest {ago}, though it does not hear this node"
+                "heartbeats with this cluster's key come from it, the latest {ago}, though it does not hear {here}"
             ),
             SignKind::Unlistening => {
                 format!("its machine answered {ago} that nobody listens on the heartbeat's port")

@@ -191,7 +191,7 @@ mod tests {
         let signs = signs.since(at(30), at(7));
         assert_eq!(signs.len(), 1);
         assert_eq!(
-            signs[0].words(at(30)),
+            signs[0].words(at(30), "lb1"),
             "its machine answered 5000 ms ago that nobody listens on the heartbeat's port"
         );
     }

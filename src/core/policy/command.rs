@@ -144,7 +144,9 @@ impl Node {
                 format!("refused: {peer} is heard ({state}), so it is not off"),
             ),
             _ if !signs.is_empty() && !despite_signs => {
-                let signs: Vec<String> = signs.iter().map(|sign| sign.words(self.now)).collect();
+                let here = &self.setup.names[self.setup.me as usize];
+                let words = signs.iter().map(|sign| sign.words(self.now, here));
+                let signs: Vec<String> = words.collect();
                 let text = format!(
                     "refused: {peer} may well live: {}. If it is off, that is over within {} s: look again then",
                     signs.join("; "),

@@ -85,6 +85,14 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     concerns.extend(links::of_links(status, now));
     concerns.extend(fencing::of_fencing(status));
     concerns.extend(here::of_here(status));
+    // What is over comes last.
+    for group in &status.groups {
+        let past = group::of_the_past(group, now);
+        concerns.extend(past.map(|concern| Concern {
+            group: Some(group.name.clone()),
+            ..concern
+        }));
+    }
     concerns.sort_by_key(|c| std::cmp::Reverse(c.severity)); // stable
     concerns
 }

@@ -189,6 +189,12 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
                 ("alive", software) => {
                     format!("version {software}, for {since}{}", detection(peer))
                 }
+                ("silent", _) if peer.heard_us.is_some() && arrives(status) => {
+                    format!(
+                        "nothing accepted for {}",
+                        age(now, peer.heard_us.unwrap_or(0))
+                    )
+                }
                 // One silence has one length.
                 ("silent", _) if peer.heard_us.is_some() => {
                     format!("last heard {} ago", age(now, peer.heard_us.unwrap_or(0)))
@@ -206,6 +212,12 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
     table(rows.collect())
 }
 
+/// Something of the peer comes, and is refused.
+fn arrives(status: &Status) -> bool {
+    let arrives = |refused: &Refused| refused.cause != NOBODY_LISTENS;
+    status.refused.iter().any(arrives)
+}
+
 /// How soon its death is noticed, as it is in force: that of ha.toml, or the careful side of two that differ.
 fn detection(peer: &Peer) -> String {
     let span = clock::span(Duration::from_millis(peer.detection_ms));
@@ -221,10 +233,9 @@ fn paths(status: &Status, now: Time) -> (Vec<String>, Vec<String>) {
     if status.paths.len() > 1 && status.paths.iter().all(silent) {
         let latest = status.paths.iter().max_by_key(|path| path.heard_us);
         let silence = latest.map_or(String::new(), |path| silence(path, now));
-        let arrives = |refused: &Refused| refused.cause != NOBODY_LISTENS;
         let what = match status.peer.signs_of_life.iter().any(|sign| sign.heartbeat) {
             true => "nothing that answers this node",
-            false if status.refused.iter().any(arrives) => "nothing that is accepted",
+            false if arrives(status) => "nothing that is accepted",
             false => silence.as_str(),
         };
         let all = format!("{what} on any of the {} paths", status.paths.len());

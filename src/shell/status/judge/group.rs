@@ -26,14 +26,6 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
     if concerns.is_empty() {
         concerns.extend(unserved(status, group, now));
     }
-    if let (Some(text), Some(at)) = (&group.both_ran, group.both_ran_us) {
-        concerns.push(degraded(
-            format!("{name}: {text} ({} ago)", age(now, at)),
-            "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
-             other. `ha-appliance history` has the course; this is said for an hour"
-                .into(),
-        ));
-    }
     concerns.extend(served_by_nobody(status, group));
     match place(status, group) {
         // A failed stop says it all.
@@ -132,6 +124,17 @@ fn moving(name: &str, what: &Move, pending: &[Pending], now: Time) -> Concern {
         ),
         _ => noted(text),
     }
+}
+
+/// What is over, and still to be known.
+pub(super) fn of_the_past(group: &Group, now: Time) -> Option<Concern> {
+    let (text, at) = (group.both_ran.as_ref()?, group.both_ran_us?);
+    Some(degraded(
+        format!("{}: {text} ({} ago)", group.name, age(now, at)),
+        "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
+         other. `ha-appliance history` has the course; this is said for an hour"
+            .into(),
+    ))
 }
 
 /// A stop failed, on either node. What no SIGKILL ends is to be named where it is read.
