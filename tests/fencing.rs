@@ -374,22 +374,102 @@ fn whoever_is_verified_off_and_heard_again_was_not_off() {
     assert_eq!(bench.shot(69_100, |_| ()), Some(1));
 }
 
+/// The first device is asked to switch off a machine that is heard, and does; that is silent when it reads off, or not.
+fn ordered(bench: &mut Bench, heard_after: Option<u64>) -> bool {
+    let alive = |seen: &mut Seen| seen.peer = PeerState::Alive;
+    bench.fencing.order(at(10_000), false);
+    bench.step(10_000, alive);
+    for device in 0..2 {
+        bench.answer(10_010, device, Answer::On);
+    }
+    assert_eq!(bench.shot(10_020, alive), Some(0), "whom it distrusts too");
+    bench.answer(10_030, 0, Answer::Accepted);
+    let read = |bench: &mut Bench, now, change: &dyn Fn(&mut Seen)| {
+        bench.step(now, change);
+        bench.answer(now + 10, 0, Answer::Off)
+    };
+    assert!(!read(bench, 10_040, &alive));
+    if let Some(now) = heard_after {
+        bench.heard(now, true);
+    }
+    read(bench, 11_200, &|_| ())
+}
+
 #[test]
-fn a_rehearsal_makes_a_device_believed_again_if_it_was_that_machine() {
+fn an_order_makes_a_device_believed_again_if_it_was_that_machine() {
     let record = FenceRecord {
         distrusted: vec![1, 2],
         ..FenceRecord::default()
     };
-    let within = Duration::from_secs(60);
-    let mut bench = Bench::remembering(record);
-    bench.fencing.rehearsed(0, within, &bench.setup);
+    let mut bench = Bench::remembering(record.clone());
+    bench.heard(9_900, true);
+    assert!(ordered(&mut bench, None));
     assert_eq!(bench.liars(), [2]);
-    bench
-        .fencing
-        .rehearsed(1, within + Duration::from_micros(1), &bench.setup);
-    assert_eq!(bench.liars(), [2], "it was silent long before");
-    bench.fencing.rehearsed(7, within, &bench.setup);
-    bench.fencing.rehearsed(8, within, &bench.setup);
+    let mut bench = Bench::remembering(record);
+    bench.heard(9_900, true);
+    assert!(!ordered(&mut bench, Some(10_600)));
+    assert_eq!(bench.liars(), [1, 2], "it was heard after that");
+}
+
+#[test]
+fn an_order_shoots_at_once_who_is_heard_and_at_an_own_instant_who_may_shoot_back() {
+    let alive = |seen: &mut Seen| seen.peer = PeerState::Alive;
+    let mut bench = Bench::ready(1000);
+    assert_eq!(
+        Bench::ready(1000).shot(1000, alive),
+        None,
+        "nobody ordered it"
+    );
+    bench.fencing.order(at(1000), false);
+    assert_eq!(bench.step(1000, alive), [], "the disk does not know");
+    assert!(bench.fencing.record().shot && bench.fencing.dying());
+    assert_eq!(bench.step(1000, alive), [(0, Ask::Off)]);
+    assert_eq!(bench.shot(1000, alive), None, "one at a time");
+
+    // Whatever holds fire. The first of those instants begins at 2 s.
+    let held = |seen: &mut Seen| (seen.serves, seen.needs) = (true, false);
+    let mut bench = Bench::ready(2000);
+    bench.fencing.order(at(1990), false);
+    assert_eq!(bench.shot(1990, held), None);
+    assert_eq!(bench.shot(2000, held), Some(0));
+
+    let mut unmet = Bench::new();
+    unmet.fencing.order(at(900), false);
+    unmet.read_on(900);
+    assert_eq!(
+        unmet.shot(1000, held),
+        Some(0),
+        "its instants are not known"
+    );
+}
+
+#[test]
+fn an_order_ends_in_maintenance_and_in_vain() {
+    let mut bench = Bench::ready(1000);
+    bench.fencing.order(at(1000), false);
+    bench.step(1000, |seen| seen.maintenance = true);
+    assert_eq!(bench.fencing.ordered(), None);
+
+    let alive = |seen: &mut Seen| seen.peer = PeerState::Alive;
+    let mut bench = Bench::ready(1000);
+    bench.fencing.order(at(1000), false);
+    bench.read_on(1000);
+    let mut offs = vec![];
+    // The devices accept, and do nothing.
+    for now in (1000..=27_000).step_by(100) {
+        for (device, ask) in bench.step(now, alive) {
+            let answer = match ask {
+                Ask::Off => Answer::Accepted,
+                Ask::Status => Answer::On,
+            };
+            offs.extend((ask == Ask::Off).then_some(device));
+            bench.answer(now, device, answer);
+        }
+    }
+    assert_eq!(offs, [0, 1, 0, 1]);
+    assert_eq!(bench.fencing.ordered(), None);
+    assert_eq!(bench.fencing.came(), "it has power still");
+    assert!(!bench.fencing.dying());
 }
 
 #[test]

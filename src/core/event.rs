@@ -103,11 +103,6 @@ pub enum Event {
         /// What it says.
         answer: Answer,
     },
-    /// A rehearsal had this device switch off a machine that ran, and it read off after that.
-    Rehearsed {
-        /// Which: its level.
-        device: usize,
-    },
     /// Somebody asks, for a program that must not go on before it is certain, what is known of the peer.
     Question {
         /// Names the question in its [`Action::Proof`].
@@ -155,6 +150,11 @@ pub enum Command {
     ConfirmFenced {
         /// Though unproven datagrams or answered probes speak for its life.
         despite_signs: bool,
+    },
+    /// Switch the peer off, whatever it does.
+    Fence {
+        /// While it runs nothing, to see that it works: it is to be switched on again.
+        rehearse: bool,
     },
     /// Hand everything over, say goodbye, and end.
     Leave,

@@ -67,7 +67,7 @@ pub struct Node {
     signs: Signs,
     pub(super) vifs: Vifs,
     sources: Sources,
-    fencing: Fencing,
+    pub(super) fencing: Fencing,
     pub(super) groups: Vec<Managed>,
     /// What is known of groups and interfaces that are in ha.toml no more: they may come back.
     retired: Record,
@@ -324,7 +324,6 @@ impl Node {
                 self.at_place(place, |g, cx, resource| g.ready(cx, resource, unready, out))
             }
             Event::Device { device, answer } => self.device_answered(device, &answer),
-            Event::Rehearsed { device } => self.device_rehearsed(device),
             Event::Question { number, group } => self.question(number, group, out),
             Event::Lease { group, until } => {
                 self.at_group(group, |g, _| g.group.leased_until(until))

@@ -167,8 +167,6 @@ pub enum Deed {
     ReloadDryRun,
     /// For the shell: ask the other node how it is.
     Doctor,
-    /// For the shell: switch the other node off; true: to see that it works.
-    Fence(bool),
 }
 
 impl Order {
@@ -191,8 +189,6 @@ impl Order {
             Verb::Reload => return Ok(Deed::Reload),
             Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
             Verb::Doctor => return Ok(Deed::Doctor),
-            Verb::Fence => return Ok(Deed::Fence(false)),
-            Verb::FenceRehearse => return Ok(Deed::Fence(true)),
             Verb::Failover => Command::Failover(group),
             Verb::MoveToFirst => Command::MoveTo(group, Side::First),
             Verb::MoveToSecond => Command::MoveTo(group, Side::Second),
@@ -208,6 +204,8 @@ impl Order {
             Verb::ConfirmFenced => Command::ConfirmFenced {
                 despite_signs: false,
             },
+            Verb::Fence => Command::Fence { rehearse: false },
+            Verb::FenceRehearse => Command::Fence { rehearse: true },
             Verb::ConfirmFencedDespite => Command::ConfirmFenced {
                 despite_signs: true,
             },

@@ -27,10 +27,10 @@
 //! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `interlink up` | otherwise heartbeats take the LAN |
-//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon); `rehearse device of WHO` | what switches the other machine off, level N; how long that takes; it has power |
+//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
-//! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`;
+//! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`; `fence`, `rehearse` WHO (given to the other node);
 //! `maintenance WHO on`; `stop-group`, `start-group [GROUP]` WHO.
 
 use super::super::world::{self, Device, FOREVER, LAN, SIDES, World, index};
@@ -194,7 +194,6 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["device", n, "of", who, ref state @ ..] => {
             world.devices[index(side(who))][number(n)] = device(state)
         }
-        ["rehearse", "device", "of", who] => world.rehearse(side(who)),
         ["off", "takes", time] => world.off_takes = span(time),
         ["boot", who] => world.machines[index(side(who))].powered = true,
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
@@ -219,6 +218,8 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
         ["clear", who] => world.command(side(who), 6, Command::Clear(None)),
         ["confirm-fenced", who] => world.command(side(who), 7, confirm(false)),
         ["confirm-fenced", who, "despite-signs"] => world.command(side(who), 7, confirm(true)),
+        ["fence", who] => world.command(side(who).other(), 9, Command::Fence { rehearse: false }),
+        ["rehearse", who] => world.command(side(who).other(), 9, Command::Fence { rehearse: true }),
         ["leave", who] => world.command(side(who), 8, Command::Leave),
         _ => panic!("no such command: {words:?}"),
     }

@@ -823,7 +823,7 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         | Event::Carrier { .. }
         | Event::Ready { .. }
         | Event::Lease { .. } => 1,
-        Event::Finished { .. } | Event::Device { .. } | Event::Rehearsed { .. } => 2,
+        Event::Finished { .. } | Event::Device { .. } => 2,
         Event::Heartbeat { .. } => 3,
         Event::Claim { .. } | Event::Unlistening => 4,
         Event::Pong { .. } => 5,

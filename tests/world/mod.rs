@@ -222,15 +222,6 @@ impl World {
         };
     }
 
-    /// An operator has that side's first device switch off the other machine, and it reads off.
-    pub fn rehearse(&mut self, side: Side) {
-        if self.devices[index(side)][0] == Device::Works {
-            self.power_cut(side.other());
-        }
-        self.run(Duration::from_secs(2));
-        self.step(side, Event::Rehearsed { device: 0 });
-    }
-
     /// Somebody asks about the first group.
     pub fn question(&mut self, side: Side, number: u32) {
         let group = self.machines[index(side)].setup.groups[0].id;

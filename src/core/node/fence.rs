@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::event::Answer;
-use crate::core::protocol::fencing::{Role, Seen, Word};
+use crate::core::protocol::fencing::{Order, Role, Seen, Word};
 use crate::wire::heartbeat::FencingReport;
 
 impl Node {
@@ -47,15 +47,6 @@ impl Node {
         }
     }
 
-    /// A device switched off a machine that ran: the peer's, if that is silent since.
-    pub(super) fn device_rehearsed(&mut self, device: usize) {
-        let gone = matches!(self.peer.state(), PeerState::Silent | PeerState::Fenced);
-        if let (true, Some(heard)) = (gone, self.peer.last_heard()) {
-            let silent = self.now.since(heard);
-            self.fencing.rehearsed(device, silent, &self.setup);
-        }
-    }
-
     /// A heartbeat was accepted; `same`: of the incarnation of those before; `echoes`: what none before did.
     pub(super) fn fencing_hears(
         &mut self,
@@ -83,6 +74,11 @@ impl Node {
             &fencing,
         );
         out.extend(lies.map(|level| notice(Reason::DeviceLied(level))));
+    }
+
+    /// An operator's order to switch the peer off is being carried out.
+    pub fn fence_order(&self) -> Option<Order> {
+        self.fencing.ordered()
     }
 
     /// What the peer is told.

@@ -55,6 +55,8 @@ enum What {
     Move(Vec<GroupId>),
     /// A look at what could not be stopped, of this group or of all.
     Clear(Option<GroupId>),
+    /// The peer to be off, verified.
+    Fence,
 }
 
 impl Commands {
@@ -129,6 +131,7 @@ impl Node {
             Command::ConfirmFenced { despite_signs } => {
                 self.confirm_fenced(asker, despite_signs, out);
             }
+            Command::Fence { rehearse } => self.fence_by_hand(asker, rehearse, out),
             Command::Leave => self.leave(out),
         }
     }
@@ -164,6 +167,55 @@ impl Node {
             self.peer.fenced(self.now, Reason::Confirmed);
         }
         self.answer(asker, accepted, text, out);
+    }
+
+    /// The operator wants the peer off; or to see that it could be switched off, while it runs nothing.
+    fn fence_by_hand(&mut self, asker: Asker, rehearse: bool, out: &mut Vec<Action>) {
+        match self.refuse_to_fence(rehearse) {
+            Some(why) => self.answer(asker, false, format!("refused: {why}"), out),
+            None => {
+                self.fencing.order(self.now, rehearse);
+                self.await_effect(asker, What::Fence);
+            }
+        }
+    }
+
+    fn refuse_to_fence(&self, rehearse: bool) -> Option<String> {
+        let peer = &self.setup.names[self.setup.me.other() as usize];
+        if self.setup.fencing.is_none() {
+            return Some(format!(
+                "ha.toml names nothing that switches {peer} off (`[[fence]]`)"
+            ));
+        }
+        if self.in_maintenance() {
+            return Some("nobody is switched off in maintenance: `maintenance off` first".into());
+        }
+        if self.fencing.ordered().is_some() {
+            return Some(format!("{peer} is being switched off already"));
+        }
+        let state = self.peer.state();
+        if state == PeerState::Fenced {
+            return Some(format!(
+                "{peer} is off already, as far as {} knows",
+                self.setup.names[self.setup.me as usize]
+            ));
+        }
+        if !rehearse {
+            return None;
+        }
+        if state != PeerState::Alive {
+            return Some(format!(
+                "{peer} is not heard ({state}): rehearse it with a node that is well"
+            ));
+        }
+        let may_run = |g: &&Managed| {
+            let report = self.peer.group(g.id());
+            report.is_none_or(|report| report.role != Role::Stopped)
+        };
+        self.groups
+            .iter()
+            .find(may_run)
+            .map(|_| format!("{peer} runs a group, or may: `ha-appliance standby {peer}` first"))
     }
 
     /// The peer's heartbeat may carry a request, and the answer to ours.
@@ -490,6 +542,27 @@ impl Node {
                         );
                         (false, text)
                     })
+                }
+            }
+            What::Fence => {
+                let peer = &self.setup.names[self.setup.me.other() as usize];
+                match (self.peer.state(), self.fencing.ordered()) {
+                    (PeerState::Fenced, _) => Some((true, format!("{peer} is off, verified"))),
+                    (_, Some(_)) => None,
+                    _ if self.in_maintenance() => Some((
+                        false,
+                        format!("given up: maintenance began; whether {peer} is off is not known"),
+                    )),
+                    _ if self.setup.fencing.is_none() => Some((
+                        false,
+                        format!(
+                            "given up: ha.toml names nothing any more that switches {peer} off"
+                        ),
+                    )),
+                    _ => Some((
+                        false,
+                        format!("{peer} is not known to be off: {}", self.fencing.came()),
+                    )),
                 }
             }
             What::Move(groups) => {

@@ -5,7 +5,6 @@ use super::*;
 use crate::core::event::{Answer, Ask, Change};
 use crate::shell::devices::{Readiness, State};
 use crate::shell::status::{FenceDevice, Fencing};
-use crate::wire::heartbeat::Role;
 
 /// The shot under way, for what is told of it.
 #[derive(Default)]
@@ -15,10 +14,9 @@ pub(super) struct Shots {
     /// When it was accepted, and when the machine read off for the first time since.
     accepted: Option<Time>,
     read_off: Option<Time>,
-    /// An operator's order was carried out, and nobody has read since that the peer is off.
-    ordered: bool,
-    /// An order under way, by which device it is carried out, and whether that is a rehearsal.
-    by_hand: Option<(u32, usize, bool)>,
+    /// The operator's order that is being carried out, and how it ended.
+    by_hand: Option<u32>,
+    told: Option<String>,
     /// What is asked now, by device.
     asking: BTreeMap<usize, Ask>,
 }
@@ -45,12 +43,14 @@ impl Daemon {
                 format!(", last heard {} ago", clock::span(now.since(at)))
             });
             let by = self.device_name(device);
-            self.tell_fencing(
-                log::Level::Error,
-                format!("{peer} is switched off by {by}{silence}"),
-            );
+            let (level, why) = match self.node.fence_order() {
+                Some(_) => (log::Level::Warn, ", by an operator's order".into()),
+                None => (log::Level::Error, silence),
+            };
+            self.tell_fencing(level, format!("{peer} is switched off by {by}{why}"));
         }
-        self.devices.ask(device, ask);
+        let rehearsal = self.node.fence_order().is_some_and(|order| order.rehearsal);
+        self.devices.ask(device, ask, rehearsal);
     }
 
     /// A device has answered: for the history, before the core hears it.
@@ -85,9 +85,6 @@ impl Daemon {
         let (sent, accepted) = (shots.sent.take(), shots.accepted.take());
         let read_off = shots.read_off.take();
         let text = match sent {
-            None if std::mem::take(&mut self.shots.ordered) => {
-                format!("{peer} is off, as was ordered")
-            }
             None => format!("{peer} is off, and {me} did not switch it off"),
             Some((device, sent)) => {
                 let part = |what: &str, from: Option<Time>, to: Option<Time>| match (from, to) {
@@ -103,6 +100,7 @@ impl Daemon {
                 )
             }
         };
+        self.shots.told = Some(text.clone());
         self.tell_fencing(log::Level::Warn, text);
         if let Some((device, _)) = sent {
             self.rehearsed(device);
@@ -111,72 +109,17 @@ impl Daemon {
     }
 
     /// An operator wants the peer switched off.
-    pub(super) fn fence_by_hand(&mut self, number: u32, rehearse: bool) {
-        match self.refuse_by_hand(rehearse) {
-            Some(why) => self.answered(number, false, format!("refused: {why}")),
-            None => {
-                let device = self.devices.best();
-                let by = self.device_name(device);
-                let peer = self.peer_name();
-                self.tell_fencing(
-                    log::Level::Warn,
-                    format!("{peer} is switched off by {by}, by an operator's order"),
-                );
-                self.shots.by_hand = Some((number, device, rehearse));
-                self.devices.switch_off(device, rehearse);
-            }
+    pub(super) fn fence_by_hand(&mut self, number: u32, command: Command) {
+        if self.node.fence_order().is_none() {
+            (self.shots.by_hand, self.shots.told) = (Some(number), None);
         }
+        self.command(number, command);
     }
 
-    fn refuse_by_hand(&self, rehearse: bool) -> Option<String> {
-        let (view, peer) = (self.node.view(), self.peer_name());
-        if self.config.fencing.is_none() {
-            return Some(format!(
-                "ha.toml names nothing that switches {peer} off (`[[fence]]`)"
-            ));
-        }
-        if view.maintenance {
-            return Some("nobody is switched off in maintenance: `maintenance off` first".into());
-        }
-        if self.shots.by_hand.is_some() {
-            return Some(format!("{peer} is being switched off already"));
-        }
-        if rehearse && view.peer.state != PeerState::Alive {
-            return Some(format!(
-                "{peer} is not heard: rehearse it with a node that is well"
-            ));
-        }
-        let serves = |group: &&crate::core::view::GroupView| {
-            group.peer.is_none_or(|(role, _)| role != Role::Stopped)
-        };
-        let serves = view.groups.iter().find(serves).filter(|_| rehearse)?;
-        Some(format!(
-            "{peer} may serve {}: `ha-appliance standby {peer}` first",
-            self.names.group(serves.id)
-        ))
-    }
-
-    /// What came of that.
-    fn switched_by_hand(&mut self, came: Result<String, String>) {
-        let Some((number, device, rehearse)) = self.shots.by_hand.take() else {
-            return;
-        };
-        let (by, peer) = (self.device_name(device), self.peer_name());
-        let (well, text) = match came {
-            Ok(how) => (true, format!("{peer} is off by {by}, {how}")),
-            Err(why) => (
-                false,
-                format!("{peer} is not known to be off by {by}: {why}"),
-            ),
-        };
-        self.shots.ordered = well;
-        if well {
-            self.rehearsed(device);
-        }
-        if well && rehearse {
-            self.step(Event::Rehearsed { device });
-        }
-        self.answered(number, well, text);
+    /// How that went, where it went well.
+    pub(super) fn how_it_went(&mut self, number: u32, accepted: bool) -> Option<String> {
+        self.shots.by_hand.take_if(|by_hand| *by_hand == number)?;
+        self.shots.told.take().filter(|_| accepted)
     }
 
     /// What a device's task has to say of itself.
@@ -185,9 +128,6 @@ impl Daemon {
             return;
         };
         self.dirty = true;
-        if let Some(came) = self.devices.take_switched_off() {
-            self.switched_by_hand(came);
-        }
         for said in said {
             self.tell_fencing(log::Level::Warn, said);
         }

@@ -54,11 +54,6 @@ impl Daemon {
             Ok(Deed::Reload) => Some("reload".into()),
             Ok(Deed::ReloadDryRun) => Some("reload --dry-run".into()),
             Ok(Deed::Doctor) => None, // it changes nothing
-            Ok(Deed::Fence(rehearse)) => {
-                let rehearse = if *rehearse { " --rehearse" } else { "" };
-                let peer = &self.config.node(self.me.other()).name;
-                Some(format!("fence {peer}{rehearse}"))
-            }
             Err(_) => Some("an order".into()),
         };
         if let Some(words) = words {
@@ -72,11 +67,11 @@ impl Daemon {
                     None => self.look_for_life(), // one look serves for both
                 }
             }
+            Ok(Deed::Core(command @ Command::Fence { .. })) => self.fence_by_hand(number, command),
             Ok(Deed::Core(command)) => self.plan(number, command),
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
-            Ok(Deed::Fence(rehearse)) => self.fence_by_hand(number, rehearse),
             Err(why) => self.answered(number, false, why.into()),
         }
     }
@@ -108,6 +103,7 @@ impl Daemon {
 
     /// An order is answered: to who waits for it, and to who reads the log.
     pub(super) fn answered(&mut self, number: u32, accepted: bool, text: String) {
+        let text = self.how_it_went(number, accepted).unwrap_or(text);
         let text = text + &self.why_not_moved(number, accepted);
         self.tell_outcome(number, accepted, &text);
         self.answers.finish(number as u16, accepted, text);
@@ -165,6 +161,10 @@ impl Daemon {
                     false => "",
                 };
                 format!("confirm-fenced {}{despite}", node(self.me.other()))
+            }
+            Command::Fence { rehearse } => {
+                let rehearse = if rehearse { " --rehearse" } else { "" };
+                format!("fence {}{rehearse}", node(self.me.other()))
             }
             Command::Leave => "hand over and end".into(),
         }

@@ -1,7 +1,6 @@
 //! One device, whatever its kind: what it is asked, and what its answer says.
 
 use super::clock;
-use crate::agents::fence::Off;
 use crate::agents::fence::agent::{self, Agent, Power};
 use crate::agents::fence::ipmi::{Bmc, Failure, Line, Restore};
 use crate::agents::program::Programs;
@@ -131,22 +130,6 @@ impl<'a> Asked<'a> {
         match ordered {
             Ok(()) => Answer::Accepted,
             Err(why) => Answer::Failed(why),
-        }
-    }
-
-    /// Switches the machine off, and reads twice that it is.
-    pub async fn off_verified(
-        &mut self,
-        settle: Duration,
-        within: Duration,
-    ) -> Result<Off, String> {
-        match self {
-            Asked::Ipmi(_, bmc) => bmc.off(settle, within).await.map_err(|e| e.to_string()),
-            Asked::Agent(..) => {
-                let (agent, programs) = self.agent().await?;
-                let off = agent.off(&programs, settle, within).await;
-                off.map_err(|e| e.to_string())
-            }
         }
     }
 

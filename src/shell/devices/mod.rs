@@ -50,13 +50,10 @@ struct Level {
 enum Question {
     /// The core asks, at that moment.
     Core(Ask, Time),
+    /// It asks for an off, to see that it works: the machine is to be on again, whatever `after` says.
+    Rehearse(Time),
     /// The machine is off, verified: it may be switched on again.
     Verified,
-    /// An operator wants it off, now; and on again, whatever `after` says.
-    Hand {
-        /// It is to be on again.
-        on: bool,
-    },
 }
 
 /// What of `[fencing]` concerns the asking.
@@ -116,36 +113,21 @@ impl Devices {
         self.heard_since.set(since);
     }
 
-    /// What the core asks.
-    pub fn ask(&self, level: usize, ask: Ask) {
+    /// What the core asks; an off may be a rehearsal.
+    pub fn ask(&self, level: usize, ask: Ask, rehearsal: bool) {
+        let now = clock::now();
+        let question = match (ask, rehearsal) {
+            (Ask::Off, true) => Question::Rehearse(now),
+            _ => Question::Core(ask, now),
+        };
         let told = self.levels.get(level).map(|level| {
             level.readiness.borrow_mut().asked = true;
-            level.inbox.try_send(Question::Core(ask, clock::now()))
+            level.inbox.try_send(question)
         });
         if !matches!(told, Some(Ok(()))) {
             let answer = Answer::Failed("this device is not in ha.toml any more".into());
             self.answer(level, answer);
         }
-    }
-
-    /// The first that said last that the machine has power; else the first.
-    pub fn best(&self) -> usize {
-        let on = |level: &Level| level.readiness.borrow().state == State::Power(true);
-        self.levels.iter().position(on).unwrap_or(0)
-    }
-
-    /// An operator wants the machine off; and on again, if it is but to see that it works.
-    pub fn switch_off(&self, level: usize, rehearse: bool) {
-        if let Some(level) = self.levels.get(level) {
-            let _ = level.inbox.try_send(Question::Hand { on: rehearse });
-        }
-    }
-
-    /// What came of that: how, or why it is not known to be off.
-    pub fn take_switched_off(&self) -> Option<Result<String, String>> {
-        self.levels
-            .iter()
-            .find_map(|level| level.readiness.borrow_mut().switched_off.take())
     }
 
     /// The peer is off, verified.
@@ -240,10 +222,6 @@ struct Serving {
 
 /// Between two answers that say off of a machine that is heard all the time: longer than any detection time.
 const DOUBT: Duration = Duration::from_secs(15);
-/// Who gave an order waits no longer.
-const BY_HAND: Duration = Duration::from_secs(25);
-/// Who needs to know that it is off has read it by then.
-const NEEDED: Duration = Duration::from_secs(10);
 /// The first look, once the daemon runs.
 const SOON: Duration = Duration::from_millis(200);
 /// After a failure, and twice as long after each further one: a machine boots before its network is up.
@@ -259,12 +237,9 @@ impl Serving {
         let mut after = After::Off;
         // It said off of a machine that was heard before and after.
         let mut odd = false;
-        // After an operator's order nobody may need to know that it is off.
-        let mut on_at = None;
         loop {
             let idle = asked.stands().then(|| clock::now() + IDLE);
             let until = idle.map_or(probe_at, |at| at.min(probe_at));
-            let until = on_at.map_or(until, |at: Time| at.min(until));
             match self.next(until).await {
                 Some(Question::Core(Ask::Status, _)) => {
                     let power = self.power(&mut asked).await;
@@ -275,23 +250,12 @@ impl Serving {
                     let answer = asked.off(at).await;
                     self.finish(answer);
                 }
-                Some(Question::Hand { on }) => {
-                    let came = self.by_hand(&mut asked).await;
-                    if came.is_ok() {
-                        after = if on { After::On } else { self.times.after };
-                        on_at = Some(clock::now() + NEEDED);
-                    }
-                    self.readiness.borrow_mut().switched_off(came);
-                }
-                None if on_at.is_some_and(|at| clock::now() >= at) => {
-                    on_at = None;
-                    if std::mem::replace(&mut after, After::Off) == After::On {
-                        self.switch_on(&mut asked).await;
-                    }
-                    continue;
+                Some(Question::Rehearse(at)) => {
+                    after = After::On;
+                    let answer = asked.off(at).await;
+                    self.finish(answer);
                 }
                 Some(Question::Verified) => {
-                    on_at = None;
                     if std::mem::replace(&mut after, After::Off) == After::On {
                         self.switch_on(&mut asked).await;
                     }
@@ -329,23 +293,6 @@ impl Serving {
             };
             (probe_at, again) = (clock::now() + wait, next);
         }
-    }
-
-    async fn by_hand(&self, asked: &mut Asked<'_>) -> Result<String, String> {
-        let refused = self.readiness.borrow().refused(clock::now());
-        if let Some(why) = refused {
-            return Err(why);
-        }
-        asked.rest().await;
-        let within = self.times.off_deadline.min(BY_HAND);
-        let off = asked.off_verified(self.times.settle, within).await?;
-        let accepted = off.accepted.map_or("it was off already".into(), |at| {
-            format!("accepted after {} ms", at.as_millis())
-        });
-        let (first, verified) = (off.first.as_millis(), off.verified.as_millis());
-        Ok(format!(
-            "{accepted}, read off after {first} ms, verified after {verified} ms"
-        ))
     }
 
     /// Asks for the power, unless that would lock the user out.
@@ -463,14 +410,14 @@ mod tests {
     #[test]
     fn every_question_is_answered_once_over_a_reload_too() {
         let mut bench = Bench::new();
-        bench.devices.ask(0, Ask::Status);
+        bench.devices.ask(0, Ask::Status, false);
         let [(0, why)] = &bench.failures()[..] else {
             panic!("it is answered");
         };
         assert!(why.contains("not in ha.toml any more"), "{why}");
         let fencing = fencing(("", ""));
         bench.follow(&fencing);
-        bench.devices.ask(0, Ask::Off);
+        bench.devices.ask(0, Ask::Off, false);
         bench.follow(&fencing);
         assert_eq!(bench.failures(), [], "the same goes on");
         let other = self::fencing(("user = \"ha\"", "user = \"other\""));
@@ -502,7 +449,7 @@ mod tests {
     fn an_off_that_finds_nobody_ends_with_its_instant() {
         let mut bench = Bench::new();
         bench.follow(&fencing(("", "")));
-        bench.devices.ask(0, Ask::Off);
+        bench.devices.ask(0, Ask::Off, false);
         let began = clock::now();
         let answered = async {
             while bench.finished.borrow().is_empty() {

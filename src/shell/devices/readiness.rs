@@ -24,8 +24,6 @@ pub struct Readiness {
     /// What is to be told of it, or shown.
     pub(super) said: VecDeque<String>,
     pub(super) news: bool,
-    /// What came of an operator's order.
-    pub(super) switched_off: Option<Result<String, String>>,
     /// The core waits for an answer.
     pub(super) asked: bool,
 }
@@ -59,7 +57,6 @@ impl Readiness {
             anothers: false,
             said: VecDeque::new(),
             news: false,
-            switched_off: None,
             asked: false,
         }
     }
@@ -80,11 +77,6 @@ impl Readiness {
                 self.locked_until = locked.then(|| now + LOCKED_OUT);
             }
         }
-    }
-
-    pub(super) fn switched_off(&mut self, came: Result<String, String>) {
-        self.switched_off = Some(came);
-        self.news = true;
     }
 
     pub(super) fn say(&mut self, text: String) {

@@ -32,10 +32,8 @@ pub enum Failure {
         /// The time it had.
         after: Duration,
     },
-    /// It said that it is done, and the machine is as it was.
+    /// It said that the machine is on, and that is off.
     Unchanged {
-        /// What it should be.
-        wanted: &'static str,
         /// For so long.
         after: Duration,
     },
@@ -89,11 +87,11 @@ impl fmt::Display for Failure {
                 let after = after.as_secs_f64();
                 write!(f, "its {action} did not end within {after:.1} s")
             }
-            Failure::Unchanged { wanted, after } => {
+            Failure::Unchanged { after } => {
                 let after = after.as_secs_f64();
                 write!(
                     f,
-                    "it says that all is well, but the machine is not {wanted} after {after:.0} s"
+                    "it says that all is well, but the machine is not on after {after:.0} s"
                 )
             }
             Failure::Unasked(trouble) => write!(f, "{trouble}"),

@@ -1,8 +1,7 @@
 //! A machine's power by a fence agent: any program that speaks the protocol of the fence-agents project
 //! (FenceAgentAPI.md there): `key=value` lines on stdin, an exit status, its reason on stderr.
 //!
-//! Its word is not proof. An `off` that ends well is verified by a `status` of our own, twice; `reboot` is never
-//! asked for, for that ends well where the machine could not be switched on again, and says nothing of off.
+//! Its word is not proof: of an `off` that ends well only a `status` of our own tells. `reboot` is never asked for, for that ends well where the machine could not be switched on again, and says nothing of off.
 
 mod failure;
 mod metadata;
@@ -12,7 +11,6 @@ pub use failure::Failure;
 pub use metadata::{Kind, Metadata, Parameter};
 pub use options::{Options, input, problems};
 
-use super::Off;
 use crate::agents::child;
 use crate::agents::program::{End, Program, Programs};
 use std::path::{Path, PathBuf};
@@ -44,8 +42,6 @@ const METADATA_WITHIN: Duration = Duration::from_secs(10);
 const LONGEST_METADATA: usize = 256 * 1024;
 /// Between two looks at the power: an agent logs in anew for each.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A machine that is still on after so long is switched off again.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Where the agent of that name is; an error is what is wrong, and what to do.
 pub fn find(name: &str) -> Result<PathBuf, String> {
@@ -105,57 +101,6 @@ impl Agent {
         self.expect(programs, "off", within).await
     }
 
-    /// Switches the machine off and verifies that: read off twice, so long apart, whatever `off` said. What reads
-    /// off from the start is sent nothing; what cannot be read is sent one all the same.
-    pub async fn off(
-        &self,
-        programs: &Programs,
-        settle: Duration,
-        within: Duration,
-    ) -> Result<Off, Failure> {
-        let began = Instant::now();
-        let deadline = began + within;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let (mut accepted, mut sent) = (None, None::<Instant>);
-        let mut first: Option<Instant> = None;
-        let mut failure = None;
-        while !left().is_zero() {
-            let asked = Instant::now();
-            // One that hangs leaves time for another.
-            match (self.status(programs, left() / 2).await, first) {
-                (Ok(Power::Off), Some(at)) if asked >= at + settle => {
-                    return Ok(Off {
-                        accepted: accepted.map(|at: Instant| at - began),
-                        first: at - began,
-                        verified: began.elapsed(),
-                    });
-                }
-                (Ok(Power::Off), Some(at)) => pause(at + settle, deadline).await,
-                (Ok(Power::Off), None) => {
-                    first = Some(Instant::now());
-                    pause(Instant::now() + settle, deadline).await;
-                }
-                (unknown, _) => {
-                    first = None;
-                    failure = unknown.err().or(failure);
-                    if sent.is_none_or(|at| asked >= at + AGAIN) {
-                        // It may be under way from here on, whatever comes of it.
-                        sent = Some(Instant::now());
-                        match self.expect(programs, "off", left() / 2).await {
-                            Ok(()) => (accepted, failure) = (sent, None),
-                            Err(why) => failure = Some(why),
-                        }
-                    } else {
-                        pause(Instant::now() + PAUSE, deadline).await;
-                    }
-                }
-            }
-        }
-        let wanted = "off";
-        let after = within;
-        Err(failure.unwrap_or(Failure::Unchanged { wanted, after }))
-    }
-
     /// Switches the machine on, and reads that it is.
     pub async fn on(&self, programs: &Programs, within: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + within;
@@ -167,9 +112,7 @@ impl Agent {
             }
             pause(Instant::now() + PAUSE, deadline).await;
         }
-        let wanted = "on";
-        let after = within;
-        Err(Failure::Unchanged { wanted, after })
+        Err(Failure::Unchanged { after: within })
     }
 
     async fn expect(

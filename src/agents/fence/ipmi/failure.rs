@@ -44,10 +44,8 @@ pub enum Failure {
         /// The code (IPMI 2.0 table 5-2).
         code: u8,
     },
-    /// It accepted to switch the power, and the machine is as it was.
+    /// It accepted to switch the machine on, and that is off.
     Unchanged {
-        /// What it should be.
-        wanted: &'static str,
         /// For so long.
         after: Duration,
         /// The power control fault bit was set in the last answer.
@@ -92,17 +90,10 @@ impl fmt::Display for Failure {
             Failure::Refused { command, code } => {
                 write!(f, "{command} was refused with {code:02x}h")
             }
-            Failure::Unchanged {
-                wanted,
-                after,
-                fault,
-            } => {
+            Failure::Unchanged { after, fault } => {
                 let fault = if *fault { ", with a power fault" } else { "" };
                 let after = after.as_secs_f64();
-                write!(
-                    f,
-                    "accepted, but it is not {wanted} after {after:.0} s{fault}"
-                )
+                write!(f, "accepted, but it is not on after {after:.0} s{fault}")
             }
             Failure::Io(error) => write!(f, "it cannot be asked from here: {error}"),
         }

@@ -9,7 +9,6 @@ pub mod handshake;
 pub mod packet;
 pub mod suite;
 
-use super::Off;
 use console::Console;
 pub use failure::Failure;
 use std::cell::Cell;
@@ -75,8 +74,7 @@ pub enum Restore {
 
 /// How often the power is read while it is to change.
 const POLL: Duration = Duration::from_millis(100);
-/// A machine that is still on after so long is sent another `off`: some BMCs make of it the press of a button,
-/// which an operating system may take its time over, or ignore (the override needs 4 s).
+/// A machine that is still off after so long is sent another `on`.
 const AGAIN: Duration = Duration::from_secs(5);
 
 impl Bmc {
@@ -104,15 +102,6 @@ impl Bmc {
         let status = console.chassis().await;
         console.close().await;
         status
-    }
-
-    /// Switches the machine off and verifies that: accepted, then read off twice, so long apart, the fault bit
-    /// clear. What reads off from the start is sent nothing.
-    pub async fn off(&self, settle: Duration, within: Duration) -> Result<Off, Failure> {
-        let mut console = Console::open(self, Instant::now() + within).await?;
-        let gone = switch_off(&mut console, settle, within).await;
-        console.close().await;
-        gone
     }
 
     /// Switches the machine on, and reads that it is.
@@ -193,51 +182,6 @@ impl<'a> Line<'a> {
     }
 }
 
-async fn switch_off(
-    console: &mut Console<'_>,
-    settle: Duration,
-    within: Duration,
-) -> Result<Off, Failure> {
-    let mut accepted: Option<Instant> = None;
-    let mut first: Option<Instant> = None;
-    loop {
-        let asked = Instant::now();
-        let chassis = console.chassis().await?;
-        let gone = !chassis.on && !chassis.fault;
-        let since = |at: Instant| at - console.began;
-        match (gone, first) {
-            (true, Some(at)) if asked >= at + settle => {
-                return Ok(Off {
-                    accepted: accepted.map(since),
-                    first: since(at),
-                    verified: since(Instant::now()),
-                });
-            }
-            (true, Some(_)) => {}
-            // From the answer on, not from the question.
-            (true, None) => first = Some(Instant::now()),
-            (false, _) => {
-                first = None;
-                if accepted.is_none_or(|at| asked >= at + AGAIN) {
-                    console.switch(Switch::Off).await?;
-                    accepted = Some(Instant::now());
-                    continue; // it may be off by now
-                }
-            }
-        }
-        if Instant::now() + POLL >= console.deadline {
-            return Err(Failure::Unchanged {
-                wanted: "off",
-                after: within,
-                fault: chassis.fault,
-            });
-        }
-        let settled = first.map(|at| at + settle);
-        let next = Instant::now() + POLL;
-        smol::Timer::at(settled.map_or(next, |at| at.min(next).max(Instant::now()))).await;
-    }
-}
-
 async fn switch_on(console: &mut Console<'_>, within: Duration) -> Result<(), Failure> {
     let mut accepted: Option<Instant> = None;
     loop {
@@ -251,7 +195,6 @@ async fn switch_on(console: &mut Console<'_>, within: Duration) -> Result<(), Fa
         }
         if Instant::now() + POLL >= console.deadline {
             return Err(Failure::Unchanged {
-                wanted: "on",
                 after: within,
                 fault: chassis.fault,
             });

@@ -25,6 +25,9 @@ pub struct Device {
     pub tries: u8,
     /// It said off of a machine that was heard after it: nothing that it says is clearance.
     pub distrusted: bool,
+    /// It was asked to switch off a machine that was heard then: if that reads off and is heard no more, it is the
+    /// peer's, and the device says the truth.
+    pub proves: bool,
 }
 
 /// What came of an answer.
@@ -79,6 +82,7 @@ impl Device {
         match (ask, answer, self.off_since) {
             (Ask::Status, Answer::On, _) => Read::On(since),
             (Ask::Status, Answer::Off, Some(first)) if since >= first + settle => {
+                self.distrusted &= !self.proves;
                 match self.distrusted {
                     true => Read::Nothing,
                     false => Read::Off,
@@ -108,7 +112,7 @@ impl Device {
         let Some(first) = self.off_since else { return };
         self.distrusted |= same && echoed.is_some_and(|at| at > first);
         if !same || now > first + detection {
-            self.off_since = None;
+            (self.off_since, self.proves) = (None, false);
         }
     }
 

@@ -35,9 +35,12 @@
 //!   peer whose last word was that it has one. So nobody takes by less than its peer counts on.
 //! - *Fence me*: the instants count from when it was first said; who says it shoots nobody.
 //! - *A peer of which half is heard* (OneWay, Refused) is not silent.
+//! - *An operator's order* ([`Order`]) shoots whatever holds fire, but in maintenance: at once who is heard, or whose
+//!   instants are not known; who is silent at an own instant, for the peer's may be near.
 
 mod device;
 mod instants;
+mod order;
 
 use super::peer::PeerState;
 use super::record::FenceRecord;
@@ -47,6 +50,7 @@ use crate::core::setup::{FencingSetup, MOST_DEVICES, Setup};
 use crate::core::time::Time;
 use device::{Device, Read};
 pub use instants::{Count, Role, drift, least_delay};
+pub use order::Order;
 use std::time::Duration;
 
 /// The devices that switch the peer off, and what came of them.
@@ -77,6 +81,9 @@ pub struct Fencing {
     gave: usize,
     verified: u64,
     waits: Option<Reason>,
+    order: Option<Order>,
+    /// What came of the last order that was in vain.
+    came: String,
 }
 
 /// What may be on its way to the peer.
@@ -202,6 +209,7 @@ impl Fencing {
             Shot::None => {}
         }
         self.equip(fencing);
+        self.order = self.order.filter(|_| fencing.is_some());
         (self.waits, self.stirred) = (None, true);
     }
 
@@ -234,6 +242,22 @@ impl Fencing {
     /// The peer may be dying of what this node, or a daemon before, asked for: nothing is agreed with it.
     pub fn dying(&self) -> bool {
         self.shot != Shot::None || self.asks_off()
+    }
+
+    /// An operator wants the peer off, whatever it does. (A rehearsal: and on again.)
+    pub fn order(&mut self, now: Time, rehearsal: bool) {
+        self.order = Some(Order::given(now, rehearsal));
+        (self.waits, self.stirred) = (None, true);
+    }
+
+    /// Why the last order was in vain.
+    pub fn came(&self) -> &str {
+        &self.came
+    }
+
+    /// The order under way.
+    pub fn ordered(&self) -> Option<Order> {
+        self.order
     }
 
     /// The peer was heard both ways in this boot, by this daemon or one before.
@@ -305,16 +329,6 @@ impl Fencing {
         Some(level)
     }
 
-    /// A rehearsal had that device switch off a machine that ran, and then read off, the peer being silent for so long:
-    /// it is the peer's, and says the truth, if that was heard until then.
-    pub fn rehearsed(&mut self, device: usize, silent: Duration, setup: &Setup) {
-        let longest = setup.fencing.map(|fencing| fencing.off_deadline);
-        if let (Some(device), true) = (self.devices.get_mut(device), Some(silent) <= longest) {
-            device.distrusted = false;
-            self.liars.retain(|id| *id != device.id);
-        }
-    }
-
     /// The `delay` that the peer announces; None: its file names no device.
     pub fn peer_says(&mut self, delay: Option<Duration>) {
         self.peer_delay = delay.unwrap_or_default();
@@ -364,7 +378,12 @@ impl Fencing {
                 (*at, *refused) = (now, !accepted);
             }
         }
-        match device.answered(now, answer, setup.settle) {
+        let read = device.answered(now, answer, setup.settle);
+        if !device.distrusted {
+            let id = device.id;
+            self.liars.retain(|liar| *liar != id);
+        }
+        match read {
             Read::On(asked) => {
                 if let Shot::Sent { at, over, .. } = &mut self.shot {
                     *over |= asked >= *at + setup.off_time;
@@ -408,8 +427,9 @@ impl Fencing {
             return;
         }
         self.stirred = false;
+        self.end_order(seen);
         let dying = alive && self.shot != Shot::None;
-        if seen.watches() || dying {
+        if seen.watches() || dying || self.order.is_some() {
             self.shoot(seen, setup, &fencing, out);
             self.read(seen, setup, &fencing, out);
         } else {
@@ -421,6 +441,22 @@ impl Fencing {
         }
     }
 
+    /// An order ends with the peer, in maintenance, or in vain.
+    fn end_order(&mut self, seen: &Seen) {
+        let Some(order) = &self.order else { return };
+        let survived = self.shot == Shot::None && !order.goes_on(self.devices.len());
+        let over = seen.peer == PeerState::Fenced || seen.maintenance || survived;
+        if over || seen.now >= order.ends() {
+            self.order = None;
+            self.came = match &self.waits {
+                Some(Reason::ClearanceRefused(why)) => why.clone(),
+                _ if self.devices.iter().any(|d| d.on) => "it has power still".into(),
+                _ if seen.peer.is_heard() => "it is heard".into(),
+                _ => "no device says so for certain".into(),
+            };
+        }
+    }
+
     /// Nothing may be on its way any more to a peer that is heard: none left, or what did is over.
     fn forget_shot(&mut self, seen: &Seen, lasts: Duration) {
         if seen.peer != PeerState::Alive {
@@ -428,7 +464,7 @@ impl Fencing {
         }
         let is_over = match self.shot {
             Shot::None => false,
-            Shot::Intended => seen.pleads_since.is_none(),
+            Shot::Intended => seen.pleads_since.is_none() && self.order.is_none(),
             Shot::Sent { at, over, .. } => !self.asks_off() && (over || seen.now >= at + lasts),
         };
         if is_over {
@@ -441,7 +477,8 @@ impl Fencing {
         let Some(fencing) = setup.fencing.as_ref() else {
             return self.forgets_at(seen, LONGEST);
         };
-        let at_once = Some(seen.now + Duration::from_micros(1)).filter(|_| seen.watches());
+        let at_once = Some(seen.now + Duration::from_micros(1));
+        let at_once = at_once.filter(|_| seen.watches() || self.order.is_some());
         let shot = self.next_shot(seen, setup, fencing);
         let reads = self.devices.iter().filter(|d| d.asking.is_none());
         let reads = reads.filter_map(|d| Some(d.reads_at(d.next.or(at_once)?, shot)));
@@ -454,7 +491,8 @@ impl Fencing {
             (seen.listened_at).filter(|at| seen.peer == PeerState::Unknown && *at > seen.now);
         reads
             .chain(listens)
-            .chain(instant.filter(|_| seen.needs))
+            .chain(instant.filter(|_| seen.needs || self.order.is_some()))
+            .chain(self.order.map(|order| order.ends()))
             .chain(over)
             .chain(stirred)
             .min()
@@ -477,6 +515,7 @@ impl Fencing {
         let instants = [&mut self.used, &mut self.announced];
         instants.into_iter().flatten().for_each(&mut *f);
         self.lately.iter_mut().for_each(&mut *f);
+        self.order.iter_mut().for_each(|order| order.times(f));
         self.devices.iter_mut().for_each(|d| d.times(f));
     }
 
@@ -503,6 +542,7 @@ impl Fencing {
         // No search lasts an hour.
         self.lately.clear();
         (self.verified, self.waits, self.gave) = (0, None, 0);
+        self.came.clear();
     }
 
     /// The larger of the two announced.
@@ -539,9 +579,19 @@ impl Fencing {
     fn shoot(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
         let held = self.held(seen, fencing);
         if self.devices.iter().any(|d| d.on) {
-            self.waits = held.map(Reason::HeldFire);
+            let survived =
+                || Reason::ClearanceRefused("the off was accepted, and it has power still".into());
+            let idle = matches!(
+                self.shot,
+                Shot::Sent {
+                    over: true,
+                    refused: false,
+                    ..
+                }
+            );
+            self.waits = held.map(Reason::HeldFire).or(idle.then(survived));
         }
-        if !self.is_free(seen, fencing) && self.shot == Shot::Intended {
+        if !self.is_free(seen, fencing) && self.order.is_none() && self.shot == Shot::Intended {
             self.shot = Shot::None;
         }
         let instant = self.next_shot(seen, setup, fencing);
@@ -552,9 +602,7 @@ impl Fencing {
             return;
         };
         match self.shot {
-            Shot::Sent { at, refused, .. } if !refused && seen.now < at + fencing.off_deadline => {
-                return;
-            }
+            Shot::Sent { .. } if self.awaited(seen, fencing) => return,
             Shot::None => self.shot = Shot::Intended,
             Shot::Intended | Shot::Sent { .. } => {}
         }
@@ -568,11 +616,24 @@ impl Fencing {
             refused: false,
         };
         self.used = Some(instant);
+        self.order.iter_mut().for_each(Order::sent);
         let level = &mut self.devices[device];
         level.tries = level.tries.saturating_add(1);
+        level.proves = seen.peer == PeerState::Alive;
         let ask = Ask::Off;
         (level.asking, level.on) = (Some((ask, at)), false);
         out.push(Action::Device { device, ask });
+    }
+
+    /// An off left, was not refused, and may still come to something.
+    fn awaited(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
+        match self.shot {
+            Shot::Sent { at, over, refused } => {
+                let survived = over && self.order.is_some();
+                !refused && !survived && seen.now < at + fencing.off_deadline
+            }
+            Shot::None | Shot::Intended => false,
+        }
     }
 
     /// Nothing speaks against a shot but that its instant has not come.
@@ -587,14 +648,23 @@ impl Fencing {
         setup: &Setup,
         fencing: &FencingSetup,
     ) -> Option<(Time, Time)> {
-        let free = self.is_free(seen, fencing);
-        let zero = self.base(seen, fencing).filter(|_| free)?;
+        let base = self.base(seen, fencing);
+        let free = match &self.order {
+            Some(order) => order.goes_on(self.devices.len()),
+            None => self.is_free(seen, fencing),
+        };
+        let width = setup.detection_time(setup.interval);
+        if self.order.is_some() && (base.is_none() || seen.peer == PeerState::Alive) {
+            let at_once = free && !self.awaited(seen, fencing);
+            return at_once.then(|| (seen.now, seen.now + width));
+        }
+        let zero = base.filter(|_| free)?;
         let delay = self.delay(fencing);
         let open = instants::open(seen.now, zero, seen.role, delay, setup);
         let unused = open.filter(|at| self.used != Some(*at));
         let next = || instants::next(seen.now, zero, seen.role, delay, setup);
         let from = unused.or_else(next)?;
-        Some((from, from + setup.detection_time(setup.interval)))
+        Some((from, from + width))
     }
 
     /// What speaks against a shot as long as it lasts, whatever the instant.
@@ -618,7 +688,7 @@ impl Fencing {
     fn ready(&self) -> Option<usize> {
         let levels = self.devices.iter().enumerate();
         levels
-            .filter(|(_, d)| d.on && !d.distrusted && d.asking.is_none())
+            .filter(|(_, d)| d.on && (!d.distrusted || self.order.is_some()) && d.asking.is_none())
             .min_by_key(|(n, d)| (d.tries, *n))
             .map(|(n, _)| n)
     }
