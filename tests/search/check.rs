@@ -275,6 +275,10 @@ fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), B
         let how = format!("{side:?} shoots, and its disk does not know");
         rules.broken(Property::Persisted, how)?;
     }
+    // Who gave an order saw what he shoots.
+    if node.fence_order().is_some() {
+        return Ok(());
+    }
     if !seat.met {
         let how = format!("{side:?} shoots what it never heard, its peer {state}");
         rules.broken(Property::UnheardNotShot, how)?;

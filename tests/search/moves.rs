@@ -139,6 +139,8 @@ pub enum Order {
     Clear,
     /// The peer is off, and the operator says so.
     ConfirmFenced,
+    /// The peer is to be switched off.
+    Fence,
 }
 
 /// How a daemon dies.
@@ -421,6 +423,9 @@ fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
 
 fn orders(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
     let mut order = |order| all.push(What::Order(side, order));
+    if rules.bounds.devices {
+        order(Order::Fence);
+    }
     order(Order::Leave);
     for group in 0..rules.bounds.groups.len() as u8 {
         order(Order::Failover(group));

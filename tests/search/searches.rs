@@ -353,6 +353,15 @@ const SHORT: &[Bounds] = &[
         ..DEVICES
     },
     Bounds {
+        name: "devices, an operator's order",
+        left: Left {
+            total: 1,
+            commands: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
         name: "devices, a crash",
         left: Left {
             total: 1,
@@ -433,6 +442,26 @@ const LONG: &[Bounds] = &[
     Bounds {
         name: "devices, one fault of any kind under a cut",
         left: Left { cuts: 1, ..ONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an operator's order, a crash",
+        left: Left {
+            total: 2,
+            commands: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an operator's order in a cut",
+        left: Left {
+            total: 1,
+            commands: 1,
+            cuts: 1,
+            ..NONE
+        },
         ..DEVICES
     },
     Bounds {

@@ -161,6 +161,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 Order::Maintenance(on) => Command::Maintenance(on),
                 Order::Stopped(group, on) => Command::Stopped(group_id(group.into()), on),
                 Order::Clear => Command::Clear(None),
+                Order::Fence => Command::Fence { rehearse: false },
                 Order::ConfirmFenced => Command::ConfirmFenced {
                     despite_signs: true,
                 },

@@ -15,8 +15,8 @@
 //! word that was not used serves the next instant, and is withdrawn when nobody needs to know any more.
 //!
 //! **Dying.** From the word on nothing is agreed with the peer. It is over once the peer is heard both ways and no
-//! device is asked to switch off and one read on that was asked `off_time` after the last off left (what a device
-//! accepted it does by then, or never), or `off_deadline` and a grace have passed since. A daemon that finds the
+//! device is asked to switch off and one read on that was asked more than `off_time` after the last off left (what a
+//! device accepted it does by then, or never), or `off_deadline` and a grace have passed since. A daemon that finds the
 //! word on disk counts from its own start.
 //!
 //! **Orders of events**
@@ -386,7 +386,7 @@ impl Fencing {
         match read {
             Read::On(asked) => {
                 if let Shot::Sent { at, over, .. } = &mut self.shot {
-                    *over |= asked >= *at + setup.off_time;
+                    *over |= asked > *at + setup.off_time;
                 }
                 false
             }
