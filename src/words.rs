@@ -75,6 +75,10 @@ impl fmt::Display for Said<'_, Reason> {
             Reason::Fenced => write!(f, "{peer} was fenced"),
             Reason::Leased => f.write_str("a third party promises that nobody else runs it"),
             Reason::LeaseOver => write!(f, "the lease has run out, and {peer} is not heard"),
+            Reason::Kept => write!(
+                f,
+                "{here} had it, and {peer} takes nothing over before it is sure that {here} is off"
+            ),
             Reason::Resumed => f.write_str(
                 "runs on: started before the daemon restarted, and claimed by nobody since",
             ),
@@ -377,6 +381,7 @@ impl fmt::Display for Right {
             Right::Lease { .. } => write!(f, "a lease"),
             Right::BestEffort { .. } => write!(f, "best effort"),
             Right::Resumed { .. } => write!(f, "resumed"),
+            Right::Kept => write!(f, "kept since this machine had it"),
         }
     }
 }

@@ -190,7 +190,11 @@ fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop(
     let mut world = pair();
     let group = world.machines[0].setup.groups[0].id;
     let covered = world.machines[0].setup.groups[0].list();
-    let started = |epoch| Started { epoch, covered };
+    let started = |epoch| Started {
+        epoch,
+        covered,
+        runs: true,
+    };
     assert_eq!(world.machines[0].marks, [(group, started(0))]);
     world.command(Side::First, 1, Command::Failover(None));
     world.run(SECOND);

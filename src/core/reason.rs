@@ -47,6 +47,8 @@ pub enum Reason {
     LeaseOver,
     /// A daemon of this boot started it, and the peer has claimed nothing since.
     Resumed,
+    /// This boot had it, and the peer takes nothing over without making sure that this machine is off.
+    Kept,
     /// Both nodes agree on the token, and the peer has proven that it runs nothing.
     Agreement,
     /// Best effort: gateway answered, VIPs answered by nobody of the peer.

@@ -2,8 +2,8 @@
 //! a reboot empties. A daemon that starts again goes on with what such a mark speaks for, where a stranger's
 //! process would have to be stopped.
 //!
-//! A mark is there before the first start and gone once everything is stopped, before anybody is told. One
-//! that cannot be written is no harm: then agreement is waited for, as after a boot.
+//! A mark is there before the first start, and says so or is gone once everything is stopped, before anybody is told.
+//! One that cannot be written is no harm: then agreement is waited for, as after a boot.
 
 use super::clock::boot_id;
 use crate::core::protocol::group::Started;
@@ -32,6 +32,11 @@ impl Marks {
             let started = Started {
                 epoch: words.next()?.parse().ok()?,
                 covered: u64::from_str_radix(words.next()?, 16).ok()?,
+                runs: match words.next()? {
+                    "runs" => true,
+                    "stopped" => false,
+                    _ => return None,
+                },
             };
             (ours && words.next().is_none()).then_some((GroupId(group), started))
         });
@@ -50,8 +55,15 @@ impl Marks {
     pub fn set(&self, group: GroupId, started: Option<Started>) {
         let path = self.dir.join(format!("{:016x}", group.0));
         let done = match started {
-            Some(Started { epoch, covered }) => fs::create_dir_all(&self.dir)
-                .and_then(|()| fs::write(&path, format!("{} {epoch} {covered:016x}\n", boot_id()))),
+            Some(Started {
+                epoch,
+                covered,
+                runs,
+            }) => {
+                let runs = if runs { "runs" } else { "stopped" };
+                let text = format!("{} {epoch} {covered:016x} {runs}\n", boot_id());
+                fs::create_dir_all(&self.dir).and_then(|()| fs::write(&path, text))
+            }
             None => fs::remove_file(&path),
         };
         match done {
@@ -78,15 +90,31 @@ mod tests {
         let dir = TestDir::new();
         let marks = Marks::open(&dir);
         assert_eq!(marks.known(), []);
-        let started = |epoch| Started { epoch, covered: !7 };
+        let started = |epoch| Started {
+            epoch,
+            covered: !7,
+            runs: epoch == 4,
+        };
         marks.set(GroupId(7), Some(started(4)));
         marks.set(GroupId(8), Some(started(5)));
         marks.set(GroupId(8), None);
         marks.set(GroupId(9), None);
-        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), started(4))]);
+        marks.set(GroupId(10), Some(started(6)));
+        let known = || {
+            let mut known = Marks::open(&dir).known;
+            known.sort_by_key(|(group, _)| group.0);
+            known
+        };
+        assert_eq!(
+            known(),
+            [(GroupId(7), started(4)), (GroupId(10), started(6))]
+        );
         let other_boot = dir.join("started").join(format!("{:016x}", 9));
         fs::write(other_boot, "another-boot 6 7\n").unwrap();
-        assert_eq!(Marks::open(&dir).known(), [(GroupId(7), started(4))]);
+        assert_eq!(
+            known(),
+            [(GroupId(7), started(4)), (GroupId(10), started(6))]
+        );
         Marks::remove_all(&dir);
         assert_eq!(Marks::open(&dir).known(), []);
     }

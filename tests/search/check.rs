@@ -562,7 +562,8 @@ fn started(
     let promised = world.leases[group].is_some_and(|(whose, _)| whose == side) && silent;
     let cleared = state.is_gone() || promised || (rules.bounds.best_effort && silent && !data);
     // What a daemon of this boot started by right is started again in place by the next one.
-    let resumed = matches!(right, Some(Right::Resumed { .. }))
+    // And what it had and nobody was given, beside a peer that takes over by proof only.
+    let resumed = matches!(right, Some(Right::Resumed { .. } | Right::Kept))
         && seat.groups[group]
             .mark
             .is_some_and(|mark| mark.epoch == token.epoch);

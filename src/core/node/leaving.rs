@@ -31,6 +31,7 @@ impl Node {
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
         if at_rest && peer_knows && self.part(waited >= TAKING_PATIENCE, out) {
             if self.groups.iter().all(|g| g.group.proven_stopped()) {
+                self.each_group(out, |it, _, out| it.group.clear_mark(out));
                 for _ in 0..GOODBYES {
                     let goodbye = self.heartbeat(true);
                     self.send(goodbye, out);

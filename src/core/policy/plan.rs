@@ -448,7 +448,8 @@ impl Plan {
         if let Some(reason) = &self.gave_up {
             return Some(reason.clone());
         }
-        if let Some(resource) = self.not_serving(cx, group).filter(|_| cx.peer_silent()) {
+        let feared = cx.peer_silent() && cx.feared();
+        if let Some(resource) = self.not_serving(cx, group).filter(|_| feared) {
             return Some(Reason::NotServing(group.resources[resource].id));
         }
         let hard = self.facts(cx, group).into_iter().find(|f| f.is_hard());

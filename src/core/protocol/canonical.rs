@@ -42,7 +42,8 @@ impl Group {
         match self.state.right_mut() {
             Some(Right::Agreement { echo } | Right::Resumed { echo }) => *echo = 0,
             Some(Right::BestEffort { unanswered }) => *unanswered = 0,
-            Some(Right::Left | Right::Fenced { .. } | Right::Lease { .. }) | None => {}
+            Some(Right::Left | Right::Fenced { .. } | Right::Lease { .. } | Right::Kept) | None => {
+            }
         }
         self.since = LONG_AGO;
         (self.shown, self.told) = (self.role(), self.role());

@@ -225,7 +225,7 @@ impl Group {
                 let lists = cx.peer.lists();
                 !lists.may_be_elsewhere(cx, self.id, resource)
             }
-            Right::Fenced { .. } | Right::Resumed { .. } => true,
+            Right::Fenced { .. } | Right::Resumed { .. } | Right::Kept => true,
         }
     }
 }

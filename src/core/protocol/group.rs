@@ -67,6 +67,8 @@ pub struct Started {
     pub epoch: u64,
     /// The hash of what it had the right to start ([`hash_of`](super::coverage::hash_of)): not what was held back.
     pub covered: u64,
+    /// It runs; otherwise it was stopped since, and nobody was given it.
+    pub runs: bool,
 }
 
 /// Where it stands.

@@ -82,14 +82,15 @@ impl Group {
             }
             Right::Agreement { .. } => {
                 let unannounced = matches!(self.state, State::Starting { .. }) && !self.leases_up();
-                let silent = cx.peer_silent() && unannounced;
+                let silent = cx.peer_silent() && cx.feared() && unannounced;
                 silent.then_some(Reason::SilentWhileStarting)
             }
             Right::Left
             | Right::Fenced { .. }
             | Right::Lease { .. }
             | Right::BestEffort { .. }
-            | Right::Resumed { .. } => None,
+            | Right::Resumed { .. }
+            | Right::Kept => None,
         }
     }
 
@@ -142,6 +143,19 @@ impl Group {
             && self.adopting.is_none()
     }
 
+    /// This boot had the right to all of it, by the token that is this node's still, and nobody can have it since, as in
+    /// [`nobody_took`](Self::nobody_took).
+    fn kept(&self, cx: &Context) -> bool {
+        let had = |mark: Started| (mark.epoch, mark.covered) == (self.token.epoch, self.list());
+        cx.node.fencing.is_some()
+            && cx.peer_takes_by_proof()
+            && cx.tick
+            && cx.peer_silent()
+            && self.mark.is_some_and(had)
+            && self.token.holder == cx.me()
+            && self.adopting.is_none()
+    }
+
     /// What a daemon of this boot started, by the token that is this node's still, was found running: no less, no
     /// more.
     fn left_running(&self, cx: &Context) -> bool {
@@ -149,6 +163,7 @@ impl Group {
         let started = Started {
             epoch: self.token.epoch,
             covered: hash_of(found().map(|r| r.id)),
+            runs: true,
         };
         matches!(self.state, State::Adopted { .. })
             && self.mark == Some(started)
@@ -185,6 +200,9 @@ impl Group {
                 Some(reason) => Verdict::Waiting(reason),
                 None => verdict,
             },
+            // A peer that may be there is waited for: with its agreement nothing is to be sought any more.
+            Verdict::Waiting(Reason::StartWait) => verdict,
+            Verdict::Waiting(_) if self.kept(cx) => Verdict::Given(Right::Kept),
             verdict => verdict,
         };
         match verdict {
@@ -196,6 +214,9 @@ impl Group {
                 let contested = !matches!(reason, Reason::StartWait | Reason::WaitingForPeer);
                 self.waiting = Some(reason);
                 self.judged(cx, contested, before, None, out)
+            }
+            Verdict::Given(right @ Right::Kept) => {
+                self.judged(cx, before, before, Some(right), out)
             }
             Verdict::Given(right @ Right::Resumed { .. }) => {
                 self.judged(cx, true, before, Some(right), out)
@@ -291,6 +312,22 @@ impl Group {
         self.resources.iter().take(next).any(Resource::exclusive) || self.busy()
     }
 
+    /// It is being started by agreement, nothing is announced yet that would answer for this node, and a peer that goes
+    /// by evidence may count it as silent: no gateway's answer stands for that peer's own.
+    pub(super) fn may_be_taken(&self, cx: &Context) -> bool {
+        let agreed = matches!(
+            self.state,
+            State::Starting {
+                right: Right::Agreement { .. },
+                ..
+            }
+        );
+        agreed
+            && !self.leases_up()
+            && cx.feared()
+            && cx.counts_as_silent_at().is_some_and(|at| cx.now >= at)
+    }
+
     /// What it could do now it does only once everything that waits to be read is read.
     pub(super) fn awaits_tick(&self, cx: &Context) -> bool {
         if cx.maintenance {
@@ -301,7 +338,7 @@ impl Group {
                 let idle = |r: &Resource| r.work.is_none();
                 // A doubt ends at a time of its own.
                 let unread = !cx.tick && cx.missing() && !cx.doubted();
-                self.resources.get(next).is_some_and(idle) && unread
+                self.resources.get(next).is_some_and(idle) && unread && !self.may_be_taken(cx)
             }
             _ => {
                 let written = self.wanted() == self.token || self.on_disk(cx, self.wanted());

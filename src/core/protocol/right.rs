@@ -3,14 +3,15 @@
 //!
 //! | right | ends for what *starts* | stops what *runs* |
 //! | --- | --- | --- |
-//! | agreement | when the peer falls silent before an address is up | isolation (best effort only) |
+//! | agreement | when the peer falls silent before an address is up (best effort only) | isolation (best effort only) |
 //! | best effort | when the peer is heard before anything was started | isolation |
 //! | left, fenced | when the peer is believed again before anything was started | never; it becomes agreement then |
 //! | lease | when it has run out | when it has run out and the peer is not heard either |
 //! | resumed | it starts nothing | as agreement |
+//! | kept | when the peer is heard before anything was started | never; it becomes agreement then |
 //!
-//! That agreement ends with the peer's silence is needed only against a peer that takes over by best effort. What
-//! a peer takes over by it does not say yet, so that holds beside fencing as well, where it costs a start.
+//! What a peer takes over by it says: beside one that takes over by proof only, whatever this boot had and did not give
+//! away nobody can have, for the proof is that this machine went off. So it is *kept*, over stops and restarts.
 
 use super::super::time::Time;
 
@@ -44,6 +45,8 @@ pub enum Right {
         /// Our sequence that the peer echoed after everything was found running.
         echo: u64,
     },
+    /// This boot had it by its token, and the peer takes nothing over without making sure that this machine is off.
+    Kept,
 }
 
 /// Who says that the peer is off.
@@ -64,7 +67,8 @@ impl Right {
             Right::Agreement { .. }
             | Right::Lease { .. }
             | Right::BestEffort { .. }
-            | Right::Resumed { .. } => false,
+            | Right::Resumed { .. }
+            | Right::Kept => false,
         }
     }
 
@@ -72,9 +76,11 @@ impl Right {
     /// ends it.
     pub fn is_clearance(self) -> bool {
         match self {
-            Right::Left | Right::Fenced { .. } | Right::Lease { .. } | Right::BestEffort { .. } => {
-                true
-            }
+            Right::Left
+            | Right::Fenced { .. }
+            | Right::Lease { .. }
+            | Right::BestEffort { .. }
+            | Right::Kept => true,
             Right::Agreement { .. } | Right::Resumed { .. } => false,
         }
     }
@@ -87,7 +93,8 @@ impl Right {
             | Right::Left
             | Right::Fenced { .. }
             | Right::BestEffort { .. }
-            | Right::Resumed { .. } => None,
+            | Right::Resumed { .. }
+            | Right::Kept => None,
         }
     }
 }

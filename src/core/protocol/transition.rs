@@ -21,7 +21,7 @@ impl Group {
     pub fn advance(&mut self, cx: &Context, wish: &Wish, out: &mut Vec<Action>) -> bool {
         match self.state {
             State::Looking { next } => self.look_on(cx, next, out),
-            _ if cx.maintenance => self.hold_still(out),
+            _ if cx.maintenance => self.hold_still(cx, out),
             State::Stopping {
                 haste: false,
                 granting,
@@ -89,7 +89,7 @@ impl Group {
             true => Reason::Granted,
             false => Reason::HigherToken(token),
         };
-        self.own_token(token, reason, out);
+        self.own_token(cx, token, reason, out);
         true
     }
 
@@ -138,7 +138,7 @@ impl Group {
         }
         let mine = self.token.holder == cx.me();
         match (self.runs_exclusive(), mine || cx.maintenance) {
-            (false, _) => self.rest(Reason::FoundStopped, out),
+            (false, _) => self.rest(cx, Reason::FoundStopped, out),
             (true, true) => {
                 let adopted = State::Adopted { seeking: None };
                 self.enter(adopted, Reason::FoundRunning, out)
@@ -149,15 +149,16 @@ impl Group {
     }
 
     /// Maintenance: nothing is started, stopped, sought or given.
-    fn hold_still(&mut self, out: &mut Vec<Action>) -> bool {
+    fn hold_still(&mut self, cx: &Context, out: &mut Vec<Action>) -> bool {
         match self.state {
+            // What runs by right is renewed, for ever.
+            State::Adopted { seeking } => return self.resume_adopted(cx, seeking, out),
             // Not yet granted: what was about to end is kept, and renewed for ever.
             State::Ceding { right, .. } if !self.busy() => {
                 self.resume(right, out);
                 return true;
             }
             State::Stopped { .. } => self.state = State::Stopped { rest: Rest::Idle },
-            State::Adopted { .. } => self.state = State::Adopted { seeking: None },
             State::Active { right, .. } => self.state = active(right),
             State::Stopping { haste, .. } => {
                 let granting = None;
@@ -169,6 +170,24 @@ impl Group {
             | State::Ceded
             | State::Failed { .. } => {}
         }
+        false
+    }
+
+    /// In maintenance, too, what was left running by right goes on, once that is known.
+    fn resume_adopted(
+        &mut self,
+        cx: &Context,
+        seeking: Option<Seeking>,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let decided = seeking.map_or(cx.next_sequence, |s| s.decided);
+        if self.may_go_on(cx, decided, out) {
+            return true;
+        }
+        let contested = false;
+        self.state = State::Adopted {
+            seeking: Some(Seeking { decided, contested }),
+        };
         false
     }
 
@@ -197,7 +216,7 @@ impl Group {
             self.enter(State::Failed { looks }, reason, out);
             return true;
         }
-        self.rest(reason, out);
+        self.rest(cx, reason, out);
         if let Some(token) = granting {
             self.state = State::Stopped {
                 rest: Rest::Granting(token),
@@ -226,7 +245,7 @@ impl Group {
             if !self.durable(cx, token) {
                 return false;
             }
-            self.own_token(token, Reason::HandedOver, out);
+            self.own_token(cx, token, Reason::HandedOver, out);
             return true;
         }
         match wish {
@@ -287,16 +306,7 @@ impl Group {
             self.begin(cx, right, Reason::Agreement, out);
             return true;
         }
-        if cx.heartbeat && self.resumed(cx, decided) {
-            let echo = cx.peer.proof();
-            self.go_on(cx, Right::Resumed { echo }, out);
-            return true;
-        }
-        if self.nobody_took(cx) {
-            self.cover_found();
-            let echo = cx.peer.proof();
-            self.enter(active(Right::Resumed { echo }), Reason::Resumed, out);
-            self.lifetimes.found(cx.now);
+        if self.may_go_on(cx, decided, out) {
             return true;
         }
         let before = seeking.is_some_and(|s| s.contested);
@@ -326,6 +336,16 @@ impl Group {
         }
     }
 
+    /// It does, if it was left running by right.
+    fn may_go_on(&mut self, cx: &Context, decided: u64, out: &mut Vec<Action>) -> bool {
+        let goes_on = cx.heartbeat && self.resumed(cx, decided) || self.nobody_took(cx);
+        if goes_on {
+            let echo = cx.peer.proof();
+            self.go_on(cx, Right::Resumed { echo }, out);
+        }
+        goes_on
+    }
+
     /// What runs is this node's still: nothing is started by that.
     fn go_on(&mut self, cx: &Context, right: Right, out: &mut Vec<Action>) {
         self.cover_found();
@@ -346,7 +366,7 @@ impl Group {
                     return false;
                 }
                 // The evidence was judged again in this very step: the write may have taken long.
-                self.own_token(token, reason_of(right), out);
+                self.own_token(cx, token, reason_of(right), out);
                 self.begin(cx, right, reason_of(right), out);
                 true
             }
@@ -407,12 +427,10 @@ impl Group {
             self.state = State::Starting { next, right };
             return true;
         }
-        // After a pause the peer may have taken over: what it said meanwhile comes first. And where it goes by
-        // evidence, while nothing is announced that would answer for this node, no gateway's answer stands for its own.
-        let announced = self.leases_up() || !cx.feared();
-        let unannounced = matches!(right, Right::Agreement { .. }) && !announced;
-        let gone = unannounced && cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
-        if resource.work.is_none() && cx.up_to_date() && !gone {
+        // After a pause the peer may have taken over: what it said meanwhile comes first.
+        let in_doubt = self.may_be_taken(cx);
+        self.waiting = in_doubt.then_some(Reason::PeerDeaf);
+        if resource.work.is_none() && cx.up_to_date() && !in_doubt {
             self.set_mark(out);
             self.launch(cx, Kind::Start, next, out);
         }
@@ -557,8 +575,7 @@ impl Group {
             return true;
         }
         self.state = State::Ceded;
-        self.clear_mark(out);
-        self.own_token(granting, Reason::HandedOver, out);
+        self.own_token(cx, granting, Reason::HandedOver, out);
         true
     }
 
@@ -628,7 +645,7 @@ impl Group {
                 }
                 if looks.clean >= 2 {
                     self.resources.iter_mut().for_each(|r| r.stuck = false);
-                    self.rest(Reason::FoundStopped, out);
+                    self.rest(cx, Reason::FoundStopped, out);
                     return true;
                 }
             }
@@ -660,8 +677,18 @@ impl Group {
     }
 
     /// Everything is stopped, and proven so.
-    fn rest(&mut self, reason: Reason, out: &mut Vec<Action>) {
-        self.clear_mark(out);
+    fn rest(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
+        match self.mark {
+            // It is still this node's, whatever the peer makes of its silence.
+            Some(mark) if cx.node.fencing.is_some() => self.note_mark(
+                Some(Started {
+                    runs: false,
+                    ..mark
+                }),
+                out,
+            ),
+            _ => self.note_mark(None, out),
+        }
         self.enter(State::Stopped { rest: Rest::Idle }, reason, out);
     }
 
@@ -693,21 +720,28 @@ impl Group {
         let started = Started {
             epoch: self.token.epoch,
             covered: self.covered(),
+            runs: true,
         };
-        if self.mark != Some(started) {
-            self.mark = Some(started);
-            out.push(Action::Mark(self.id, self.mark));
+        self.note_mark(Some(started), out);
+    }
+
+    /// Whoever is given it, or told that nothing of it runs here and never will, may start it.
+    pub(in crate::core) fn clear_mark(&mut self, out: &mut Vec<Action>) {
+        self.note_mark(None, out);
+    }
+
+    fn note_mark(&mut self, mark: Option<Started>, out: &mut Vec<Action>) {
+        if self.mark != mark {
+            self.mark = mark;
+            out.push(Action::Mark(self.id, mark));
         }
     }
 
-    fn clear_mark(&mut self, out: &mut Vec<Action>) {
-        if self.mark.take().is_some() {
-            out.push(Action::Mark(self.id, None));
-        }
-    }
-
-    fn own_token(&mut self, token: Token, reason: Reason, out: &mut Vec<Action>) {
+    fn own_token(&mut self, cx: &Context, token: Token, reason: Reason, out: &mut Vec<Action>) {
         self.token = token;
+        if token.holder != cx.me() {
+            self.clear_mark(out);
+        }
         self.adopting = None;
         match &mut self.state {
             State::Stopped { rest } => *rest = Rest::Idle,
@@ -770,5 +804,6 @@ fn reason_of(right: Right) -> Reason {
         Right::Lease { .. } => Reason::Leased,
         Right::BestEffort { .. } => Reason::BestEffort,
         Right::Resumed { .. } => Reason::Resumed,
+        Right::Kept => Reason::Kept,
     }
 }
