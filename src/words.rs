@@ -75,6 +75,9 @@ impl fmt::Display for Said<'_, Reason> {
             Reason::Fenced => write!(f, "{peer} was fenced"),
             Reason::Leased => f.write_str("a third party promises that nobody else runs it"),
             Reason::LeaseOver => write!(f, "the lease has run out, and {peer} is not heard"),
+            Reason::StuckEnded => {
+                f.write_str("what could not be stopped has ended: the rest is stopped")
+            }
             Reason::Kept => write!(
                 f,
                 "{here} had it, and {peer} takes nothing over before it is sure that {here} is off"
@@ -304,7 +307,7 @@ impl fmt::Display for Said<'_, Fact> {
             }
             Fact::Unready(_) => write!(f, "a resource cannot run on {here} now"),
             Fact::Partly(_) => write!(f, "a part of a resource cannot run on {here} now"),
-            Fact::HeldBack(_) => {
+            Fact::HeldBack(_) | Fact::AllHeldBack(_) => {
                 write!(
                     f,
                     "is held back: {peer}'s ha.toml does not list it in this group"
@@ -313,6 +316,10 @@ impl fmt::Display for Said<'_, Fact> {
             Fact::Failures(1) => f.write_str("a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
             Fact::StateUnwritable => f.write_str("the state directory cannot be written"),
+            Fact::StopFailedBeside => write!(
+                f,
+                "a stop of another group failed: once all else is handed over, {here} asks to be switched off"
+            ),
             Fact::StopFailed => {
                 write!(f, "a stop failed on {here}; what runs there is not known")
             }

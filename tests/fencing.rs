@@ -77,6 +77,7 @@ impl Bench {
             maintenance: false,
             speaks: false,
             serves: false,
+            asked: true,
             saved: self.fencing.record().shot,
         }
     }

@@ -6,8 +6,8 @@ use ha_appliance::core::event::{Action, Command};
 use ha_appliance::core::protocol::right::{Right, Word};
 use ha_appliance::core::setup::{Failback, ResourceSetup};
 use ha_appliance::id::{Place, ResourceId};
+use ha_appliance::wire::heartbeat::Side;
 use ha_appliance::wire::heartbeat::Side::{First, Second};
-use ha_appliance::wire::heartbeat::{Role, Side};
 use std::time::Duration;
 use world::{FOREVER, GATEWAY, SIDES, World, heartbeats, index, service, vip};
 
@@ -144,14 +144,18 @@ fn a_service_that_is_in_another_group_there_runs_once() {
 }
 
 #[test]
-fn nothing_starts_where_the_first_is_held_back() {
+fn where_the_first_is_held_back_the_other_node_serves() {
     let world = pair(&[First], &[&["extra", "vip"]], &[&["vip"]]);
     assert_eq!(running(&world, First), "");
-    let role = |side: Side| {
-        let view = world.machines[index(side)].node.as_ref().unwrap().view();
-        view.groups[0].role
-    };
-    assert_eq!(role(First), Role::Stopped);
+    assert_eq!(running(&world, Second), "vip");
+}
+
+#[test]
+fn nothing_starts_where_the_first_of_both_is_held_back() {
+    let world = pair(&[First], &[&["extra", "vip"]], &[&["other", "vip"]]);
+    for side in [First, Second] {
+        assert_eq!(running(&world, side), "");
+    }
     assert_eq!(
         waits_for(&world, First),
         "is held back: the peer's ha.toml does not list it in this group"

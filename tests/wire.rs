@@ -314,6 +314,7 @@ fn group(id: u64) -> GroupReport {
         list: u64::MAX,
         contested: true,
         proven_stopped: true,
+        ordered: true,
         role: Role::Failed,
         readiness: Readiness::Able,
         fail_count: 16383,
@@ -456,15 +457,16 @@ fn any_group(name: u64) -> impl Strategy<Value = GroupReport> {
         Readiness::Able,
     ]);
     let token = (0..=MAX_EPOCH, any_side()).prop_map(|(epoch, holder)| Token { epoch, holder });
-    let facts = any::<(bool, bool, u64)>();
+    let facts = any::<(bool, bool, bool, u64)>();
     (token, facts, role, readiness, 0..=16383_u16).prop_map(
-        move |(token, (contested, proven_stopped, list), role, readiness, fail_count)| {
+        move |(token, (contested, proven_stopped, ordered, list), role, readiness, fail_count)| {
             GroupReport {
                 id: GroupId(name),
                 token,
                 list,
                 contested,
                 proven_stopped,
+                ordered,
                 role,
                 readiness,
                 fail_count,

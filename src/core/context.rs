@@ -38,6 +38,8 @@ pub struct Context<'a> {
     pub leaving: bool,
     /// The operator stopped the group.
     pub stopped: bool,
+    /// A stop of some group failed here, and the peer could switch this machine off.
+    pub stop_failed_here: bool,
     /// The last write of the state failed.
     pub unwritable: bool,
     /// What the disk has of the group.
@@ -83,6 +85,10 @@ impl Context<'_> {
                 // When the next heartbeat of the peer ought to have come.
                 let interval = self.peer.rhythm().interval;
                 Some(self.silence_began() + interval + interval / 4)
+            }
+            // A daemon before this one heard it: it is silent, and the instants count on.
+            PeerState::Unknown if self.node.fencing.is_some() && self.fencing.knows_peer() => {
+                Some(self.started)
             }
             PeerState::Unknown => {
                 let Rhythm { interval, misses } = self.peer.judging();

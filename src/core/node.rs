@@ -68,6 +68,8 @@ pub struct Node {
     pub(super) vifs: Vifs,
     sources: Sources,
     pub(super) fencing: Fencing,
+    /// Some group could not be stopped, when this step began.
+    stop_failed: bool,
     pub(super) groups: Vec<Managed>,
     /// What is known of groups and interfaces that are in ha.toml no more: they may come back.
     retired: Record,
@@ -117,6 +119,7 @@ impl Node {
             vifs: Vifs::new(&setup, &record),
             sources: Sources::remembered(record.intent),
             fencing: Fencing::remembered(now, record.fencing.clone(), None, &setup),
+            stop_failed: false,
             retired,
             doubt: Doubt::default(),
             rhythms: record.rhythms,
@@ -486,7 +489,11 @@ impl Node {
     /// Something here could not be stopped, and all else is handed over: only the loss of power ends it.
     fn pleads(&self) -> bool {
         let failed = |g: &Managed| matches!(g.group.state(), State::Failed { .. });
-        let theirs = |g: &Managed| g.token().holder != self.setup.me && g.group.at_rest();
+        let stopped = |g: &Managed| self.wishes.is_on(WishSubject::Stopped(g.id()));
+        let theirs = |g: &Managed| {
+            let given = g.token().holder != self.setup.me || stopped(g);
+            given && g.group.at_rest()
+        };
         !self.setup.best_effort()
             && !self.wishes.is_on(WishSubject::Maintenance)
             && self.groups.iter().any(failed)
@@ -511,6 +518,8 @@ impl Node {
     }
 
     fn drive(&mut self, heartbeat: bool, tick: bool, out: &mut Vec<Action>) {
+        let failed = |g: &Managed| matches!(g.group.state(), State::Failed { .. });
+        self.stop_failed = self.groups.iter().any(failed);
         let mut groups = std::mem::take(&mut self.groups);
         for (index, group) in groups.iter_mut().enumerate() {
             group.drive(&self.context_of(index, heartbeat, tick), out);
@@ -552,6 +561,7 @@ impl Node {
             standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
             leaving: self.leaving.is_some(),
             stopped: self.wishes.is_on(WishSubject::Stopped(setup.id)),
+            stop_failed_here: self.stop_failed && self.fencing.peer_fences(),
             unwritable: self.memory.failure().is_some(),
             saved: self.memory.saved().group(setup.id),
             next_sequence: self.sequence + 1,

@@ -49,6 +49,8 @@ pub enum Reason {
     Resumed,
     /// This boot had it, and the peer takes nothing over without making sure that this machine is off.
     Kept,
+    /// What could not be stopped has ended.
+    StuckEnded,
     /// Both nodes agree on the token, and the peer has proven that it runs nothing.
     Agreement,
     /// Best effort: gateway answered, VIPs answered by nobody of the peer.
@@ -217,6 +219,11 @@ pub enum Fact {
     Unready(ResourceId),
     /// Soft: a part of a resource cannot run here now, by its own account.
     Partly(ResourceId),
+    /// The peer's file lists something of it that this one's does not, or the other way round, and with its agreement
+    /// nothing would run here: this is held back first.
+    AllHeldBack(ResourceId),
+    /// A stop of another group failed here: once all else is handed over, this machine can ask to be switched off.
+    StopFailedBeside,
     /// Soft: a resource is not started, for the peer's file does not list it in this group.
     HeldBack(ResourceId),
     /// Soft: so many failures of its resources.

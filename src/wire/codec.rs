@@ -42,7 +42,7 @@
 //! |                     epoch, below 2^62                     u64 |
 //! |                     hash of its exclusive resources       u64 |
 //! |   +---------------+                                           |
-//! |   |. . P C H role |                                       u8  |
+//! |   |. O P C H role |                                       u8  |
 //! |   +---------------+                                           |
 //! +---------------------------------------------------------------+  76 + 25 n
 //! |    TLVs, each type at most once, to the end of the datagram:  |
@@ -52,7 +52,7 @@
 //! N  the sender is the second node        H     the second node holds the token
 //! S  solicit: answer at once              C     contested
 //! G  goodbye                              P     proven stopped
-//! F  fence me
+//! F  fence me                             O     given by an operator's order
 //! .  sent as 0, ignored when received     role  three bits: Stopped 0, Starting 1, Active 2,
 //!                                               Stopping 3, Failed 4; others are malformed
 //! ```
@@ -176,6 +176,7 @@ const ROLE: u8 = 0b111;
 const HOLDER_IS_SECOND: u8 = 1 << 3;
 const CONTESTED: u8 = 1 << 4;
 const PROVEN_STOPPED: u8 = 1 << 5;
+const ORDERED: u8 = 1 << 6;
 
 fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
     let flags = bit(heartbeat.node == Side::Second, SENDER_IS_SECOND)
@@ -202,7 +203,8 @@ fn put_frame(out: &mut Vec<u8>, heartbeat: &Heartbeat, groups: &[GroupReport]) {
             group.role as u8
                 | bit(group.token.holder == Side::Second, HOLDER_IS_SECOND)
                 | bit(group.contested, CONTESTED)
-                | bit(group.proven_stopped, PROVEN_STOPPED),
+                | bit(group.proven_stopped, PROVEN_STOPPED)
+                | bit(group.ordered, ORDERED),
         );
     }
 }
@@ -299,6 +301,7 @@ fn take_group(reader: &mut Reader<'_>) -> Result<GroupReport, Reject> {
         list,
         contested: state & CONTESTED != 0,
         proven_stopped: state & PROVEN_STOPPED != 0,
+        ordered: state & ORDERED != 0,
         role,
         readiness: tlv::DEFAULT_READINESS,
         fail_count: 0,
@@ -358,6 +361,7 @@ mod tests {
             list: 0x1157,
             contested: false,
             proven_stopped: false,
+            ordered: false,
             role: Role::Active,
             readiness: Readiness::Able,
             fail_count: 0,
@@ -371,6 +375,7 @@ mod tests {
             list: 0x1158,
             contested: false,
             proven_stopped: true,
+            ordered: false,
             role: Role::Stopped,
             readiness: Readiness::Impaired,
             fail_count: 3,
@@ -529,7 +534,7 @@ mod tests {
         let heartbeat = changed(|bytes| {
             bytes[20..22].copy_from_slice(&[8, 9]);
             bytes[22] |= 0b1111_0000;
-            bytes[100] |= 0b1100_0000;
+            bytes[100] |= 0b1000_0000;
         });
         let expected = Heartbeat {
             versions: Versions {

@@ -177,6 +177,8 @@ pub struct GroupReport {
     pub contested: bool,
     /// The sender's present incarnation looked at every exclusive resource and found it stopped.
     pub proven_stopped: bool,
+    /// The sender gave the token to the receiver because an operator wanted that.
+    pub ordered: bool,
     /// Where the group stands on the sender.
     pub role: Role,
     /// How well the sender could run it.

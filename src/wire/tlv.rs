@@ -528,6 +528,7 @@ mod tests {
             list: 0,
             contested: false,
             proven_stopped: false,
+            ordered: false,
             role: Role::Stopped,
             readiness: DEFAULT_READINESS,
             fail_count: 0,

@@ -9,7 +9,7 @@
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
 //! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
-//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `[no] devices [N]`, `wait_for_peer` | the keys |
+//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `[no] devices [N]`, `devices are ID…`, `delay SPAN`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
 //!
 //! **The daemons.** `start`, `reload` (WHO or `both`); `kill`, `freeze`, `thaw`, `wipe` (its disk), `power cut`.
@@ -27,7 +27,7 @@
 //! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
 //! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `interlink up` | otherwise heartbeats take the LAN |
-//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
+//! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `devices take SPAN` to answer; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
 //! | `lease for WHO of SPAN` | a third party's |
 //!
 //! **The operator.** `failover [GROUP of] WHO [to WHO]`, `clear`, `standby`, `online`, `leave` WHO; `confirm-fenced WHO [despite-signs]`; `fence`, `rehearse` WHO (given to the other node);
@@ -88,6 +88,21 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
             resources.for_each(|r| r.fail_expiry = None);
         }
         ["devices"] => file.fencing = Some(world::fencing()),
+        ["devices", "are", ref ids @ ..] => {
+            let mut fencing = world::fencing();
+            fencing.devices = ids.len();
+            fencing
+                .ids
+                .iter_mut()
+                .zip(ids.iter())
+                .for_each(|(id, n)| *id = number(n) as u64);
+            file.fencing = Some(fencing);
+        }
+        ["delay", time] => {
+            if let Some(f) = &mut file.fencing {
+                f.delay = span(time)
+            }
+        }
         ["no", "devices"] => file.fencing = None,
         ["devices", n] => {
             let devices = number(n);
@@ -195,6 +210,7 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
             world.devices[index(side(who))][number(n)] = device(state)
         }
         ["off", "takes", time] => world.off_takes = span(time),
+        ["devices", "take", time] => world.device_takes = span(time),
         ["boot", who] => world.machines[index(side(who))].powered = true,
         ["lease", "for", who, "of", time] => world.lease(side(who), span(time)),
 

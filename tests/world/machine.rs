@@ -34,6 +34,8 @@ pub struct Machine {
     pub partial: BTreeSet<Place>,
     /// Groups whose addresses were left to end by themselves.
     pub(super) ceded: BTreeSet<GroupId>,
+    /// What was started and not stopped since: a renewal brings back what was deleted of it, and nothing else.
+    pub(super) begun: BTreeSet<Place>,
     /// The gateways in its routing table; None: one on each VIP interface.
     pub routes: Option<Vec<GatewayId>>,
     /// Gateways that do not answer it.
@@ -90,6 +92,7 @@ impl Machine {
             running: BTreeMap::new(),
             partial: BTreeSet::new(),
             ceded: BTreeSet::new(),
+            begun: BTreeSet::new(),
             routes: None,
             dead: BTreeSet::new(),
             unplugged: BTreeSet::new(),

@@ -70,6 +70,8 @@ pub struct World {
     pub devices: [Vec<Device>; 2],
     /// How long a machine takes to go off, and those that are about to.
     pub off_takes: Duration,
+    /// How long a device takes to answer.
+    pub device_takes: Duration,
     doomed: Vec<(Time, Side)>,
     /// When something began to run on both machines, and when that ended.
     pub overlap: Vec<String>,
@@ -98,6 +100,7 @@ impl World {
             source: None,
             devices: [vec![Device::Works; 8], vec![Device::Works; 8]],
             off_takes: Duration::ZERO,
+            device_takes: Duration::ZERO,
             doomed: Vec::new(),
             overlap: Vec::new(),
             both: BTreeSet::new(),
@@ -174,6 +177,7 @@ impl World {
         machine.noted = None;
         machine.jobs.clear();
         machine.running.clear();
+        machine.begun.clear();
     }
 
     /// A service dies, or somebody starts it by hand.
@@ -536,7 +540,10 @@ impl World {
             Action::Start(place, _) => {
                 if machine.start_works {
                     machine.partial.remove(place);
-                    machine.ceded.remove(&place.group);
+                    if machine.leased(*place) {
+                        machine.ceded.remove(&place.group);
+                    }
+                    machine.begun.insert(*place);
                     let until = match machine.leased(*place) {
                         true => now + LIFETIME,
                         false => FOREVER,
@@ -546,6 +553,7 @@ impl World {
                 done(place, machine.start_works, "no such interface")
             }
             Action::Stop(place) => {
+                machine.begun.remove(place);
                 if machine.stop_works {
                     machine.running.remove(place);
                 }
@@ -575,6 +583,9 @@ impl World {
                 for resource in leased {
                     let (group, resource) = (*group, resource.id);
                     let place = Place { group, resource };
+                    if !machine.begun.contains(&place) && !machine.running.contains_key(&place) {
+                        continue;
+                    }
                     machine.running.insert(place, until); // also what was deleted
                 }
                 None
@@ -622,7 +633,9 @@ impl World {
                     }
                     (Device::Idles | Device::Deceives, Ask::Off) => Answer::Accepted,
                 };
-                self.send(side, 50, Event::Device { device, answer });
+                let ends = now + self.latency * 50 + self.device_takes;
+                self.wire
+                    .push((ends, side, Event::Device { device, answer }));
                 None
             }
             Action::Note(count) => {
@@ -630,9 +643,12 @@ impl World {
                 None
             }
             Action::Cancel(op) => {
+                let before = machine.jobs.len();
                 machine.jobs.retain(|job| job.op != Some(*op));
-                let outcome = Outcome::Failed("cancelled".into());
-                self.send(side, 100, Event::Finished { op: *op, outcome });
+                if machine.jobs.len() < before {
+                    let outcome = Outcome::Failed("cancelled".into());
+                    self.send(side, 100, Event::Finished { op: *op, outcome });
+                }
                 None
             }
             Action::Mark(group, started) => {

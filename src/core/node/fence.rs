@@ -135,6 +135,10 @@ impl Node {
             listened_at: up.map(|at| at + detection),
             maintenance: self.wishes.is_on(WishSubject::Maintenance) || self.peer_maintained,
             speaks: self.signs.spoke_at().is_some_and(since),
+            asked: self.peer.state().is_heard()
+                || groups
+                    .clone()
+                    .all(|g| self.groups[g].group.was_asked(&self.context(g))),
             serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
             saved: self.memory.saved().fencing.shot,
         }

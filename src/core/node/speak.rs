@@ -1,6 +1,7 @@
 //! What a node tells its peer, and when: at every interval, at every change, and when it is asked.
 
 use super::*;
+use crate::wire::heartbeat::GroupReport;
 use crate::wire::heartbeat::Wish;
 
 impl Node {
@@ -94,7 +95,10 @@ impl Node {
                 .map(|g| {
                     let (it, cx) = (&self.groups[g], self.context(g));
                     let readiness = it.plan.readiness(&cx, &it.group);
-                    it.group.heartbeat(&cx, readiness, it.plan.fail_count())
+                    GroupReport {
+                        ordered: it.plan.gave_by_order(),
+                        ..it.group.heartbeat(&cx, readiness, it.plan.fail_count())
+                    }
                 })
                 .collect(),
             listed: groups

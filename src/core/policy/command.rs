@@ -285,7 +285,7 @@ impl Node {
         if mine.is_empty() {
             match (asker, group) {
                 (Asker::Local(number), _) if self.peer.state() == PeerState::Alive => {
-                    self.ask_peer(number, RequestVerb::Failover, group)
+                    self.ask_peer(number, RequestVerb::Failover, group, out)
                 }
                 (Asker::Local(_), _) => {
                     let peer = &self.setup.names[me.other() as usize];
@@ -322,7 +322,9 @@ impl Node {
             return match to == me {
                 false => self.failover(asker, group, out),
                 true if self.peer.state() == PeerState::Alive => match asker {
-                    Asker::Local(number) => self.ask_peer(number, RequestVerb::Failover, group),
+                    Asker::Local(number) => {
+                        self.ask_peer(number, RequestVerb::Failover, group, out)
+                    }
                     Asker::Peer(_) => {
                         self.answer(asker, false, "refused: it is not there".into(), out)
                     }
@@ -447,7 +449,7 @@ impl Node {
                 self.answer(asker, true, text.into(), out);
             }
             Asker::Local(number) if state == PeerState::Alive => {
-                self.ask_peer(number, RequestVerb::Clear, group);
+                self.ask_peer(number, RequestVerb::Clear, group, out);
             }
             Asker::Local(_) => {
                 let [me, peer] = [self.setup.me, self.setup.me.other()]
@@ -466,7 +468,20 @@ impl Node {
         });
     }
 
-    fn ask_peer(&mut self, number: u32, verb: RequestVerb, group: Option<GroupId>) {
+    fn ask_peer(
+        &mut self,
+        number: u32,
+        verb: RequestVerb,
+        group: Option<GroupId>,
+        out: &mut Vec<Action>,
+    ) {
+        if self.commands.request.is_some() {
+            let peer = &self.setup.names[self.setup.me.other() as usize];
+            let text = format!(
+                "refused: {peer} carries out another order given here: give it again after that"
+            );
+            return self.answer(Asker::Local(number), false, text, out);
+        }
         self.commands.requests = self.commands.requests.wrapping_add(1).max(1);
         let request = Request {
             number: self.commands.requests,

@@ -4,6 +4,7 @@ use super::super::context::Context;
 use super::super::gateway::GatewayState;
 use super::super::protocol::group::{Group, State};
 use super::super::reason::Fact;
+use super::super::setup::GroupSetup;
 use super::plan::Plan;
 use crate::wire::heartbeat::Readiness;
 
@@ -75,6 +76,12 @@ impl Fact {
                 (true, false, false, true)
             }
             Fact::HeldBack(_) => (false, false, false, true),
+            Fact::AllHeldBack(_) =>
+            /* */
+            {
+                (true, false, true, false)
+            }
+            Fact::StopFailedBeside => (true, false, false, true),
             Fact::Failures(_) =>
             /*   */
             {
@@ -92,9 +99,16 @@ impl Fact {
 
     /// Nobody at all, and it would not be taken: a lost gateway leaves the clients of the network itself, and so is
     /// no worse than a service that failed.
-    fn serves_nobody(self) -> bool {
+    fn serves_nobody(self, facts: &[Fact], setup: &GroupSetup) -> bool {
         let weight = self.weight();
-        !weight.serves && weight.blocks_seizure
+        match self {
+            // There is another network.
+            Fact::NoCarrier(_) => {
+                let dark = facts.iter().filter(|f| matches!(f, Fact::NoCarrier(_)));
+                dark.count() == setup.vifs.len()
+            }
+            _ => !weight.serves && weight.blocks_seizure,
+        }
     }
 
     /// A hard fact: with it the group never runs here, not even as the last node.
@@ -146,6 +160,11 @@ impl Plan {
         if let (State::Active { .. }, Some(resource)) = (group.state(), group.held_back()) {
             note(true, Fact::HeldBack(resource));
         }
+        if let Some(resource) = group.wholly_held_back(cx) {
+            note(true, Fact::AllHeldBack(resource));
+        }
+        let failed = matches!(group.state(), State::Failed { .. });
+        note(cx.stop_failed_here && !failed, Fact::StopFailedBeside);
         if let Some(resource) = self.down_on_both(group) {
             note(true, Fact::Down(group.resources[resource].id));
         }
@@ -209,18 +228,28 @@ impl Plan {
             Fact::GatewayLost(vif) => !cx.vifs.reaches_some(*vif) || cx.vifs.loss_confirmed(*vif),
             _ => true,
         });
-        readiness(&facts)
+        readiness(&facts, cx.setup)
     }
 }
 
-pub(super) fn readiness(facts: &[Fact]) -> Readiness {
+/// How well who has these facts could run it.
+pub(super) fn readiness(facts: &[Fact], setup: &GroupSetup) -> Readiness {
     if facts.iter().any(|f| f.is_hard()) {
         Readiness::Barred
-    } else if facts.iter().any(|f| f.serves_nobody()) {
+    } else if facts.iter().any(|f| f.serves_nobody(facts, setup)) {
         Readiness::Unable
     } else if facts.is_empty() {
         Readiness::Able
     } else {
         Readiness::Impaired
     }
+}
+
+/// What of them speaks most against running it here: of equals the first.
+pub(super) fn worst(facts: &[Fact], setup: &GroupSetup) -> Option<Fact> {
+    let lightness = |f: &&Fact| {
+        let failures = matches!(f, Fact::Failures(_));
+        (!f.is_hard(), !f.serves_nobody(facts, setup), !failures)
+    };
+    facts.iter().min_by_key(lightness).copied()
 }

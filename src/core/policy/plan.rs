@@ -4,10 +4,10 @@ use super::super::context::Context;
 use super::super::event::{Action, Unready};
 use super::super::protocol::group::{Group, Rest, State, Wish};
 use super::super::protocol::record::{FailureRecord, GroupRecord};
-use super::super::reason::{Fact, Reason};
+use super::super::reason::Reason;
 use super::super::setup::{Failback, GroupSetup, ResourceSetup};
 use super::super::time::Time;
-use super::facts::readiness;
+use super::facts::{readiness, worst};
 use super::failures::Failures;
 use super::limiter::Limiter;
 use super::restarts::{self, FIRST_RETRY};
@@ -27,6 +27,8 @@ pub struct Plan {
     tried: bool,
     limiter: Limiter,
     operator_move: bool,
+    /// The peer has it because an operator wanted that.
+    gave_by_order: bool,
     /// An operator moved it off its preferred node: it does not return by itself.
     failback_held: bool,
     peer_able_since: Option<Time>,
@@ -76,6 +78,7 @@ impl Plan {
             tried: false,
             limiter: Limiter::default(),
             operator_move: false,
+            gave_by_order: false,
             failback_held: saved.is_some_and(|saved| saved.failback_held),
             peer_able_since: None,
             peer_was_silent: false,
@@ -135,7 +138,7 @@ impl Plan {
     pub fn follow(&mut self, cx: &Context, group: &mut Group, before: (State, Token)) {
         let (state, token) = before;
         if token != group.token() {
-            self.operator_move = false;
+            let ordered = std::mem::take(&mut self.operator_move);
             let gave = matches!(
                 state,
                 State::Ceding { .. }
@@ -144,6 +147,7 @@ impl Plan {
                     }
             );
             let took = token.holder != cx.me() && group.token().holder == cx.me();
+            self.gave_by_order = gave && ordered;
             if gave || took {
                 self.limiter.moved(cx.now);
             }
@@ -154,10 +158,10 @@ impl Plan {
                 }
             );
             if took {
-                // Handed over by a preferred node that could have kept it: an operator moved it.
-                let able = cx.report().is_some_and(|r| r.readiness == Readiness::Able);
+                // An operator moved it off its preferred node.
+                let ordered = cx.report().is_some_and(|r| r.ordered);
                 self.failback_held = !seized
-                    && able
+                    && ordered
                     && cx.setup.failback != Failback::Manual
                     && cx.setup.prefer == Some(cx.me().other());
                 (self.tried, self.retry_at) = (false, None);
@@ -297,6 +301,11 @@ impl Plan {
         self.failback_held
     }
 
+    /// The peer has it because an operator wanted that.
+    pub fn gave_by_order(&self) -> bool {
+        self.gave_by_order
+    }
+
     /// What it waits for, for people.
     pub fn waiting(&self) -> Option<&Reason> {
         self.waiting.as_ref()
@@ -388,7 +397,7 @@ impl Plan {
     pub fn forget(&mut self, setup: &GroupSetup) {
         if setup.failback == Failback::Manual {
             self.peer_able_since = None;
-            self.failback_held = false;
+            (self.failback_held, self.gave_by_order) = (false, false);
         }
         self.cares.iter_mut().for_each(|c| c.failures.why.clear());
         self.waiting = None;
@@ -469,7 +478,7 @@ impl Plan {
             return Some((Reason::Operator, false));
         }
         let facts = self.facts_that_move(cx, group);
-        let mine = readiness(&facts);
+        let mine = readiness(&facts, cx.setup);
         // The limit never keeps a group where it reaches nobody.
         let serves = facts.iter().all(|f| f.weight().serves);
         // A peer with another list may have to hold something back: it is no better place.
@@ -483,10 +492,8 @@ impl Plan {
         let stopped = matches!(group.state(), State::Stopped { .. });
         let runs = matches!(group.state(), State::Active { .. } | State::Ceding { .. });
         if theirs > ours {
-            let worst = facts
-                .iter()
-                .max_by_key(|f| (f.is_hard(), matches!(f, Fact::Failures(_))));
-            return worst.map(|f| (Reason::Fact(*f), mine != Readiness::Barred && serves));
+            let worst = worst(&facts, cx.setup);
+            return worst.map(|f| (Reason::Fact(f), mine != Readiness::Barred && serves));
         }
         // While nobody serves, both try in turn: what failed here may be mended there, unsaid.
         let rested = self.retry_at.is_none_or(|at| cx.now >= at);

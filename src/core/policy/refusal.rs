@@ -4,7 +4,6 @@ use super::super::context::Context;
 use super::super::node::Managed;
 use super::super::protocol::group::State;
 use super::super::protocol::peer::PeerState;
-use super::facts::readiness;
 use crate::wire::heartbeat::{Readiness, Role};
 use crate::words::Voice;
 
@@ -38,7 +37,7 @@ impl Managed {
                 "{peer} does not know this group: bring both ha.toml in line, then `ha-appliance reload`"
             ));
         };
-        let here = readiness(&self.plan.facts_that_move(cx, &self.group));
+        let here = self.plan.readiness(cx, &self.group);
         match report.readiness {
             Readiness::Barred => Some(format!(
                 "{peer} may not run it: `ha-appliance online {peer}` ends a standby, `ha-appliance start` a stop"
@@ -46,6 +45,11 @@ impl Managed {
             there if there < here => Some(format!(
                 "{peer} is worse off{}",
                 match report.fail_count {
+                    0 if !self.group.same_list(cx) => {
+                        ": the two ha.toml list different parts of it, and what one lacks the other holds back with all \
+                         that follows it: bring both in line, then `ha-appliance reload`"
+                            .into()
+                    }
                     0 => String::new(),
                     count => format!(
                         " ({count} failures): mend their cause there first, then `ha-appliance clear`"

@@ -151,6 +151,14 @@ impl Group {
         self.exclusive().find(|r| !r.covered).map(|r| r.id)
     }
 
+    /// With the peer's agreement nothing of it would run here, its first resource being held back.
+    pub fn wholly_held_back(&self, cx: &Context) -> Option<ResourceId> {
+        let idle = matches!(self.state, State::Stopped { .. });
+        let agrees = cx.peer_alive() && cx.report().is_some();
+        let held_back = idle && agrees && !self.agreement_would_cover(cx);
+        self.held_back().filter(|_| held_back)
+    }
+
     /// Something is held back that the peer, were it to agree, would not hold back.
     pub(super) fn could_extend(&self, cx: &Context) -> bool {
         self.held_back().is_some() && (!cx.peer_heard() || self.agreement_would_cover(cx))

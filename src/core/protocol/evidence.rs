@@ -110,6 +110,11 @@ impl Probes {
         out.push(Action::Probe(group));
     }
 
+    /// The last one was sent long enough ago to be answered.
+    pub fn had_time(&self, now: Time, interval: Duration) -> bool {
+        self.last_sent.is_some_and(|at| now >= at + interval / 4)
+    }
+
     /// The peer answered for a VIP: whatever was unanswered before proves nothing.
     pub fn answered(&mut self, now: Time) {
         (self.unanswered, self.pending) = (0, false);

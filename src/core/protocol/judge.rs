@@ -29,14 +29,9 @@ impl Group {
             self.highest = self.highest.max(report.token.epoch);
         }
         self.peer_failed = self.peer_has_failed(cx);
-        let failed = matches!(self.state, State::Failed { .. });
         if !cx.missing() || !cx.judges_addresses() {
             self.probes.end();
-        } else if cx.tick
-            && !failed
-            && !cx.maintenance
-            && (!self.running() || self.decided().is_some())
-        {
+        } else if cx.tick && self.asks_for_addresses(cx) {
             self.probes.tick(
                 cx.now,
                 cx.peer.judging().interval,
@@ -46,6 +41,18 @@ impl Group {
             );
         }
         self.end_overdue(cx, out);
+    }
+
+    /// It does, while the peer is not heard.
+    fn asks_for_addresses(&self, cx: &Context) -> bool {
+        let failed = matches!(self.state, State::Failed { .. });
+        !failed && !cx.maintenance && (!self.running() || self.decided().is_some())
+    }
+
+    /// Whoever serves it had time to answer for its addresses, or is not asked for any.
+    pub fn was_asked(&self, cx: &Context) -> bool {
+        let asks = cx.judges_addresses() && self.asks_for_addresses(cx);
+        !asks || self.probes.had_time(cx.now, cx.peer.judging().interval)
     }
 
     /// Renews what runs. Not in the step that gives it up or takes it back from a handover, for a renewal

@@ -10,7 +10,7 @@ use crate::wire::heartbeat::{GroupReport, Readiness};
 use std::time::Duration;
 
 impl Group {
-    /// What the heartbeat says of it.
+    /// What the heartbeat says of it, but for what is planned.
     pub fn heartbeat(&self, cx: &Context, readiness: Readiness, fail_count: u16) -> GroupReport {
         GroupReport {
             id: self.id,
@@ -21,6 +21,7 @@ impl Group {
             // until then, its agreement could still be under way when it starts.
             contested: self.contested() || !cx.peer_heard() || cx.peer_dying(),
             proven_stopped: self.proven_stopped(),
+            ordered: false,
             role: self.role(),
             readiness,
             fail_count,

@@ -83,7 +83,7 @@ impl Group {
             return false;
         }
         let mine = |token: Token| token.holder == cx.me();
-        let needy = |r: &GroupReport| r.readiness.is_less();
+        let needy = |r: &GroupReport| r.readiness.is_less() && !r.ordered;
         let reason = match mine(token) && !mine(self.token) {
             true if cx.report().is_some_and(needy) => Reason::GrantedInNeed,
             true => Reason::Granted,
@@ -636,6 +636,18 @@ impl Group {
             }
             Some(_) => {
                 looks.next = None;
+                let stuck = self.resources.iter().any(|r| r.stuck && r.present);
+                if self.runs_exclusive() && !stuck {
+                    // Nothing stands in the way of the rest any more.
+                    self.resources.iter_mut().for_each(|r| r.stuck = false);
+                    let haste = self.in_haste(cx);
+                    let stopping = State::Stopping {
+                        haste,
+                        granting: None,
+                    };
+                    self.enter(stopping, Reason::StuckEnded, out);
+                    return true;
+                }
                 if self.runs_exclusive() {
                     let wait = LOOK * 2u32.pow(u32::from(looks.vain).min(4));
                     (looks.clean, looks.at) = (0, cx.now + wait.min(LONGEST_LOOK));

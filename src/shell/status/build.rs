@@ -220,7 +220,7 @@ impl Names {
                     self.resource(group, resource)
                 )
             }
-            Fact::HeldBack(resource) => {
+            Fact::HeldBack(resource) | Fact::AllHeldBack(resource) => {
                 format!(
                     "{} is held back: {peer}'s ha.toml does not list it in this group",
                     self.resource(group, resource)

@@ -42,6 +42,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::ClearanceCancelled(_)
         | Reason::SilentWhileStarting
         | Reason::HandoverAborted
+        | Reason::StuckEnded
         | Reason::LeaseOver => TIME,
         // It is in this state; what is to be said of that stands where the peer is told of.
         Reason::OtherCluster
@@ -64,6 +65,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::Fenced
         | Reason::Leased
         | Reason::Resumed
+        | Reason::Kept
         | Reason::Agreement
         | Reason::BestEffort
         | Reason::HigherToken(_)
@@ -113,8 +115,8 @@ fn of_fact(fact: Fact) -> &'static str {
         Fact::GatewayDampened(_) | Fact::GatewayPending(_) => TIME,
         Fact::Down(_) | Fact::Missing(_) | Fact::Failures(_) => RESOURCE,
         Fact::Unready(_) | Fact::Partly(_) => READINESS,
-        Fact::HeldBack(_) => FILE,
+        Fact::HeldBack(_) | Fact::AllHeldBack(_) => FILE,
         Fact::StateUnwritable => DISK,
-        Fact::StopFailed => STOP,
+        Fact::StopFailed | Fact::StopFailedBeside => STOP,
     }
 }

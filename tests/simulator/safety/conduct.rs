@@ -57,7 +57,7 @@ fn may_start(machine: &Machine, place: Place) -> Option<String> {
             | Reason::Fenced
             | Reason::Confirmed
             | Reason::PeerLeft
-    );
+    ) || (it.reason == Reason::Kept && machine.setup.fencing.is_some());
     if it.token.holder != view.me {
         return Some(format!("group {group} is started without the token"));
     }

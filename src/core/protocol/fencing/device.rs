@@ -11,6 +11,8 @@ pub struct Device {
     pub id: u64,
     /// What it is being asked, and since when.
     pub asking: Option<(Ask, Time)>,
+    /// What it is being asked was asked of the life before: the peer's machine has booted since.
+    stale: bool,
     /// When the first of the answers came that say off, with none between that says otherwise.
     off_since: Option<Time>,
     /// The last answer said on: it is there, and could be asked to switch off.
@@ -59,6 +61,7 @@ impl Device {
         let Some((ask, since)) = self.asking.take() else {
             return Read::Nothing;
         };
+        let stale = std::mem::take(&mut self.stale);
         self.took = now.since(since);
         let failed = matches!(answer, Answer::Failed(_));
         self.failures = if failed {
@@ -76,10 +79,11 @@ impl Device {
             (Ask::Status, _) => settle,
         };
         self.next = self.next.and(Some(now + pause));
-        if (ask, answer) != (Ask::Status, &Answer::Off) {
+        if stale || (ask, answer) != (Ask::Status, &Answer::Off) {
             self.off_since = None;
         }
         match (ask, answer, self.off_since) {
+            (Ask::Status, Answer::Off, _) if stale => Read::Nothing,
             (Ask::Status, Answer::On, _) => Read::On(since),
             (Ask::Status, Answer::Off, Some(first)) if since >= first + settle => {
                 self.distrusted &= !self.proves;
@@ -109,6 +113,7 @@ impl Device {
     /// which it echoes. What read off before proves nothing any more; and who answers, without a boot between, what
     /// was sent after a read lived through it.
     pub fn heard(&mut self, now: Time, same: bool, echoed: Option<Time>, detection: Duration) {
+        self.stale |= !same && self.asking.is_some();
         let Some(first) = self.off_since else { return };
         self.distrusted |= same && echoed.is_some_and(|at| at > first);
         if !same || now > first + detection {
@@ -120,6 +125,7 @@ impl Device {
     pub fn rest(&mut self) {
         *self = Device {
             asking: self.asking,
+            stale: self.stale,
             ..Device::new(self.id, self.distrusted)
         };
     }

@@ -78,12 +78,19 @@ pub struct Fencing {
     /// When the last offs were accepted.
     lately: Vec<Time>,
     /// Which device verified that the peer is off, and the incarnation of the peer that was.
-    gave: usize,
+    gave: Gave,
     verified: u64,
     waits: Option<Reason>,
     order: Option<Order>,
     /// What came of the last order that was in vain.
     came: String,
+}
+
+/// A device: its level then, and its identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Gave {
+    level: usize,
+    id: u64,
 }
 
 /// What may be on its way to the peer.
@@ -140,6 +147,8 @@ pub struct Seen {
     pub speaks: bool,
     /// The peer's machine answers for an address of a group that is not run here.
     pub serves: bool,
+    /// It had time to answer for those addresses, or is heard.
+    pub asked: bool,
     /// What the disk has.
     pub saved: bool,
 }
@@ -273,7 +282,7 @@ impl Fencing {
 
     /// Which device gave clearance last.
     pub fn gave(&self) -> usize {
-        self.gave
+        self.gave.level
     }
 
     /// What a group that needs clearance waits for.
@@ -319,8 +328,12 @@ impl Fencing {
         }
         if incarnation == self.verified && self.verified != 0 {
             self.verified = 0;
-            if let Some(device) = self.devices.get_mut(self.gave) {
-                device.distrusted = true;
+            let lied = self.gave.id;
+            match self.devices.iter_mut().find(|device| device.id == lied) {
+                Some(device) => device.distrusted = true,
+                // It may come back.
+                None if !self.liars.contains(&lied) => self.liars.push(lied),
+                None => {}
             }
         }
         let mut found = self.devices.iter().enumerate();
@@ -391,7 +404,8 @@ impl Fencing {
                 false
             }
             Read::Off if silent => {
-                (self.gave, self.verified) = (index, incarnation);
+                let id = device.id;
+                (self.gave, self.verified) = (Gave { level: index, id }, incarnation);
                 true
             }
             Read::Off | Read::Nothing => false,
@@ -541,7 +555,7 @@ impl Fencing {
             .for_each(|d| d.forget(now, fencing.settle));
         // No search lasts an hour.
         self.lately.clear();
-        (self.verified, self.waits, self.gave) = (0, None, 0);
+        (self.verified, self.waits, self.gave) = (0, None, Gave::default());
         self.came.clear();
     }
 
@@ -603,6 +617,7 @@ impl Fencing {
         };
         match self.shot {
             Shot::Sent { .. } if self.awaited(seen, fencing) => return,
+            Shot::None | Shot::Sent { .. } if !seen.asked => return,
             Shot::None => self.shot = Shot::Intended,
             Shot::Intended | Shot::Sent { .. } => {}
         }
