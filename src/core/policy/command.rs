@@ -516,7 +516,7 @@ impl Node {
                 let kept = saved == mine && there;
                 let words = || self.words_of(*subject, *as_before, theirs.flatten() == mine);
                 if kept && self.took_effect(*subject) {
-                    Some((true, words()))
+                    Some((true, words() + self.but_for_a_stop(*subject)))
                 } else if kept && self.now.since(waiting.since) >= EFFECT_PATIENCE {
                     let words = words();
                     Some((
@@ -632,6 +632,24 @@ impl Node {
                     None
                 }
             }
+        }
+    }
+
+    /// What a node could not stop it still has, in standby too.
+    fn but_for_a_stop(&self, subject: WishSubject) -> &'static str {
+        let WishSubject::Standby(side) = subject else {
+            return "";
+        };
+        let failed = |group: &Managed| match side == self.setup.me {
+            true => group.role() == Role::Failed,
+            false => {
+                let report = self.peer.group(group.id());
+                report.is_some_and(|report| report.role == Role::Failed)
+            }
+        };
+        match self.wishes.is_on(subject) && self.groups.iter().any(failed) {
+            true => ", but could not stop everything: see `ha-appliance status`",
+            false => "",
         }
     }
 

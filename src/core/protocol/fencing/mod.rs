@@ -391,6 +391,10 @@ impl Fencing {
                 (*at, *refused) = (now, !accepted);
             }
         }
+        if device.distrusted && *answer == Answer::Off {
+            let why = "a device reads off that was found to lie: it is believed once it was rehearsed";
+            self.waits = Some(Reason::ClearanceRefused(why.into()));
+        }
         let read = device.answered(now, answer, setup.settle);
         if !device.distrusted {
             let id = device.id;
