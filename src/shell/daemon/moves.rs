@@ -8,6 +8,11 @@ use crate::shell::status::Said;
 use crate::wire::heartbeat::Role;
 use crate::words::Voice;
 
+const CURE: &str = "Bring ha.toml in line on both nodes, then `ha-appliance reload`";
+
+/// What is not started behind what is held back.
+const BELOW: &str = "what stands below it in that file";
+
 /// Moves that are remembered until they are answered.
 const MOVES: usize = 16;
 
@@ -28,12 +33,12 @@ impl Daemon {
                 self.command(number, command);
             }
             Lost::Resources(why) => {
-                let cure = "Bring ha.toml in line on both nodes, then `ha-appliance reload`";
-                self.answered(
-                    number,
-                    false,
-                    format!("refused: {why}: the move would lose that. {cure}"),
-                );
+                let text = format!("refused: {why}: the move would lose that. {CURE}");
+                self.answered(number, false, text);
+            }
+            Lost::HeldBack(why) => {
+                let text = format!("refused: {why}: nobody would serve {BELOW}. {CURE}");
+                self.answered(number, false, text);
             }
         }
     }
@@ -44,6 +49,7 @@ impl Daemon {
             Lost::Nothing => return,
             Lost::NotKnown(why) => why,
             Lost::Resources(why) => format!("{why}: that"),
+            Lost::HeldBack(why) => format!("{why}: {BELOW}"),
         };
         let here = &self.config.node(self.me).name;
         let text = format!("{what} is served by nobody once {here} has handed over");
@@ -145,6 +151,8 @@ enum Lost {
     NotKnown(String),
     /// This.
     Resources(String),
+    /// What stands below something that the other node starts no more than that: what that is.
+    HeldBack(String),
 }
 
 /// What the node that a group would go to does not list in it. `mine` and `theirs`: what the nodes' files set.
@@ -184,8 +192,8 @@ fn lost(
         let more = config::lacking(&name, second, first);
         if !more.is_empty() {
             let (more, from) = (more.join(", "), names.node(holder));
-            return Lost::Resources(format!(
-                "{to} would hold back {more}, which {from}'s ha.toml does not list in {name}, and what follows it"
+            return Lost::HeldBack(format!(
+                "{to} holds back {more}, which {from}'s ha.toml does not list in {name}"
             ));
         }
     }
@@ -243,7 +251,7 @@ mod tests {
         let (mine, theirs) = (digests(&[one, two]), digests(&[one]));
         match lost(&sample.view, &sample.names, &mine, Some(&theirs), command) {
             Lost::Nothing => None,
-            Lost::NotKnown(why) | Lost::Resources(why) => Some(why),
+            Lost::NotKnown(why) | Lost::Resources(why) | Lost::HeldBack(why) => Some(why),
         }
     }
 
@@ -318,8 +326,8 @@ mod tests {
         let theirs = digests(&["group web, vip 192.168.10.79/24: vip", one]);
         let sample = drifted();
         let lost = lost(&sample.view, &sample.names, &mine, Some(&theirs), MINE);
-        let why = "lb2 would hold back vip 192.168.10.79/24, which lb1's ha.toml does not list in web, and what follows it";
-        assert_eq!(lost, Lost::Resources(why.into()));
+        let why = "lb2 holds back vip 192.168.10.79/24, which lb1's ha.toml does not list in web";
+        assert_eq!(lost, Lost::HeldBack(why.into()));
     }
 
     #[test]
