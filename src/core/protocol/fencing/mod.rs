@@ -392,7 +392,8 @@ impl Fencing {
             }
         }
         if device.distrusted && *answer == Answer::Off {
-            let why = "a device reads off that was found to lie: it is believed once it was rehearsed";
+            let why =
+                "a device reads off that was found to lie: it is believed once it was rehearsed";
             self.waits = Some(Reason::ClearanceRefused(why.into()));
         }
         let read = device.answered(now, answer, setup.settle);
