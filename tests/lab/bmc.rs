@@ -9,14 +9,14 @@ mod sim_files;
 
 use crate::link::connect;
 use crate::net::{Host, Net, Wire};
-use crate::sys::{self, now};
+use crate::sys::{self, Micros, now};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Who may switch machines off and on: an IPMI operator.
@@ -41,7 +41,17 @@ pub trait Power: Send + Sync {
 /// A running BMC.
 pub struct Bmc {
     simulator: Child,
-    orders: Arc<Mutex<Vec<String>>>,
+    chassis: Arc<Mutex<Chassis>>,
+}
+
+/// What it knows of its machine.
+#[derive(Default)]
+struct Chassis {
+    orders: Vec<String>,
+    /// So long it will say off after the next order, which it does not carry out.
+    lie: Option<Duration>,
+    /// Until then it says off of a machine that has power.
+    lies_until: Micros,
 }
 
 impl Bmc {
@@ -49,15 +59,15 @@ impl Bmc {
     pub fn start(net: &Net, node: Host, machine: Arc<dyn Power>) -> io::Result<Bmc> {
         let directory = machine.directory().join("bmc");
         fs::create_dir_all(directory.join("state"))?;
-        let socket = Bmc::chassis(&*machine);
+        let socket = Bmc::socket(&*machine);
         let _ = fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
-        let orders = Arc::<Mutex<Vec<String>>>::default();
-        let noted = orders.clone();
+        let chassis = Arc::<Mutex<Chassis>>::default();
+        let known = chassis.clone();
         // It ends with this process.
         std::thread::spawn(move || {
             for asked in listener.incoming().flatten() {
-                let _ = serve(asked, &*machine, &noted);
+                let _ = serve(asked, &*machine, &known);
             }
         });
         net.attach(node.bmc(), &[Wire::Bmc])?;
@@ -82,20 +92,29 @@ impl Bmc {
         sys::place(&mut command, &net.netns(node.bmc()), &[])?;
         let bmc = Bmc {
             simulator: command.spawn()?,
-            orders,
+            chassis,
         };
         hears(&net.netns(node.bmc()))?;
         Ok(bmc)
     }
 
     /// Where `lab __chassis` asks for the machine's power, or switches it.
-    pub fn chassis(machine: &dyn Power) -> PathBuf {
+    pub fn socket(machine: &dyn Power) -> PathBuf {
         machine.directory().join("bmc/chassis")
     }
 
     /// What it was told to do with the machine's power so far, as `ipmi_sim` passes it on: `set power 0`.
     pub fn orders(&self) -> Vec<String> {
-        self.orders.lock().expect("no panic while held").clone()
+        self.chassis().orders.clone()
+    }
+
+    /// The next order to switch off will not be carried out, and for so long it will say off all the same.
+    pub fn lies(&self, during: Duration) {
+        self.chassis().lie = Some(during);
+    }
+
+    fn chassis(&self) -> MutexGuard<'_, Chassis> {
+        self.chassis.lock().expect("no panic while held")
     }
 }
 
@@ -132,35 +151,46 @@ pub fn chassis_main(socket: &str, words: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-fn serve(
-    mut asked: UnixStream,
-    machine: &dyn Power,
-    orders: &Mutex<Vec<String>>,
-) -> io::Result<()> {
+fn serve(mut asked: UnixStream, machine: &dyn Power, chassis: &Mutex<Chassis>) -> io::Result<()> {
     let mut words = String::new();
     asked.read_to_string(&mut words)?;
     let words: Vec<&str> = words.split_whitespace().collect();
-    if words.first() == Some(&"set") {
-        let mut orders = orders.lock().expect("no panic while held");
-        orders.push(words.join(" "));
-    }
     let mut answer = String::new();
     match words[..] {
         ["get", ref asked @ ..] => {
+            let lies = now() < chassis.lock().expect("no panic while held").lies_until;
             for what in asked {
-                let set = *what == "power" && machine.has_power();
+                let set = *what == "power" && machine.has_power() && !lies;
                 answer += &format!("{what}:{}\n", u8::from(set));
             }
         }
-        ["set", "power", "1", ..] => machine.on()?,
-        ["set", "power", ..] => machine.off(),
-        ["set", "reset", ..] => {
-            machine.off();
-            machine.on()?;
+        ["set", ..] => {
+            let order = words.join(" ");
+            let honest = chassis.lock().expect("no panic while held").told(&order);
+            match words[1..] {
+                ["power", "1", ..] => machine.on()?,
+                ["power", ..] if honest => machine.off(),
+                ["reset", ..] => {
+                    machine.off();
+                    machine.on()?;
+                }
+                _ => {}
+            }
         }
         _ => {}
     }
     asked.write_all(answer.as_bytes())
+}
+
+impl Chassis {
+    /// Notes an order; says whether to carry it out.
+    fn told(&mut self, order: &str) -> bool {
+        self.orders.push(order.to_owned());
+        let lie = self.lie.take_if(|_| order == "set power 0");
+        let until = lie.map_or(0, |during| now() + during.as_micros() as Micros);
+        self.lies_until = until;
+        lie.is_none()
+    }
 }
 
 /// Waits until something has IPMI's port there.

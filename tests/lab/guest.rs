@@ -19,7 +19,7 @@ use std::time::Duration;
 pub const PORT: &str = "ha.lab";
 
 /// The services that are told of.
-const SERVICES: [&str; 1] = ["nginx.service"];
+const SERVICES: [&str; 2] = ["nginx.service", "apache2.service"];
 
 /// How often it is looked whether one runs.
 pub const LOOK: Duration = Duration::from_millis(50);

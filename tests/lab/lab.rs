@@ -312,6 +312,13 @@ impl<N: Hardware> Lab<N> {
 
     /// What the judge found: overlaps longer than allowed.
     pub fn judge(&self) -> Outcome {
-        self.record.judge(&self.watch.overlaps())
+        self.judge_since(0)
+    }
+
+    /// What it found of those that lasted until then at least.
+    pub fn judge_since(&self, from: Micros) -> Outcome {
+        let mut overlaps = self.watch.overlaps();
+        overlaps.retain(|overlap| overlap.until >= from);
+        self.record.judge(&overlaps)
     }
 }

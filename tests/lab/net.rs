@@ -391,6 +391,19 @@ impl Net {
         self.nft(&lines)
     }
 
+    /// Cuts every path between the nodes, until [`Net::mend`]: both still reach everybody else.
+    pub fn part(&self) -> io::Result<()> {
+        let of = |host: Host| {
+            let ports = self.ports.lock().expect("no panic while held");
+            let names = ports.keys().filter(|port| port.0 == host);
+            let names = names.map(|port| format!("\"{port}\""));
+            format!("{{ {} }}", names.collect::<Vec<_>>().join(", "))
+        };
+        let (a, b) = (of(Host::A), of(Host::B));
+        let rule = |from, to| format!("add rule bridge lab f iifname {from} oifname {to} drop\n");
+        self.nft(&(rule(&a, &b) + &rule(&b, &a)))
+    }
+
     /// Ends every silent cut, on all ports.
     pub fn mend(&self) -> io::Result<()> {
         self.nft("flush chain bridge lab f")

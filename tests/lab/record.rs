@@ -69,6 +69,12 @@ impl Record {
         self.inner().allowance = Some((reason.to_string(), at_most));
     }
 
+    /// How long both may run the same.
+    pub fn allowed(&self) -> Duration {
+        let inner = self.inner();
+        inner.allowance.as_ref().map_or(Duration::ZERO, |(_, d)| *d)
+    }
+
     /// Something that must never be has been seen.
     pub fn violation(&self, what: String) {
         self.inner().violations.push((now(), what));

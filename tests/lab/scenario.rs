@@ -4,7 +4,7 @@
 use crate::lab::{Hardware, Lab, Outcome};
 use crate::machine::Machine;
 use crate::record::Record;
-use crate::scenarios::{self, vms};
+use crate::scenarios;
 use crate::sweep;
 use crate::sys::{self, now};
 use crate::topology::Topology;
@@ -35,9 +35,9 @@ pub enum Run {
     Nodes(fn(&mut Lab) -> Outcome),
     /// A whole system with systemd as PID 1 and real services, in the network of a case.
     Machines(&'static Topology, fn(&mut Lab<Machine>) -> Outcome),
-    /// Virtual machines, booted once: one step after the other, each of which finds and leaves a pair that serves.
-    /// It has this machine for itself.
-    Virtual(&'static Topology, &'static [Step]),
+    /// Virtual machines, booted once: prepared, then one step after the other, each of which finds and leaves a
+    /// pair that serves. It has this machine for itself.
+    Virtual(&'static Topology, fn(&mut Vms) -> Outcome, &'static [Step]),
 }
 
 /// A part of a scenario with virtual machines.
@@ -48,6 +48,8 @@ pub struct Step {
     pub shows: &'static str,
     /// What it does.
     pub run: fn(&mut Vms) -> Outcome,
+    /// Not in the usual run.
+    pub long: bool,
 }
 
 /// Every scenario, in the order in which they run.
@@ -59,9 +61,10 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
 pub fn list() {
     for scenario in all() {
         println!("{:<28}{}", scenario.name, scenario.shows);
-        if let Run::Virtual(_, steps) = scenario.run {
+        if let Run::Virtual(_, _, steps) = scenario.run {
             for step in steps {
-                println!("  {:<26}{}", step.name, step.shows);
+                let long = if step.long { " (--long)" } else { "" };
+                println!("  {:<26}{}{long}", step.name, step.shows);
             }
         }
     }
@@ -117,13 +120,13 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
     let record = Record::new(long);
     watchdog(scenario, record.clone());
     let outcome = match scenario.run {
-        Run::Nodes(run) => play(Lab::new(record.clone()), run),
-        Run::Machines(topology, run) => play(Lab::build(record.clone(), topology), run),
-        Run::Virtual(topology, steps) => {
+        Run::Nodes(run) => play(Lab::new(record.clone()), judged(run)),
+        Run::Machines(topology, run) => play(Lab::build(record.clone(), topology), judged(run)),
+        Run::Virtual(topology, prepare, steps) => {
             let booted = now();
             let lab = Lab::build(record.clone(), topology);
             record.figure("both booted", sys::since(booted));
-            play(lab, |lab| chain(scenario, steps, lab))
+            play(lab, |lab| chain(scenario, prepare, steps, lab))
         }
     };
     match outcome {
@@ -139,16 +142,24 @@ pub fn run_one(name: &str, long: bool) -> ExitCode {
 }
 
 /// One step after the other; in the long run those that passed before it was interrupted are left out.
-fn chain(scenario: &Scenario, steps: &[Step], lab: &mut Vms) -> Outcome {
+fn chain(
+    scenario: &Scenario,
+    prepare: fn(&mut Vms) -> Outcome,
+    steps: &[Step],
+    lab: &mut Vms,
+) -> Outcome {
     let passed = Passed::of(scenario);
     let long = lab.record.long;
-    let wanted = |step: &&Step| !long || !passed.contains(step);
+    let wanted = |step: &&Step| match long {
+        true => !passed.contains(step),
+        false => !step.long,
+    };
     println!("{:<28}{}", scenario.name, lab.record.take_figures());
-    caught(|| vms::prepare(lab)).map_err(|e| vm::explained(lab, e))?;
+    caught(|| prepare(lab)).map_err(|e| vm::explained(lab, e))?;
     for step in steps.iter().filter(wanted) {
         lab.note(format!("== {}", step.name));
         let began = now();
-        let outcome = caught(|| (step.run)(lab)).and_then(|()| lab.judge());
+        let outcome = caught(|| (step.run)(lab)).and_then(|()| vm::judge(lab, began));
         let named = |e| format!("{}: {e}", step.name).into();
         outcome.map_err(|e| vm::explained(lab, named(e)))?;
         let (took, figures) = (sys::since(began), lab.record.take_figures());
@@ -202,9 +213,15 @@ impl Scenario {
 
 fn play<N: Hardware>(lab: Outcome<Lab<N>>, run: impl FnOnce(&mut Lab<N>) -> Outcome) -> Outcome {
     let mut lab = lab?;
-    let outcome = caught(|| run(&mut lab)).and_then(|()| lab.judge());
+    let outcome = caught(|| run(&mut lab));
     // What the logs say belongs to the diagnosis, so it is made before they are swept away.
     outcome.map_err(|e| format!("{e}\n{}", lab.record.diagnosis()).into())
+}
+
+fn judged<N: Hardware>(
+    run: impl FnOnce(&mut Lab<N>) -> Outcome,
+) -> impl FnOnce(&mut Lab<N>) -> Outcome {
+    |lab| run(lab).and_then(|()| lab.judge())
 }
 
 /// A broken expectation within the lab is a failure like any other, and wants the same diagnosis.

@@ -4,13 +4,16 @@
 
 use crate::bmc::Bmc;
 use crate::ensure;
+use crate::guest;
 use crate::lab::{Hardware, Lab, Outcome};
+use crate::link::KNOWN_WITHIN;
 use crate::net::{Host, NODES, Net, Wire, mac_text};
 use crate::node::Node;
 use crate::qemu::{CARDS, Qemu};
-use crate::sys::{self, now};
+use crate::sys::{self, Micros, now};
 use crate::system::System;
 use crate::watch::Watch;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -49,6 +52,41 @@ impl Vm {
         let bytes = fs::read(self.hardware.directory().join("console.log"));
         String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
     }
+}
+
+/// The judge's verdict on what lasted until then at least: neither a VIP nor a service was on both at once.
+pub fn judge(vms: &mut Vms, from: Micros) -> Outcome {
+    let mut events: Vec<_> = Vec::new();
+    for host in NODES {
+        let told = vms.node(host).hardware.services();
+        events.extend(
+            told.into_iter()
+                .map(|(at, unit, runs)| (at, host, unit, runs)),
+        );
+    }
+    events.sort_by_key(|(at, ..)| *at);
+    // When each service came to each node, and since when it is on both.
+    let mut running: HashMap<(String, Host), Micros> = HashMap::new();
+    let resolution = guest::LOOK + KNOWN_WITHIN + vms.record.allowed();
+    for (at, host, unit, runs) in events {
+        let since = running.remove(&(unit.clone(), host));
+        if let (Some(here), Some(&there)) = (since, running.get(&(unit.clone(), host.peer()))) {
+            let both = Duration::from_micros(at.saturating_sub(here.max(there)));
+            ensure!(
+                at < from || both <= resolution,
+                "{unit} ran on both for {both:?}"
+            );
+        }
+        if runs {
+            running.insert((unit, host), since.unwrap_or(at));
+        }
+    }
+    for ((unit, host), since) in &running {
+        let other = running.get(&(unit.clone(), host.peer()));
+        let both = other.map_or(Duration::ZERO, |other| sys::since((*other).max(*since)));
+        ensure!(both <= resolution, "{unit} runs on both, for {both:?}");
+    }
+    vms.judge_since(from)
 }
 
 /// An error, with what both machines say about themselves.

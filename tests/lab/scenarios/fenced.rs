@@ -67,7 +67,7 @@ fn fenced_by_agent(lab: &mut Lab) -> Outcome {
     fs::write(&program, text)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     let fence = |host: Host| {
-        let plug = Bmc::chassis(&*supplies[host as usize]);
+        let plug = Bmc::socket(&*supplies[host as usize]);
         let (node, name, plug) = (host.node_name(), program.display(), plug.display());
         format!(
             "\n[[fence]]\nnode = \"{node}\"\nagent = {{ name = \"{name}\", options = {{ plug = \"{plug}\", password_file = \"bmc.pw\" }} }}\n"

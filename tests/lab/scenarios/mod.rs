@@ -3,6 +3,7 @@
 mod agents;
 mod apache;
 mod fenced;
+mod fencing;
 mod gateway;
 mod hang;
 mod haproxy;
@@ -17,6 +18,7 @@ mod nginx;
 mod operator;
 mod power;
 mod quick_start;
+mod scarce;
 mod services;
 mod start;
 mod state;
@@ -24,7 +26,7 @@ mod tools;
 mod truth;
 mod upkeep;
 mod vip;
-pub mod vms;
+mod vms;
 
 use crate::scenario::Scenario;
 
@@ -55,4 +57,5 @@ pub const ALL: &[&[Scenario]] = &[
     truth::ALL,
     quick_start::ALL,
     vms::ALL,
+    fencing::ALL,
 ];

@@ -3,6 +3,7 @@
 //! Each step finds a pair that serves, and leaves one.
 
 use super::nginx;
+use super::scarce::{daemon_memory, daemon_processes, service_memory};
 use crate::bmc::ipmitool;
 use crate::ensure;
 use crate::lab::{Hardware, Outcome};
@@ -18,7 +19,7 @@ use std::time::Duration;
 pub const ALL: &[Scenario] = &[Scenario {
     name: "vm",
     shows: "two virtual machines, booted once, at 250 ms × 8",
-    run: Virtual(&BONDED, STEPS),
+    run: Virtual(&BONDED, prepare, STEPS),
     limit: (900, 1800),
 }];
 
@@ -27,42 +28,68 @@ const STEPS: &[Step] = &[
         name: "by-hand",
         shows: "`failover` moves VIP and nginx, and back",
         run: by_hand,
+        long: false,
     },
     Step {
         name: "bond-fails-over",
         shows: "the bond's active card loses its carrier: the VIP is announced by the other one, nothing moves",
         run: bond_fails_over,
+        long: false,
     },
     Step {
         name: "bond-as-link",
         shows: "with the interlink pulled the bond alone carries the heartbeats, over its own failover: nothing moves",
         run: bond_as_link,
+        long: false,
     },
     Step {
         name: "bond-without-carrier",
         shows: "all cards of the holder's bond lose their carrier: the group moves",
         run: bond_without_carrier,
+        long: false,
+    },
+    Step {
+        name: "service-memory",
+        shows: "the kernel kills nginx at its own memory limit: a failure of the service, and the group moves",
+        run: service_memory,
+        long: false,
+    },
+    Step {
+        name: "daemon-memory",
+        shows: "for 10 s the daemon may have no more memory than it has: it survives, nothing moves",
+        run: daemon_memory,
+        long: false,
+    },
+    Step {
+        name: "daemon-processes",
+        shows: "for 20 s the daemon can start no tool: a healthy nginx is not taken for failed, nothing moves",
+        run: daemon_processes,
+        long: false,
     },
     Step {
         name: "panic",
         shows: "the holder's kernel panics and hangs: the peer serves; a BMC cuts its power and gives it back",
         run: panic,
+        long: false,
     },
 ];
 
-/// Both run the appliance, nginx is enabled nowhere.
-pub fn prepare(vms: &mut Vms) -> Outcome {
+fn prepare(vms: &mut Vms) -> Outcome {
+    serves(vms, "")
+}
+
+/// Both run the appliance with that beside what config/nginx.toml says, and one serves; nginx is enabled nowhere.
+pub fn serves(vms: &mut Vms, more: &str) -> Outcome {
     let began = now();
+    let before = format!("{SLOWLY}{more}\n[node.pm-test1]");
     let edits = [
         ("interface = \"eth0\"", "interface = \"bond0\""),
-        (
-            "[node.pm-test1]",
-            "[heartbeat]\ninterval = \"250ms\"\nmisses = 8\n\n[node.pm-test1]",
-        ),
+        ("[node.pm-test1]", &before),
     ];
     vms.install("config/nginx.toml", &edits)?;
     vms.write_pages()?;
-    vms.on_both("systemctl --quiet enable --now ha-appliance")?;
+    // A power cut loses what is not on the disk yet.
+    vms.on_both("systemctl --quiet enable ha-appliance && sync && systemctl start ha-appliance")?;
     let (holder, _browser) = vms.up()?;
     vms.runs_only_on(holder, nginx::UNIT)?;
     vms.note(format!(
@@ -72,6 +99,8 @@ pub fn prepare(vms: &mut Vms) -> Outcome {
     Ok(())
 }
 
+/// As steady as an emulated processor.
+const SLOWLY: &str = "[heartbeat]\ninterval = \"250ms\"\nmisses = 8\n";
 /// A planned move takes a fraction of that, unless the emulated processor gets next to nothing of a real one.
 const PLANNED: Duration = Duration::from_secs(30);
 /// Detection, the probe, the takeover and the service's start.
