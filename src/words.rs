@@ -183,7 +183,7 @@ impl fmt::Display for Said<'_, Reason> {
             }
             Reason::Late(span) => write!(
                 f,
-                "{here} was paused for {} ms: the addresses may have expired",
+                "{here} stood still: its addresses were renewed {} ms ago and may have expired",
                 span.as_millis()
             ),
             Reason::SilentWhileStarting => {
