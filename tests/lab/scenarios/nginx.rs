@@ -92,13 +92,9 @@ fn told_at_night(pair: &mut Pair) -> Outcome {
     pair.on(holder, "echo nonsense >> /etc/nginx/nginx.conf")?;
     pair.on(holder, "systemctl kill --signal=KILL nginx")?;
     pair.runs_only_on(holder.peer(), UNIT)?;
-    // That it was killed before is told first.
-    let page = pair.status(holder.peer(), 1, "[emerg]")?;
-    for words in [
-        "service nginx.service failed: ",
-        " ago; ",
-        "ha-appliance clear",
-    ] {
+    // Why it was handed over is told first, then what failed.
+    let page = pair.status(holder.peer(), 1, "service nginx.service failed: ")?;
+    for words in ["[emerg]", " ago; ", "ha-appliance clear"] {
         ensure!(page.contains(words), "{words:?} is not in\n{page}");
     }
     let of = format!("  {}  ", pair.net.name(holder));
