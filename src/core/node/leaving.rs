@@ -30,7 +30,11 @@ impl Node {
         });
         let peer_knows = known || self.peer.state() != PeerState::Alive || waited >= TOKEN_PATIENCE;
         if at_rest && peer_knows && self.part(waited >= TAKING_PATIENCE, out) {
-            if self.groups.iter().all(|g| g.group.proven_stopped()) {
+            // Nobody is there to take it, and with fencing the next daemon goes on with what this one had.
+            let back = self.peer.challenged() || self.peer.held_back();
+            let alone = self.peer.state().is_gone() && !back;
+            let keeps = alone && self.setup.fencing.is_some();
+            if !keeps && self.groups.iter().all(|g| g.group.proven_stopped()) {
                 self.each_group(out, |it, _, out| it.group.clear_mark(out));
                 for _ in 0..GOODBYES {
                     let goodbye = self.heartbeat(true);
