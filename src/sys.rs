@@ -26,11 +26,12 @@ pub(crate) fn epoll() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Adds a descriptor to an epoll set, for reading; it leaves when it is closed.
-pub(crate) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
+/// Adds a descriptor to an epoll set, for that alone (EPOLLIN: for reading; EPOLLPRI: for what is exceptional about it,
+/// such as another mount table); it leaves when it is closed.
+pub(crate) fn epoll_add(set: &OwnedFd, descriptor: BorrowedFd, what: i32) -> io::Result<()> {
     let fd = descriptor.as_raw_fd();
     let mut event = libc::epoll_event {
-        events: libc::EPOLLIN as u32,
+        events: what as u32,
         u64: fd as u64,
     };
     // SAFETY: `event` is valid and only read.
@@ -619,18 +620,6 @@ pub(crate) fn unmount(point: &str) -> io::Result<()> {
 pub(crate) fn sync_file_system(file: &File) -> io::Result<()> {
     // SAFETY: a number.
     check(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
-}
-
-/// Adds a descriptor to an epoll set for what is exceptional about it alone, such as another mount table.
-pub(crate) fn epoll_add_exceptional(set: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
-    let fd = descriptor.as_raw_fd();
-    let mut event = libc::epoll_event {
-        events: libc::EPOLLPRI as u32,
-        u64: fd as u64,
-    };
-    // SAFETY: `event` is valid and only read.
-    check(unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) })
-        .map(drop)
 }
 
 /// Sends a signal through a pidfd.

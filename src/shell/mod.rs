@@ -21,6 +21,7 @@ pub mod marks;
 pub mod mounts;
 pub mod network;
 pub mod notify;
+mod operations;
 pub mod options;
 pub mod orders;
 pub mod paths;

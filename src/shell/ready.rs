@@ -38,7 +38,7 @@ impl Ready {
 
     /// Watches a descriptor until it is closed.
     pub fn watch(&self, descriptor: BorrowedFd) -> io::Result<()> {
-        match sys::epoll_add(&self.set, descriptor) {
+        match sys::epoll_add(&self.set, descriptor, libc::EPOLLIN) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
         }

@@ -19,7 +19,7 @@ impl Changes {
     pub fn open() -> io::Result<Changes> {
         let table = File::open("/proc/self/mountinfo")?;
         let set = sys::epoll()?;
-        sys::epoll_add_exceptional(&set, table.as_fd())?;
+        sys::epoll_add(&set, table.as_fd(), libc::EPOLLPRI)?;
         Ok(Changes {
             set: Async::new_nonblocking(set)?,
             _table: table,

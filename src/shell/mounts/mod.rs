@@ -9,17 +9,18 @@
 mod held;
 mod watch;
 
+use super::operations::Operations;
 use super::services::ServiceView;
 use crate::agents::mount::{self, Answer, Found, Table, Target, Verb};
 use crate::agents::program::Programs;
 use crate::config::Mount;
-use crate::core::event::{Event, Op, Outcome, Presence};
+use crate::core::event::{Event, Outcome, Presence};
 use crate::id::{GroupId, Place};
 use held::{Expected, Held};
 use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use std::time::Duration;
 /// The mounts.
 pub struct Mounts {
     shared: Rc<Shared>,
-    ops: Rc<RefCell<HashMap<Place, Task<()>>>>,
+    operations: Operations,
     /// Follows the kernel's table.
     patrol: Option<Task<()>>,
 }
@@ -57,6 +58,7 @@ impl Mounts {
         run_dir: &Path,
     ) -> Mounts {
         Mounts {
+            operations: Operations::new(executor.clone(), events.clone()),
             shared: Rc::new(Shared {
                 executor,
                 events,
@@ -65,7 +67,6 @@ impl Mounts {
                 all: RefCell::default(),
                 watching: Cell::new(true),
             }),
-            ops: Rc::default(),
             patrol: None,
         }
     }
@@ -190,12 +191,8 @@ impl Mounts {
 
     /// Ends an operation now. What the helper does goes on, and its lock with it.
     pub fn cancel(&mut self, place: Place) {
-        if self.ops.borrow_mut().remove(&place).is_some() {
-            self.shared.finish(
-                place,
-                Outcome::Failed("it did not end in time, and was given up".into()),
-            );
-        }
+        let why = "it did not end in time, and was given up";
+        self.operations.cancel(place, why);
     }
 
     /// False: nothing is told to the core, only shown (maintenance).
@@ -219,20 +216,13 @@ impl Mounts {
         place: Place,
         work: impl FnOnce(Rc<Held>, Rc<Shared>) -> F + 'static,
     ) {
-        let (shared, ops) = (self.shared.clone(), self.ops.clone());
+        let shared = self.shared.clone();
         let Some(held) = shared.held(place) else {
-            return shared.finish(place, Outcome::Failed("there is no such mount".into()));
+            let outcome = Outcome::Failed("there is no such mount".into());
+            return self.operations.finish(place, outcome);
         };
         held.unwatch(); // what the operation does is no news
-        let task = async move {
-            let outcome = work(held, shared.clone()).await;
-            if let Some(task) = ops.borrow_mut().remove(&place) {
-                task.detach();
-                shared.finish(place, outcome);
-            }
-        };
-        let task = self.shared.executor.spawn(task);
-        self.ops.borrow_mut().insert(place, task);
+        self.operations.begin(place, work(held, shared));
     }
 
     /// Follows the table as long as there is a mount to follow.
@@ -250,11 +240,6 @@ impl Mounts {
 impl Shared {
     fn push(&self, event: Event) {
         self.events.borrow_mut().push_back(event);
-    }
-
-    fn finish(&self, place: Place, outcome: Outcome) {
-        let op = Op::Resource(place);
-        self.push(Event::Finished { op, outcome });
     }
 
     fn held(&self, place: Place) -> Option<Rc<Held>> {

@@ -14,11 +14,12 @@ mod watch;
 
 pub use view::{CheckView, ServiceView};
 
+use super::operations::Operations;
 use crate::agents::program::Programs;
 use crate::agents::service::{self, NotStarted, Patience, Presence, Seen, drop_in};
 use crate::agents::trouble::Trouble;
 use crate::config::{Mode, Service};
-use crate::core::event::{self, Event, Op, Outcome};
+use crate::core::event::{self, Event, Outcome};
 use crate::id::Place;
 use crate::sys;
 use drop_ins::DropIns;
@@ -26,7 +27,7 @@ use gate::Gate;
 use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use unit::Unit;
@@ -34,7 +35,7 @@ use unit::Unit;
 /// The services.
 pub struct Services {
     shared: Rc<Shared>,
-    ops: Rc<RefCell<HashMap<Place, Task<()>>>>,
+    operations: Operations,
     /// Looks at everything in maintenance.
     observer: Option<Task<()>>,
     patrol: Option<Task<()>>,
@@ -75,6 +76,7 @@ impl Services {
         programs: Programs,
     ) -> Services {
         Services {
+            operations: Operations::new(executor.clone(), events.clone()),
             shared: Rc::new(Shared {
                 executor,
                 events,
@@ -84,7 +86,6 @@ impl Services {
                 leaving: Cell::default(),
                 gate: Gate::default(),
             }),
-            ops: Rc::default(),
             patrol: None,
             observer: None,
             drop_ins: DropIns::default(),
@@ -212,7 +213,7 @@ impl Services {
         let unit = self.shared.unit(place);
         if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
             let outcome = Outcome::Done;
-            return self.shared.finish(place, outcome);
+            return self.operations.finish(place, outcome);
         }
         self.operate(place, move |unit, shared, begun| async move {
             let service = &unit.service;
@@ -243,10 +244,7 @@ impl Services {
 
     /// Ends an operation now. What systemd was asked for goes on there, until a stop takes it back.
     pub fn cancel(&mut self, place: Place) {
-        if self.ops.borrow_mut().remove(&place).is_some() {
-            self.shared
-                .finish(place, Outcome::Failed("cancelled".into()));
-        }
+        self.operations.cancel(place, "cancelled");
     }
 
     /// False: nothing is watched, only looked at (maintenance). True: what is looked at, started or stopped from now on
@@ -280,14 +278,14 @@ impl Services {
         place: Place,
         work: impl FnOnce(Rc<Unit>, Rc<Shared>, Instant) -> F + 'static,
     ) {
-        let (shared, ops) = (self.shared.clone(), self.ops.clone());
+        let shared = self.shared.clone();
         let Some(unit) = shared.unit(place) else {
             let outcome = Outcome::Failed("there is no such service".into());
-            return shared.finish(place, outcome);
+            return self.operations.finish(place, outcome);
         };
         unit.unwatch(); // what the operation does is no news
         let begun = Instant::now();
-        let task = async move {
+        let work = async move {
             let open = async { Some(shared.gate.pass().await) };
             // A systemd that takes so long to read its units is no reason not to ask it.
             let closed = async {
@@ -297,13 +295,9 @@ impl Services {
             let pass = open.or(closed).await;
             let outcome = work(unit, shared.clone(), begun).await;
             drop(pass);
-            if let Some(task) = ops.borrow_mut().remove(&place) {
-                task.detach();
-                shared.finish(place, outcome);
-            }
+            outcome
         };
-        let task = self.shared.executor.spawn(task);
-        self.ops.borrow_mut().insert(place, task);
+        self.operations.begin(place, work);
     }
 
     /// Looks out for changes as long as there is something to watch.
@@ -341,11 +335,6 @@ fn left(limit: Duration, begun: Instant) -> Duration {
 impl Shared {
     fn push(&self, event: Event) {
         self.events.borrow_mut().push_back(event);
-    }
-
-    fn finish(&self, place: Place, outcome: Outcome) {
-        let op = Op::Resource(place);
-        self.push(Event::Finished { op, outcome });
     }
 
     /// Until systemd can be asked about a unit: then its start may be tried again. Not at once, for whoever
