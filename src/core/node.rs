@@ -488,7 +488,7 @@ impl Node {
 
     /// Something here could not be stopped, and all else is handed over: only the loss of power ends it.
     fn pleads(&self) -> bool {
-        let failed = |g: &Managed| matches!(g.group.state(), State::Failed { .. });
+        let failed = |g: &Managed| g.group.has_failed();
         let stopped = |g: &Managed| self.wishes.is_on(WishSubject::Stopped(g.id()));
         let theirs = |g: &Managed| {
             let given = g.token().holder != self.setup.me || stopped(g);
@@ -518,8 +518,7 @@ impl Node {
     }
 
     fn drive(&mut self, heartbeat: bool, tick: bool, out: &mut Vec<Action>) {
-        let failed = |g: &Managed| matches!(g.group.state(), State::Failed { .. });
-        self.stop_failed = self.groups.iter().any(failed);
+        self.stop_failed = self.groups.iter().any(|g| g.group.has_failed());
         let mut groups = std::mem::take(&mut self.groups);
         for (index, group) in groups.iter_mut().enumerate() {
             group.drive(&self.context_of(index, heartbeat, tick), out);

@@ -1,7 +1,6 @@
 //! What a node tells its peer, and when: at every interval, at every change, and when it is asked.
 
 use super::*;
-use crate::wire::heartbeat::GroupReport;
 use crate::wire::heartbeat::Wish;
 
 impl Node {
@@ -95,10 +94,8 @@ impl Node {
                 .map(|g| {
                     let (it, cx) = (&self.groups[g], self.context(g));
                     let readiness = it.plan.readiness(&cx, &it.group);
-                    GroupReport {
-                        ordered: it.plan.gave_by_order(),
-                        ..it.group.heartbeat(&cx, readiness, it.plan.fail_count())
-                    }
+                    let (failures, ordered) = (it.plan.fail_count(), it.plan.gave_by_order());
+                    it.group.heartbeat(&cx, readiness, failures, ordered)
                 })
                 .collect(),
             listed: groups

@@ -163,8 +163,8 @@ impl Plan {
         if let Some(resource) = group.wholly_held_back(cx) {
             note(true, Fact::AllHeldBack(resource));
         }
-        let failed = matches!(group.state(), State::Failed { .. });
-        note(cx.stop_failed_here && !failed, Fact::StopFailedBeside);
+        let beside = cx.stop_failed_here && !group.has_failed();
+        note(beside, Fact::StopFailedBeside);
         if let Some(resource) = self.down_on_both(group) {
             note(true, Fact::Down(group.resources[resource].id));
         }

@@ -270,7 +270,7 @@ impl Plan {
     /// Maintenance ended: whatever was done meanwhile by hand, look at everything first.
     pub fn maintenance_ended(&mut self, cx: &Context, group: &mut Group, out: &mut Vec<Action>) {
         group.end_endless();
-        if !matches!(group.state(), State::Failed { .. }) {
+        if !group.has_failed() {
             return group.look(Reason::Maintenance(false), out);
         }
         // What runs on both nodes is not blocked: a start finds out how it is.

@@ -2,7 +2,6 @@
 
 use super::super::context::Context;
 use super::super::node::Managed;
-use super::super::protocol::group::State;
 use super::super::protocol::peer::PeerState;
 use crate::wire::heartbeat::{Readiness, Role};
 use crate::words::Voice;
@@ -14,7 +13,7 @@ impl Managed {
         if self.token().holder != cx.me() {
             return Some(format!("{peer} holds it already"));
         }
-        if matches!(self.group.state(), State::Failed { .. }) {
+        if self.group.has_failed() {
             let me = &cx.node.names[cx.me() as usize];
             return Some(format!(
                 "a stop failed on {me}: repair it there, then `ha-appliance clear`"

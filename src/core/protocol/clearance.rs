@@ -44,9 +44,7 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
             (None, None) => Verdict::Waiting(Reason::PeerLacksGroup),
         },
         // An earlier daemon of this boot heard it: it is silent.
-        PeerState::Unknown if cx.fencing.knows_peer() && cx.node.fencing.is_some() => {
-            Verdict::Waiting(cx.outside())
-        }
+        PeerState::Unknown if cx.boot_heard_peer() => Verdict::Waiting(cx.outside()),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)

@@ -249,6 +249,11 @@ impl Group {
         self.told
     }
 
+    /// A stop of it failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed { .. })
+    }
+
     /// Nothing of it runs, and nothing is under way.
     pub fn at_rest(&self) -> bool {
         let still = match self.state {

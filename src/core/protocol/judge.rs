@@ -45,8 +45,7 @@ impl Group {
 
     /// It does, while the peer is not heard.
     fn asks_for_addresses(&self, cx: &Context) -> bool {
-        let failed = matches!(self.state, State::Failed { .. });
-        !failed && !cx.maintenance && (!self.running() || self.decided().is_some())
+        !self.has_failed() && !cx.maintenance && (!self.running() || self.decided().is_some())
     }
 
     /// Whoever serves it had time to answer for its addresses, or is not asked for any.
@@ -143,23 +142,23 @@ impl Group {
     /// A daemon of this boot started it by right and left it running, and nobody can have it since without switching
     /// this machine off, which was not.
     pub(super) fn nobody_took(&self, cx: &Context) -> bool {
-        cx.node.fencing.is_some()
-            && cx.peer_takes_by_proof()
-            && self.left_running(cx)
-            && self.weightier(cx).is_none()
-            && self.adopting.is_none()
+        self.out_of_reach(cx) && self.left_running(cx)
     }
 
     /// This boot had the right to all of it, by the token that is this node's still, and nobody can have it since, as in
     /// [`nobody_took`](Self::nobody_took).
     fn kept(&self, cx: &Context) -> bool {
         let had = |mark: Started| (mark.epoch, mark.covered) == (self.token.epoch, self.list());
+        self.out_of_reach(cx) && cx.tick && cx.peer_silent() && self.mark.is_some_and(had)
+    }
+
+    /// By its token it is this node's, and a peer that takes over by proof only cannot have it without switching this
+    /// machine off.
+    fn out_of_reach(&self, cx: &Context) -> bool {
         cx.node.fencing.is_some()
             && cx.peer_takes_by_proof()
-            && cx.tick
-            && cx.peer_silent()
-            && self.mark.is_some_and(had)
             && self.token.holder == cx.me()
+            && self.weightier(cx).is_none()
             && self.adopting.is_none()
     }
 

@@ -10,8 +10,14 @@ use crate::wire::heartbeat::{GroupReport, Readiness};
 use std::time::Duration;
 
 impl Group {
-    /// What the heartbeat says of it, but for what is planned.
-    pub fn heartbeat(&self, cx: &Context, readiness: Readiness, fail_count: u16) -> GroupReport {
+    /// What the heartbeat says of it. `ordered`: the peer has it because an operator wanted that.
+    pub fn heartbeat(
+        &self,
+        cx: &Context,
+        readiness: Readiness,
+        fail_count: u16,
+        ordered: bool,
+    ) -> GroupReport {
         GroupReport {
             id: self.id,
             token: self.token,
@@ -21,7 +27,7 @@ impl Group {
             // until then, its agreement could still be under way when it starts.
             contested: self.contested() || !cx.peer_heard() || cx.peer_dying(),
             proven_stopped: self.proven_stopped(),
-            ordered: false,
+            ordered,
             role: self.role(),
             readiness,
             fail_count,

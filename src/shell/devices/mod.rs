@@ -48,10 +48,15 @@ struct Level {
 /// What a device's task is told.
 #[derive(Clone, Copy, Debug)]
 enum Question {
-    /// The core asks, at that moment.
-    Core(Ask, Time),
-    /// It asks for an off, to see that it works: the machine is to be on again, whatever `after` says.
-    Rehearse(Time),
+    /// The core asks for the power.
+    Status,
+    /// It asks for an off.
+    Off {
+        /// When it did.
+        at: Time,
+        /// To see that it works: the machine is to be on again, whatever `after` says.
+        rehearsal: bool,
+    },
     /// The machine is off, verified: it may be switched on again.
     Verified,
 }
@@ -115,10 +120,10 @@ impl Devices {
 
     /// What the core asks; an off may be a rehearsal.
     pub fn ask(&self, level: usize, ask: Ask, rehearsal: bool) {
-        let now = clock::now();
-        let question = match (ask, rehearsal) {
-            (Ask::Off, true) => Question::Rehearse(now),
-            _ => Question::Core(ask, now),
+        let at = clock::now();
+        let question = match ask {
+            Ask::Status => Question::Status,
+            Ask::Off => Question::Off { at, rehearsal },
         };
         let told = self.levels.get(level).map(|level| {
             level.readiness.borrow_mut().asked = true;
@@ -241,17 +246,15 @@ impl Serving {
             let idle = asked.stands().then(|| clock::now() + IDLE);
             let until = idle.map_or(probe_at, |at| at.min(probe_at));
             match self.next(until).await {
-                Some(Question::Core(Ask::Status, _)) => {
+                Some(Question::Status) => {
                     let power = self.power(&mut asked).await;
                     self.finish(power.answer());
                 }
-                Some(Question::Core(Ask::Off, at)) => {
-                    after = self.times.after; // it read on before
-                    let answer = asked.off(at).await;
-                    self.finish(answer);
-                }
-                Some(Question::Rehearse(at)) => {
-                    after = After::On;
+                Some(Question::Off { at, rehearsal }) => {
+                    after = match rehearsal {
+                        true => After::On,
+                        false => self.times.after, // it read on before
+                    };
                     let answer = asked.off(at).await;
                     self.finish(answer);
                 }
