@@ -300,8 +300,8 @@ fn says_off_for_a_moment(vms: &mut Vms) -> Outcome {
     vms.node(holder).bmc().lies(Duration::from_millis(700));
     let from = vms.note("the holder's kernel panics, and its BMC lies");
     panics(vms, holder)?;
-    // It is asked again at an own instant after `off_deadline`.
-    browser.answered(Some(holder.peer()), Duration::from_secs(180))?;
+    // It is asked again at the next own instant.
+    browser.answered(Some(holder.peer()), FENCED + 2 * DELAY)?;
     vms.record
         .figure("HTTP outage", browser.outage(from).length());
     returns(vms, holder)?;

@@ -11,8 +11,8 @@
 //! **What it does.** While the peer is silent and this node runs a group, or could run one that waits for
 //! clearance, it reads every device, one question at a time each; off twice, `settle` apart, is clearance. A shot
 //! leaves at an own instant only (`instants`), by the device that read on last and was tried least, once the disk
-//! has the word; what is not ready waits for the next. A
-//! word that was not used serves the next instant, and is withdrawn when nobody needs to know any more.
+//! has the word; what is not ready waits for the next, and so does the next shot at a machine that reads on after a device
+//! accepted to switch it off. A word that was not used serves the next instant, and is withdrawn when nobody needs to know any more.
 //!
 //! **Dying.** From the word on nothing is agreed with the peer. It is over once the peer is heard both ways and no
 //! device is asked to switch off and one read on that was asked more than `off_time` after the last off left (what a
@@ -107,9 +107,21 @@ enum Shot {
         at: Time,
         /// A read that was asked late enough found the machine on: what left does nothing any more.
         over: bool,
-        /// It was not accepted: another device may be asked at the next instant.
-        refused: bool,
+        /// What came of it.
+        said: Said,
     },
+}
+
+/// What a device said of an off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Said {
+    /// Nothing yet, or to a daemon before this one.
+    #[default]
+    Nothing,
+    /// It does it.
+    Accepted,
+    /// It does not, or did not answer: another device may be asked at the next instant.
+    Refused,
 }
 
 /// What an accepted heartbeat says.
@@ -178,7 +190,7 @@ impl Fencing {
             true => Shot::Sent {
                 at: now,
                 over: false,
-                refused: false,
+                said: Said::Nothing,
             },
             false => Shot::None,
         };
@@ -386,9 +398,13 @@ impl Fencing {
                 self.lately.push(now);
                 self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
             }
-            if let Shot::Sent { at, refused, .. } = &mut self.shot {
+            if let Shot::Sent { at, said, .. } = &mut self.shot {
                 // It may have left as late as this.
-                (*at, *refused) = (now, !accepted);
+                *at = now;
+                *said = match accepted {
+                    true => Said::Accepted,
+                    false => Said::Refused,
+                };
             }
         }
         if device.distrusted && *answer == Answer::Off {
@@ -604,7 +620,7 @@ impl Fencing {
                 self.shot,
                 Shot::Sent {
                     over: true,
-                    refused: false,
+                    said: Said::Accepted,
                     ..
                 }
             );
@@ -633,7 +649,7 @@ impl Fencing {
         self.shot = Shot::Sent {
             at,
             over: false,
-            refused: false,
+            said: Said::Nothing,
         };
         self.used = Some(instant);
         self.order.iter_mut().for_each(Order::sent);
@@ -645,12 +661,17 @@ impl Fencing {
         out.push(Action::Device { device, ask });
     }
 
-    /// An off left, was not refused, and may still come to something.
+    /// An off left, and may still come to something.
     fn awaited(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
         match self.shot {
-            Shot::Sent { at, over, refused } => {
-                let survived = over && self.order.is_some();
-                !refused && !survived && seen.now < at + fencing.off_deadline
+            Shot::Sent { at, over, said } => {
+                let in_vain = match said {
+                    Said::Refused => true,
+                    Said::Accepted => over,
+                    // Whoever carries it out may do so still.
+                    Said::Nothing => over && self.order.is_some(),
+                };
+                !in_vain && seen.now < at + fencing.off_deadline
             }
             Shot::None | Shot::Intended => false,
         }
