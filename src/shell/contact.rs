@@ -33,12 +33,18 @@ impl Contact {
             _ => return None,
         };
         let delay = Duration::from_micros(words.next()?.parse().ok()?);
+        let maintained = match words.next()? {
+            "maintained" => true,
+            "managed" => false,
+            _ => return None,
+        };
         // What was cut off at its end says something else.
         let whole = text.ends_with('\n') && words.next().is_none();
         (ours && whole).then_some(Count {
             zero,
             shared,
             delay,
+            maintained,
         })
     }
 
@@ -46,7 +52,11 @@ impl Contact {
     pub fn note(&self, count: Count) {
         let shared = if count.shared { "shared" } else { "alone" };
         let delay = count.delay.as_micros();
-        let text = format!("{} {} {shared} {delay}\n", boot_id(), count.zero.0);
+        let how = match count.maintained {
+            true => "maintained",
+            false => "managed",
+        };
+        let text = format!("{} {} {shared} {delay} {how}\n", boot_id(), count.zero.0);
         let new = self.0.with_extension("new");
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
         if let Err(error) = written {
@@ -71,6 +81,7 @@ mod tests {
                 zero: Time(123_456),
                 shared,
                 delay: Duration::from_secs(8),
+                maintained: !shared,
             };
             contact.note(count);
             assert_eq!(Contact::new(&dir).known(), Some(count));
@@ -80,7 +91,7 @@ mod tests {
             fs::write(&contact.0, &text[..length]).unwrap();
             assert_eq!(contact.known(), None, "{:?}", &text[..length]);
         }
-        fs::write(&contact.0, "another-boot 5 shared 8000000\n").unwrap();
+        fs::write(&contact.0, "another-boot 5 shared 8000000 managed\n").unwrap();
         assert_eq!(contact.known(), None);
     }
 
@@ -92,6 +103,7 @@ mod tests {
             zero: Time(1),
             shared: true,
             delay: Duration::ZERO,
+            maintained: false,
         };
         contact.note(count);
         fs::create_dir(contact.0.with_extension("new")).unwrap();

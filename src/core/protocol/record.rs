@@ -43,8 +43,6 @@ pub struct FenceRecord {
     pub distrusted: Vec<u64>,
     /// The `delay` that the peer announced last; zero: its file names no device.
     pub peer_delay: Duration,
-    /// The peer was last heard in maintenance.
-    pub maintained: bool,
 }
 
 /// Failures of one resource.

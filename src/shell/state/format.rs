@@ -172,7 +172,6 @@ struct Devices {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     distrusted: Vec<Hex>,
     peer_delay_ms: u64,
-    maintained: bool,
 }
 
 impl From<FenceRecord> for Devices {
@@ -182,7 +181,6 @@ impl From<FenceRecord> for Devices {
             shot: record.shot,
             distrusted: record.distrusted.into_iter().map(Hex).collect(),
             peer_delay_ms: u64::try_from(millis).unwrap_or(u64::MAX),
-            maintained: record.maintained,
         }
     }
 }
@@ -193,7 +191,6 @@ impl From<&Devices> for FenceRecord {
             shot: devices.shot,
             distrusted: devices.distrusted.iter().map(|id| id.0).collect(),
             peer_delay: Duration::from_millis(devices.peer_delay_ms),
-            maintained: devices.maintained,
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Count {
     pub shared: bool,
     /// The `delay` that both knew then to be in force.
     pub delay: Duration,
+    /// The last that was heard came in maintenance.
+    pub maintained: bool,
 }
 
 /// What a shot depends on beside time.

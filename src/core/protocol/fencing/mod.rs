@@ -69,8 +69,6 @@ pub struct Fencing {
     peer_delay: Duration,
     /// Since when this node announces another one than before; None: the peer heard it.
     announced: Option<Time>,
-    /// The silence, should one begin now, began in maintenance.
-    maintained: bool,
     /// The beginning of the instant in which an off left last.
     used: Option<Time>,
     /// Something was answered since the last tick.
@@ -206,7 +204,6 @@ impl Fencing {
             shot,
             liars: record.distrusted,
             peer_delay: record.peer_delay,
-            maintained: record.maintained,
             ..Fencing::default()
         };
         fencing.equip(setup.fencing.as_ref());
@@ -256,7 +253,6 @@ impl Fencing {
             shot: self.shot != Shot::None,
             distrusted: self.liars[forgotten..].to_vec(),
             peer_delay: self.peer_delay,
-            maintained: self.maintained,
         }
     }
 
@@ -330,6 +326,7 @@ impl Fencing {
                         zero,
                         shared,
                         delay,
+                        maintained: self.count.is_some_and(|count| count.maintained),
                     });
                     self.spent = false;
                 }
@@ -372,7 +369,9 @@ impl Fencing {
 
     /// The silence that may begin now begins in maintenance, or not.
     pub fn maintained(&mut self, on: bool) {
-        self.maintained = on;
+        self.count
+            .iter_mut()
+            .for_each(|count| count.maintained = on);
     }
 
     /// A device answered; true: the peer is off, verified. `incarnation`: whose.
@@ -590,7 +589,7 @@ impl Fencing {
         let Some(count) = self.count else { return };
         let lags = |noted: Count| {
             let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
-            lags || noted.shared != count.shared
+            lags || (noted.shared, noted.maintained) != (count.shared, count.maintained)
         };
         if self.noted.is_none_or(lags) {
             self.noted = Some(count);
@@ -713,7 +712,7 @@ impl Fencing {
         let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
         let pleads = seen.pleads_since.is_some();
         match self.count {
-            _ if self.maintained => Some(HeldFire::Maintained),
+            Some(count) if count.maintained => Some(HeldFire::Maintained),
             _ if seen.serves => Some(HeldFire::Serves),
             _ if often => Some(HeldFire::Often),
             _ if pleads => None,
