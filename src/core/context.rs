@@ -78,11 +78,6 @@ impl Context<'_> {
         self.missing_since().is_some_and(|at| self.now >= at)
     }
 
-    /// With fencing an earlier daemon of this boot heard the peer: one that this daemon does not hear is silent.
-    pub fn boot_heard_peer(&self) -> bool {
-        self.node.fencing.is_some() && self.fencing.knows_peer()
-    }
-
     /// When they begin to be.
     pub fn missing_since(&self) -> Option<Time> {
         match self.peer.state() {
@@ -91,8 +86,6 @@ impl Context<'_> {
                 let interval = self.peer.rhythm().interval;
                 Some(self.silence_began() + interval + interval / 4)
             }
-            // A daemon before this one heard it: it is silent, and the instants count on.
-            PeerState::Unknown if self.boot_heard_peer() => Some(self.started),
             PeerState::Unknown => {
                 let Rhythm { interval, misses } = self.peer.judging();
                 Some(self.start_wait_ends? - interval * misses)

@@ -148,11 +148,15 @@ impl Node {
     /// `noted` since when the peer may be gone.
     pub fn restarted(self, marks: &[(GroupId, Started)], noted: Option<Count>) -> Node {
         let record = self.memory.saved().clone();
+        let fencing = Fencing::remembered(self.now, record.fencing.clone(), noted, &self.setup);
         let mut node = Node {
             restarted: true,
-            fencing: Fencing::remembered(self.now, record.fencing.clone(), noted, &self.setup),
+            fencing,
             ..self
         };
+        if let (Some(_), Some(at)) = (node.setup.fencing, node.fencing.met_at()) {
+            node.peer.met_before(at);
+        }
         let setup = node.setup.clone();
         for (managed, setup) in node.groups.iter_mut().zip(&setup.groups) {
             let mark = marks.iter().find(|(id, _)| *id == setup.id);

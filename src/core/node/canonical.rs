@@ -55,9 +55,9 @@ impl Node {
         if !self.reply_owed && self.reply_at().is_some_and(|at| now >= at) {
             self.replied = None;
         }
-        self.link_up = self.link_up.map(|at| match self.peer.state() {
-            PeerState::Unknown => at.max(now - self.setup.start_wait),
-            _ => LONG_AGO, // heard once, it is never unknown again
+        self.link_up = self.link_up.map(|at| match self.peer.is_new() {
+            true => at.max(now - self.setup.start_wait),
+            false => LONG_AGO, // heard once, it is never waited for again
         });
         if self.setup.vifs.is_empty() {
             (self.started, self.prove_at) = (LONG_AGO, LONG_AGO);

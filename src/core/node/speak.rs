@@ -82,7 +82,7 @@ impl Node {
             challenges,
             interval: self.setup.interval,
             misses: self.setup.misses,
-            solicit: self.peer.state() == PeerState::Unknown
+            solicit: self.peer.is_new()
                 || self.groups.iter().any(|g| g.group.decided().is_some())
                 || (self.doubts() && self.doubt.woke().is_some())
                 || self.asks_peer(),

@@ -43,8 +43,6 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
             (None, Some(_)) => Verdict::Waiting(Reason::PeerNotStopped),
             (None, None) => Verdict::Waiting(Reason::PeerLacksGroup),
         },
-        // An earlier daemon of this boot heard it: it is silent.
-        PeerState::Unknown if cx.boot_heard_peer() => Verdict::Waiting(cx.outside()),
         PeerState::Unknown if cx.wait_for_peer => Verdict::Waiting(Reason::WaitingForPeer),
         PeerState::Unknown if cx.start_wait_ends.is_none_or(|end| cx.now < end) => {
             Verdict::Waiting(Reason::StartWait)

@@ -94,7 +94,7 @@ pub struct Peer {
 /// What this node makes of its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
-    /// Not heard since this daemon started.
+    /// Not heard since this daemon started, nor known to have been by one before it in this boot.
     Unknown,
     /// Heard, and it echoes recent heartbeats of this node.
     Alive,
@@ -188,6 +188,12 @@ impl Peer {
             lists: known.lists.clone(),
             paths: Vec::new(),
         }
+    }
+
+    /// A daemon of this boot before this one heard it last at that moment: one that does not speak now is silent.
+    pub fn met_before(&mut self, at: Time) {
+        self.state = PeerState::Silent;
+        self.reason = Reason::PeerSilent(self.since.since(at));
     }
 
     /// Its state.
@@ -338,6 +344,11 @@ impl Peer {
         (0..self.paths.len().min(8))
             .filter(|&path| self.heard_on(path).is_some_and(|at| now.since(at) <= span))
             .fold(0, |bits, path| bits | 1 << path)
+    }
+
+    /// This daemon has not heard it yet, whatever one before it did.
+    pub fn is_new(&self) -> bool {
+        self.last_heard.is_none()
     }
 
     /// This node sends a heartbeat; with `decision`, one that agreement is to echo. Begins a new

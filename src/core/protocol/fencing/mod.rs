@@ -166,9 +166,12 @@ pub struct Seen {
 impl Seen {
     /// The peer is gone, as far as can be heard, and this node wants to be sure of it.
     fn watches(&self) -> bool {
-        let silent = matches!(self.peer, PeerState::Silent | PeerState::Unknown);
-        let gone = (silent && self.listened()) || self.pleads_since.is_some();
+        let gone = (self.is_silent() && self.listened()) || self.pleads_since.is_some();
         gone && self.needs
+    }
+
+    fn is_silent(&self) -> bool {
+        matches!(self.peer, PeerState::Silent | PeerState::Unknown)
     }
 
     fn listened(&self) -> bool {
@@ -277,9 +280,9 @@ impl Fencing {
         self.order
     }
 
-    /// The peer was heard both ways in this boot, by this daemon or one before.
-    pub fn knows_peer(&self) -> bool {
-        self.count.is_some()
+    /// When the peer was last heard both ways in this boot, by this daemon or one before.
+    pub fn met_at(&self) -> Option<Time> {
+        self.count.map(|count| count.zero)
     }
 
     /// Its own zero is fresh: what the peer is told of it.
@@ -521,8 +524,7 @@ impl Fencing {
             .and_then(|zero| instants::next(seen.now, zero, seen.role, self.delay(fencing), setup));
         let over = self.forgets_at(seen, fencing.off_deadline + fencing.grace);
         let stirred = self.stirred.then(|| seen.now + Duration::from_micros(1));
-        let listens =
-            (seen.listened_at).filter(|at| seen.peer == PeerState::Unknown && *at > seen.now);
+        let listens = (seen.listened_at).filter(|at| seen.is_silent() && *at > seen.now);
         reads
             .chain(listens)
             .chain(instant.filter(|_| seen.needs || self.order.is_some()))
@@ -602,8 +604,7 @@ impl Fencing {
         let delay = self.delay(setup);
         let shared = |count: &Count| count.shared && count.delay == delay;
         match (seen.peer, self.count.filter(shared)) {
-            (PeerState::Silent, Some(count)) => Some(count.zero),
-            (PeerState::Unknown, Some(count)) if seen.listened() => Some(count.zero),
+            (PeerState::Silent, Some(count)) if seen.listened() => Some(count.zero),
             (PeerState::Alive, _) => seen.pleads_since,
             _ => None,
         }
