@@ -6,6 +6,7 @@ use super::protocol::isolation::Doubt;
 use super::protocol::peer::{Peer, PeerState};
 use super::protocol::record::GroupRecord;
 use super::protocol::rhythm::Rhythm;
+use super::protocol::takes::TakesBy;
 use super::setup::{GroupSetup, Setup};
 use super::time::Time;
 use super::vif::Vifs;
@@ -26,6 +27,10 @@ pub struct Context<'a> {
     pub sources: &'a Sources,
     /// The devices that switch the peer off.
     pub fencing: &'a Fencing,
+    /// By what this node would take a group over from a silent peer.
+    pub takes_by: TakesBy,
+    /// By what the peer would from this node.
+    pub peer_takes_by: TakesBy,
     /// The VIP interfaces.
     pub vifs: &'a Vifs,
     /// Whether this node's own silence may be its own fault.
@@ -106,27 +111,6 @@ impl Context<'_> {
     /// peer to fear.
     pub(super) fn doubted(&self) -> bool {
         self.doubt_since().is_some() && self.isolation_at().is_some()
-    }
-
-    /// The peer may take over by its own evidence.
-    pub(super) fn feared(&self) -> bool {
-        let fearsome = match self.peer.state() {
-            // Refused it takes nothing over either, but only once it knows: which an echo does not show, for its
-            // daemon may have started again since.
-            PeerState::Unknown
-            | PeerState::Alive
-            | PeerState::OneWay
-            | PeerState::Refused
-            | PeerState::Silent => true,
-            // Gone it need not be feared, unless something says that it may be back.
-            PeerState::Left | PeerState::Fenced => self.peer.challenged(),
-        };
-        !self.peer_takes_by_proof() && fearsome
-    }
-
-    /// As [`Fencing::peer_takes_by_proof`].
-    pub fn peer_takes_by_proof(&self) -> bool {
-        self.fencing.peer_takes_by_proof(self.node)
     }
 
     /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.

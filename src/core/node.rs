@@ -22,6 +22,7 @@ use super::protocol::memory::Memory;
 use super::protocol::peer::{Heard, Own, Peer, PeerState, VERSIONS};
 use super::protocol::record::Record;
 use super::protocol::rhythm::Rhythms;
+use super::protocol::takes::TakesBy;
 use super::protocol::token::outranks;
 use super::reason::Reason;
 use super::setup::{GroupSetup, Setup};
@@ -498,7 +499,7 @@ impl Node {
             let given = g.token().holder != self.setup.me || stopped(g);
             given && g.group.at_rest()
         };
-        !self.setup.best_effort()
+        self.peer_takes_by() == TakesBy::Proof
             && !self.wishes.is_on(WishSubject::Maintenance)
             && self.groups.iter().any(failed)
             && self.groups.iter().all(|g| failed(g) || theirs(g))
@@ -556,6 +557,8 @@ impl Node {
             peer: &self.peer,
             sources: &self.sources,
             fencing: &self.fencing,
+            takes_by: TakesBy::own(&self.setup, &self.fencing),
+            peer_takes_by: self.peer_takes_by(),
             vifs: &self.vifs,
             doubt: &self.doubt,
             peer_maintained: self.peer_maintained,
@@ -642,7 +645,14 @@ impl Node {
 
     /// Silence is judged by this node's own questions.
     fn doubts(&self) -> bool {
-        !self.fencing.peer_takes_by_proof(&self.setup) && !self.setup.vifs.is_empty()
+        match self.peer_takes_by() {
+            TakesBy::Evidence | TakesBy::Nothing => !self.setup.vifs.is_empty(),
+            TakesBy::Proof => false,
+        }
+    }
+
+    fn peer_takes_by(&self) -> TakesBy {
+        TakesBy::peers(&self.setup, &self.fencing, &self.peer)
     }
 
     /// Wishes for a group whatever a search's adversary wants; None: what is best.

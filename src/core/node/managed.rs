@@ -201,7 +201,7 @@ impl Managed {
             adopted: matches!(self.group.state(), State::Adopted { .. }),
             answered_by_peer: None,
             rival: None,
-            no_seizure: (self.group.never_seized(cx)).filter(|_| cx.node.best_effort()),
+            no_seizure: self.group.never_seized(cx),
             waiting: waiting.cloned(),
             retry_at: self.plan.retry_at(cx.now),
             fail_count: self.plan.fail_count(),

@@ -4,6 +4,7 @@ use super::super::context::Context;
 use super::super::event::{Action, Unready};
 use super::super::protocol::group::{Group, Rest, State, Wish};
 use super::super::protocol::record::{FailureRecord, GroupRecord};
+use super::super::protocol::takes::TakesBy;
 use super::super::reason::Reason;
 use super::super::setup::{Failback, GroupSetup, ResourceSetup};
 use super::super::time::Time;
@@ -457,8 +458,11 @@ impl Plan {
         if let Some(reason) = &self.gave_up {
             return Some(reason.clone());
         }
-        let feared = cx.peer_silent() && cx.feared();
-        if let Some(resource) = self.not_serving(cx, group).filter(|_| feared) {
+        let left_to_peer = match cx.peer_takes_by {
+            TakesBy::Evidence => cx.peer_silent(),
+            TakesBy::Proof | TakesBy::Nothing => false,
+        };
+        if let Some(resource) = self.not_serving(cx, group).filter(|_| left_to_peer) {
             return Some(Reason::NotServing(group.resources[resource].id));
         }
         let hard = self.facts(cx, group).into_iter().find(|f| f.is_hard());

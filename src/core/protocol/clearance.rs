@@ -13,6 +13,7 @@ use super::super::time::Time;
 use super::evidence::{self, Probes};
 use super::peer::PeerState;
 use super::right::{Right, Word};
+use super::takes::TakesBy;
 use std::time::Duration;
 
 /// What there is to say about taking a group.
@@ -49,9 +50,11 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
         }
         PeerState::Unknown | PeerState::Silent => match lease {
             Some(until) if cx.tick && cx.now < until => Verdict::Given(Right::Lease { until }),
-            _ if !cx.node.best_effort() => Verdict::Waiting(cx.outside()),
-            _ if cx.fencing.peer_fences() => Verdict::Waiting(Reason::PeerCountsOnFencing),
-            _ => evidence::best_effort(cx, probes),
+            _ => match cx.takes_by {
+                TakesBy::Evidence => evidence::best_effort(cx, probes),
+                TakesBy::Proof => Verdict::Waiting(cx.outside()),
+                TakesBy::Nothing => Verdict::Waiting(Reason::PeerCountsOnFencing),
+            },
         },
     }
 }

@@ -13,6 +13,7 @@
 
 use super::super::context::Context;
 use super::super::time::Time;
+use super::takes::TakesBy;
 use crate::id::VifId;
 use std::time::Duration;
 
@@ -127,8 +128,9 @@ impl Context<'_> {
     pub fn isolation_at(&self) -> Option<Time> {
         let vifs = &self.setup.vifs;
         let can_ask = vifs.iter().any(|&vif| self.vifs.has_gateway(vif));
-        if !can_ask || !self.feared() {
-            return None;
+        match self.peer_takes_by {
+            TakesBy::Evidence if can_ask => {}
+            TakesBy::Evidence | TakesBy::Proof | TakesBy::Nothing => return None,
         }
         let misses = self.peer.rhythm().misses;
         let counted = self.counts_as_silent_at();

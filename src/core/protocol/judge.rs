@@ -11,6 +11,7 @@ use super::group::{Group, Started, State, Wish};
 use super::peer::PeerState;
 use super::resource::Resource;
 use super::right::Right;
+use super::takes::TakesBy;
 use super::token::{mint, outranks};
 use crate::wire::heartbeat::{Role, Side, Token};
 
@@ -88,8 +89,12 @@ impl Group {
             }
             Right::Agreement { .. } => {
                 let unannounced = matches!(self.state, State::Starting { .. }) && !self.leases_up();
-                let silent = cx.peer_silent() && cx.feared() && unannounced;
-                silent.then_some(Reason::SilentWhileStarting)
+                match cx.peer_takes_by {
+                    TakesBy::Evidence if cx.peer_silent() && unannounced => {
+                        Some(Reason::SilentWhileStarting)
+                    }
+                    TakesBy::Evidence | TakesBy::Proof | TakesBy::Nothing => None,
+                }
             }
             Right::Left
             | Right::Fenced { .. }
@@ -156,7 +161,7 @@ impl Group {
     /// machine off.
     fn out_of_reach(&self, cx: &Context) -> bool {
         cx.node.fencing.is_some()
-            && cx.peer_takes_by_proof()
+            && cx.peer_takes_by == TakesBy::Proof
             && self.token.holder == cx.me()
             && self.weightier(cx).is_none()
             && self.adopting.is_none()
@@ -253,7 +258,11 @@ impl Group {
     pub fn never_seized(&self, cx: &Context) -> Option<Reason> {
         let peers = self.token.holder != cx.me() && !cx.maintenance;
         let never = || self.deaf_to_evidence(cx).filter(|_| peers);
-        evidence::never(cx).or_else(never)
+        match cx.takes_by {
+            TakesBy::Evidence => evidence::never(cx).or_else(never),
+            TakesBy::Proof => None,
+            TakesBy::Nothing => Some(Reason::PeerCountsOnFencing),
+        }
     }
 
     /// By what it is known for certain that the peer runs nothing of it: for whoever asks from outside.
@@ -330,7 +339,7 @@ impl Group {
         );
         agreed
             && !self.leases_up()
-            && cx.feared()
+            && cx.peer_takes_by == TakesBy::Evidence
             && cx.counts_as_silent_at().is_some_and(|at| cx.now >= at)
     }
 

@@ -17,6 +17,7 @@ pub mod resource;
 pub mod rhythm;
 pub mod right;
 mod sequence;
+pub mod takes;
 mod tell;
 pub(super) mod token;
 mod transition;

@@ -359,12 +359,6 @@ impl Fencing {
         self.peer_delay = delay.unwrap_or_default();
     }
 
-    /// The peer takes nothing over but by an outside source of clearance, as this node does: by its own file too, as
-    /// far as it was heard, by this daemon or one before it.
-    pub fn peer_takes_by_proof(&self, setup: &Setup) -> bool {
-        !setup.best_effort() && (setup.fencing.is_none() || self.peer_fences())
-    }
-
     /// Its file named one when it was last heard.
     pub fn peer_fences(&self) -> bool {
         !self.peer_delay.is_zero()
