@@ -202,6 +202,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::LyingDevice, Mode::Devices, 0, 40),
     (Defect::ShortDelay, Mode::Devices, 0, 40),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
+    (Defect::NeverDrained, Mode::BestEffort, 0, 2),
 ];
 
 #[test]

@@ -22,6 +22,7 @@
 //! | nothing is agreed with a machine that may be dying | `DyingNeverAgreed` | the same |
 //! | beside a peer that is refused nothing is begun, moved or shot | `RefusedIdle` | |
 //! | a reload changes nothing that it does not name | `ReloadKeeps` | a definition's hash differs where the definition does |
+//! | a daemon that has nothing to do sleeps | `Rests` | |
 //! | what runs by a third party's promise ends with it | `NeverBoth` with leases | it promises nobody else for as long as a stop and the kernel's lifetime take beyond that |
 //! | when faults end, one eligible node runs the group, without a human, within 60 intervals | `OneActive` | no stop failed |
 //! | when one node stays dead, the other runs it | `TakesOver` | fencing works; in best effort a probe was answered once, and the peer's last word was neither maintenance nor a failed stop |

@@ -3,7 +3,7 @@
 use super::bounds::Left;
 use super::moves::Rules;
 use super::setup::{Kind, group as group_id, index, indices, lifetime};
-use super::world::{SIDES, Seat, World};
+use super::world::{NOW, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Ask, Event};
 use ha_appliance::core::peer::PeerState;
@@ -11,6 +11,7 @@ use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::view::{GroupView, ResourceState, View};
 use ha_appliance::wire::heartbeat::{GroupReport, Role, Side, Token};
 use std::fmt;
+use std::time::Duration;
 
 /// What must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub enum Property {
     DyingNeverAgreed,
     RefusedIdle,
     ReloadKeeps,
+    Rests,
 }
 
 /// A property that does not hold, and how.
@@ -51,7 +53,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 26] = [
+    pub const ALL: [Property; 27] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -78,6 +80,7 @@ impl Property {
         Property::DyingNeverAgreed,
         Property::RefusedIdle,
         Property::ReloadKeeps,
+        Property::Rests,
     ];
 
     /// The design's words.
@@ -149,6 +152,9 @@ impl Property {
             }
             Property::ReloadKeeps => {
                 "groups and resources are known by an id made from their name: a reload changes nothing that it does not name (§5)"
+            }
+            Property::Rests => {
+                "`deadline()` is a query, early wake-ups are harmless (§5): a daemon that asks to be woken at once has something to do, and then rests, at real-time priority"
             }
             Property::MovesBounded => {
                 "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"
@@ -263,6 +269,28 @@ pub fn action(
         _ => Ok(()),
     }
 }
+
+/// Judges how a daemon wants to be woken after a step.
+pub fn rests(side: Side, node: &Node, rules: &Rules) -> Result<(), Broken> {
+    // What is to come at once comes a microsecond later.
+    let instant = Duration::from_micros(1);
+    let (mut woken, mut at) = (None, NOW);
+    for _ in 0..TURNS {
+        let node: &Node = woken.as_ref().unwrap_or(node);
+        if node.deadline() > at + instant {
+            return Ok(());
+        }
+        at = node.deadline().max(at);
+        let mut next = node.clone();
+        next.step(at, rules.wakes());
+        woken = Some(next);
+    }
+    let how = format!("{side:?} was woken at once {TURNS} times, and wants to be again");
+    rules.broken(Property::Rests, how)
+}
+
+/// More than that in a row nothing needs.
+const TURNS: usize = 8;
 
 /// Judges an order to switch the other machine off.
 fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), Broken> {

@@ -80,6 +80,8 @@ pub enum Defect {
     Forgets,
     /// The peer is heard to ask for a failover in every heartbeat.
     Nags,
+    /// A daemon is woken, and never told that everything was read.
+    NeverDrained,
 }
 
 impl Defect {

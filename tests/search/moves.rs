@@ -9,7 +9,7 @@ use super::lease;
 use super::setup::{Kind, early};
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
-use ha_appliance::core::event::Action;
+use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::policy::Dictate;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::Side;
@@ -170,6 +170,14 @@ impl Rules {
             defect: None,
             only: None,
             heals: bounds.left.lan > 1 || bounds.left.cuts > 1,
+        }
+    }
+
+    /// What a daemon is told that asked to be woken.
+    pub fn wakes(&self) -> Event {
+        match self.defect {
+            Some(Defect::NeverDrained) => Event::LinkUp,
+            _ => Event::Tick,
         }
     }
 }

@@ -62,7 +62,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             (side, events)
         }
         What::News(side) => (side, news(&mut world, side, rules)),
-        What::Tick(side) => (side, vec![Event::Tick]),
+        What::Tick(side) => (side, vec![rules.wakes()]),
         What::Deliver { from, slot, again } => {
             let letters = &mut world.wire[from as usize];
             let letter = letters.get(slot as usize)?.clone();
@@ -255,6 +255,9 @@ impl Step {
                     rules,
                 )?;
                 carry_out(&mut world, side, action, m.lost as usize, rules);
+            }
+            if m.cut.is_none() && !self.actions.contains(&Action::Exit) {
+                check::rests(side, node, rules)?;
             }
             match m.cut {
                 Some((_, how)) => {

@@ -27,4 +27,6 @@ pub enum Defect {
     ShortDelay,
     /// Delivered heartbeats echo nothing: nobody is ever alive to anybody.
     NoEcho,
+    /// A daemon is woken, and never told that everything was read.
+    NeverDrained,
 }

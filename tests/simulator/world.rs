@@ -53,6 +53,8 @@ pub struct World {
     /// Steps taken at one moment: too many, and somebody wakes for nothing for ever.
     stuck_at: i64,
     stuck: u32,
+    /// When each daemon was woken last, and how often in a row within a moment of the time before.
+    woken: [(i64, u32); 2],
     /// Services' jobs begun.
     pub jobs: u64,
     pub sources: Sources,
@@ -227,6 +229,7 @@ impl World {
             steps: 0,
             stuck_at: 0,
             stuck: 0,
+            woken: [(0, 0); 2],
             jobs: 0,
             sources: Sources::work(0.8),
             devices: [vec![], vec![]],
@@ -574,7 +577,21 @@ impl World {
     }
 
     fn tick(&mut self, m: usize) {
-        self.machines[m].pending.push_back(Event::Tick);
+        let (at, turns) = self.woken[m];
+        let turns = if self.now - at <= AT_ONCE {
+            turns + 1
+        } else {
+            0
+        };
+        self.woken[m] = (self.now, turns);
+        if turns > TURNS {
+            let at = self.now as f64 / 1e6;
+            let how = format!("at {at:.6}: {m} is woken again and again, and does nothing");
+            self.safety.broken.get_or_insert(how);
+        }
+        let drained = self.defect != Some(Defect::NeverDrained);
+        let event = if drained { Event::Tick } else { Event::LinkUp };
+        self.machines[m].pending.push_back(event);
         self.work(m);
     }
 
@@ -796,6 +813,11 @@ impl World {
         self.safety.watch(self.now, &self.machines);
     }
 }
+
+/// A daemon that wants to be woken at once asks for a microsecond later, by its own clock.
+const AT_ONCE: i64 = 2;
+/// More than that in a row nothing needs.
+const TURNS: u32 = 50;
 
 /// Wire versions that no simulated node speaks: what is announced by one that is not understood.
 const FOREIGN: Versions = Versions {
