@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::contender::Contender;
 use crate::figures;
 use crate::lab::{Lab, Outcome};
+use crate::load;
 use crate::net::{Host, NODES, Port, VIP, Wire};
 use crate::record::{Record, median, seconds};
 use crate::sys::{self, now};
@@ -70,13 +71,18 @@ struct Words {
     /// leave out what an idle node costs
     #[argh(switch)]
     no_idle: bool,
-    /// a fault by its name, in quotes (all); or `services`: nginx and its VIP on whole machines
+    /// a fault by its name, in quotes (all); `services`: nginx and its VIP on whole machines; `load`: no fault,
+    /// but busy loops and containers that come and go, 15 s a run
     #[argh(positional, from_str_fn(fault))]
     faults: Vec<&'static str>,
 }
 
 /// What stands for the other table.
 const SERVICES: &str = "services";
+
+/// What stands for the line of those that bear a load.
+const LOAD: &str = "load";
+const LOAD_A_RUN: Duration = Duration::from_secs(15);
 
 /// `lab bench`, with the words after it.
 pub fn main(words: &[&str]) -> ExitCode {
@@ -112,11 +118,11 @@ fn contender(word: &str) -> Result<&'static str, String> {
 
 fn fault(word: &str) -> Result<&'static str, String> {
     let known: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).collect();
-    let mut words = known.iter().chain([&SERVICES]);
+    let mut words = known.iter().chain([&SERVICES, &LOAD]);
     let found = words.find(|name| **name == word);
     found
         .copied()
-        .ok_or_else(|| format!("is none of: {}, {SERVICES}", known.join(", ")))
+        .ok_or_else(|| format!("is none of: {}, {SERVICES}, {LOAD}", known.join(", ")))
 }
 
 fn bench(record: &Arc<Record>, words: &Words) -> Outcome {
@@ -128,6 +134,16 @@ fn bench(record: &Arc<Record>, words: &Words) -> Outcome {
         .collect();
     let wanted = |name: &str| words.faults.is_empty() || words.faults.contains(&name);
     let mut lab = Lab::new(record.clone())?;
+    if words.faults.contains(&LOAD) {
+        let during = LOAD_A_RUN * u32::try_from(runs)?;
+        println!("{} of load, nothing broken", seconds(during));
+        // The quickest, which have the least time, first.
+        for contender in contenders.into_iter().rev() {
+            let told = load::bear(&mut lab, contender, during)?;
+            println!("{:<20}{told}", contender.name());
+        }
+        return Ok(());
+    }
     println!("client outage, UDP probe every 0.5 ms, median (longest) of {runs};");
     println!("\"both!\": both nodes held the VIP for a while");
     row("", contenders.iter().map(|c| c.name()));

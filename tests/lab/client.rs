@@ -234,6 +234,20 @@ impl Client {
         Outage { lost, ..longest }
     }
 
+    /// How long it was without answer since `from`, all gaps together in which a question was lost; what is
+    /// shorter than an answer may take is none.
+    pub fn silence(&self, from: Micros) -> Duration {
+        let probes = self.probes();
+        let start = probes.partition_point(|probe| probe.sent < from);
+        let answered: Vec<usize> = (start..probes.len())
+            .filter(|&n| probes[n].answer.is_some())
+            .collect();
+        let gaps = answered.windows(2).filter(|pair| pair[1] > pair[0] + 1);
+        let lengths = gaps.map(|pair| probes[pair[1]].sent - probes[pair[0]].sent);
+        let patience = self.patience.as_micros() as u64;
+        Duration::from_micros(lengths.filter(|length| *length > patience).sum())
+    }
+
     /// Requests since `from` that were under way when the server was gone: accepted, not answered.
     /// The lost ones of [`Client::outage`] count them too.
     pub fn cut(&self, from: Micros) -> usize {

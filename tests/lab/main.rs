@@ -25,6 +25,7 @@ mod hold;
 mod http;
 mod lab;
 mod link;
+mod load;
 mod machine;
 mod net;
 mod node;

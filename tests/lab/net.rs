@@ -232,6 +232,22 @@ impl Net {
         format!("{}sw", self.prefix)
     }
 
+    /// Lines for `ip -batch` by which the `n`-th container comes to each node, and goes: a namespace with a cable
+    /// to it, which the kernel takes away some time after it.
+    pub fn passing(&self, n: u32) -> String {
+        let passing = |host: Host| {
+            let (node, netns) = (
+                self.netns(host),
+                format!("{}pass-{}", self.prefix, host.tag()),
+            );
+            format!(
+                "netns add {netns}\nlink add pass{n} netns {node} type veth peer name eth0 netns {netns}\n\
+                 netns del {netns}\n"
+            )
+        };
+        NODES.map(passing).concat()
+    }
+
     /// Numbers a host's namespace for the address feed.
     pub fn number(&self, host: Host, id: i32) -> io::Result<()> {
         self.switch().number(&self.netns(host), id)
