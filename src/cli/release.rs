@@ -113,7 +113,7 @@ fn stop(service: &Service) -> Exit {
         Ok(_) => print(&format!("stopped {unit}\n")),
         Err(why) => fail(
             Exit::Refused,
-            format!("{why}; see `systemctl status {unit}`"),
+            format!("{}; see `systemctl status {unit}`", why.why()),
         ),
     }
 }

@@ -139,7 +139,7 @@ fn one_that_stays_useless_ends_each_operation_once_and_in_time() {
     let _file = UnitFile::new("t-simple.service", SLEEP);
     let mut impatient = service("t-simple.service");
     (impatient.start_timeout, impatient.stop_timeout) = (SECOND, SECOND);
-    let mut bench = Bench::new(&[impatient]);
+    let mut bench = Bench::new(&[impatient.clone()]);
     bench.look(0);
     for (name, how) in USELESS {
         let useless = Useless::by(how);
@@ -177,6 +177,29 @@ fn one_that_stays_useless_ends_each_operation_once_and_in_time() {
     assert_eq!(outcome, Outcome::Done);
     assert!(took >= SECOND && took < SECOND * 8, "{took:?}");
     assert_ne!(property("t-simple.service", "ActiveState"), "active");
+    // One that has not looked yet knows of no processes: it stops it as soon as it can ask for that, and not before.
+    assert_eq!(bench.start(0), Outcome::Done);
+    let mut bench = Bench::new(&[impatient]);
+    let useless = Useless::by(None);
+    let why = failed(bench.stop(0));
+    assert!(
+        why.ends_with("; it is stopped as soon as systemd can be asked"),
+        "{why}"
+    );
+    bench.silence(SECOND);
+    drop(useless);
+    bench.silence(SECOND * 5);
+    assert_eq!(property("t-simple.service", "ActiveState"), "inactive");
+    // Not once it is to run again.
+    assert_eq!(bench.start(0), Outcome::Done);
+    let mut bench = Bench::new(&[service("t-simple.service")]);
+    let useless = Useless::by(None);
+    failed(bench.stop(0));
+    drop(useless);
+    assert_eq!(bench.start(0), Outcome::Done);
+    bench.silence(SECOND * 6);
+    assert_eq!(property("t-simple.service", "ActiveState"), "active");
+    bench.stop(0);
 }
 
 #[test]

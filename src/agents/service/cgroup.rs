@@ -4,6 +4,7 @@ use crate::agents::words::printable;
 use crate::sys;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// The hierarchies in which systemd may have put it: the only one, or those of a hybrid.
@@ -13,47 +14,70 @@ const ROOTS: [&str; 3] = [
     "/sys/fs/cgroup/systemd",
 ];
 
-/// The processes in it, those of its children not counted. None if it is gone.
-pub(super) fn processes(group: &str) -> Vec<i32> {
+/// The processes in it, those of its children not counted; none if it is gone. An error: who is in it is not
+/// known, which is not nobody.
+pub(super) fn processes(group: &str) -> io::Result<Vec<i32>> {
     if group.is_empty() || group == "/" {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let lists = ROOTS.map(|root| fs::read_to_string(format!("{root}{group}/cgroup.procs")));
-    let found = lists.into_iter().flatten().find(|list| !list.is_empty());
-    let found = found.unwrap_or_default();
-    found.lines().filter_map(|line| line.parse().ok()).collect()
+    for root in ROOTS {
+        let list = there(fs::read_to_string(format!("{root}{group}/cgroup.procs")))?;
+        if let Some(list) = list.filter(|list| !list.is_empty()) {
+            return Ok(list.lines().filter_map(|line| line.parse().ok()).collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The processes in it and in all below it.
-pub(super) fn all_processes(group: &str) -> Vec<i32> {
-    let mut found = processes(group);
-    for child in children(group) {
-        found.extend(all_processes(&format!("{group}/{child}")));
+pub(super) fn all_processes(group: &str) -> io::Result<Vec<i32>> {
+    let mut found = processes(group)?;
+    for child in children(group)? {
+        found.extend(all_processes(&format!("{group}/{child}"))?);
     }
-    found
+    Ok(found)
 }
 
-/// Kills them all, without systemd.
+/// Kills all that can be found of them, without systemd.
 pub(super) fn kill(group: &str) {
-    all_processes(group).into_iter().for_each(sys::kill);
+    let found = all_processes(group).unwrap_or_default();
+    found.into_iter().for_each(sys::kill);
 }
 
-fn children(group: &str) -> BTreeSet<String> {
+fn children(group: &str) -> io::Result<BTreeSet<String>> {
+    let mut children = BTreeSet::new();
     if group.is_empty() || group == "/" {
-        return BTreeSet::new();
+        return Ok(children);
     }
-    let entries = ROOTS.map(|root| fs::read_dir(format!("{root}{group}")));
-    let entries = entries.into_iter().flatten().flatten().flatten();
-    let directories = entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
-    directories
-        .filter_map(|directory| directory.file_name().into_string().ok())
-        .collect()
+    for root in ROOTS {
+        let Some(entries) = there(fs::read_dir(format!("{root}{group}")))? else {
+            continue;
+        };
+        for entry in entries {
+            let Some(entry) = there(entry)? else { break };
+            if there(entry.file_type())?.is_some_and(|kind| kind.is_dir()) {
+                children.extend(entry.file_name().into_string().ok());
+            }
+        }
+    }
+    Ok(children)
 }
 
-/// Whether it is there, in any hierarchy. One that was, and is not, has no processes.
+/// None: it is not there (any more), or has no processes of its own to tell of.
+fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Removed while it was read; one whose threads are all counted above it.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::ENODEV | libc::EOPNOTSUPP)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether it is there, or may be, in any hierarchy. One that was, and is not, has no processes.
 pub(super) fn exists(group: &str) -> bool {
-    let there = |root: &str| Path::new(&format!("{root}{group}")).exists();
-    !group.is_empty() && ROOTS.iter().any(|root| there(root))
+    let there = |root: &str| Path::new(&format!("{root}{group}")).try_exists();
+    !group.is_empty() && ROOTS.iter().any(|root| there(root).unwrap_or(true))
 }
 
 /// Processes for people, such as `123 (nginx, state D)`; the first few of many.
@@ -81,6 +105,7 @@ const SHOWN: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TestDir;
 
     #[test]
     fn a_process_is_described_by_name_and_state() {
@@ -93,9 +118,21 @@ mod tests {
 
     #[test]
     fn no_group_has_no_processes() {
-        assert!(processes("").is_empty() && all_processes("").is_empty());
-        assert!(all_processes("/").is_empty() && all_processes("/no-such.slice").is_empty());
-        assert!(processes("/no-such.slice").is_empty());
+        for group in ["", "/", "/no-such.slice"] {
+            assert!(processes(group).unwrap().is_empty());
+            assert!(all_processes(group).unwrap().is_empty());
+        }
         assert!(!exists("") && !exists("/no-such.slice") && exists("/"));
+    }
+
+    #[test]
+    fn who_cannot_be_read_is_not_nobody() {
+        let dir = TestDir::new();
+        let group = format!("/../../..{}", dir.display());
+        std::fs::create_dir_all(dir.join("child/cgroup.procs")).unwrap(); // no file, so not to be read
+        assert!(all_processes(&group).is_err());
+        std::fs::remove_dir(dir.join("child/cgroup.procs")).unwrap();
+        std::fs::write(dir.join("child/cgroup.procs"), "7\n9\n").unwrap();
+        assert_eq!(all_processes(&group).unwrap(), [7, 9]);
     }
 }

@@ -27,7 +27,7 @@ pub use failure::{loss, standing, unfit};
 pub use patience::Patience;
 pub use start::{NotStarted, restart, start};
 pub use state::{Active, Load, UnitState};
-pub use stop::stop;
+pub use stop::{NotStopped, stop};
 
 /// A door for tests/fuzz alone.
 #[doc(hidden)]
@@ -88,7 +88,10 @@ pub async fn look(unit: &str, patience: &Patience<'_>) -> Result<Seen, Trouble> 
         false => show(&triggers, patience).await?,
     };
     let leftovers = match unit.active {
-        Active::Inactive | Active::Failed => cgroup::processes(&unit.control_group),
+        Active::Inactive | Active::Failed => {
+            let what = "the processes that it left cannot be read";
+            cgroup::processes(&unit.control_group).map_err(|e| Trouble::of(what, &e))?
+        }
         _ => Vec::new(),
     };
     Ok(Seen {

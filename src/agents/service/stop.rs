@@ -9,6 +9,24 @@ use crate::sys;
 use smol::Timer;
 use std::time::Duration;
 
+/// Why a service was not stopped, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStopped {
+    /// It does not stop.
+    Stuck(String),
+    /// Whether it runs is not known: nobody could be asked, in all the time there was.
+    Unasked(String),
+}
+
+impl NotStopped {
+    /// The words.
+    pub fn why(self) -> String {
+        match self {
+            NotStopped::Stuck(why) | NotStopped::Unasked(why) => why,
+        }
+    }
+}
+
 /// Stops a service and its companions and looks whether they are gone. The ladder: `systemctl stop`, asked
 /// for until systemd has heard it; when `patience` is over SIGKILL for every process of the unit; and after
 /// [`DYING`] more it failed. What does not exist is stopped. What is returned may be how it looked before,
@@ -21,7 +39,7 @@ pub async fn stop(
     known: Option<Seen>,
     patience: &Patience<'_>,
     leaving: bool,
-) -> Result<Seen, String> {
+) -> Result<Seen, NotStopped> {
     let last = match politely(unit, known.clone(), patience, leaving).await {
         Ok(seen) => return Ok(seen),
         Err(answer) => answer,
@@ -43,10 +61,10 @@ pub async fn stop(
         }
     }
     match seen {
-        Ok(seen) => Err(stuck(&seen, &last)),
-        Err(trouble) => Err(format!(
-            "whether {unit} runs is not known: {trouble}; mend that, then `ha-appliance clear`"
-        )),
+        Ok(seen) => Err(NotStopped::Stuck(stuck(&seen, &last))),
+        Err(trouble) => Err(NotStopped::Unasked(format!(
+            "whether {unit} runs is not known: {trouble}"
+        ))),
     }
 }
 
@@ -55,7 +73,7 @@ pub async fn stop(
 fn is_gone(known: &Seen) -> bool {
     let unit = &known.unit;
     !unit.control_group.is_empty()
-        && cgroup::all_processes(&unit.control_group).is_empty()
+        && cgroup::all_processes(&unit.control_group).is_ok_and(|left| left.is_empty())
         && unit.triggered_by.is_empty()
         && !unit.restarts_itself
         && !unit.job
@@ -134,7 +152,7 @@ fn arguments<'a>(unit: &'a str, seen: &'a Seen, leaving: bool) -> Vec<&'a str> {
 fn stuck(seen: &Seen, answer: &Answer) -> String {
     let unit = &seen.unit;
     let left = match &seen.leftovers[..] {
-        [] => processes(&unit.control_group),
+        [] => processes(&unit.control_group).unwrap_or_default(),
         left => left.to_vec(),
     };
     let companion = |c: &&UnitState| c.active != Active::Inactive;

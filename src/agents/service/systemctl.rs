@@ -287,8 +287,9 @@ fn names_a_unit(word: &str) -> bool {
 
 /// Hints where to look are for those who typed the command.
 fn matters(line: &str) -> bool {
-    let hints = ["See ", "Warning: Stopping ", "Warning: The unit file", "  "];
-    !hints.iter().any(|hint| line.starts_with(hint))
+    let hints = ["See ", "Warning: ", "Stopping '", "  "];
+    // Names alone are what a hint before them is about.
+    line.contains(' ') && !hints.iter().any(|hint| line.starts_with(hint))
 }
 
 /// Its words are for programs: English, without colour or pager, and never with a question.
@@ -350,6 +351,11 @@ mod tests {
             "Failed to stop nginx.service: Message recipient disconnected from message bus without \
              replying\n",
             "Failed to connect to bus: No such file or directory\n",
+            "Warning: nginx.service changed on disk. Run 'systemctl daemon-reload' to reload units.\n\
+             Failed to start nginx.service: Connection reset by peer\n",
+            // From systemd 255 on.
+            "Stopping 'nginx.service', but its triggering units are still active:\nnginx.socket\n\
+             Failed to wait for response: Connection reset by peer\n",
             "/bin/systemctl: error while loading shared libraries: libsystemd-shared-252.so: cannot \
              open shared object file: No such file or directory\n",
         ] {

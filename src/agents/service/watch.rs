@@ -6,25 +6,33 @@
 //! documented interface: it is taken as a hint to look, and a rare look at everything goes on without.
 
 use crate::sys;
-use smol::Async;
 use smol::io::AsyncReadExt;
+use smol::{Async, Timer};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-/// Ends when the process has ended; at once if it is gone already.
+/// Ends when the process has ended; at once if it is gone already. One that cannot be watched just now, for want
+/// of a descriptor, has not ended for that: until it can be, the patrol alone sees its end.
 pub async fn ended(pid: i32) {
-    let Ok(pidfd) = sys::pidfd_open(pid) else {
-        return;
-    };
-    match Async::new_nonblocking(pidfd) {
-        Ok(pidfd) => drop(pidfd.readable().await),
-        Err(error) => {
-            log::warn!("cannot watch process {pid}: {error}");
-            std::future::pending().await
+    let mut told = false;
+    loop {
+        let watched = match sys::pidfd_open(pid).and_then(Async::new_nonblocking) {
+            Ok(pidfd) => pidfd.readable().await,
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return,
+            Err(error) => Err(error),
+        };
+        let Err(error) = watched else { return };
+        if !std::mem::replace(&mut told, true) {
+            log::warn!("cannot watch process {pid}: {error}; tried again");
         }
+        Timer::after(AGAIN).await;
     }
 }
+
+/// Between two tries.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Tells which units were started or stopped by anybody.
 #[derive(Debug)]
@@ -72,7 +80,7 @@ fn parse(mut events: &[u8]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestDir;
+    use crate::testing::{TestDir, in_child, wait_until};
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -100,6 +108,64 @@ mod tests {
         smol::block_on(ended(child.id() as i32));
         assert!(child.try_wait().unwrap().is_some());
         smol::block_on(ended(child.id() as i32));
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_watched_has_not_ended() {
+        let dir = TestDir::new();
+        let mut helper = in_child(
+            "agents::service::watch::tests::child_has_no_descriptor",
+            &dir,
+        );
+        wait_until(|| dir.join("told").exists());
+        assert_eq!(
+            std::fs::read_to_string(dir.join("told")).unwrap(),
+            "false true"
+        );
+        helper.kill();
+    }
+
+    /// Runs in a process of its own; see `in_child`.
+    #[test]
+    #[ignore = "helper of a_process_that_cannot_be_watched_has_not_ended"]
+    fn child_has_no_descriptor() {
+        crate::testing::child(|dir| {
+            crate::testing::ready(dir);
+            let mut process = std::process::Command::new("sleep")
+                .arg("60")
+                .spawn()
+                .unwrap();
+            let pid = process.id() as i32;
+            let seen = |limit: u64| {
+                let until = Duration::from_millis(limit);
+                let late = async {
+                    Timer::after(until).await;
+                    false
+                };
+                let ended = async {
+                    ended(pid).await;
+                    true
+                };
+                smol::block_on(smol::future::or(ended, late))
+            };
+            assert!(!seen(100)); // the runtime has its own descriptors then
+            let limit = |at_most| {
+                let limit = libc::rlimit {
+                    rlim_cur: at_most,
+                    rlim_max: 1024,
+                };
+                // SAFETY: a valid structure.
+                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+            };
+            limit(0);
+            let without = seen(300);
+            limit(1024);
+            process.kill().unwrap();
+            process.wait().unwrap();
+            let told = format!("{without} {}", seen(5000));
+            std::fs::write(dir.join("new"), told).unwrap();
+            std::fs::rename(dir.join("new"), dir.join("told")).unwrap();
+        });
     }
 
     proptest::proptest! {

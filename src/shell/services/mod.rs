@@ -16,7 +16,7 @@ pub use view::{CheckView, ServiceView};
 
 use super::operations::Operations;
 use crate::agents::program::Programs;
-use crate::agents::service::{self, NotStarted, Patience, Presence, Seen, drop_in};
+use crate::agents::service::{self, NotStarted, NotStopped, Patience, Presence, Seen, drop_in};
 use crate::agents::trouble::Trouble;
 use crate::config::{Mode, Service};
 use crate::core::event::{self, Event, Outcome};
@@ -53,6 +53,8 @@ struct Shared {
     /// This daemon is on its way out.
     leaving: Cell<bool>,
     gate: Gate,
+    /// Stops that systemd could not be asked for.
+    owed: RefCell<BTreeMap<Place, Task<()>>>,
 }
 
 /// An operation waits no longer for systemd to read its units.
@@ -85,6 +87,7 @@ impl Services {
                 watching: Cell::new(true),
                 leaving: Cell::default(),
                 gate: Gate::default(),
+                owed: RefCell::default(),
             }),
             patrol: None,
             observer: None,
@@ -173,6 +176,7 @@ impl Services {
 
     /// Starts the service, or restarts it if it runs and its check failed, and watches it.
     pub fn start(&mut self, place: Place) {
+        self.shared.owed.borrow_mut().remove(&place);
         self.operate(place, |unit, shared, begun| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
@@ -208,7 +212,8 @@ impl Services {
         });
     }
 
-    /// Stops the service and looks whether it is gone; one of mode `both` is let run.
+    /// Stops the service and looks whether it is gone; one of mode `both` is let run. What systemd could not be
+    /// asked for in time is not done, and done as soon as it can be asked.
     pub fn stop(&mut self, place: Place) {
         let unit = self.shared.unit(place);
         if unit.is_some_and(|unit| unit.service.mode == Mode::Both) {
@@ -229,9 +234,16 @@ impl Services {
                     unit.ring(); // a look, for the status, that nobody waits for
                     Outcome::Done
                 }
-                Err(why) => {
+                Err(NotStopped::Stuck(why)) => {
                     unit.look_again().await;
                     Outcome::Failed(why)
+                }
+                Err(NotStopped::Unasked(why)) => {
+                    unit.look_again().await;
+                    shared.owe_a_stop(place);
+                    Outcome::Failed(format!(
+                        "{why}; it is stopped as soon as systemd can be asked"
+                    ))
                 }
             }
         });
@@ -356,6 +368,41 @@ impl Shared {
             shared.push(Event::Ready { place, unready });
         };
         self.executor.spawn(ask).detach();
+    }
+
+    /// Stops a service once systemd can be asked, unless it is to be started before. The core, which knows the stop
+    /// for failed, looks now and then and finds it stopped.
+    fn owe_a_stop(self: &Rc<Shared>, place: Place) {
+        let shared = self.clone();
+        let stop = async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                Timer::after(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                let Some(unit) = shared.unit(place) else {
+                    return;
+                };
+                let told = unit.told();
+                let known = service::look(&unit.service.unit, &Patience::new(ANSWER, &told)).await;
+                // In maintenance nobody touches anything.
+                let (Ok(known), true) = (known, shared.watching.get()) else {
+                    continue;
+                };
+                let patience = Patience::new(unit.service.stop_timeout, &told);
+                let leaving = shared.leaving.get();
+                let name = &unit.service.unit;
+                match service::stop(name, Some(known), &patience, leaving).await {
+                    Ok(seen) => {
+                        log::info!("{name}: stopped, now that systemd can be asked");
+                        return unit.saw(seen);
+                    }
+                    Err(NotStopped::Stuck(why)) => return log::warn!("{why}"),
+                    Err(NotStopped::Unasked(_)) => {}
+                }
+            }
+        };
+        let task = self.executor.spawn(stop);
+        self.owed.borrow_mut().insert(place, task);
     }
 
     fn unit(&self, place: Place) -> Option<Rc<Unit>> {

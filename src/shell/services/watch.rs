@@ -101,6 +101,8 @@ pub(super) async fn patrol(shared: Rc<Shared>) {
             }
             None => {
                 go_round(&shared).await;
+                // There may have been no descriptor for them.
+                hints = hints.or_else(|| Hints::open().ok());
                 next_round = Instant::now() + PATROL;
             }
         }
