@@ -8,9 +8,18 @@ mod testing;
 
 use ha_appliance::agents::mount::{self, Answer, Found, Kind, Table, Target, Verb};
 use ha_appliance::agents::program::Programs;
+use ha_appliance::config::Mount;
+use ha_appliance::core::event::{Event, Op, Outcome, Presence};
+use ha_appliance::id::{GroupId, Place, ResourceId};
+use ha_appliance::shell::mounts::Mounts;
+use smol::future::FutureExt;
+use smol::{LocalExecutor, Timer};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use testing::{TestDir, wait_until};
 
@@ -393,4 +402,97 @@ fn while_an_earlier_operation_hangs_nothing_is_known_to_be_stopped() {
     run(&format!("pkill -P {}", hung.id()));
     hung.wait().unwrap();
     assert_eq!(disk.found(), Found::Absent);
+}
+
+/// A daemon without a descriptor sees no table, and has no helper: that is no word about what is mounted.
+#[test]
+fn who_sees_no_table_has_lost_no_mount() {
+    let told = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_without_descriptors", "--ignored"])
+        .args(["--test-threads=1", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success(), "{said}");
+}
+
+/// Alone in its process, whose limits it changes.
+#[test]
+#[ignore = "helper of who_sees_no_table_has_lost_no_mount"]
+fn child_without_descriptors() {
+    let Some(disk) = disk(Kind::Ext4) else {
+        return;
+    };
+    let disk = disk.started();
+    let executor = Rc::new(LocalExecutor::new());
+    let events = Rc::<RefCell<VecDeque<Event>>>::default();
+    let next = |within: Duration| {
+        let event = async {
+            loop {
+                if let Some(event) = events.borrow_mut().pop_front() {
+                    return Some(event);
+                }
+                Timer::after(Duration::from_millis(10)).await;
+            }
+        };
+        let late = async {
+            Timer::after(within).await;
+            None
+        };
+        smol::block_on(executor.run(event.or(late)))
+    };
+    let programs = Programs::here(Path::new(env!("CARGO_BIN_EXE_ha-appliance")));
+    let mut mounts = Mounts::new(executor.clone(), events.clone(), programs, &disk.dir);
+    let place = Place {
+        group: GroupId(1),
+        resource: ResourceId(1),
+    };
+    let mount = Mount {
+        target: disk.target.clone(),
+        start_timeout: Duration::from_secs(2),
+        stop_timeout: Duration::from_secs(2),
+    };
+    mounts.replace(vec![(place, mount)]);
+    let long = Duration::from_secs(10);
+    mounts.look(place);
+    let found = Event::Finished {
+        op: Op::Resource(place),
+        outcome: Outcome::Found(Presence::Running),
+    };
+    assert_eq!(next(long), Some(found));
+    let limit = |at_most| {
+        let limit = libc::rlimit {
+            rlim_cur: at_most,
+            rlim_max: 1024,
+        };
+        // SAFETY: a valid structure.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    };
+    limit(0);
+    assert_eq!(next(Duration::from_millis(2500)), None);
+    // What cannot be done in time is done later.
+    mounts.stop(place);
+    let Some(Event::Finished { outcome, .. }) = next(long) else {
+        panic!("the stop does not end")
+    };
+    let Outcome::Failed(why) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        why.ends_with("it is unmounted as soon as that can be"),
+        "{why}"
+    );
+    limit(1024);
+    assert_eq!(next(Duration::from_secs(4)), None);
+    assert_eq!(disk.found(), Found::Absent);
+    // And counts against nobody.
+    limit(0);
+    mounts.start(place);
+    let Some(Event::Finished { outcome, .. }) = next(long) else {
+        panic!("the start does not end")
+    };
+    assert!(matches!(outcome, Outcome::Unasked(_)), "{outcome:?}");
+    limit(1024);
+    let unready = None;
+    assert_eq!(next(long), Some(Event::Ready { place, unready }));
 }

@@ -1,6 +1,6 @@
 //! One mount of the configuration: what is known of it, and the task that probes it.
 
-use super::{Shared, table, watch};
+use super::{Shared, watch};
 use crate::agents::mount::{Found, Table, Target};
 use crate::config::Mount;
 use crate::id::Place;
@@ -132,9 +132,9 @@ impl Held {
         self.state.replace(state);
     }
 
-    /// The daemon sees it.
+    /// The daemon sees it, as far as it can see at all.
     pub(super) fn is_seen(&self) -> bool {
-        self.target().entry(&table()).is_some()
+        Table::read().map_or(true, |table| self.target().entry(&table).is_some())
     }
 
     /// Why what is mounted does not serve; none: it does, as far as the table tells.
@@ -157,7 +157,7 @@ impl Held {
         let mounted = self.mounted.get();
         // In maintenance nothing is told to the core, and all the more it is shown.
         let fault = (!watching && mounted == Some(true))
-            .then(|| self.fault(&table()))
+            .then(|| self.fault(&Table::read().ok()?))
             .flatten();
         ServiceView {
             unit: self.target().point.clone(),

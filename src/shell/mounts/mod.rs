@@ -11,8 +11,9 @@ mod watch;
 
 use super::operations::Operations;
 use super::services::ServiceView;
-use crate::agents::mount::{self, Answer, Found, Table, Target, Verb};
+use crate::agents::mount::{self, Answer, Found, Target, Verb};
 use crate::agents::program::Programs;
+use crate::agents::trouble::Trouble;
 use crate::config::Mount;
 use crate::core::event::{Event, Outcome, Presence};
 use crate::id::{GroupId, Place};
@@ -23,7 +24,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The mounts.
 pub struct Mounts {
@@ -42,10 +43,17 @@ struct Shared {
     all: RefCell<Vec<Rc<Held>>>,
     /// False in maintenance.
     watching: Cell<bool>,
+    /// Stops that no helper could be had for.
+    owed: RefCell<BTreeMap<Place, Task<()>>>,
 }
 
 /// A look waits no longer for an earlier operation.
 const LOOK: Duration = Duration::from_secs(10);
+/// Between two tries to have a helper; and however little time is left, one gets as much.
+const PAUSE: Duration = Duration::from_millis(300);
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Before an operation that could not be had is tried again.
+const REST: Duration = Duration::from_secs(2);
 /// A helper is given up so long after it should have ended.
 pub const GIVEN_UP: Duration = Duration::from_secs(2);
 
@@ -66,6 +74,7 @@ impl Mounts {
                 run_dir: run_dir.to_owned(),
                 all: RefCell::default(),
                 watching: Cell::new(true),
+                owed: RefCell::default(),
             }),
             patrol: None,
         }
@@ -100,9 +109,9 @@ impl Mounts {
         self.operate(place, |held, shared| async move {
             let answer = shared.ask(Verb::Look, &held, LOOK).await;
             let found = match answer {
-                Answer::Found(found) => found,
-                Answer::Done(_) => Found::Absent,
-                Answer::Failed(why) => {
+                Ok(Answer::Found(found)) => found,
+                Ok(Answer::Done(_)) => Found::Absent,
+                Ok(Answer::Failed(why)) | Err(Trouble(why)) => {
                     held.say(format!("not known: {why}"));
                     return Outcome::Failed(format!("what is mounted is not known: {why}"));
                 }
@@ -128,12 +137,17 @@ impl Mounts {
 
     /// Checks it, mounts it, and watches it.
     pub fn start(&mut self, place: Place) {
+        self.shared.owed.borrow_mut().remove(&place);
         self.operate(place, |held, shared| async move {
             let limit = held.mount.start_timeout;
             match shared.ask(Verb::Start, &held, limit).await {
-                Answer::Failed(why) => return Outcome::Failed(why),
-                Answer::Done(Some(more)) => log::warn!("{}: {more}", held.target().point),
-                Answer::Done(None) | Answer::Found(_) => {}
+                Ok(Answer::Failed(why)) => return Outcome::Failed(why),
+                Ok(Answer::Done(Some(more))) => log::warn!("{}: {more}", held.target().point),
+                Ok(Answer::Done(None) | Answer::Found(_)) => {}
+                Err(Trouble(why)) => {
+                    shared.ask_until_answered(&held);
+                    return Outcome::Unasked(why);
+                }
             }
             if !held.is_seen() {
                 // Whoever is not in the namespace of PID 1 sees neither this mount nor its end.
@@ -150,21 +164,26 @@ impl Mounts {
         });
     }
 
-    /// Ends its users, unmounts it and looks whether its device is free.
+    /// Ends its users, unmounts it and looks whether its device is free. What no helper could be had for in time is
+    /// not done, and done as soon as one can be had.
     pub fn stop(&mut self, place: Place) {
-        self.operate(place, |held, shared| async move {
+        self.operate(place, move |held, shared| async move {
             match shared.ask(Verb::Stop, &held, held.mount.stop_timeout).await {
-                Answer::Failed(why) => {
+                Ok(Answer::Failed(why)) => {
                     held.say(format!("cannot be unmounted: {why}"));
                     Outcome::Failed(why)
                 }
-                answer => {
+                Ok(answer) => {
                     if let Answer::Done(Some(more)) = answer {
                         log::warn!("{more}");
                     }
                     held.noted(&Found::Absent);
                     held.expect(&shared, Expected::Absent);
                     Outcome::Done
+                }
+                Err(Trouble(why)) => {
+                    shared.owe_a_stop(place);
+                    Outcome::Failed(format!("{why}; it is unmounted as soon as that can be"))
                 }
             }
         });
@@ -179,7 +198,8 @@ impl Mounts {
                 let held = held.clone();
                 let sync = async move {
                     let limit = held.mount.stop_timeout;
-                    if let Answer::Failed(why) = shared.ask(Verb::Sync, &held, limit).await {
+                    let synced = shared.ask(Verb::Sync, &held, limit).await;
+                    if let Ok(Answer::Failed(why)) | Err(Trouble(why)) = synced {
                         log::warn!("{why}");
                     }
                     held.syncing.set(false);
@@ -247,8 +267,27 @@ impl Shared {
         all.iter().find(|held| held.place.get() == place).cloned()
     }
 
-    /// Has a helper do it; that it cannot be asked is as good as that it failed.
-    async fn ask(&self, verb: Verb, held: &Held, limit: Duration) -> Answer {
+    /// Has a helper do it. An error: none could be had in all that time, which says nothing about the mount.
+    async fn ask(&self, verb: Verb, held: &Held, limit: Duration) -> Result<Answer, Trouble> {
+        let until = Instant::now() + limit;
+        let mut told = false;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let trouble = match self.ask_once(verb, held, left.max(SHORTEST)).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => Trouble(format!("{verb} of {}: {trouble}", held.target().point)),
+            };
+            if Instant::now() + PAUSE >= until {
+                return Err(trouble);
+            }
+            if !std::mem::replace(&mut told, true) {
+                log::warn!("{trouble}; it is tried again");
+            }
+            Timer::after(PAUSE).await;
+        }
+    }
+
+    async fn ask_once(&self, verb: Verb, held: &Held, limit: Duration) -> Result<Answer, Trouble> {
         let target = held.target();
         let asked = mount::ask(&self.programs, &self.run_dir, verb, target, limit);
         let late = async {
@@ -259,14 +298,48 @@ impl Shared {
                 limit.as_secs()
             )))
         };
-        match asked.or(late).await {
-            Ok(answer) => answer,
-            Err(trouble) => Answer::Failed(format!("{verb} of {}: {trouble}", target.point)),
-        }
+        asked.or(late).await
     }
-}
 
-/// The kernel's table of mounts as the daemon sees it; empty if it cannot be read.
-fn table() -> Table {
-    Table::read().unwrap_or_default()
+    /// Until a helper can be had: then its start may be tried again. A probe voids no other helper's order.
+    fn ask_until_answered(self: &Rc<Shared>, held: &Rc<Held>) {
+        let (shared, held) = (self.clone(), held.clone());
+        let ask = async move {
+            Timer::after(REST).await;
+            while shared.ask(Verb::Probe, &held, LOOK).await.is_err() {
+                Timer::after(REST).await;
+            }
+            let (place, unready) = (held.place.get(), None);
+            shared.push(Event::Ready { place, unready });
+        };
+        self.executor.spawn(ask).detach();
+    }
+
+    /// Unmounts it once a helper can be had, unless it is to be mounted before. The core, which knows the stop for
+    /// failed, looks now and then and finds it stopped.
+    fn owe_a_stop(self: &Rc<Shared>, place: Place) {
+        let shared = self.clone();
+        let stop = async move {
+            loop {
+                Timer::after(REST).await;
+                let Some(held) = shared.held(place) else {
+                    return;
+                };
+                // In maintenance nobody touches anything.
+                if !shared.watching.get() {
+                    continue;
+                }
+                let limit = held.mount.stop_timeout;
+                match shared.ask(Verb::Stop, &held, limit).await {
+                    Ok(Answer::Failed(why)) => {
+                        return held.say(format!("cannot be unmounted: {why}"));
+                    }
+                    Ok(_) => return held.noted(&Found::Absent),
+                    Err(_) => {}
+                }
+            }
+        };
+        let task = self.executor.spawn(stop);
+        self.owed.borrow_mut().insert(place, task);
+    }
 }

@@ -1,7 +1,7 @@
 //! The watch over mounts between two operations: the kernel's table, and a probe that reads.
 
+use super::Shared;
 use super::held::{Expected, Held};
-use super::{Shared, table};
 use crate::agents::mount::watch::Changes;
 use crate::agents::mount::{Answer, Table, Verb};
 use crate::core::event::Event;
@@ -25,6 +25,7 @@ pub(super) async fn patrol(shared: Rc<Shared>) {
     let changes = Changes::open()
         .inspect_err(|e| log::warn!("mounts are looked at every {ROUND:?} only: {e}"))
         .ok();
+    let mut blind = false;
     loop {
         let hint = async {
             match &changes {
@@ -39,7 +40,17 @@ pub(super) async fn patrol(shared: Rc<Shared>) {
         if !shared.watching.get() {
             continue;
         }
-        let table = table();
+        let table = match Table::read() {
+            Ok(table) => table,
+            // For want of a descriptor, say: no word about any mount.
+            Err(error) => {
+                if !std::mem::replace(&mut blind, true) {
+                    log::warn!("the table of mounts cannot be read: {error}; tried again");
+                }
+                continue;
+            }
+        };
+        blind = false;
         let all = shared.all.borrow().clone();
         for held in all {
             if let Some(event) = news(&held, &table) {
@@ -75,8 +86,12 @@ pub(super) async fn probe(shared: Rc<Shared>, held: Rc<Held>) {
         Timer::after(PROBE).await;
         let at = clock::now();
         let error = match shared.ask(Verb::Probe, &held, HANGS).await {
-            Answer::Failed(why) => Some(why),
-            Answer::Done(_) | Answer::Found(_) => None,
+            Ok(Answer::Failed(why)) => Some(why),
+            Ok(Answer::Done(_) | Answer::Found(_)) => None,
+            Err(trouble) => {
+                log::warn!("{trouble}: it is asked again");
+                continue;
+            }
         };
         let failures = u32::from(error.is_some());
         held.check.replace(Some(CheckView {
