@@ -1,8 +1,7 @@
 //! `GET` by HTTP/1.1 (RFC 9112), as much of it as a health check needs: the status, and a text in the
 //! first 64 KiB of the body as it is sent. No library: the one page asked for is the operator's own.
 
-use super::{Bad, connect};
-use crate::agents::trouble::words;
+use super::{Bad, bad, connect};
 use crate::agents::words::printable;
 use smol::Timer;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,13 +37,12 @@ pub(super) async fn get(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ha-appliance\r\nAccept: */*\r\n\
          Connection: close\r\n\r\n"
     );
-    let failed = |e| Bad::Failed(words(&e));
     let sent = stream.write_all(request.as_bytes()).await;
-    sent.map_err(failed)?;
+    sent.map_err(bad)?;
     let mut answer = Vec::new();
     let mut piece = vec![0; PIECE];
     loop {
-        let read = stream.read(&mut piece).await.map_err(failed)?;
+        let read = stream.read(&mut piece).await.map_err(bad)?;
         answer.extend_from_slice(&piece[..read]);
         match judge(&answer, read == 0, good) {
             Some(verdict) => return verdict.map_err(Bad::Failed),

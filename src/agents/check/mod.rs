@@ -9,7 +9,7 @@ use crate::config::Probe;
 use smol::future::{FutureExt, pending};
 use smol::{Async, Timer};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why a check is not good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub async fn ask(probe: &Probe, timeout: Duration, programs: &Programs) -> Resul
         if let Probe::Exec(_) = probe {
             return pending().await;
         }
-        Timer::after(timeout).await;
+        waited(timeout).await;
         let text = format!("no answer within {} s", timeout.as_secs_f32());
         Err(Bad::Failed(text))
     };
@@ -57,12 +57,30 @@ pub async fn ask(probe: &Probe, timeout: Duration, programs: &Programs) -> Resul
     })
 }
 
+/// After so long. Whoever stood still meanwhile, as a paused machine does, has not waited for an answer that long,
+/// and waits once more.
+async fn waited(timeout: Duration) {
+    let begun = Instant::now();
+    Timer::after(timeout).await;
+    if begun.elapsed() > timeout + STOOD_STILL {
+        Timer::after(timeout).await;
+    }
+}
+
+/// So late nobody is who only has much to do.
+const STOOD_STILL: Duration = Duration::from_millis(250);
+
 async fn connect(address: SocketAddr) -> Result<Async<TcpStream>, Bad> {
     let stream = Async::<TcpStream>::connect(address).await;
-    stream.map_err(|error| match trouble::is_own(&error) {
+    stream.map_err(bad)
+}
+
+/// What the end of a connection says.
+fn bad(error: std::io::Error) -> Bad {
+    match trouble::is_own(&error) {
         true => Bad::Unasked(Trouble(trouble::words(&error))),
         false => Bad::Failed(trouble::words(&error)),
-    })
+    }
 }
 
 /// What the bytes of an answer so far mean; none: more are needed. A door for tests/fuzz alone.
@@ -88,9 +106,9 @@ pub fn name(probe: &Probe) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::path::Path;
-    use std::time::Instant;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -127,5 +145,29 @@ mod tests {
         let why = format!("http://{address}/health: no answer within 0.2 s");
         assert_eq!(result, Err(Bad::Failed(why)));
         assert!(start.elapsed() < SECOND);
+    }
+
+    #[test]
+    fn who_stood_still_while_it_was_asked_has_not_waited() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        });
+        let probe = Probe::Http {
+            address,
+            host: address.to_string(),
+            path: "/".into(),
+            status: None,
+            body: None,
+        };
+        let programs = Programs::here(Path::new("/no/such"));
+        let limit = Duration::from_millis(200);
+        let still = async { std::thread::sleep(2 * limit + STOOD_STILL) };
+        let asked = smol::future::zip(ask(&probe, limit, &programs), still);
+        assert_eq!(smol::block_on(asked).0, Ok(()));
+        server.join().unwrap();
     }
 }

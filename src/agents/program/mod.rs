@@ -59,7 +59,7 @@ impl Programs {
     pub fn in_units(runner: &Path, run_dir: &Path) -> Programs {
         Programs {
             runner: runner.into(),
-            units: unit::Units::new(run_dir).map(Rc::new),
+            units: Some(Rc::new(unit::Units::new(run_dir))),
         }
     }
 

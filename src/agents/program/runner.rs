@@ -68,7 +68,7 @@ fn become_user(command: &mut Command, name: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn supervise(mut command: Command, deadline: Instant) -> Result<Ended, Trouble> {
+fn supervise(mut command: Command, mut deadline: Instant) -> Result<Ended, Trouble> {
     let unable = |error: std::io::Error| Trouble(format!("cannot be run: {}", words(&error)));
     let (mut reader, writer) = sys::pipe().map_err(unable)?;
     command
@@ -87,6 +87,10 @@ fn supervise(mut command: Command, deadline: Instant) -> Result<Ended, Trouble> 
         let watched = [pidfd.as_fd(), reader.as_fd()];
         let watched = &watched[..if open { 2 } else { 1 }];
         let ready = sys::wait_readable(watched, left).map_err(unable)?;
+        // The machine stood still: so did the program, and it gets that time once more.
+        if deadline.elapsed() > STOOD_STILL {
+            deadline = Instant::now() + left;
+        }
         if ready.first() == Some(&true) {
             break false;
         }
@@ -114,6 +118,9 @@ fn supervise(mut command: Command, deadline: Instant) -> Result<Ended, Trouble> 
     };
     Ok(Ended { end, output })
 }
+
+/// So late nobody wakes who only has much to do.
+const STOOD_STILL: Duration = Duration::from_millis(250);
 
 fn end(child: &mut Child, late: bool) -> std::io::Result<std::process::ExitStatus> {
     if late {

@@ -29,23 +29,14 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// None, with a warning, if there is no place for their pipes.
-    pub(super) fn new(run_dir: &Path) -> Option<Units> {
+    /// Nothing of what a process before this one left there stays.
+    pub(super) fn new(run_dir: &Path) -> Units {
         let directory = run_dir.join("programs");
         let _ = fs::remove_dir_all(&directory);
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&directory);
-        if let Err(error) = made {
-            let shown = directory.display();
-            log::warn!("{shown}: {error}: checks and hooks run below the daemon");
-            return None;
-        }
-        Some(Units {
+        Units {
             directory,
             next: Cell::new(1),
-        })
+        }
     }
 
     pub(super) async fn run(
@@ -102,6 +93,9 @@ struct Files {
 
 impl Files {
     fn new(directory: &Path, name: &str, input: &[u8]) -> io::Result<Files> {
+        // Each time: there may have been no room for it, and somebody may have tidied up.
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(directory)?;
         let (at, pipe) = (directory.join(format!("{name}.in")), directory.join(name));
         sys::make_pipe(&pipe)?;
         let reader = File::options()
