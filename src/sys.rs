@@ -436,6 +436,15 @@ pub(crate) fn kill(pid: i32) {
     unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
+/// The kernel's name for this host.
+pub(crate) fn host_name() -> String {
+    let mut name = [0u8; 65];
+    // SAFETY: a buffer with its length, whose last byte stays zero.
+    unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).trim().to_owned()
+}
+
 /// Kills a process group. One that is gone already is no error.
 pub(crate) fn kill_group(leader: u32) {
     let leader = leader as i32;

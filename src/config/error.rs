@@ -24,6 +24,8 @@ pub const EX_CONFIG: u8 = 78;
 pub struct Error {
     /// At least one, in the file's order.
     pub mistakes: Vec<Mistake>,
+    /// Nothing was read, for want of descriptors or memory: that says nothing of the file.
+    pub passing: bool,
 }
 
 /// One mistake.
@@ -62,6 +64,7 @@ impl Error {
         };
         Error {
             mistakes: vec![mistake],
+            passing: false,
         }
     }
 }
@@ -172,6 +175,7 @@ impl<'a> Report<'a> {
         self.found.sort_by_key(|(start, _)| *start);
         Error {
             mistakes: self.found.into_iter().map(|(_, m)| m).collect(),
+            passing: false,
         }
     }
 

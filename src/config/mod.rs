@@ -63,6 +63,7 @@ pub use service::{Check, Mode, Probe, Service};
 pub use settings::{Digests, Settings, differences, lacking, lacks_group};
 pub use warning::Warning;
 
+use crate::agents::trouble;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -77,7 +78,10 @@ pub fn load(path: &Path) -> Result<Config, Error> {
             std::io::ErrorKind::InvalidData => "save it as UTF-8",
             _ => "--config PATH names another",
         };
-        Error::unplaced(format!("{shown} cannot be read: {error}"), help)
+        Error {
+            passing: trouble::lacks_resources(&error),
+            ..Error::unplaced(format!("{shown} cannot be read: {error}"), help)
+        }
     })?;
     build::build(&text, path, &key::read_file, &|| {
         let facts = std::fs::metadata(path).map_err(|error| {

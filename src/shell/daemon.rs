@@ -88,8 +88,11 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(lock) => lock,
         Err(error) => return fail(&error.to_string()),
     };
-    let config = match config::load(&options.config) {
+    let load = || config::load(&options.config);
+    let config = match patience::patiently(patience::AT_START, load) {
         Ok(config) => config,
+        // Unlike a file that is wrong, this may be otherwise at the next start.
+        Err(error) if error.passing => return fail(&error.to_string()),
         Err(error) => {
             super::log::say(&error.to_string());
             return ExitCode::from(EX_CONFIG);

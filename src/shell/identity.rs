@@ -81,11 +81,15 @@ fn is_booting() -> bool {
     command.arg("is-system-running").env("LC_ALL", "C");
     let asked = smol::block_on(child::run(command, b"", Duration::from_secs(1)));
     match asked {
-        Ok(ended) if matches!(ended.end, child::End::Exited(_)) => {
-            matches!(ended.output.trim(), "initializing" | "starting")
-        }
-        _ => true,
+        Ok(ended) => !is_over(&ended.output),
+        Err(_) => true,
     }
+}
+
+/// By systemd's own word, not by anything that a tool says in its place.
+fn is_over(said: &str) -> bool {
+    let states = ["running", "degraded", "maintenance", "stopping"];
+    said.lines().any(|line| states.contains(&line.trim()))
 }
 
 struct Wait {
@@ -161,6 +165,17 @@ mod tests {
         }
         for name in ["lb1", "localhost7", "debian"] {
             assert!(!is_no_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_boot_is_over_by_systemds_own_word_alone() {
+        for said in ["running\n", "degraded\n", "Warning: x\nmaintenance\n"] {
+            assert!(is_over(said), "{said}");
+        }
+        let bus = "Failed to connect to bus: No such file or directory\nunknown\n";
+        for said in ["", "starting\n", "initializing\n", "garbage running", bus] {
+            assert!(!is_over(said), "{said}");
         }
     }
 

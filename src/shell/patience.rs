@@ -1,6 +1,9 @@
 //! Waits out what this machine is short of for a moment: descriptors, memory, processes. A daemon that ended for
 //! it would be started again at once, and after ten times in two minutes not any more.
 
+use crate::agents::trouble;
+use crate::config;
+use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -10,15 +13,15 @@ pub const AT_START: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Tries until it succeeds or fails for another reason, for so long at most.
-pub fn patiently<T>(
+pub fn patiently<T, E: Shortage>(
     at_most: Duration,
-    mut attempt: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
     let begun = Instant::now();
     let mut told = false;
     loop {
         match attempt() {
-            Err(error) if is_shortage(&error) && begun.elapsed() < at_most => {
+            Err(error) if error.is_shortage() && begun.elapsed() < at_most => {
                 if !std::mem::replace(&mut told, true) {
                     log::warn!("{error}: trying again");
                 }
@@ -29,11 +32,22 @@ pub fn patiently<T>(
     }
 }
 
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
-    )
+/// What may say that this machine is short of something.
+pub trait Shortage: Display {
+    /// It says that, and nothing else.
+    fn is_shortage(&self) -> bool;
+}
+
+impl Shortage for io::Error {
+    fn is_shortage(&self) -> bool {
+        trouble::lacks_resources(self)
+    }
+}
+
+impl Shortage for config::Error {
+    fn is_shortage(&self) -> bool {
+        self.passing
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) struct Fit {
 }
 
 /// One look: at the machine, at the states that were moved aside, and at the file.
-type Seen = (Looked, Option<String>, Result<OnDisk, String>);
+type Seen = (Looked, Option<String>, Result<OnDisk, config::Error>);
 
 /// What the file on disk sets, and the keys that it names.
 type OnDisk = (Settings, Vec<Vec<u8>>);
@@ -91,7 +91,9 @@ impl Daemon {
         if let Some((looked, aside, file)) = self.fit.seen.take() {
             self.fit.saw(looked);
             self.fit.aside = aside;
-            self.fit.unloaded = self.unloaded(file);
+            if !file.as_ref().is_err_and(|error| error.passing) {
+                self.fit.unloaded = self.unloaded(file);
+            }
             self.fit.under_way = false;
             self.fit.next = Some(clock::now() + AGAIN);
         }
@@ -112,7 +114,7 @@ impl Daemon {
         let task = async move {
             let look = smol::unblock(move || {
                 let file = config::load(&path).map(|config| (config.settings, config.cluster.keys));
-                (aside(&dir), file.map_err(|error| error.to_string()))
+                (aside(&dir), file)
             });
             let (aside, file) = look.await;
             *seen.borrow_mut() = Some((asked.look(host, peer).await, aside, file));
@@ -200,7 +202,7 @@ impl Daemon {
     }
 
     /// The file on disk, if it is not what is in force.
-    fn unloaded(&self, file: Result<OnDisk, String>) -> Option<String> {
+    fn unloaded(&self, file: Result<OnDisk, config::Error>) -> Option<String> {
         let path = self.options.config.display();
         match file {
             Ok((settings, keys)) if settings == self.config.settings => {
@@ -212,7 +214,8 @@ impl Daemon {
             Ok(_) => Some(format!(
                 "{path} was changed and not loaded: `ha-appliance reload --dry-run` says what a reload would change"
             )),
-            Err(why) => {
+            Err(error) => {
+                let why = error.to_string();
                 let why = why.lines().next().unwrap_or_default();
                 Some(format!(
                     "{path} is broken now, and the daemon would not start with it: {why}; `ha-appliance check` shows it"
