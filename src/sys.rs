@@ -176,6 +176,18 @@ pub(crate) fn may_execute(path: &Path) -> io::Result<()> {
     check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::X_OK, flags) }).map(drop)
 }
 
+/// A list of rights stands beside the file's mode, or there may be one.
+pub(crate) fn has_acl(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return true;
+    };
+    let name = c"system.posix_acl_access";
+    // SAFETY: both strings are NUL-terminated and outlive the call; no room for a value is offered.
+    let size = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) };
+    let error = io::Error::last_os_error().raw_os_error();
+    size >= 0 || !matches!(error, Some(libc::ENODATA | libc::EOPNOTSUPP))
+}
+
 /// Whose permissions count.
 pub(crate) fn effective_user() -> u32 {
     // SAFETY: it cannot fail and touches no memory.

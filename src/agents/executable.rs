@@ -1,5 +1,6 @@
 //! Whether a program could be run at all, found out before it matters.
 
+use crate::agents::program::User;
 use crate::sys;
 use std::fs::File;
 use std::io::{self, Read};
@@ -31,6 +32,32 @@ pub fn fault(program: &Path) -> Option<String> {
             None => None,
         },
     }
+}
+
+/// Why that user cannot run this program, though root can; none: nothing speaks against it. Goes by owner, group and
+/// mode: where there is a list of rights beside them (ACL) it says nothing.
+pub fn closed(program: &Path, user: &User) -> Option<String> {
+    let program = std::fs::canonicalize(program).ok()?;
+    let refused = program.ancestors().find_map(|part| {
+        let facts = std::fs::metadata(part).ok()?;
+        let shift = match () {
+            () if facts.uid() == user.uid => 6,
+            () if user.groups.contains(&facts.gid()) => 3,
+            () => 0,
+        };
+        let open = user.uid == 0 || facts.mode() >> shift & 1 == 1 || sys::has_acl(part);
+        (!open).then(|| {
+            (
+                part.display().to_string(),
+                facts.uid(),
+                facts.mode() & 0o7777,
+            )
+        })
+    });
+    let (part, owner, mode) = refused?;
+    Some(format!(
+        "{part} is closed to it (of user {owner}, mode {mode:04o})"
+    ))
 }
 
 /// Who else than root could change this program, in words that follow its path; none: nobody, or it is not there.
@@ -121,6 +148,25 @@ mod tests {
             std::os::unix::fs::chown(&path, Some(4711), None).unwrap();
             assert_eq!(risk(&path).unwrap(), "belongs to user 4711");
         }
+        let who = |uid| User {
+            uid,
+            gid: uid,
+            groups: vec![uid],
+        };
+        let closed_to = |mode: u32, uid| {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            closed(&path, &who(uid))
+        };
+        let owner = std::fs::metadata(&path).unwrap().uid();
+        assert_eq!(closed_to(0o755, 4712), None);
+        assert_eq!((closed_to(0o700, owner), closed_to(0o600, 0)), (None, None));
+        let why = closed_to(0o750, 4712).unwrap();
+        assert!(why.contains("/program is closed to it (of user "), "{why}");
+        assert!(why.ends_with("mode 0750)"), "{why}");
+        closed_to(0o755, 0);
+        std::fs::set_permissions(&*dir, PermissionsExt::from_mode(0o700)).unwrap();
+        let why = closed(&path, &who(4712)).unwrap();
+        assert!(why.ends_with("mode 0700)"), "{why}");
         assert_eq!(risk(&dir.join("absent")), None);
         assert_eq!(fault(&dir).unwrap(), "is a directory");
         assert_eq!(fault(&dir.join("absent")).unwrap(), "does not exist");

@@ -24,6 +24,8 @@ pub struct Machine {
     pub peer: Vec<IpAddr>,
     /// What is wrong with each program of [`Config::programs`] that cannot be run, by its path.
     pub programs: BTreeMap<String, String>,
+    /// Why the user whom it is to run as cannot run it, for each program that such a one is named for, by its path.
+    pub closed: BTreeMap<String, String>,
     /// Who else could change what runs as root, for each program of [`Config::programs_of_root`], by its path.
     pub risky: BTreeMap<String, String>,
     /// Those of [`Config::users`] that it does not know.
@@ -56,6 +58,8 @@ pub struct UnitLook {
     pub id: String,
     /// Why it cannot be started or stopped, and what to do.
     pub unfit: Option<String>,
+    /// Whom systemd stops when it starts this one.
+    pub conflicts: Vec<String>,
 }
 
 /// Something of the file that cannot be here.
@@ -128,6 +132,18 @@ impl Config {
         notify.chain(checks).collect()
     }
 
+    /// Those that run as somebody else, each with whom.
+    pub fn programs_of_others(&self) -> Vec<(String, String)> {
+        let checks = self.groups.iter().flat_map(Group::services);
+        let checks = checks.filter_map(|service| match &service.check.as_ref()?.probe {
+            Probe::Exec(program) => Some((program.words.first()?.clone(), program.user.clone()?)),
+            Probe::Http { .. } | Probe::Tcp(_) => None,
+        });
+        let notify = self.cluster.notify.iter().zip(&self.cluster.notify_user);
+        let notify = notify.map(|(path, user)| (path.display().to_string(), user.clone()));
+        notify.chain(checks).collect()
+    }
+
     /// Everybody whom a program is to run as, each once.
     pub fn users(&self) -> Vec<String> {
         let checks = self.groups.iter().flat_map(Group::services);
@@ -160,6 +176,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(gateways(config, machine));
     found.extend(crossed(config, side, &machine.host));
     found.extend(aliases(config, machine));
+    found.extend(conflicts(config, machine));
     found.extend(programs(config, machine));
     found.extend(strangers(config, machine));
     found.extend(units(config, machine));
@@ -314,13 +331,41 @@ fn aliases(config: &Config, machine: &Machine) -> Vec<Misfit> {
     found
 }
 
-fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
-    let misfit = |(program, why): (&String, &String)| {
-        let place = config.places.of(&Subject::Program(program.clone()));
-        let help = "install it, or correct the path";
-        new(Kind::Unable, place, format!("{program} {why}"), help)
+/// Units of which one node cannot run both.
+fn conflicts(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let units = config.units();
+    let id = |unit: &str| machine.units.get(unit).map(|look| look.id.as_str());
+    let misfit = |unit: &String| {
+        let look = machine.units.get(unit)?;
+        let mut others = units.iter().filter(|other| *other != unit);
+        let other = others.find(|other| {
+            id(other).is_some_and(|id| look.conflicts.iter().any(|name| name == id))
+        })?;
+        let what = format!(
+            "{unit} and {other} cannot both run on one node: systemd stops {other} when it starts {unit}"
+        );
+        let help = format!("delete one of the two, or take Conflicts={other} out of {unit}");
+        let place = config.places.of(&Subject::Unit(unit.clone()));
+        Some(new(Kind::Wrong, place, what, &help))
     };
-    machine.programs.iter().map(misfit).collect()
+    units.iter().filter_map(misfit).collect()
+}
+
+fn programs(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |help: &'static str| {
+        move |(program, why): (&String, &String)| {
+            let place = config.places.of(&Subject::Program(program.clone()));
+            new(Kind::Unable, place, format!("{program} {why}"), help)
+        }
+    };
+    let absent = machine.programs.iter();
+    let absent = absent.map(misfit("install it, or correct the path"));
+    let closed =
+        (machine.closed.iter()).filter(|(program, _)| !machine.programs.contains_key(*program));
+    let closed = closed.map(misfit(
+        "put it where that user may run it, or open the way to it",
+    ));
+    absent.chain(closed).collect()
 }
 
 fn mounts(config: &Config, machine: &Machine) -> Vec<Misfit> {

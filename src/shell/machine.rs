@@ -24,6 +24,8 @@ use std::time::Duration;
 pub struct Asked {
     programs: Vec<String>,
     programs_of_root: Vec<String>,
+    /// Each with whom it runs as.
+    programs_of_others: Vec<(String, String)>,
     users: Vec<String>,
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
@@ -53,6 +55,7 @@ impl Looked {
         let (now, before) = (&mut self.machine, before.machine);
         if !self.programs {
             now.programs = before.programs;
+            now.closed = before.closed;
             now.risky = before.risky;
             now.strangers = before.strangers;
             now.mounts = before.mounts;
@@ -78,6 +81,7 @@ impl Asked {
         Asked {
             programs: config.programs(),
             programs_of_root: config.programs_of_root(),
+            programs_of_others: config.programs_of_others(),
             users: config.users(),
             units: units.collect(),
             mounts: config.mounts(),
@@ -107,11 +111,12 @@ impl Asked {
     /// Looks. That something cannot be asked speaks against nothing.
     pub async fn look(self, host: Host, peer: Vec<IpAddr>) -> Looked {
         let (programs, of_root, users) = (self.programs, self.programs_of_root, self.users);
-        let mounts = self.mounts;
+        let (of_others, mounts) = (self.programs_of_others, self.mounts);
         let known = move || {
             let mounts = mounts.iter().map(|m| (m.point.clone(), mount::faults(m)));
             (
                 faults(programs),
+                closed(of_others),
                 risks(of_root),
                 strangers(users),
                 mounts.collect(),
@@ -128,7 +133,7 @@ impl Asked {
              answer"
                 .to_owned()
         });
-        let (programs, risky, strangers, mounts) = known.unwrap_or_default();
+        let (programs, closed, risky, strangers, mounts) = known.unwrap_or_default();
         let seen = units(&self.units).await;
         let (know_programs, know_units) = (unknown.is_none(), seen.is_ok());
         let (units, trouble) = match seen {
@@ -149,6 +154,7 @@ impl Asked {
                 host,
                 peer,
                 programs,
+                closed,
                 risky,
                 strangers,
                 units,
@@ -194,6 +200,31 @@ fn faults(programs: Vec<String>) -> BTreeMap<String, String> {
     programs.into_iter().filter_map(fault).collect()
 }
 
+/// What these users cannot run, of those that are known here.
+fn closed(programs: Vec<(String, String)>) -> BTreeMap<String, String> {
+    let closed = |(program, name): (String, String)| {
+        let why = executable::closed(Path::new(&program), &user(&name)?)?;
+        Some((program, format!("cannot be run by {name}: {why}")))
+    };
+    programs.into_iter().filter_map(closed).collect()
+}
+
+/// By id(1), which asks directory services too.
+fn user(name: &str) -> Option<User> {
+    let numbers = |what: &str| {
+        let output = Command::new("id").args([what, "--", name]).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let numbers: Option<Vec<u32>> = text.split_whitespace().map(|n| n.parse().ok()).collect();
+        numbers.filter(|_| output.status.success())
+    };
+    let groups = numbers("-G")?;
+    Some(User {
+        uid: *numbers("-u")?.first()?,
+        gid: *groups.first()?,
+        groups,
+    })
+}
+
 /// Of a daemon that is root.
 fn risks(programs: Vec<String>) -> BTreeMap<String, String> {
     let risk = |program: String| {
@@ -234,8 +265,12 @@ async fn units(units: &[(String, bool)]) -> Result<BTreeMap<String, UnitLook>, S
     let states = states.map_err(|trouble| trouble.to_string())?;
     let look = |((unit, stops), state): (&(String, bool), &service::UnitState)| {
         let unfit = service::unfit(state, *stops);
-        let id = state.id.clone();
-        (unit.clone(), UnitLook { id, unfit })
+        let look = UnitLook {
+            id: state.id.clone(),
+            unfit,
+            conflicts: state.conflicts.clone(),
+        };
+        (unit.clone(), look)
     };
     Ok(units.iter().zip(&states).map(look).collect())
 }
@@ -249,6 +284,7 @@ mod tests {
         let look = UnitLook {
             id: unit.to_owned(),
             unfit,
+            conflicts: Vec::new(),
         };
         Looked {
             machine: Machine {

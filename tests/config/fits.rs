@@ -271,6 +271,7 @@ fn look(id: &str) -> UnitLook {
     UnitLook {
         id: id.into(),
         unfit: None,
+        conflicts: Vec::new(),
     }
 }
 
@@ -311,6 +312,32 @@ fn a_unit_stands_once_whatever_it_is_called() {
 }
 
 #[test]
+fn units_can_run_side_by_side() {
+    let conflicts = |of: &str| UnitLook {
+        conflicts: vec!["shutdown.target".into(), of.into()],
+        ..look("mysql.service")
+    };
+    let units = |mysql: UnitLook| Machine {
+        units: [
+            ("mariadb.service".into(), look("mariadb.service")),
+            ("mysql.service".into(), mysql),
+        ]
+        .into(),
+        ..on(host())
+    };
+    let told = |of| misfits_of(&two_groups(), Side::First, &units(conflicts(of)));
+    assert_eq!(told("other.service"), [""; 0]);
+    assert_eq!(
+        told("mariadb.service"),
+        [
+            "wrong 29:11 mysql.service and mariadb.service cannot both run on one node: systemd stops mariadb.service \
+             when it starts mysql.service | delete one of the two, or take Conflicts=mariadb.service out of \
+             mysql.service"
+        ]
+    );
+}
+
+#[test]
 fn programs_are_there() {
     let text = two_groups().replace(
         "key_file = \"key\"",
@@ -337,6 +364,21 @@ fn programs_are_there() {
         [
             format!("unable 31:19 /usr/bin/is-well is not executable | {help}"),
             format!("unable 4:10 /usr/bin/tell does not exist | {help}"),
+        ]
+    );
+    let as_others = text.replace("\"db\"] }", "\"db\"], user = \"nginx\" }");
+    let program = "/usr/bin/is-well".to_owned();
+    let whose = [(program.clone(), "nginx".to_owned())];
+    assert_eq!(config(&as_others).programs_of_others(), whose);
+    let machine = Machine {
+        closed: [(program, "cannot be run by nginx: it is closed".to_owned())].into(),
+        ..on(host())
+    };
+    assert_eq!(
+        misfits_of(&as_others, Side::First, &machine),
+        [
+            "unable 31:19 /usr/bin/is-well cannot be run by nginx: it is closed | put it where that user may run it, or \
+             open the way to it"
         ]
     );
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// The properties asked for; see systemctl(1) and org.freedesktop.systemd1(5).
 pub(super) const PROPERTIES: &str = "Id,Description,LoadState,LoadError,UnitFileState,ActiveState,SubState,\
     StateChangeTimestampMonotonic,ConditionTimestampMonotonic,ActiveExitTimestampMonotonic,\
-    ExecMainExitTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Result,ExecMainCode,\
+    ExecMainExitTimestampMonotonic,MainPID,Type,RemainAfterExit,Restart,TriggeredBy,Conflicts,Result,ExecMainCode,\
     ExecMainStatus,RefuseManualStart,RefuseManualStop,ConditionResult,Job,ControlGroup,InvocationID";
 
 /// What one unit is doing.
@@ -40,6 +40,8 @@ pub struct UnitState {
     pub restarts_itself: bool,
     /// The sockets, timers and paths that start it, as far as systemd has loaded them.
     pub triggered_by: Vec<String>,
+    /// What systemd stops when it starts this one.
+    pub conflicts: Vec<String>,
     /// How it ended last.
     pub end: End,
     /// It ended because it was told to: systemd began to stop it while its main process lived, or it had
@@ -149,6 +151,7 @@ fn parse_one(block: &str) -> Option<UnitState> {
     let pairs = block.lines().filter_map(|line| line.split_once('='));
     let values: HashMap<&str, String> = pairs.map(|(key, text)| (key, printable(text))).collect();
     let text = |key| values.get(key).map_or("", String::as_str);
+    let names = |key| text(key).split_whitespace().map(Into::into).collect();
     let number = |key| text(key).parse().unwrap_or(0);
     let stamp = |key| text(key).parse().map_or(0, |us: i64| us.max(0));
     let status = number("ExecMainStatus");
@@ -180,10 +183,8 @@ fn parse_one(block: &str) -> Option<UnitState> {
         refuses_start: text("RefuseManualStart") == "yes",
         refuses_stop: text("RefuseManualStop") == "yes",
         restarts_itself: !matches!(text("Restart"), "no" | ""),
-        triggered_by: text("TriggeredBy")
-            .split_whitespace()
-            .map(Into::into)
-            .collect(),
+        triggered_by: names("TriggeredBy"),
+        conflicts: names("Conflicts"),
         end: End {
             result: text("Result").into(),
             main: match number("ExecMainCode") {

@@ -371,6 +371,7 @@ mod tests {
         let look = config::UnitLook {
             id: "nginx.service".into(),
             unfit: None,
+            conflicts: Vec::new(),
         };
         seen.units.insert("nginx.service".into(), look);
         assert_eq!(
