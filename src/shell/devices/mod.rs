@@ -231,6 +231,8 @@ const DOUBT: Duration = Duration::from_secs(15);
 const SOON: Duration = Duration::from_millis(200);
 /// After a failure, and twice as long after each further one: a machine boots before its network is up.
 const AGAIN: Duration = Duration::from_secs(4);
+/// How soon what nobody waits for makes room.
+const LOOK: Duration = Duration::from_millis(20);
 /// A session in which nobody asked for so long is ended: BMCs have few.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -270,7 +272,9 @@ impl Serving {
                 }
                 None => {
                     let heard = self.heard_since.get();
-                    let power = self.power(&mut asked).await;
+                    let Some(power) = self.unless_asked(self.power(&mut asked)).await else {
+                        continue;
+                    };
                     asked.rest().await;
                     let still = heard.is_some() && self.heard_since.get() == heard;
                     let was_odd = std::mem::replace(&mut odd, still && power.is_off());
@@ -328,16 +332,21 @@ impl Serving {
         self.finished.borrow_mut().push_back(event);
     }
 
-    /// Best effort: whoever is off is proven off, whatever comes of this. A question of the core's comes first.
-    async fn switch_on(&self, asked: &mut Asked<'_>) {
-        let on = async { Some(asked.on(self.times.off_deadline).await) };
-        let needed = async {
+    /// What nobody waits for. A question of the core's comes first: None.
+    async fn unless_asked<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let asked = async {
             while self.questions.is_empty() {
-                Timer::after(Duration::from_millis(100)).await;
+                Timer::after(LOOK).await;
             }
             None
         };
-        let Some(came) = on.or(needed).await else {
+        async { Some(work.await) }.or(asked).await
+    }
+
+    /// Best effort: whoever is off is proven off, whatever comes of this.
+    async fn switch_on(&self, asked: &mut Asked<'_>) {
+        let on = asked.on(self.times.off_deadline);
+        let Some(came) = self.unless_asked(on).await else {
             return;
         };
         let mut readiness = self.readiness.borrow_mut();
@@ -446,6 +455,31 @@ mod tests {
             panic!("it is not sent");
         };
         assert!(why.contains("was not sent"), "{why}");
+    }
+
+    #[test]
+    fn a_question_of_the_core_does_not_wait_for_a_look() {
+        // Where nobody answers, and nobody says so, a look takes five seconds.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = format!("port = {}", silent.local_addr().unwrap().port());
+        let mut bench = Bench::new();
+        bench.follow(&fencing(("port = 1", &port)));
+        let asked = async {
+            let mut packet = [0; 64];
+            silent.set_nonblocking(true).unwrap();
+            while silent.recv(&mut packet).is_err() {
+                Timer::after(Duration::from_millis(5)).await;
+            }
+            let began = clock::now();
+            bench.devices.ask(0, Ask::Status, false);
+            while bench.finished.borrow().is_empty() {
+                Timer::after(Duration::from_millis(5)).await;
+            }
+            clock::now().since(began)
+        };
+        let took = smol::block_on(bench.executor.run(asked));
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        assert_eq!(bench.failures().len(), 1);
     }
 
     #[test]
