@@ -81,6 +81,11 @@ impl Node {
         self.fencing.ordered()
     }
 
+    /// Whether that device was found to lie, and is not believed.
+    pub fn distrusts(&self, device: usize) -> bool {
+        self.fencing.distrusts(device)
+    }
+
     /// What the peer is told.
     pub(super) fn fencing_report(&self) -> Option<FencingReport> {
         let setup = self.setup.fencing.as_ref()?;

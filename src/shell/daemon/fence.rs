@@ -138,28 +138,40 @@ impl Daemon {
         let fencing = self.config.fencing.as_ref()?;
         let lately = 3 * fencing.probe;
         let known = self.devices.readiness();
-        let good = |device: &Readiness| device.is_good(now, lately);
+        let good = |level: usize, device: &Readiness| {
+            device.is_good(now, lately) && !self.node.distrusts(level)
+        };
         let identities = fencing.against(self.me.other()).iter();
         let identities = identities.map(config::Device::identity);
-        let devices = known.iter().zip(identities).map(|(device, identity)| {
-            let (state, why) = match &device.state {
-                State::Unasked => ("unasked", None),
-                State::Power(true) => ("on", None),
-                State::Power(false) => ("off", None),
-                State::Failed(why) => ("failed", Some(why.clone())),
-            };
-            FenceDevice {
-                name: device.name.clone(),
-                state: state.into(),
-                why,
-                good_us: device.good_at.map(|at| at.0),
-                suite: device.suite.clone(),
-                rehearsed: self.rehearsals.of(identity).cloned(),
-            }
-        });
+        let peer = self.peer_name();
+        let devices =
+            known
+                .iter()
+                .zip(identities)
+                .enumerate()
+                .map(|(level, (device, identity))| {
+                    let (state, why) = match &device.state {
+                        _ if self.node.distrusts(level) => ("distrusted", Some(lied(&peer))),
+                        State::Unasked => ("unasked", None),
+                        State::Power(true) => ("on", None),
+                        State::Power(false) => ("off", None),
+                        State::Failed(why) => ("failed", Some(why.clone())),
+                    };
+                    FenceDevice {
+                        name: device.name.clone(),
+                        state: state.into(),
+                        why,
+                        good_us: device.good_at.map(|at| at.0),
+                        suite: device.suite.clone(),
+                        rehearsed: self.rehearsals.of(identity).cloned(),
+                    }
+                });
         Some(Fencing {
             devices: devices.collect(),
-            ready: known.iter().any(good),
+            ready: known
+                .iter()
+                .enumerate()
+                .any(|(level, device)| good(level, device)),
             peer_ready: self.aside.peer_ready,
             delay_ms: fencing.delay.as_millis() as u64,
         })
@@ -193,6 +205,13 @@ impl Daemon {
             text,
         });
     }
+}
+
+fn lied(peer: &str) -> String {
+    format!(
+        "it read off of {peer}'s machine, which lived on; it is believed again once it has switched {peer} off in a \
+         rehearsal: `ha-appliance fence {peer} --rehearse`"
+    )
 }
 
 /// Parts of a shot are compared with each other, down to a packet's way.

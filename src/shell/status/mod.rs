@@ -128,9 +128,10 @@ pub struct Fencing {
 pub struct FenceDevice {
     /// What it is called: "ipmi 10.1.1.202".
     pub name: String,
-    /// on or off: the power of the peer's machine as it was read last; failed; or unasked.
+    /// on or off: the power of the peer's machine as it was read last; failed; unasked; or distrusted: it read off of a
+    /// machine that lived on.
     pub state: String,
-    /// Why it failed; null: it did not.
+    /// Why it failed, or is not believed; null: neither.
     pub why: Option<String>,
     /// When it answered last, µs; null: not since the daemon started.
     pub good_us: Option<i64>,

@@ -17,7 +17,8 @@ pub(crate) fn lines(status: &Status, now: Time) -> Vec<String> {
         None => format!("PROTECTED: a silent {peer} is switched off, then taken over"),
         // Each device's reason stands below.
         Some(_) if !fencing.ready => {
-            format!("UNPROTECTED: nothing that switches {peer} off answers")
+            let verb = verb(fencing);
+            format!("UNPROTECTED: nothing that switches {peer} off {verb}")
         }
         Some(why) => format!("UNPROTECTED: {why}"),
     }];
@@ -43,9 +44,22 @@ pub(crate) fn not_ready(fencing: &Fencing, peer: &str) -> String {
     match failed.is_empty() {
         true => format!("nothing that switches {peer} off was asked yet"),
         false => format!(
-            "nothing that switches {peer} off answers ({})",
+            "nothing that switches {peer} off {} ({})",
+            verb(fencing),
             failed.join("; ")
         ),
+    }
+}
+
+/// What none of them does.
+fn verb(fencing: &Fencing) -> &'static str {
+    match fencing
+        .devices
+        .iter()
+        .any(|device| device.state == "distrusted")
+    {
+        true => "is believed",
+        false => "answers",
     }
 }
 
@@ -82,6 +96,10 @@ fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
             "{name} said {good} ago that {peer} is {}{suite}{rehearsed}",
             device.state
         ),
+        ("distrusted", _) => {
+            let why = device.why.as_deref().unwrap_or_default();
+            format!("{name} is not believed: {why}")
+        }
         ("failed", good) => {
             let why = device.why.as_deref().unwrap_or_default();
             let good = good.map_or(String::new(), |good| format!("; it answered {good} ago"));

@@ -29,7 +29,7 @@
 //!   device alive it reads off.
 //! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
 //! - *A device that was found to lie* gives no clearance and shoots nobody, until a rehearsal had it switch off the peer's
-//!   machine ([`Fencing::rehearsed`]).
+//!   machine.
 //! - *A device in one file only* (half loaded, or taken away): who has one does not count on not being taken over while
 //!   the other says that it has none, and behaves as in best effort; who has none takes nothing by best effort from a
 //!   peer whose last word was that it has one. So nobody takes by less than its peer counts on.
@@ -262,6 +262,13 @@ impl Fencing {
     /// The peer may be dying of what this node, or a daemon before, asked for: nothing is agreed with it.
     pub fn dying(&self) -> bool {
         self.shot != Shot::None || self.asks_off()
+    }
+
+    /// That device was found to lie: it gives no clearance and shoots nobody.
+    pub fn distrusts(&self, level: usize) -> bool {
+        self.devices
+            .get(level)
+            .is_some_and(|device| device.distrusted)
     }
 
     /// An operator wants the peer off, whatever it does. (A rehearsal: and on again.)

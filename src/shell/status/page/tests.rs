@@ -404,6 +404,25 @@ fn devices_that_do_not_answer_do_not() {
 }
 
 #[test]
+fn a_device_that_lied_does_not() {
+    let mut sample = fenced();
+    let fencing = sample.fencing.as_mut().unwrap();
+    fencing.ready = false;
+    fencing.devices.pop();
+    fencing.devices[0].state = "distrusted".into();
+    fencing.devices[0].why = Some("it read off of lb2's machine, which lived on".into());
+    let (page, worst) = render(&sample.status(), NOW, Style::default());
+    assert_eq!(worst, Severity::Degraded);
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        "UNPROTECTED: nothing that switches lb2 off is believed",
+        "ipmi 10.1.2.202 is not believed: it read off of lb2's machine, which lived on",
+    ] {
+        assert!(page.contains(told), "{page}");
+    }
+}
+
+#[test]
 fn a_silent_peer_is_about_to_be_switched_off() {
     let mut sample = fenced();
     sample.fencing.as_mut().unwrap().devices.pop();
