@@ -345,3 +345,24 @@ fn a_hook_that_cannot_be_run_for_a_moment_misses_nothing() {
     let log = std::fs::read_to_string(dir.join("log")).unwrap();
     assert_eq!(log.lines().count(), 2);
 }
+
+/// By the words of shells and env(1): 126 and 127.
+#[test]
+fn a_check_that_lacks_its_own_programs_has_not_answered() {
+    let ask = |script: &str| {
+        let probe = Probe::Exec(sh(script));
+        smol::block_on(check::ask(&probe, LONG, &programs()))
+    };
+    assert_eq!(ask("exit 0"), Ok(()));
+    for script in [
+        "no-such-program",
+        "/usr/bin/env no-such-program",
+        "/etc/passwd",
+    ] {
+        let Err(Bad::Unasked(why)) = ask(script) else {
+            panic!("{script}")
+        };
+        assert!(why.0.contains("a program is missing: "), "{why}");
+    }
+    assert!(matches!(ask("exit 125"), Err(Bad::Failed(_))));
+}

@@ -5,7 +5,7 @@ use crate::sys;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why this program cannot be run, in words that follow its path; none: nothing speaks against it. Looks at
 /// the file, and at the interpreter that a script names; runs nothing.
@@ -20,11 +20,7 @@ pub fn fault(program: &Path) -> Option<String> {
         Err(_) => None,
         Ok(0) => Some("is empty".into()),
         Ok(_) => match head.strip_prefix(b"#!") {
-            Some(line) => {
-                let interpreter = interpreter(line)?;
-                let why = unusable(Path::new(&interpreter))?;
-                Some(format!("is a script for {interpreter}, which {why}"))
-            }
+            Some(line) => script(line),
             None if is_text(&head) => Some(
                 "is a text that does not begin with #! and its interpreter, such as #!/bin/sh"
                     .into(),
@@ -99,10 +95,45 @@ fn unusable(program: &Path) -> Option<String> {
     Some(format!("cannot be executed: {why}"))
 }
 
-fn interpreter(line: &[u8]) -> Option<String> {
+/// What is wrong with a script's interpreter, by what follows `#!`; and with the one that env(1) is to find.
+fn script(line: &[u8]) -> Option<String> {
     let line = line.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
-    Some(line.split_whitespace().next()?.to_owned())
+    if line.ends_with('\r') {
+        // It would be a part of the name.
+        return Some(
+            "is a script with the line ends of another system: `sed -i 's/\\r$//'` on it".into(),
+        );
+    }
+    let mut words = line.split_whitespace();
+    let interpreter = words.next()?;
+    if let Some(why) = unusable(Path::new(interpreter)) {
+        return Some(format!("is a script for {interpreter}, which {why}"));
+    }
+    let sought = words
+        .next()
+        .filter(|word| !word.contains(['-', '=', '/']))?;
+    let env = interpreter.ends_with("/env");
+    (env && !is_found(sought)).then(|| {
+        format!("is a script for {sought}, which is in no directory where programs are looked for")
+    })
+}
+
+/// As env(1) looks for it from a unit of systemd, or by this process's own way.
+fn is_found(program: &str) -> bool {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let usual = [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ];
+    let usual = usual.map(PathBuf::from).into_iter();
+    std::env::split_paths(&own)
+        .chain(usual)
+        .any(|dir| dir.join(program).exists())
 }
 
 /// Other formats than the kernel's own may be known to it (binfmt_misc); a plain text is none of them.
@@ -136,6 +167,16 @@ mod tests {
         assert_eq!(
             told("#!/usr/bin/python9\nprint()\n", 0o755).unwrap(),
             "is a script for /usr/bin/python9, which does not exist"
+        );
+        assert_eq!(told("#!/usr/bin/env sh\n", 0o755), None);
+        assert_eq!(told("#!/usr/bin/env -S sh -e\n", 0o755), None);
+        assert_eq!(
+            told("#!/usr/bin/env python9\n", 0o755).unwrap(),
+            "is a script for python9, which is in no directory where programs are looked for"
+        );
+        assert_eq!(
+            told("#!/bin/sh\r\nexit 0\r\n", 0o755).unwrap(),
+            "is a script with the line ends of another system: `sed -i 's/\\r$//'` on it"
         );
         assert_eq!(
             told("exit 0\n", 0o755).unwrap(),

@@ -164,6 +164,8 @@ fn command(exe: &Path, name: &str, program: &Program, files: &Files, limit: Dura
         format!("RuntimeMaxSec={}", (limit + SLACK).as_secs_f32()),
         "TimeoutStopSec=1".into(),
         "KillMode=control-group".into(),
+        // One that forks without end: with systemd's own limit, thousands, the machine stands still.
+        "TasksMax=512".into(),
         // Its starts and ends every few seconds are no news.
         "LogLevelMax=notice".into(),
     ];
