@@ -420,6 +420,14 @@ impl Net {
         self.nft(&(rule(&a, &b) + &rule(&b, &a)))
     }
 
+    /// What that host asks and says by ARP still reaches the other through a [`Net::part`].
+    pub fn let_arp_pass(&self, from: Host) -> io::Result<()> {
+        let (from, to) = (Port(from, Wire::Lan), Port(from.peer(), Wire::Lan));
+        self.nft(&format!(
+            "insert rule bridge lab f iifname \"{from}\" oifname \"{to}\" ether type arp accept"
+        ))
+    }
+
     /// Ends every silent cut, on all ports.
     pub fn mend(&self) -> io::Result<()> {
         self.nft("flush chain bridge lab f")

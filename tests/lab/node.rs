@@ -234,7 +234,8 @@ impl Node {
         self.directory.join("daemon.log")
     }
 
-    fn options(&self) -> Vec<std::ffi::OsString> {
+    /// Where the files of this node are, for whoever runs the program by itself.
+    pub fn options(&self) -> Vec<std::ffi::OsString> {
         vec![
             "--config".into(),
             self.config().into(),

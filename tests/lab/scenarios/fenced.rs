@@ -4,6 +4,7 @@ use crate::bmc::{self, Bmc, PASSWORD, USER};
 use crate::ensure;
 use crate::lab::{Lab, Outcome};
 use crate::net::{Cut, Host, NODES, Port, VIP, Wire};
+use crate::node::Node;
 use crate::scenario::{Run::Nodes, Scenario};
 use crate::status;
 use crate::supply::Supply;
@@ -12,6 +13,7 @@ use crate::sys::{self, now};
 use crate::toml::{GROUP, Settings};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,12 @@ pub const ALL: &[Scenario] = &[
         shows: "with BMCs: a daemon that is killed runs on; a cut interlink shoots nobody; of two that lost sight of each other one survives; a frozen holder is off before the other serves; with a dead BMC nobody takes over until `confirm-fenced`",
         run: Nodes(fenced),
         limit: (90, 180),
+    },
+    Scenario {
+        name: "fence-races",
+        shows: "two that lose sight of each other in one instant, idle, with a group on each, in mid-move: one is off, the other serves all",
+        run: Nodes(races),
+        limit: (90, 3600),
     },
 ];
 
@@ -188,6 +196,102 @@ fn fenced(lab: &mut Lab) -> Outcome {
     lab.record.figure("confirmed and served", sys::since(asked));
     Ok(())
 }
+
+fn races(lab: &mut Lab) -> Outcome {
+    let (bmcs, _supplies) = bmcs(lab)?;
+    let settings = settings(lab);
+    let second = format!(
+        "\n[[group]]\nname = \"{SECOND}\"\n[[group.resource]]\nvip = \"{SECOND_VIP}/24\"\n"
+    );
+    lab.pair(&Settings {
+        more: settings.more + &second,
+        ..settings
+    })?;
+    let mut survived = [0; 2];
+    for round in 0..lab.times(2, 100) {
+        protected(lab)?;
+        let known = NODES.map(|host| orders(&bmcs, host).len());
+        let told = |host: Host| orders(&bmcs, host).split_off(known[host as usize]);
+        let holder = lab.settled(Duration::from_secs(2))?;
+        let kind = round % 4;
+        match kind {
+            MOVING => {
+                let node = lab.node(holder);
+                let mut order = Command::new(Node::program());
+                order
+                    .args(["failover", GROUP, "--yes"])
+                    .args(node.options());
+                node.beside(order)?;
+            }
+            ONE_EACH => {
+                let to = [
+                    "failover",
+                    SECOND,
+                    "--yes",
+                    "--to",
+                    holder.peer().node_name(),
+                ];
+                lab.node(holder).order(&to)?;
+            }
+            _ => {}
+        }
+        lab.random_phase(Duration::from_millis(30));
+        let cut = lab.note("they lose sight of each other");
+        lab.net.part()?;
+        if kind == ARP_ONE_WAY {
+            lab.net.let_arp_pass(NODES[round / 4 % 2])?;
+        }
+        let off = loop {
+            if let Some(off) = NODES.into_iter().find(|&host| told(host).len() == 2) {
+                break off;
+            }
+            ensure!(sys::since(cut) < LATEST, "nobody was switched off");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        lab.record.figure("cut to off and on", sys::since(cut));
+        let serves = off.peer();
+        let asked = now();
+        while [VIP, SECOND_VIP]
+            .iter()
+            .any(|vip| lab.watch.holders(vip) != [serves])
+        {
+            let limit = Duration::from_secs(5);
+            ensure!(
+                sys::since(asked) < limit,
+                "{} does not serve all",
+                serves.node_name()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        survived[serves as usize] += 1;
+        back(lab, off)?;
+        ensure!(told(serves).is_empty(), "both were switched off");
+        ensure!(told(off).len() == 2, "it was switched off once more");
+        if round % 3 == 2 {
+            // No daemon does more in an hour.
+            lab.node(serves).kill();
+            lab.start(serves)?;
+            lab.both_alive()?;
+        }
+        std::thread::sleep(OVER);
+    }
+    lab.note(format!(
+        "survived: the first {}, the second {}",
+        survived[0], survived[1]
+    ));
+    Ok(())
+}
+
+/// The kinds of rounds, in turn; in another nothing happens beside.
+const MOVING: usize = 0;
+const ONE_EACH: usize = 1;
+const ARP_ONE_WAY: usize = 2;
+/// The latest first instant of the two, of which one may skip its own.
+const LATEST: Duration = Duration::from_secs(20);
+/// What was sent is over after that, and a gateway counts that answers again.
+const OVER: Duration = Duration::from_secs(6);
+const SECOND: &str = "second";
+const SECOND_VIP: &str = "10.77.0.101";
 
 type Bmcs = [Option<Bmc>; 2];
 
