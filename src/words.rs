@@ -315,6 +315,9 @@ impl fmt::Display for Said<'_, Fact> {
             }
             Fact::Failures(1) => f.write_str("a resource failed"),
             Fact::Failures(n) => write!(f, "resources failed {n} times"),
+            Fact::DataFailed(_) => f.write_str(
+                "its data could be used on neither node: mend it, then `ha-appliance clear`",
+            ),
             Fact::StateUnwritable => f.write_str("the state directory cannot be written"),
             Fact::StopFailedBeside => write!(
                 f,

@@ -228,6 +228,8 @@ pub enum Fact {
     HeldBack(ResourceId),
     /// Soft: so many failures of its resources.
     Failures(u16),
+    /// Its data could be used on neither node, and then not here again: it waits for an operator.
+    DataFailed(ResourceId),
     /// Soft: the state directory cannot be written.
     StateUnwritable,
     /// Soft: a stop failed, what runs is not known.

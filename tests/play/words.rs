@@ -7,7 +7,7 @@
 //! | | |
 //! | --- | --- |
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
-//! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes). `KIND-NAME` is the same thing in whatever group |
+//! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes), `data` (a disk). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
 //! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `[no] devices [N]`, `devices are ID…`, `delay SPAN`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
@@ -296,6 +296,12 @@ fn resource(kind: &str) -> ResourceSetup {
     let setup = match kind.split('-').next() {
         Some("vip") => world::vip(),
         Some("service") => world::service(),
+        Some("data") => ResourceSetup {
+            data: true,
+            restarts: 0,
+            fail_expiry: None,
+            ..world::service()
+        },
         Some("both") => ResourceSetup {
             exclusive: false,
             ..world::service()

@@ -6,6 +6,7 @@ use super::super::protocol::group::{Group, State};
 use super::super::reason::Fact;
 use super::super::setup::GroupSetup;
 use super::plan::Plan;
+use crate::id::ResourceId;
 use crate::wire::heartbeat::Readiness;
 
 /// What a fact does.
@@ -87,6 +88,8 @@ impl Fact {
             {
                 (true, false, false, true)
             }
+            // Where it failed again there is no better place any more.
+            Fact::DataFailed(_) => (false, true, true, false),
             Fact::StateUnwritable => (true, false, true, true),
         };
         Weight {
@@ -157,6 +160,9 @@ impl Plan {
                 note(true, fact);
             }
         }
+        if let Some(resource) = self.data_failed(cx, group) {
+            note(true, Fact::DataFailed(resource));
+        }
         if let (State::Active { .. }, Some(resource)) = (group.state(), group.held_back()) {
             note(true, Fact::HeldBack(resource));
         }
@@ -205,6 +211,18 @@ impl Plan {
         let alone = !cx.peer_heard();
         let mut facts = self.facts(cx, group).into_iter();
         facts.find(|fact| fact.weight().blocks_start || (alone && matches!(fact, Fact::Down(_))))
+    }
+
+    /// Data that could be used on neither node, and was given back once: whoever tries on and on makes it no better.
+    /// Alone this node goes on, for nobody else can.
+    fn data_failed(&self, cx: &Context, group: &Group) -> Option<ResourceId> {
+        let there = cx.peer_alive() && cx.report().is_some_and(|report| report.fail_count > 0);
+        let mut both = self.cares.iter().zip(&group.resources);
+        let failed = both.find(|(care, resource)| {
+            let setup = &resource.setup;
+            setup.data && setup.fail_expiry.is_none() && care.failures.came_back()
+        });
+        failed.filter(|_| there).map(|(care, _)| care.id)
     }
 
     /// Failures speak against starting it here, not against what runs in spite of them; nor does a

@@ -16,6 +16,8 @@ pub struct Failures {
     restarts: Vec<Time>,
     /// More than a restart in place cures: they speak against this node.
     pub spent: bool,
+    /// How many of them, up to two, came since the group last ran on either node.
+    unserved: u8,
     /// What the latest was, for people.
     pub why: String,
 }
@@ -38,6 +40,16 @@ impl Failures {
     pub fn fatal(&mut self, now: Time, why: &str) {
         self.add(now, why);
         self.spent = true;
+    }
+
+    /// It failed here before the group went to the other node, and again after that gave it back.
+    pub fn came_back(&self) -> bool {
+        self.unserved >= 2
+    }
+
+    /// The group runs, on whichever node.
+    pub fn served(&mut self) {
+        self.unserved = 0;
     }
 
     /// What a daemon before this one counted, of a resource whose failures last until they are cleared.
@@ -80,6 +92,7 @@ impl Failures {
     fn add(&mut self, now: Time, why: &str) {
         self.why = why.into();
         self.count = self.count.saturating_add(1);
+        self.unserved = (self.unserved + 1).min(2);
         (self.last, self.lasts_from) = (Some(now), Some(now));
     }
 }

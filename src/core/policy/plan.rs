@@ -5,7 +5,7 @@ use super::super::event::{Action, Unready};
 use super::super::protocol::group::{Group, Rest, State, Wish};
 use super::super::protocol::record::{FailureRecord, GroupRecord};
 use super::super::protocol::takes::TakesBy;
-use super::super::reason::Reason;
+use super::super::reason::{Fact, Reason};
 use super::super::setup::{Failback, GroupSetup, ResourceSetup};
 use super::super::time::Time;
 use super::facts::{readiness, worst};
@@ -13,7 +13,7 @@ use super::failures::Failures;
 use super::limiter::Limiter;
 use super::restarts::{self, FIRST_RETRY};
 use crate::id::ResourceId;
-use crate::wire::heartbeat::{Readiness, Token};
+use crate::wire::heartbeat::{Readiness, Role, Token};
 
 /// The plan for one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -129,8 +129,12 @@ impl Plan {
             self.retry_at = None;
         }
         self.peer_was_silent = silent;
+        let served = cx.report().is_some_and(|r| r.role == Role::Active);
         for (care, resource) in self.cares.iter_mut().zip(&group.resources) {
             care.failures.expire(cx.now, &resource.setup);
+            if served {
+                care.failures.served();
+            }
         }
         self.limiter.forget(cx.now);
     }
@@ -183,6 +187,7 @@ impl Plan {
             }
             State::Active { .. } => {
                 self.retry_at = None;
+                self.cares.iter_mut().for_each(|c| c.failures.served());
                 for (care, resource) in self.cares.iter_mut().zip(&group.resources) {
                     if resource.exclusive() && !resource.covered {
                         care.repair = Some((cx.now, Reason::Covered(resource.id)));
@@ -428,6 +433,8 @@ impl Plan {
             return Wish::Move(reason);
         }
         if let Some(fact) = self.blocks_start(cx, group) {
+            self.retry_at
+                .take_if(|_| matches!(fact, Fact::DataFailed(_))); // no time mends it
             return Wish::Stop(Reason::Fact(fact));
         }
         if let Some(at) = self.retry_at.filter(|at| cx.now < *at) {
@@ -507,6 +514,7 @@ impl Plan {
             && report.fail_count > 0
             && self.tried
             && rested
+            && self.blocks_start(cx, group).is_none()
         {
             return Some((Reason::InTurn, false));
         }

@@ -226,6 +226,10 @@ impl Names {
                     self.resource(group, resource)
                 )
             }
+            Fact::DataFailed(resource) => {
+                let name = self.resource(group, resource);
+                format!("{name} failed on both nodes: mend it, then `ha-appliance clear`")
+            }
             Fact::Down(resource) => {
                 let name = self.resource(group, resource);
                 format!("{name} ought to run on both nodes and does not run on {here}")

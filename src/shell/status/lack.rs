@@ -113,7 +113,7 @@ fn of_fact(fact: Fact) -> &'static str {
         Fact::Standby | Fact::Leaving | Fact::StoppedByOperator => LEAVE,
         Fact::GatewayLost(_) | Fact::NoCarrier(_) => NETWORK,
         Fact::GatewayDampened(_) | Fact::GatewayPending(_) => TIME,
-        Fact::Down(_) | Fact::Missing(_) | Fact::Failures(_) => RESOURCE,
+        Fact::Down(_) | Fact::Missing(_) | Fact::Failures(_) | Fact::DataFailed(_) => RESOURCE,
         Fact::Unready(_) | Fact::Partly(_) => READINESS,
         Fact::HeldBack(_) | Fact::AllHeldBack(_) => FILE,
         Fact::StateUnwritable => DISK,

@@ -257,6 +257,10 @@ mod tests {
             (Reason::Fact(Fact::Missing(NGINX)), "mend that on lb1"),
             (Reason::Fact(Fact::Unready(NGINX)), "mend that on lb1"),
             (Reason::Fact(Fact::Failures(2)), "`ha-appliance clear web`"),
+            (
+                Reason::Fact(Fact::DataFailed(NGINX)),
+                "`ha-appliance clear web`",
+            ),
             (Reason::Fact(Fact::StopFailed), "stop by hand"),
             (Reason::Fact(Fact::NoCarrier(LAN)), "the network of lb1"),
             (Reason::NoGatewayAnswer(LAN), "the network of lb1"),
