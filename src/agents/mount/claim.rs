@@ -6,18 +6,23 @@
 use super::Target;
 use super::table::{Number, Table};
 use super::users;
+use crate::agents::trouble::lacks_resources;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
 /// Something on this machine has the device. Of one that cannot be opened at all nobody has it: DRBD's secondary
-/// side, a disk that is gone.
-pub(super) fn is_taken(device: &str) -> bool {
+/// side, a disk that is gone. An error: this machine has nothing left to open it with, which says neither.
+pub(super) fn is_taken(device: &str) -> io::Result<bool> {
     let opened = File::options()
         .read(true)
         .custom_flags(libc::O_EXCL | libc::O_NONBLOCK)
         .open(device);
-    opened.is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
+    match opened {
+        Ok(_) => Ok(false),
+        Err(error) if lacks_resources(&error) => Err(error),
+        Err(error) => Ok(error.raw_os_error() == Some(libc::EBUSY)),
+    }
 }
 
 /// By whom, as far as that can be found out.

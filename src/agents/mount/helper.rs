@@ -132,12 +132,17 @@ fn look(target: &Target) -> Answer {
         Ok(table) => table,
         Err(error) => return Answer::Failed(format!("/proc/self/mountinfo: {error}")),
     };
-    Answer::Found(match target.number() {
-        _ if target.entry(&table).is_some() => Found::Mounted,
-        None => Found::Missing,
-        Some(_) if claim::is_taken(&target.device) => Found::Elsewhere(claim::holders(target)),
-        Some(_) => Found::Absent,
-    })
+    if target.entry(&table).is_some() {
+        return Answer::Found(Found::Mounted);
+    }
+    if target.number().is_none() {
+        return Answer::Found(Found::Missing);
+    }
+    match claim::is_taken(&target.device) {
+        Ok(true) => Answer::Found(Found::Elsewhere(claim::holders(target))),
+        Ok(false) => Answer::Found(Found::Absent),
+        Err(error) => Answer::Failed(format!("{}: {error}", target.device)),
+    }
 }
 
 /// One line, for [`read`].

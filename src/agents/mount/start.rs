@@ -36,7 +36,8 @@ pub(super) fn start(target: &Target, lock: &File) -> Result<Option<String>, Stri
     }
     place(point)?;
     // In use here already, by what a namespace kept: then it was checked, and cannot be now.
-    let checked = match claim::is_taken(device) {
+    let taken = claim::is_taken(device).map_err(|e| format!("{device}: {e}"))?;
+    let checked = match taken {
         true => None,
         false => check(target, lock)?,
     };

@@ -31,10 +31,17 @@ pub(super) fn stop(target: &Target, until: Instant) -> Result<Option<String>, St
     }
     // A namespace that is just ending may have a copy.
     let begun = Instant::now();
-    while claim::is_taken(&target.device) {
+    loop {
+        let taken = claim::is_taken(&target.device);
+        if matches!(taken, Ok(false)) {
+            break;
+        }
         if begun.elapsed() >= 2 * SOON {
-            let holders = claim::holders(target);
-            return Err(format!("{} is still in use: {holders}", target.device));
+            let device = &target.device;
+            return Err(match taken {
+                Ok(_) => format!("{device} is still in use: {}", claim::holders(target)),
+                Err(error) => format!("whether {device} is still in use is not known: {error}"),
+            });
         }
         sleep(PAUSE);
     }
