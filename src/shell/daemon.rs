@@ -84,7 +84,13 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals: {error}")),
     };
-    let lock = match PidLock::acquire(&options.run_dir) {
+    // Whom systemd starts has no living daemon beside it: somebody else has the lock, for a moment perhaps, and to
+    // end at once would use up the starts that systemd allows.
+    let at_most = match Supervisor::is_there() {
+        true => LOCK_PATIENCE,
+        false => Duration::ZERO,
+    };
+    let lock = match patience::patiently(at_most, || PidLock::acquire(&options.run_dir)) {
         Ok(lock) => lock,
         Err(error) => return fail(&error.to_string()),
     };
@@ -131,6 +137,8 @@ pub fn run(options: &Options) -> ExitCode {
 const DATAGRAMS: usize = 512;
 /// The same for everything else.
 const BATCH: usize = 256;
+/// Ten of these, in which systemd gives up, are most of a minute.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// The core is woken at most so often in one turn.
 const TICKS: usize = 16;
 /// A step that takes longer has waited for something. Half of the shortest interval.

@@ -1,6 +1,7 @@
 //! Waits out what this machine is short of for a moment: descriptors, memory, processes. A daemon that ended for
 //! it would be started again at once, and after ten times in two minutes not any more.
 
+use super::lock::LockError;
 use crate::agents::trouble;
 use crate::config;
 use std::fmt::Display;
@@ -32,7 +33,7 @@ pub fn patiently<T, E: Shortage>(
     }
 }
 
-/// What may say that this machine is short of something.
+/// What may say that this machine is short of something, or that somebody else has it.
 pub trait Shortage: Display {
     /// It says that, and nothing else.
     fn is_shortage(&self) -> bool;
@@ -41,6 +42,16 @@ pub trait Shortage: Display {
 impl Shortage for io::Error {
     fn is_shortage(&self) -> bool {
         trouble::lacks_resources(self)
+    }
+}
+
+impl Shortage for LockError {
+    fn is_shortage(&self) -> bool {
+        match self {
+            LockError::Held { .. } => true,
+            LockError::Io(_, error) => trouble::lacks_resources(error),
+            LockError::Open(_) => false,
+        }
     }
 }
 

@@ -46,6 +46,11 @@ const EXTENSION: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(100);
 
 impl Supervisor {
+    /// systemd started this daemon.
+    pub fn is_there() -> bool {
+        std::env::var_os("NOTIFY_SOCKET").is_some()
+    }
+
     /// The one that the environment names.
     pub fn from_environment() -> Supervisor {
         let variable = |name| std::env::var_os(name);
