@@ -115,6 +115,30 @@ fn a_useless_systemctl_is_waited_out() {
     }
 }
 
+/// A script that restarts it, say, in the middle of a move.
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn what_somebody_cancels_is_asked_for_again() {
+    let slow = "[Service]\nExecStart=/bin/sh -c 'trap \"sleep 0.5; touch /run/t-told; exit 0\" TERM; \
+        while :; do sleep 0.1; done'\n";
+    let _file = UnitFile::new("t-simple.service", slow);
+    let mut bench = Bench::new(&[patient()]);
+    bench.look(0);
+    assert_eq!(bench.start(0), Outcome::Done);
+    let _ = fs::remove_file("/run/t-told");
+    let stopped = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(SECOND / 5);
+            systemctl(&["start", "--no-block", "t-simple.service"]);
+        });
+        bench.stop(0)
+    });
+    assert_eq!(stopped, Outcome::Done);
+    assert_eq!(property("t-simple.service", "ActiveState"), "inactive");
+    assert_eq!(property("t-simple.service", "Result"), "success", "killed");
+    assert!(Path::new("/run/t-told").exists());
+}
+
 #[test]
 #[ignore = "needs a systemd of its own"]
 fn it_is_said_while_it_lasts() {

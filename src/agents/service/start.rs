@@ -82,9 +82,9 @@ async fn insist(unit: &str, arguments: &[&str], patience: &Patience<'_>) -> Resu
     loop {
         let answer = ask_for_job(arguments, unit, patience).await;
         let seen = settle(unit, patience).await?;
-        let tried = seen.unit.active == Active::Active
-            || seen.unit.touched_since(begin)
-            || matches!(answer, Answer::Refused(_));
+        let heard = seen.unit.touched_since(begin) || matches!(answer, Answer::Refused(_));
+        // Whoever cancels it once, with a restart say, may not do it again.
+        let tried = seen.unit.active == Active::Active || (heard && !answer.was_cancelled());
         if tried || !pauses.wait(patience).await {
             return Ok(Told {
                 answer,

@@ -112,11 +112,11 @@ async fn politely(
         }
         // A companion that nobody knew of shows as soon as systemd has loaded it.
         let news = seen.unit.triggered_by.iter().any(|c| !known.contains(c));
-        let unheard = match answer {
+        let unheard = match &answer {
             Answer::Done(_) => {
                 seen.unit.active == Active::Active && !seen.unit.touched_since(begin)
             }
-            Answer::Refused(_) => false,
+            Answer::Refused(_) => answer.was_cancelled(),
             Answer::Late(_) | Answer::Unusable(_) => true,
         };
         let again = (news || unheard) && pauses.wait(patience).await;

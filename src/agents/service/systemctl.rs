@@ -250,6 +250,11 @@ async fn journal(filter: &[&str]) -> String {
 const LONGEST_WORDS: usize = 400;
 
 impl Answer {
+    /// Somebody asked for the opposite meanwhile, and systemd gave up the job for that.
+    pub(super) fn was_cancelled(&self) -> bool {
+        matches!(self, Answer::Refused(said) if said.contains(" canceled."))
+    }
+
     /// The words that matter, for an error; empty if it was done without any.
     pub(super) fn words(&self) -> String {
         match self {
@@ -317,6 +322,14 @@ mod tests {
             Answer::Refused(said.into()).words(),
             "Job for nginx.service failed because the control process exited with error code."
         );
+    }
+
+    #[test]
+    fn a_job_that_somebody_cancelled_is_told_apart() {
+        let refused = |said: &str| answer(ended(256, said), ONE_TRY);
+        assert!(refused("Job for nginx.service canceled.\n").was_cancelled());
+        assert!(!refused("Job for nginx.service failed.\n").was_cancelled());
+        assert!(!answer(ended(0, ""), ONE_TRY).was_cancelled());
     }
 
     fn ended(status: i32, output: &str) -> child::Ended {
