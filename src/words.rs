@@ -234,6 +234,9 @@ impl fmt::Display for Said<'_, Reason> {
             }
             Reason::Reloaded => f.write_str("the configuration was reloaded"),
             Reason::Unready(_, why) => write!(f, "cannot run on {here} now: {why}"),
+            Reason::Behind(_, why) => {
+                write!(f, "is not to be handed over to {here} now: {why}")
+            }
             Reason::ReadyAgain(_) => write!(f, "can run on {here} again"),
             Reason::InTurn => f.write_str("failed on both nodes: the other tries"),
             Reason::Retry(span) => write!(f, "tried again in {} s", span.as_secs().max(1)),
@@ -307,6 +310,7 @@ impl fmt::Display for Said<'_, Fact> {
             }
             Fact::Unready(_) => write!(f, "a resource cannot run on {here} now"),
             Fact::Partly(_) => write!(f, "a part of a resource cannot run on {here} now"),
+            Fact::Behind(_) => write!(f, "a resource is not to be handed over to {here} now"),
             Fact::HeldBack(_) | Fact::AllHeldBack(_) => {
                 write!(
                     f,

@@ -228,8 +228,20 @@ pub enum Presence {
 pub struct Unready {
     /// What it lacks and until when, for people: "eth0 is away".
     pub why: String,
-    /// Nothing of it can run; otherwise the rest of it does.
-    pub entirely: bool,
+    /// What that keeps from being done.
+    pub extent: Extent,
+}
+
+/// What a resource that is not ready keeps from being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// Nothing of it can run here.
+    Entirely,
+    /// A part of it cannot; the rest of it does.
+    Partly,
+    /// Nobody hands it over to here, for here is less than there (a disk that is not replicated to); but where the
+    /// other node is gone, it is taken over.
+    Handover,
 }
 
 /// Something the shell is to do. Those that name an [`Op`] end in an [`Event::Finished`].

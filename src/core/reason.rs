@@ -167,6 +167,8 @@ pub enum Reason {
     PeerNotStopped,
     /// A resource cannot run here now, by its own account.
     Unready(ResourceId, String),
+    /// A resource is not to be handed over to here now, by its own account.
+    Behind(ResourceId, String),
     /// A resource can run here again.
     ReadyAgain(ResourceId),
     /// It failed on both nodes: each tries in turn.
@@ -219,6 +221,8 @@ pub enum Fact {
     Unready(ResourceId),
     /// Soft: a part of a resource cannot run here now, by its own account.
     Partly(ResourceId),
+    /// A resource is not to be handed over to here, by its own account: what the peer has is not all here.
+    Behind(ResourceId),
     /// The peer's file lists something of it that this one's does not, or the other way round, and with its agreement
     /// nothing would run here: this is held back first.
     AllHeldBack(ResourceId),

@@ -55,7 +55,9 @@ use super::who;
 use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
-use crate::core::event::{Action, Claimed, Command, Event, Op, Outcome, Presence, Report, Unready};
+use crate::core::event::{
+    Action, Claimed, Command, Event, Extent, Op, Outcome, Presence, Report, Unready,
+};
 use crate::core::peer::PeerState;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
@@ -571,7 +573,7 @@ impl Daemon {
 fn entirely(why: String) -> Unready {
     Unready {
         why,
-        entirely: true,
+        extent: Extent::Entirely,
     }
 }
 

@@ -2,7 +2,7 @@
 //! failure of theirs. They wait, and are tried again in the instant it changes.
 
 use crate::config::{Family, Lack, Vif};
-use crate::core::event::Unready;
+use crate::core::event::{Extent, Unready};
 use crate::core::time::Time;
 use crate::id::VifId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,10 @@ impl Readiness {
                 Lack::OwnAddress => format!("{name} has no address of its own beside {vip}"),
                 _ => format!("{vip} cannot be on {name}: {lack}"),
             },
-            entirely: lacks.len() == vips.len() && !left_out,
+            extent: match lacks.len() == vips.len() && !left_out {
+                true => Extent::Entirely,
+                false => Extent::Partly,
+            },
         })
     }
 
@@ -119,7 +122,7 @@ mod tests {
     fn of(vips: &[&str], lacks: &[(Family, Lack)], beside: bool) -> Option<(String, bool)> {
         let vips: Vec<_> = vips.iter().map(|vip| (vip.parse().unwrap(), 0)).collect();
         let unready = Readiness::default().of(&vips, &[vif(lacks)], beside, NOW);
-        unready.map(|unready| (unready.why, unready.entirely))
+        unready.map(|unready| (unready.why, unready.extent == Extent::Entirely))
     }
 
     #[test]

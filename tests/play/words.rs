@@ -25,7 +25,7 @@
 //! | `gateway [GATEWAY] [of WHO] works` | whether it answers. A gateway is called as its interface, a further one there `LAN-2` |
 //! | `gateways of WHO known`, `gateways of WHO are GATEWAY...` | what the routing table says |
 //! | `disk of WHO works`, `start`, `stop`, `handover`; `starts of WHO take SPAN`, `stops`, `looks`; `disk of WHO takes SPAN`, `handover` (of running addresses); `starts of WHO are answered` | what is done to resources |
-//! | `resource N of WHO dies`, `lacks WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
+//! | `resource N of WHO dies`, `lacks WHAT`, `lags WHAT`, `is ready`, `is stopped by others`; `check of resource N of WHO fails`; `somebody starts resource N of WHO`; `already resource N of WHO` | what happens to them |
 //! | `interlink up` | otherwise heartbeats take the LAN |
 //! | `device [N] of WHO works`, `is dead`, `refuses`, `idles` (accepts, and does nothing), `deceives` (and reads off); `off takes SPAN`; `devices take SPAN` to answer; `boot WHO` (without a daemon) | what switches the other machine off, level N; how long that takes; it has power |
 //! | `lease for WHO of SPAN` | a third party's |
@@ -34,7 +34,7 @@
 //! `maintenance WHO on`; `stop-group`, `start-group [GROUP]` WHO.
 
 use super::super::world::{self, Device, FOREVER, LAN, SIDES, World, index};
-use ha_appliance::core::event::Command;
+use ha_appliance::core::event::{Command, Extent};
 use ha_appliance::core::setup::{Failback, FencingSetup, GroupSetup, ResourceSetup, Setup};
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::Side;
@@ -196,7 +196,12 @@ fn happen(world: &mut World, words: &[&str]) -> Option<String> {
             match *what {
                 ["dies"] => world.switch(who, place, false),
                 ["is", "stopped", "by", "others"] => world.stop_by_others(who, place),
-                ["lacks", ref what @ ..] => world.ready(who, place, Some(what.join(" "))),
+                ["lacks", ref what @ ..] => {
+                    world.ready(who, place, Some((what.join(" "), Extent::Entirely)))
+                }
+                ["lags", ref what @ ..] => {
+                    world.ready(who, place, Some((what.join(" "), Extent::Handover)))
+                }
                 ["is", "ready"] => world.ready(who, place, None),
                 _ => panic!("no such command: {words:?}"),
             }

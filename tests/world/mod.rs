@@ -10,7 +10,7 @@ pub use machine::{FOREVER, Machine};
 
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{
-    Action, Answer, Ask, Claimed, Command, Event, Op, Outcome, Presence, Unready,
+    Action, Answer, Ask, Claimed, Command, Event, Extent, Op, Outcome, Presence, Unready,
 };
 use ha_appliance::core::setup::{CEDED, Failback, LIFETIME, Setup};
 use ha_appliance::core::time::Time;
@@ -201,11 +201,8 @@ impl World {
     }
 
     /// A resource says that it cannot run here, or that it can.
-    pub fn ready(&mut self, side: Side, place: Place, lacks: Option<String>) {
-        let unready = lacks.map(|why| Unready {
-            why,
-            entirely: true,
-        });
+    pub fn ready(&mut self, side: Side, place: Place, lacks: Option<(String, Extent)>) {
+        let unready = lacks.map(|(why, extent)| Unready { why, extent });
         self.step(side, Event::Ready { place, unready });
     }
 

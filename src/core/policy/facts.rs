@@ -1,6 +1,7 @@
 //! What speaks against running a group here, and how much: one table says what each fact does.
 
 use super::super::context::Context;
+use super::super::event::Extent;
 use super::super::gateway::GatewayState;
 use super::super::protocol::group::{Group, State};
 use super::super::reason::Fact;
@@ -76,6 +77,7 @@ impl Fact {
             {
                 (true, false, false, true)
             }
+            Fact::Behind(_) => (false, false, false, true),
             Fact::HeldBack(_) => (false, false, false, true),
             Fact::AllHeldBack(_) =>
             /* */
@@ -110,6 +112,8 @@ impl Fact {
                 let dark = facts.iter().filter(|f| matches!(f, Fact::NoCarrier(_)));
                 dark.count() == setup.vifs.len()
             }
+            // It would, as soon as nobody else does.
+            Fact::Behind(_) => true,
             _ => !weight.serves && weight.blocks_seizure,
         }
     }
@@ -153,9 +157,10 @@ impl Plan {
         for (care, resource) in self.cares.iter().zip(&group.resources) {
             note(care.missing, Fact::Missing(resource.id));
             if let Some(unready) = &care.unready {
-                let fact = match unready.entirely {
-                    true => Fact::Unready(resource.id),
-                    false => Fact::Partly(resource.id),
+                let fact = match unready.extent {
+                    Extent::Entirely => Fact::Unready(resource.id),
+                    Extent::Partly => Fact::Partly(resource.id),
+                    Extent::Handover => Fact::Behind(resource.id),
                 };
                 note(true, fact);
             }

@@ -7,7 +7,7 @@
 //! not tried, and it is started in the moment in which it is ready.
 
 use super::super::context::Context;
-use super::super::event::{Action, Change, Presence, Unready};
+use super::super::event::{Action, Change, Extent, Presence, Unready};
 use super::super::protocol::group::{Group, State};
 use super::super::protocol::resource::{Kind, Resource};
 use super::super::reason::{Fact, Reason};
@@ -141,7 +141,7 @@ impl Plan {
     ) {
         let unready = Some(Unready {
             why: why.clone(),
-            entirely: true,
+            extent: Extent::Entirely,
         });
         self.ready(cx, group, resource, unready, out);
         self.not_started(cx, group, resource, why, out);
@@ -164,6 +164,10 @@ impl Plan {
         let id = group.resources[resource].id;
         care.unready = unready;
         let reason = match &care.unready {
+            Some(Unready {
+                why,
+                extent: Extent::Handover,
+            }) => Reason::Behind(id, why.clone()),
             Some(unready) => Reason::Unready(id, unready.why.clone()),
             None => Reason::ReadyAgain(id),
         };
@@ -227,7 +231,9 @@ impl Plan {
     /// It cannot run here at all, by its own account.
     pub(super) fn unready(&self, resource: usize) -> bool {
         let unready = &self.cares[resource].unready;
-        unready.as_ref().is_some_and(|unready| unready.entirely)
+        unready
+            .as_ref()
+            .is_some_and(|u| u.extent == Extent::Entirely)
     }
 
     /// After a reload resources are started in file order, what was there before among them.

@@ -183,6 +183,7 @@ impl Names {
             | Reason::Reinstalled(i)
             | Reason::ReadyAgain(i)
             | Reason::Unready(i, _)
+            | Reason::Behind(i, _)
             | Reason::Recovered(i, _) => {
                 format!("{} {}", resource(i), words())
             }
@@ -220,6 +221,10 @@ impl Names {
                     self.resource(group, resource)
                 )
             }
+            Fact::Behind(resource) => format!(
+                "{} is not to be handed over to {here} now",
+                self.resource(group, resource)
+            ),
             Fact::HeldBack(resource) | Fact::AllHeldBack(resource) => {
                 format!(
                     "{} is held back: {peer}'s ha.toml does not list it in this group",
@@ -241,7 +246,7 @@ impl Names {
     /// A fact about a group as it is now: with what a resource lacks.
     fn fact_of(&self, fact: Fact, group: &GroupView) -> String {
         let text = self.fact(fact, Some(group.id));
-        let (Fact::Unready(id) | Fact::Partly(id)) = fact else {
+        let (Fact::Unready(id) | Fact::Partly(id) | Fact::Behind(id)) = fact else {
             return text;
         };
         let resource = group.resources.iter().find(|r| r.id == id);

@@ -33,7 +33,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
-        Reason::Unready(..) => READINESS,
+        Reason::Unready(..) | Reason::Behind(..) => READINESS,
         Reason::PersistFailed(_) => DISK,
         // Of a failed look, and of what else is under way, the next one comes by itself.
         Reason::Started
@@ -114,7 +114,7 @@ fn of_fact(fact: Fact) -> &'static str {
         Fact::GatewayLost(_) | Fact::NoCarrier(_) => NETWORK,
         Fact::GatewayDampened(_) | Fact::GatewayPending(_) => TIME,
         Fact::Down(_) | Fact::Missing(_) | Fact::Failures(_) | Fact::DataFailed(_) => RESOURCE,
-        Fact::Unready(_) | Fact::Partly(_) => READINESS,
+        Fact::Unready(_) | Fact::Partly(_) | Fact::Behind(_) => READINESS,
         Fact::HeldBack(_) | Fact::AllHeldBack(_) => FILE,
         Fact::StateUnwritable => DISK,
         Fact::StopFailed | Fact::StopFailedBeside => STOP,
