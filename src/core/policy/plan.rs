@@ -405,7 +405,13 @@ impl Plan {
             self.peer_able_since = None;
             (self.failback_held, self.gave_by_order) = (false, false);
         }
-        self.cares.iter_mut().for_each(|c| c.failures.why.clear());
+        for (care, resource) in self.cares.iter_mut().zip(&setup.resources) {
+            care.failures.why.clear();
+            // What is not asked of it.
+            if !(resource.data && resource.fail_expiry.is_none()) {
+                care.failures.served();
+            }
+        }
         self.waiting = None;
     }
 
