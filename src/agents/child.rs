@@ -109,6 +109,27 @@ pub async fn run_reading(
     })
 }
 
+/// Runs a tool that goes on telling, line by line, until it ends or `line` has enough of it (false).
+pub async fn lines(command: Command, mut line: impl FnMut(&str) -> bool) -> io::Result<()> {
+    let born = Born::start(command, false).await?;
+    let mut piece = vec![0; PIECE];
+    let mut begun = Vec::new();
+    loop {
+        let n = (&born.output).read(&mut piece).await?;
+        if n == 0 || begun.len() > PIECE {
+            return Ok(());
+        }
+        begun.extend_from_slice(&piece[..n]);
+        while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+            let whole: Vec<u8> = begun.drain(..=end).collect();
+            if !line(String::from_utf8_lossy(&whole).trim_end()) {
+                return Ok(());
+            }
+        }
+        yield_now().await;
+    }
+}
+
 /// So much is read at once: a pipe's worth.
 const PIECE: usize = 64 * 1024;
 

@@ -4,6 +4,8 @@ mod announce;
 pub mod carrier;
 pub mod check;
 pub mod child;
+pub mod device_name;
+pub mod drbd;
 pub mod executable;
 pub mod fence;
 mod frames;

@@ -123,7 +123,7 @@ fn order(
 }
 
 /// Sends it and waits for the answer. Err: why there is none, with the exit code.
-fn sent(
+pub(super) fn sent(
     options: &Options,
     holder: &Holder,
     status: &Status,

@@ -11,12 +11,14 @@ mod doctor;
 #[cfg(test)]
 mod documented;
 mod exit;
+mod fence_peer;
 mod history;
 mod keygen;
 mod out;
 mod release;
 mod status;
 
+use crate::agents::drbd::tools;
 use crate::agents::mount::helper;
 use crate::agents::program::runner;
 use crate::shell::daemon;
@@ -38,6 +40,10 @@ pub fn main() -> ExitCode {
         match word.as_str() {
             runner::WORD => return runner::main(arguments),
             helper::WORD => return helper::main(arguments),
+            tools::OPENERS => return tools::main(arguments),
+            "fence-peer" => return fence_peer::main(),
+            // What has come back is synced by DRBD, and asks nobody.
+            "unfence-peer" => return ExitCode::SUCCESS,
             _ => {}
         }
     }

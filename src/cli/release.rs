@@ -5,11 +5,12 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::agents::drbd::tools::{Named, Tools};
 use crate::agents::mount::{self, Answer, Verb};
 use crate::agents::program::Programs;
 use crate::agents::service::{self, Patience};
 use crate::agents::{netlink, vip};
-use crate::config::{self, Config, Group, Mode, Mount, Resource, Service};
+use crate::config::{self, Config, Drbd, Group, Mode, Mount, Resource, Service};
 use crate::shell::lock::{LockError, PidLock};
 use crate::shell::marks::Marks;
 use crate::shell::options::Options;
@@ -58,6 +59,7 @@ pub(super) fn run(options: &Options) -> Exit {
             Resource::Service(_) if !Path::new("/run/systemd/system").is_dir() => Exit::Well,
             Resource::Service(service) => stop(service),
             Resource::Mount(mount) => unmount(mount, &options.run_dir),
+            Resource::Drbd(drbd) => demote(drbd, &options.run_dir),
             Resource::Vip(_) => Exit::Well,
         };
         stopped = if said == Exit::Well { stopped } else { said };
@@ -128,6 +130,22 @@ fn unmount(mount: &Mount, run_dir: &Path) -> Exit {
     }
 }
 
+fn demote(drbd: &Drbd, run_dir: &Path) -> Exit {
+    let name = &drbd.resource;
+    if !Path::new("/sys/module/drbd").exists() {
+        return Exit::Well;
+    }
+    let named = Named {
+        name: name.clone(),
+        devices: Vec::new(),
+    };
+    let tools = Tools::new(Programs::new(run_dir), Path::new("/sbin"));
+    match smol::block_on(tools.demote(&named, "")) {
+        Ok(()) => print(&format!("{name} is Secondary\n")),
+        Err(why) => fail(Exit::Refused, why),
+    }
+}
+
 /// The file without its keys: a lost key must not keep the VIPs here.
 fn load(options: &Options) -> Result<Config, String> {
     let path = &options.config;
@@ -151,7 +169,7 @@ fn exclusive(config: &Config) -> Vec<&Resource> {
     let resources = config.groups.iter().flat_map(|group| &group.resources);
     let one = |resource: &&Resource| match resource {
         Resource::Service(service) => service.mode == Mode::One,
-        Resource::Mount(_) => true,
+        Resource::Mount(_) | Resource::Drbd(_) => true,
         Resource::Vip(_) => false,
     };
     let mut resources: Vec<&Resource> = resources.filter(one).collect();

@@ -3,6 +3,7 @@
 //! The worst cases are sums of terms that the reader can check and change: every term names the keys it
 //! comes from, and what is assumed of the machine says so.
 
+mod disks;
 mod fenced;
 mod mounts;
 mod services;
@@ -83,6 +84,7 @@ fn write(
                 }
                 Resource::Service(service) => services::lines(out, service)?,
                 Resource::Mount(mount) => mounts::lines(out, mount)?,
+                Resource::Drbd(drbd) => disks::lines(out, drbd)?,
             }
         }
     }
@@ -125,7 +127,7 @@ fn write(
 
 /// Why no silence of the peer is ever enough to take the group over, as this node is now.
 fn never_taken_over(config: &Config, resolved: &Resolved, group: usize) -> Option<String> {
-    if config.groups[group].mounts().next().is_some() {
+    if config.groups[group].holds_data() {
         return Some("it holds data".into());
     }
     let vifs = &resolved.vip_vifs[group];

@@ -8,7 +8,7 @@ use super::places::Subject;
 use super::schema::{Config, Group, Resource};
 use super::service::{Probe, needed};
 use crate::agents::host::{Host, Interface};
-use crate::agents::mount;
+use crate::agents::{drbd, mount};
 use crate::wire::heartbeat::Side;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -34,6 +34,8 @@ pub struct Machine {
     pub units: BTreeMap<String, UnitLook>,
     /// What is in the way of mounts, by their directory.
     pub mounts: BTreeMap<String, Vec<mount::Fault>>,
+    /// What speaks against DRBD's configuration, by the resource.
+    pub drbd: Vec<(String, drbd::judge::Finding)>,
     /// What speaks against fence agents.
     pub agents: Vec<Unsound>,
 }
@@ -181,6 +183,7 @@ pub fn misfits(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     found.extend(strangers(config, machine));
     found.extend(units(config, machine));
     found.extend(mounts(config, machine));
+    found.extend(replicated(config, machine));
     found.extend(agents(config, side, machine));
     found.extend(risky(config, machine));
     found
@@ -379,6 +382,18 @@ fn mounts(config: &Config, machine: &Machine) -> Vec<Misfit> {
     machine.mounts.iter().flat_map(of).collect()
 }
 
+fn replicated(config: &Config, machine: &Machine) -> Vec<Misfit> {
+    let misfit = |(resource, finding): &(String, drbd::judge::Finding)| {
+        let kind = match finding.refused {
+            true => Kind::Unable,
+            false => Kind::Risky,
+        };
+        let place = config.places.of(&Subject::Drbd(resource.clone()));
+        new(kind, place, finding.what.clone(), &finding.help)
+    };
+    machine.drbd.iter().map(misfit).collect()
+}
+
 fn agents(config: &Config, side: Side, machine: &Machine) -> Vec<Misfit> {
     // What switches this node off, the other one runs.
     let concerns = |agent: &&Unsound| agent.wrong || agent.side != side;
@@ -435,7 +450,7 @@ fn vips(config: &Config) -> impl Iterator<Item = IpNet> + '_ {
     let resources = config.groups.iter().flat_map(|group| &group.resources);
     resources.filter_map(|resource| match resource {
         Resource::Vip(vip) => Some(vip.address),
-        Resource::Service(_) | Resource::Mount(_) => None,
+        Resource::Service(_) | Resource::Mount(_) | Resource::Drbd(_) => None,
     })
 }
 

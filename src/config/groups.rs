@@ -1,7 +1,8 @@
 //! Reads `[[group]]`, and tells its resources' kinds apart.
 
+use super::drbd::drbd;
 use super::error::{At, Report, Span};
-use super::keys::{FAILBACK, GROUP, KINDS, LATER_RESOURCES, MOUNT, SERVICE, VIP};
+use super::keys::{DRBD, FAILBACK, GROUP, KINDS, MOUNT, SERVICE, VIP};
 use super::mount::mount;
 use super::nodes::{NamedNode, known_nodes};
 use super::read::{Section, check_name, kind};
@@ -47,6 +48,7 @@ pub(super) fn groups(
         vips: Vec::new(),
         units: Vec::new(),
         mounts: Vec::new(),
+        drbd: Vec::new(),
     };
     let mut groups: Vec<Group> = Vec::new();
     let mut names: Vec<At<&str>> = Vec::new();
@@ -198,16 +200,6 @@ fn resource(
         report.add(&item.span(), what, "write it as `[[group.resource]]`");
         return None;
     };
-    let later = |(key, _): &(&Spanned<_>, _)| -> bool {
-        let key: &std::borrow::Cow<str> = Spanned::get_ref(key);
-        LATER_RESOURCES.contains(&key.as_ref())
-    };
-    if let Some((key, _)) = table.iter().find(later) {
-        let what = format!("this version cannot run a `{}` yet", key.get_ref());
-        let help = "it supports `vip`, `service` and `mount`: delete this resource";
-        report.add(&key.span(), what, help);
-        return None;
-    }
     let open = |keys, report: &mut Report| Section::open(table, item.span(), keys, report);
     let kinds = KINDS.keys.iter().map(|kind| kind.name);
     let kinds: Vec<&str> = kinds.filter(|kind| table.contains_key(*kind)).collect();
@@ -224,9 +216,13 @@ fn resource(
             let section = open(&MOUNT, report);
             mount(&section, group, around, report).map(Resource::Mount)
         }
+        ["drbd"] => {
+            let section = open(&DRBD, report);
+            drbd(&section, group, around, report).map(Resource::Drbd)
+        }
         [first, second, ..] => {
             let what = format!("`{first}` and `{second}` in one resource");
-            let help = "write a `[[group.resource]]` for each, in the order in which they start: mount, VIP, service";
+            let help = "write a `[[group.resource]]` for each, in the order in which they start: drbd, mount, VIP, service";
             let keys = kinds.iter().filter_map(|kind| table.get_key_value(*kind));
             let last = keys
                 .map(|(key, _)| key.span())
@@ -243,7 +239,7 @@ fn resource(
 
 /// Notes that a resource does not say what it is; its other keys are told nothing about.
 fn kindless(table: &DeTable, span: Span, report: &mut Report) {
-    let all = [&VIP, &SERVICE, &MOUNT].map(|keys| keys.keys.iter().map(|key| key.name));
+    let all = [&VIP, &SERVICE, &MOUNT, &DRBD].map(|keys| keys.keys.iter().map(|key| key.name));
     let further: Vec<&str> = all.into_iter().flatten().collect();
     let section = Section::open_as(KINDS.table, &further, table, span, &KINDS, report);
     if KINDS.keys.iter().all(|kind| section.lacks(kind.name)) {

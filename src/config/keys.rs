@@ -22,9 +22,9 @@ pub struct Keys {
 }
 
 /// Every table and its keys.
-pub const TABLES: [&Keys; 15] = [
+pub const TABLES: [&Keys; 16] = [
     &TOP, &CLUSTER, &HEARTBEAT, &NODE, &GATEWAY, &GROUP, &FAILBACK, &VIP, &SERVICE, &CHECK, &MOUNT,
-    &FENCE, &IPMI, &AGENT, &FENCING,
+    &DRBD, &FENCE, &IPMI, &AGENT, &FENCING,
 ];
 
 pub(super) const TOP: Keys = Keys {
@@ -98,7 +98,7 @@ pub(super) const FAILBACK: Keys = Keys {
 /// table of each kind again.
 pub(super) const KINDS: Keys = Keys {
     table: "[[group.resource]]",
-    keys: &[VIP.keys[0], SERVICE.keys[0], MOUNT.keys[0]],
+    keys: &[VIP.keys[0], SERVICE.keys[0], MOUNT.keys[0], DRBD.keys[0]],
 };
 
 pub(super) const VIP: Keys = Keys {
@@ -133,6 +133,11 @@ pub(super) const MOUNT: Keys = Keys {
         key("start_timeout", "\"60s\""),
         key("stop_timeout", "\"60s\""),
     ],
+};
+
+pub(super) const DRBD: Keys = Keys {
+    table: "[[group.resource]] with `drbd`",
+    keys: &[key("drbd", "\"r0\"")],
 };
 
 pub(super) const CHECK: Keys = Keys {
@@ -198,9 +203,7 @@ pub(super) const FENCING: Keys = Keys {
     ],
 };
 
-/// Resource kinds and tables of versions to come: refused by name, not as typing errors.
-pub(super) const LATER_RESOURCES: [&str; 1] = ["drbd"];
-/// See [`LATER_RESOURCES`].
+/// Tables of versions to come: refused by name, not as typing errors.
 pub(super) const LATER_TABLES: [&str; 1] = ["witness"];
 
 impl Keys {

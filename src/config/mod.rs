@@ -14,6 +14,7 @@
 mod address;
 mod build;
 mod cluster;
+mod drbd;
 mod duration;
 mod error;
 mod explain;
@@ -42,6 +43,7 @@ mod vip;
 mod warning;
 
 pub use cluster::beside;
+pub use drbd::Drbd;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
 pub use fencing::{

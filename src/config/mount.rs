@@ -8,6 +8,7 @@ use super::read::Section;
 use super::schema::{Group, Resource};
 use super::vip::Around;
 use super::warning::Warning;
+use crate::agents::device_name::is_kernels_name;
 use crate::agents::mount::{Kind, Target, is_within, wrong};
 use std::time::Duration;
 
@@ -95,6 +96,18 @@ pub(super) fn mount(
     })
 }
 
+impl Around<'_> {
+    /// The directory of a mount in that group whose device is DRBD's.
+    pub(super) fn mount_of_drbd(&self, group: &str) -> Option<&str> {
+        let of_drbd = |known: &&Known| {
+            let device = known.device.as_deref().unwrap_or_default();
+            known.group == group && device.starts_with("/dev/drbd")
+        };
+        let known = self.mounts.iter().find(of_drbd)?;
+        Some(&known.point)
+    }
+}
+
 /// A mount of the file, as far as it was read.
 pub(super) struct Known {
     point: String,
@@ -114,10 +127,10 @@ pub(super) fn warn(group: &Group, fenced: bool, warnings: &mut Vec<Warning>) {
             Resource::Mount(mount) => {
                 let (point, device) = (mount.target.point.clone(), mount.target.device.clone());
                 if let Some(vip) = above.take() {
-                    let vip = vip.address;
+                    let (vip, point) = (vip.address, format!("the mount {point}"));
                     warnings.push(Warning::VipAboveMount { vip, point });
                 }
-                if device.starts_with("/dev/drbd") {
+                if device.starts_with("/dev/drbd") && group.drbd().is_none() {
                     let device = device.clone();
                     warnings.push(Warning::DrbdDevice { device });
                 }
@@ -125,10 +138,16 @@ pub(super) fn warn(group: &Group, fenced: bool, warnings: &mut Vec<Warning>) {
                     warnings.push(Warning::KernelName { device });
                 }
             }
+            Resource::Drbd(drbd) => {
+                if let Some(vip) = above.take() {
+                    let (vip, point) = (vip.address, format!("drbd {}", drbd.resource));
+                    warnings.push(Warning::VipAboveMount { vip, point });
+                }
+            }
             Resource::Service(_) => {}
         }
     }
-    if !fenced && group.mounts().next().is_some() {
+    if !fenced && group.holds_data() {
         let group = group.name.clone();
         warnings.push(Warning::DataUnfenced { group });
     }
@@ -254,42 +273,6 @@ fn contradictions(
                 device.value, known.point
             );
             report.add(&device.span, what, "a device is mounted at one place");
-        }
-    }
-}
-
-/// One that the kernel gives in the order in which it finds disks, which another boot may change.
-fn is_kernels_name(device: &str) -> bool {
-    let name = device.strip_prefix("/dev/").unwrap_or_default();
-    let numbered = |kind: &str| {
-        let rest = name.strip_prefix(kind);
-        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
-    };
-    [
-        "sd", "vd", "xvd", "hd", "nvme", "mmcblk", "dm-", "loop", "md",
-    ]
-    .into_iter()
-    .any(numbered)
-        && !name.contains('/')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_another_boot_may_give_to_another_disk() {
-        for name in ["/dev/sdb1", "/dev/nvme0n1p2", "/dev/dm-3", "/dev/vda"] {
-            assert!(is_kernels_name(name), "{name}");
-        }
-        for name in [
-            "/dev/drbd1",
-            "/dev/disk/by-id/x",
-            "/dev/mapper/data",
-            "/dev/vg0/data",
-            "/dev/md/data",
-        ] {
-            assert!(!is_kernels_name(name), "{name}");
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Subject {
     Unit(String),
     /// A mount, by its directory.
     Mount(String),
+    /// A DRBD resource, by its name.
+    Drbd(String),
     /// A program, by its path; the first place that names it.
     Program(String),
     /// Whom a program runs as; the first place that names it.

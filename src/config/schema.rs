@@ -2,6 +2,7 @@
 //!
 //! Each default is written once, here.
 
+use super::drbd::Drbd;
 use super::error::Error;
 use super::fencing::Fencing;
 use super::mount::Mount;
@@ -195,6 +196,8 @@ pub enum Resource {
     Service(Service),
     /// A file system.
     Mount(Mount),
+    /// A DRBD resource.
+    Drbd(Drbd),
 }
 
 impl Group {
@@ -202,7 +205,7 @@ impl Group {
     pub fn vips(&self) -> impl Iterator<Item = &Vip> {
         self.resources.iter().filter_map(|resource| match resource {
             Resource::Vip(vip) => Some(vip),
-            Resource::Service(_) | Resource::Mount(_) => None,
+            Resource::Service(_) | Resource::Mount(_) | Resource::Drbd(_) => None,
         })
     }
 
@@ -210,7 +213,7 @@ impl Group {
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         self.resources.iter().filter_map(|resource| match resource {
             Resource::Service(service) => Some(service),
-            Resource::Vip(_) | Resource::Mount(_) => None,
+            Resource::Vip(_) | Resource::Mount(_) | Resource::Drbd(_) => None,
         })
     }
 
@@ -218,15 +221,28 @@ impl Group {
     pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
         self.resources.iter().filter_map(|resource| match resource {
             Resource::Mount(mount) => Some(mount),
-            Resource::Vip(_) | Resource::Service(_) => None,
+            Resource::Vip(_) | Resource::Service(_) | Resource::Drbd(_) => None,
         })
+    }
+
+    /// Its DRBD resource.
+    pub fn drbd(&self) -> Option<&Drbd> {
+        self.resources.iter().find_map(|resource| match resource {
+            Resource::Drbd(drbd) => Some(drbd),
+            Resource::Vip(_) | Resource::Service(_) | Resource::Mount(_) => None,
+        })
+    }
+
+    /// It holds what must never be written on both nodes.
+    pub fn holds_data(&self) -> bool {
+        self.mounts().next().is_some() || self.drbd().is_some()
     }
 
     /// Whether a planned move may start on one node before it has ended on the other: nothing runs on
     /// one node alone but VIPs, which the kernel ends by a deadline.
     pub fn overlaps(&self) -> bool {
         self.vips().next().is_some()
-            && self.mounts().next().is_none()
+            && !self.holds_data()
             && self.services().all(|service| service.mode == Mode::Both)
     }
 }

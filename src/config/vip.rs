@@ -20,6 +20,7 @@ pub(super) struct Around<'a> {
     /// Every unit so far, by its full name, and the group it belongs to.
     pub units: Vec<(At<String>, String)>,
     /// Every mount so far.
+    pub drbd: Vec<(String, String, super::error::Span)>,
     pub mounts: Vec<super::mount::Known>,
 }
 

@@ -156,16 +156,16 @@ pub enum Warning {
         /// The device.
         device: String,
     },
-    /// A mount's device is DRBD's, which is not run here.
+    /// A mount's device is DRBD's, which its group does not promote.
     DrbdDevice {
         /// The device.
         device: String,
     },
-    /// A VIP starts before a mount.
+    /// A VIP starts before a mount or a DRBD resource.
     VipAboveMount {
         /// The VIP.
         vip: IpNet,
-        /// The mount's directory.
+        /// The mount's directory, or the DRBD resource.
         point: String,
     },
     /// A service starts before a VIP that it may want to listen on.
@@ -402,12 +402,12 @@ impl fmt::Display for Warning {
             ),
             DrbdDevice { device } => write!(
                 f,
-                "{device} is DRBD's, which this version does not promote: it mounts only where something else made it \
-                 Primary, and nobody looks how old its data is"
+                "{device} is DRBD's, and the group has no `drbd` for it: it mounts only where something else made it \
+                 Primary, and nobody looks how old its data is; put the resource above it: `drbd = \"r0\"`"
             ),
             VipAboveMount { vip, point } => write!(
                 f,
-                "VIP {vip} stands above the mount {point}: it answers before the data is there, and goes after it; put it below"
+                "VIP {vip} stands above {point}: it answers before the data is there, and goes after it; put it below"
             ),
             ServiceAboveVip { unit, vip } => write!(
                 f,

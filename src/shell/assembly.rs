@@ -5,7 +5,7 @@ use super::state;
 use super::status::{self, Names};
 use super::vips::Targets;
 use crate::agents::mount::unit_name;
-use crate::config::{Config, Mode, Mount, Require, Resolved, Resource, Service, Vip};
+use crate::config::{Config, Drbd, Mode, Mount, Require, Resolved, Resource, Service, Vip};
 use crate::core::setup::{Failback, GatewaySetup, GroupSetup, ResourceSetup, Setup};
 use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use crate::wire::heartbeat::{Side, hash};
@@ -54,6 +54,8 @@ pub enum Part<'a> {
     Service(&'a Service),
     /// A file system.
     Mount(&'a Mount),
+    /// A DRBD resource.
+    Drbd(&'a Drbd),
 }
 
 /// A group's resources in the order of the file.
@@ -71,6 +73,7 @@ pub fn parts<'a>(config: &'a Config, resolved: &Resolved, group: usize) -> Vec<P
             }
             Resource::Service(service) => parts.push(Part::Service(service)),
             Resource::Mount(mount) => parts.push(Part::Mount(mount)),
+            Resource::Drbd(drbd) => parts.push(Part::Drbd(drbd)),
         }
     }
     parts
@@ -80,7 +83,7 @@ pub fn parts<'a>(config: &'a Config, resolved: &Resolved, group: usize) -> Vec<P
 pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
     let vips = places(config, resolved).filter_map(|(place, part)| match part {
         Part::Vips(vips) => Some((place, targets(&vips))),
-        Part::Service(_) | Part::Mount(_) => None,
+        Part::Service(_) | Part::Mount(_) | Part::Drbd(_) => None,
     });
     vips.collect()
 }
@@ -89,7 +92,7 @@ pub fn vips(config: &Config, resolved: &Resolved) -> Targets {
 pub fn services(config: &Config, resolved: &Resolved) -> Vec<(Place, Service)> {
     let services = places(config, resolved).filter_map(|(place, part)| match part {
         Part::Service(service) => Some((place, service.clone())),
-        Part::Vips(_) | Part::Mount(_) => None,
+        Part::Vips(_) | Part::Mount(_) | Part::Drbd(_) => None,
     });
     services.collect()
 }
@@ -98,9 +101,18 @@ pub fn services(config: &Config, resolved: &Resolved) -> Vec<(Place, Service)> {
 pub fn mounts(config: &Config, resolved: &Resolved) -> Vec<(Place, Mount)> {
     let mounts = places(config, resolved).filter_map(|(place, part)| match part {
         Part::Mount(mount) => Some((place, mount.clone())),
-        Part::Vips(_) | Part::Service(_) => None,
+        Part::Vips(_) | Part::Service(_) | Part::Drbd(_) => None,
     });
     mounts.collect()
+}
+
+/// Every DRBD resource with its place.
+pub fn disks(config: &Config, resolved: &Resolved) -> Vec<(Place, Drbd)> {
+    let disks = places(config, resolved).filter_map(|(place, part)| match part {
+        Part::Drbd(drbd) => Some((place, drbd.clone())),
+        Part::Vips(_) | Part::Service(_) | Part::Mount(_) => None,
+    });
+    disks.collect()
 }
 
 /// What systemd calls the mounts.
@@ -189,6 +201,7 @@ impl Part<'_> {
             Part::Vips(vips) => ResourceId::of(&format!("vip {}", vips[0].0.address)),
             Part::Service(service) => ResourceId::of(&format!("service {}", service.unit)),
             Part::Mount(mount) => ResourceId::of(&format!("mount {}", mount.target.point)),
+            Part::Drbd(drbd) => ResourceId::of(&format!("drbd {}", drbd.resource)),
         }
     }
 
@@ -240,6 +253,20 @@ impl Part<'_> {
                 window: Duration::ZERO,
                 fail_expiry: None,
             },
+            Part::Drbd(_) => ResourceSetup {
+                id: self.id(),
+                definition: self.definition(),
+                exclusive: true,
+                data: true,
+                leased: false,
+                // It is replicated to where it is stopped.
+                lingers: true,
+                start_timeout: Drbd::START + SLACK,
+                stop_timeout: Drbd::STOP + SLACK,
+                restarts: 0,
+                window: Duration::ZERO,
+                fail_expiry: None,
+            },
         }
     }
 }
@@ -254,6 +281,7 @@ impl fmt::Display for Part<'_> {
             },
             Part::Service(service) => write!(f, "service {}", service.unit),
             Part::Mount(mount) => write!(f, "mount {}", mount.target.point),
+            Part::Drbd(drbd) => write!(f, "drbd {}", drbd.resource),
         }
     }
 }

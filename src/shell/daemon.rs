@@ -9,6 +9,7 @@
 
 mod aside;
 mod before;
+mod disks;
 mod doctor;
 mod fence;
 mod first;
@@ -27,6 +28,7 @@ use super::clock;
 use super::contact::Contact;
 use super::course::Course;
 use super::devices::Devices;
+use super::drbd::Disks;
 use super::duplicates::Duplicates;
 use super::history::{self, Chronicle, History};
 use super::identity;
@@ -56,9 +58,10 @@ use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{
-    Action, Claimed, Command, Event, Extent, Op, Outcome, Presence, Report, Unready,
+    Action, Change, Claimed, Command, Event, Extent, Op, Outcome, Presence, Report, Unready,
 };
 use crate::core::peer::PeerState;
+use crate::core::protocol::right::Right;
 use crate::core::reason::Reason;
 use crate::core::time::Time;
 use crate::core::{Node, record::Record};
@@ -158,6 +161,11 @@ struct Daemon {
     vips: Vips,
     services: Services,
     mounts: Mounts,
+    disks: Disks,
+    /// What is certain of the other node, as the core said last.
+    proof: Option<Right>,
+    /// What the other node asked to be outdated, and what came of it.
+    outdated: Rc<RefCell<VecDeque<Message>>>,
     /// Events that follow from what was just done.
     pending: VecDeque<Event>,
     readiness: Readiness,
@@ -261,6 +269,15 @@ impl Daemon {
             run_dir,
         );
         mounts.replace(assembly::mounts(&config, &network.resolved));
+        let peer_name = &config.node(me.other()).name;
+        let mut disks = Disks::new(
+            executor.clone(),
+            finished.clone(),
+            programs.clone(),
+            run_dir,
+            peer_name,
+        );
+        disks.replace(assembly::disks(&config, &network.resolved));
         let marks = Marks::open(&options.run_dir);
         let contact = Contact::new(&options.run_dir);
         let devices = Devices::new(executor.clone(), finished.clone(), programs.clone());
@@ -272,6 +289,7 @@ impl Daemon {
         };
         services.watch(!node.view().maintenance);
         mounts.watch(!node.view().maintenance);
+        disks.watch(!node.view().maintenance);
         let notifier = start_notifier(&config, &programs, &executor);
         Ok(Daemon {
             keys: keyring(&config)?,
@@ -280,6 +298,9 @@ impl Daemon {
             vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
             services,
             mounts,
+            disks,
+            proof: None,
+            outdated: Rc::default(),
             pending: VecDeque::new(),
             readiness: Readiness::default(),
             told_unready: BTreeMap::new(),
@@ -396,6 +417,7 @@ impl Daemon {
         self.finish_telling();
         self.finish_questions();
         self.finish_replies();
+        self.tell_outdated();
         self.note();
         self.hear_devices();
         while let Some(event) = self.next_finished() {
@@ -460,9 +482,8 @@ impl Daemon {
             Action::Start(place, right) => self.start(place, right),
             Action::Stop(place) => self.stop(place),
             Action::Cede(place) => self.cede(place),
-            // Nothing that this program manages yet is left up, and nobody asks.
-            Action::Part(place) => self.done(Op::Resource(place), Outcome::Done),
-            Action::Proof { .. } => {}
+            Action::Part(place) => self.part(place),
+            Action::Proof { proof, .. } => self.proof = proof,
             Action::Device { device, ask } => self.ask_device(device, ask),
             Action::Note(count) => self.contact.note(count),
             Action::Mark(group, started) => self.marks.set(group, started),
@@ -500,6 +521,10 @@ impl Daemon {
                 if let Reason::Maintenance(on) = report.reason {
                     self.services.watch(!on);
                     self.mounts.watch(!on);
+                    self.disks.watch(!on);
+                }
+                if let Change::Peer(_, state) = report.change {
+                    self.disks.peer(state, clock::now());
                 }
                 self.report(&report);
                 self.note_fenced(&report);
@@ -562,6 +587,7 @@ impl Daemon {
             || self.aside.is_due()
             || self.questions.is_due()
             || self.devices.has_news()
+            || !self.outdated.borrow().is_empty()
     }
 
     fn next_finished(&self) -> Option<Event> {

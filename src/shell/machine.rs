@@ -1,6 +1,8 @@
 //! A look at what ha.toml names beside the network: programs and units. It may take as long as a disk or
 //! systemd takes, so the daemon never waits for it.
 
+use crate::agents::drbd::dump::Dump;
+use crate::agents::drbd::judge::{self, Finding};
 use crate::agents::executable;
 use crate::agents::fence;
 use crate::agents::host::Host;
@@ -8,16 +10,28 @@ use crate::agents::mount;
 use crate::agents::program::User;
 use crate::agents::service::{self, Patience};
 use crate::agents::trouble::Trouble;
+use crate::agents::words::in_one_line;
 use crate::config::{self, Config, DeviceKind, Group, Machine, Mode, UnitLook, Unsound};
 use crate::sys;
 use crate::wire::heartbeat::Side;
 use smol::Timer;
 use smol::future::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+/// A DRBD resource, with what ha.toml says of it.
+#[derive(Clone, Debug)]
+struct Replicated {
+    name: String,
+    nodes: [String; 2],
+    fenced: bool,
+    /// What the group mounts of it.
+    devices: Vec<String>,
+}
 
 /// What is to be looked at.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +44,8 @@ pub struct Asked {
     /// Each with whether it is ever stopped.
     units: Vec<(String, bool)>,
     mounts: Vec<mount::Target>,
+    /// DRBD resources; None: DRBD is not asked now.
+    drbd: Option<Vec<Replicated>>,
     /// Fence agents, each with the node that it switches off and its level; None: they are not asked now.
     agents: Option<Vec<(Side, usize, config::Agent)>>,
 }
@@ -45,6 +61,8 @@ pub struct Looked {
     programs: bool,
     /// Units could be asked about.
     units: bool,
+    /// DRBD was asked.
+    drbd: bool,
     /// Fence agents were asked.
     agents: bool,
 }
@@ -62,6 +80,9 @@ impl Looked {
         }
         if !self.units {
             now.units = before.units;
+        }
+        if !self.drbd {
+            now.drbd = before.drbd;
         }
         if !self.agents {
             now.agents = before.agents;
@@ -85,6 +106,7 @@ impl Asked {
             users: config.users(),
             units: units.collect(),
             mounts: config.mounts(),
+            drbd: None,
             agents: None,
         }
     }
@@ -103,6 +125,7 @@ impl Asked {
             DeviceKind::Ipmi(_) => None,
         });
         Asked {
+            drbd: Some(replicated(config)),
             agents: Some(agents.collect()),
             ..Asked::of(config)
         }
@@ -144,6 +167,8 @@ impl Asked {
             ),
         };
         let trouble = trouble.or(unknown);
+        let know_drbd = self.drbd.is_some();
+        let drbd = judged(self.drbd.unwrap_or_default()).await;
         let know_agents = self.agents.is_some();
         let mut agents = Vec::new();
         for (side, level, agent) in self.agents.into_iter().flatten() {
@@ -159,14 +184,102 @@ impl Asked {
                 strangers,
                 units,
                 mounts,
+                drbd,
                 agents,
             },
             trouble,
             programs: know_programs,
             units: know_units,
+            drbd: know_drbd,
             agents: know_agents,
         }
     }
+}
+
+fn replicated(config: &Config) -> Vec<Replicated> {
+    let all = config.groups.iter().filter_map(|group| {
+        let mounts = group.mounts().map(|mount| mount.target.device.clone());
+        Some(Replicated {
+            name: group.drbd()?.resource.clone(),
+            nodes: config.nodes.each_ref().map(|node| node.name.clone()),
+            fenced: config.fencing.is_some(),
+            devices: mounts
+                .filter(|device| device.starts_with("/dev/drbd"))
+                .collect(),
+        })
+    });
+    all.collect()
+}
+
+/// What DRBD's configuration says of them, and what is wrong with that.
+async fn judged(all: Vec<Replicated>) -> Vec<(String, Finding)> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let look = smol::unblock(|| {
+        let output = |program: &str, words: &[&str]| {
+            let output = Command::new(program).args(words).output();
+            output.map(|output| {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                (
+                    text(&output.stdout),
+                    text(&output.stderr),
+                    output.status.success(),
+                )
+            })
+        };
+        let version = fs::read_to_string("/sys/module/drbd/version").ok();
+        let version = version.or_else(|| {
+            let (version, _, known) = output("/sbin/modinfo", &["-F", "version", "drbd"]).ok()?;
+            known.then_some(version)
+        });
+        let dump = output("/sbin/drbdadm", &["dump-xml"]).map_err(|e| format!("drbdadm: {e}"));
+        let dump = dump.and_then(|(xml, complaint, well)| match well {
+            true => Dump::read(&xml),
+            false => Err(in_one_line(&complaint, 300, |_| true)),
+        });
+        (version, dump)
+    });
+    let late = async {
+        Timer::after(PATIENCE).await;
+        (None, Err("drbdadm does not answer".into()))
+    };
+    let (version, dump) = look.or(late).await;
+    let unable = |what: String, help: &str| Finding {
+        refused: true,
+        what,
+        help: help.into(),
+    };
+    let mut found = Vec::new();
+    for one in &all {
+        let mut add = |finding| found.push((one.name.clone(), finding));
+        match &version {
+            None => add(unable(
+                "this kernel has no module drbd".into(),
+                "install it for this kernel; `modinfo drbd` finds it then",
+            )),
+            Some(version) => judge::version(version.trim())
+                .into_iter()
+                .for_each(&mut add),
+        }
+        let program = std::env::current_exe().unwrap_or_default();
+        let asked = judge::Asked {
+            name: &one.name,
+            nodes: one.nodes.each_ref().map(String::as_str),
+            fenced: one.fenced,
+            program: &program.display().to_string(),
+            devices: &one.devices.iter().map(String::as_str).collect::<Vec<_>>(),
+            nine: version.as_ref().is_some_and(|v| v.starts_with('9')),
+        };
+        match &dump {
+            Ok(dump) => judge::judge(dump, &asked).into_iter().for_each(add),
+            Err(why) => add(unable(
+                format!("DRBD's configuration cannot be read: {why}"),
+                "install drbd-utils, and mend it until `drbdadm dump` prints it",
+            )),
+        }
+    }
+    found
 }
 
 /// What speaks against a fence agent and its options, by its own account.

@@ -9,6 +9,7 @@ pub mod course;
 pub mod daemon;
 pub mod devices;
 pub mod doctor;
+pub mod drbd;
 pub mod duplicates;
 pub mod edges;
 pub mod history;

@@ -71,11 +71,13 @@ pub enum Verb {
     Fence = 18,
     /// Switch the other node off, and on again, while it serves nothing.
     FenceRehearse = 19,
+    /// DRBD asks what is certain of the other node.
+    FencePeer = 20,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 19] = [
+    pub const ALL: [Verb; 20] = [
         Verb::Failover,
         Verb::StandbyFirst,
         Verb::StandbySecond,
@@ -95,6 +97,7 @@ impl Verb {
         Verb::Doctor,
         Verb::Fence,
         Verb::FenceRehearse,
+        Verb::FencePeer,
     ];
 
     /// To that node.
@@ -167,6 +170,8 @@ pub enum Deed {
     ReloadDryRun,
     /// For the shell: ask the other node how it is.
     Doctor,
+    /// For the shell: say what is certain of the other node, for this group's DRBD resource.
+    FencePeer(GroupId),
 }
 
 impl Order {
@@ -189,6 +194,7 @@ impl Order {
             Verb::Reload => return Ok(Deed::Reload),
             Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
             Verb::Doctor => return Ok(Deed::Doctor),
+            Verb::FencePeer => return Ok(Deed::FencePeer(one?)),
             Verb::Failover => Command::Failover(group),
             Verb::MoveToFirst => Command::MoveTo(group, Side::First),
             Verb::MoveToSecond => Command::MoveTo(group, Side::Second),

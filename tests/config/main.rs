@@ -1,5 +1,6 @@
 //! ha.toml from outside: what is right, what is wrong, and what is said about it.
 
+mod drbd;
 mod explained;
 mod fences;
 mod fits;

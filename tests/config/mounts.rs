@@ -7,7 +7,7 @@ use ha_appliance::wire::heartbeat::Side;
 use std::path::Path;
 
 /// The mistakes of a file with these resources, "line what | what to do", each counted from the first of their lines.
-fn mistakes(resources: &str) -> Vec<String> {
+pub fn mistakes(resources: &str) -> Vec<String> {
     let text = format!("{BASE}{resources}");
     let before = BASE.lines().count();
     let key = generate_key_line([7; 32]);
@@ -148,7 +148,8 @@ fn what_should_be_otherwise_is_warned_of() {
     };
     let drbd = told(&text.replace("sdb1", "drbd1"));
     assert!(
-        drbd.iter().any(|line| line.contains("does not promote")),
+        drbd.iter()
+            .any(|line| line.contains("has no `drbd` for it")),
         "{drbd:?}"
     );
     let told = told(&text);

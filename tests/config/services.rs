@@ -73,7 +73,7 @@ mode = "one"
     1:1 unknown key `servce` in [[group.resource]] | did you mean `service`?
 service = "nginx"
 vip = "192.168.10.90/24"
-    2:1 `vip` and `service` in one resource | write a `[[group.resource]]` for each, in the order in which they start: mount, VIP, service
+    2:1 `vip` and `service` in one resource | write a `[[group.resource]]` for each, in the order in which they start: drbd, mount, VIP, service
 service = "nginx"
 interface = "eth0"
     2:1 unknown key `interface` in [[group.resource]] with `service` | `interface` belongs in [[group.resource]] with `vip`

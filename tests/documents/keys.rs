@@ -90,7 +90,8 @@ fn file(table: &'static Keys, lines: &[String]) -> Result<Config, String> {
     };
     let text = format!(
         "[cluster]\n{}\n[heartbeat]\n{}\n[node.lb1]\n{}\n[node.lb2]\nlinks = [\"10.1.1.2\", \"192.168.10.82\"]\n\
-         [gateway]\n{}\n[[group]]\n{}\nprefer = \"lb1\"\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n{}\n\
+         [gateway]\n{}\n[[group]]\n{}\nprefer = \"lb1\"\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n[[group.resource]]\n{}\n\
+         [[group.resource]]\n{}\n{}\n\
          [[fence]]\n{fence}\n[[fence]]\nnode = \"lb2\"\nipmi = {{ {} }}\n[fencing]\n{}\n",
         of("[cluster]"),
         of("[heartbeat]"),
@@ -98,6 +99,7 @@ fn file(table: &'static Keys, lines: &[String]) -> Result<Config, String> {
         of("[gateway]"),
         of("[[group]]"),
         inline("failback"),
+        of("[[group.resource]] with `drbd`"),
         of("[[group.resource]] with `mount`"),
         of("[[group.resource]] with `vip`"),
         of("[[group.resource]] with `service`"),

@@ -26,7 +26,8 @@ pub fn faults(target: &Target) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut add = |what: String, help: String| faults.push(Fault { what, help });
     let (point, device) = (&target.point, &target.device);
-    if target.number().is_none() {
+    // A device of DRBD's is there while its resource is up, which is looked at by itself.
+    if target.number().is_none() && !device.starts_with("/dev/drbd") {
         let what = match Path::new(device).exists() {
             true => format!("{device} is no block device"),
             false => format!("there is no {device} on this node"),

@@ -55,7 +55,7 @@ fn service_above_vip(group: &Group, host: &Host) -> Option<Warning> {
                 above = Some(service);
                 below = None;
             }
-            Resource::Service(_) | Resource::Mount(_) => {}
+            Resource::Service(_) | Resource::Mount(_) | Resource::Drbd(_) => {}
         }
     }
     let vip = below.filter(|vip| !may_listen_without(vip, host))?;

@@ -45,6 +45,22 @@ pub enum Message {
         /// As the operator reads it.
         text: String,
     },
+    /// The sender's DRBD waits: outdate what you have of this, so that it can go on alone.
+    Outdate {
+        /// The question's number.
+        number: u32,
+        /// DRBD's name.
+        resource: String,
+    },
+    /// The answer to that.
+    Outdated {
+        /// The question's number.
+        number: u32,
+        /// DRBD's name.
+        resource: String,
+        /// Why it was not done; none: it was.
+        refused: Option<String>,
+    },
     /// What the sender says of its groups.
     Now {
         /// When, by its boot, µs.

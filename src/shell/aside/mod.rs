@@ -1,4 +1,5 @@
-//! What the two daemons tell each other for people's eyes: it rides beside the heartbeat and is decided on by nobody.
+//! What the two daemons tell each other for people's eyes: it rides beside the heartbeat and is decided on by nobody, but
+//! that one asks the other to outdate its data.
 //!
 //! - `stream`: bytes in order, each once, whatever is lost;
 //! - `message`: what they say, a line of JSON each; `cut`: what is too long for one;

@@ -16,6 +16,8 @@ pub struct Outbox {
 /// The first matters most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
+    Outdate,
+    Outdated,
     Tell,
     Reply,
     Ask,
@@ -63,6 +65,8 @@ impl Outbox {
 
 fn kind(message: &Message) -> Kind {
     match message {
+        Message::Outdate { .. } => Kind::Outdate,
+        Message::Outdated { .. } => Kind::Outdated,
         Message::Tell { .. } => Kind::Tell,
         Message::Reply { .. } => Kind::Reply,
         Message::Ask { .. } => Kind::Ask,

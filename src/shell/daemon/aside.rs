@@ -189,6 +189,12 @@ impl Daemon {
                     self.answered(number, accepted, text);
                 }
             }
+            Message::Outdate { number, resource } => self.outdate_for_peer(number, resource),
+            Message::Outdated {
+                number,
+                resource,
+                refused,
+            } => self.disks.outdated(number, &resource, refused),
             Message::Ask { number } => self.examine_for_peer(number),
             Message::Answer { number, examined } => self.peer_answered(number, &examined),
             Message::Now {

@@ -173,6 +173,7 @@ impl Daemon {
             .replace(services, assembly::mount_units(&self.config));
         self.mounts
             .replace(assembly::mounts(&self.config, resolved));
+        self.disks.replace(assembly::disks(&self.config, resolved));
         self.note_what_runs_here(clock::now());
         let resolved = &self.network.resolved;
         let setup = assembly::setup(&self.config, self.me, resolved);

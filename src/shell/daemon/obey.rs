@@ -53,7 +53,7 @@ impl Daemon {
             Ok(Deed::Core(command)) => Some(self.words(*command)),
             Ok(Deed::Reload) => Some("reload".into()),
             Ok(Deed::ReloadDryRun) => Some("reload --dry-run".into()),
-            Ok(Deed::Doctor) => None, // it changes nothing
+            Ok(Deed::Doctor | Deed::FencePeer(_)) => None, // it changes nothing
             Err(_) => Some("an order".into()),
         };
         if let Some(words) = words {
@@ -72,6 +72,7 @@ impl Daemon {
             Ok(Deed::Reload) => self.reload(Some(order.number)),
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
+            Ok(Deed::FencePeer(group)) => self.answer_drbd(order.number, group),
             Err(why) => self.answered(number, false, why.into()),
         }
     }

@@ -1,5 +1,5 @@
-//! What the core asks to be done to resources: to VIPs by netlink at once, to services by `systemctl` and to mounts
-//! by a helper in a task of its own.
+//! What the core asks to be done to resources: to VIPs by netlink at once, to services by `systemctl`, to mounts by a
+//! helper and to DRBD by its tools, each in a task of its own.
 //!
 //! Where the kernel gives no answer (its tables change while they are read, it is short of memory), it is
 //! asked again until it does, or until the core has waited for as long as it may take: that is no failure
@@ -41,6 +41,7 @@ enum Keeper {
     Vips,
     Services,
     Mounts,
+    Disks,
 }
 
 impl Daemon {
@@ -49,6 +50,8 @@ impl Daemon {
             Keeper::Vips
         } else if self.mounts.has(place) {
             Keeper::Mounts
+        } else if self.disks.has(place) {
+            Keeper::Disks
         } else {
             Keeper::Services
         }
@@ -59,6 +62,7 @@ impl Daemon {
             Keeper::Vips => self.ask(place, Doing::Look, clock::now()),
             Keeper::Services => self.services.look(place),
             Keeper::Mounts => self.mounts.look(place),
+            Keeper::Disks => self.disks.look(place),
         }
     }
 
@@ -68,6 +72,7 @@ impl Daemon {
             Keeper::Vips => self.ask_to_start(place),
             Keeper::Services => self.services.start(place),
             Keeper::Mounts => self.mounts.start(place),
+            Keeper::Disks => self.disks.start(place, right),
         }
     }
 
@@ -77,13 +82,24 @@ impl Daemon {
 
     pub(super) fn stop(&mut self, place: Place) {
         let keeper = self.keeper(place);
-        if !matches!(keeper, Keeper::Mounts) {
+        if !matches!(keeper, Keeper::Mounts | Keeper::Disks) {
             self.mounts.write_back(place.group);
         }
         match keeper {
             Keeper::Vips => self.ask(place, Doing::Stop, clock::now()),
             Keeper::Services => self.services.stop(place),
             Keeper::Mounts => self.mounts.stop(place),
+            Keeper::Disks => self.disks.stop(place),
+        }
+    }
+
+    pub(super) fn part(&mut self, place: Place) {
+        match self.keeper(place) {
+            Keeper::Disks => self.disks.part(place),
+            // Nothing of them is left up.
+            Keeper::Vips | Keeper::Services | Keeper::Mounts => {
+                self.done(Op::Resource(place), Outcome::Done)
+            }
         }
     }
 
@@ -105,6 +121,7 @@ impl Daemon {
             None => {
                 self.services.cancel(place);
                 self.mounts.cancel(place);
+                self.disks.cancel(place);
             }
         }
     }

@@ -219,6 +219,11 @@ fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misf
     machine
         .mounts
         .retain(|point, _| !mounts.iter().any(|known| known.point == *point));
+    let known = |resource: &String| {
+        let mut groups = before.groups.iter().filter_map(Group::drbd);
+        groups.any(|drbd| drbd.resource == *resource)
+    };
+    machine.drbd.retain(|(resource, _)| !known(resource));
     for (unit, look) in &mut machine.units {
         if units.contains(unit) {
             look.unfit = None;

@@ -89,6 +89,7 @@ impl Daemon {
         });
         let mut services = self.services.views();
         services.extend(self.mounts.views());
+        services.extend(self.disks.views());
         self.note_unheard(view.peer.state == PeerState::Left, now);
         let refused = {
             let paths = &view.peer.paths;

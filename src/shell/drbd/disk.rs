@@ -1,0 +1,408 @@
+//! One DRBD resource of the configuration: what is known of it.
+
+use super::{Peer, Shared, is_connected};
+use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::standing::{Lineage, Standing};
+use crate::agents::drbd::tools::Named;
+use crate::core::event::{Event, Extent, Unready};
+use crate::core::time::Time;
+use crate::id::Place;
+use crate::shell::clock;
+use crate::shell::services::ServiceView;
+use smol::Timer;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+/// A resource.
+pub(super) struct Disk {
+    pub(super) name: String,
+    pub(super) place: Cell<Place>,
+    /// What a watch takes for granted until it sees otherwise; none: nothing is watched.
+    expected: Cell<Option<Expected>>,
+    lineage: Cell<Lineage>,
+    /// When the connection came that there is; None: there is none.
+    connected_since: Cell<Option<Time>>,
+    /// Since when DRBD has not said all that there is.
+    unknown_since: Cell<Option<Time>>,
+    /// It is being brought up.
+    pub(super) rising: Cell<bool>,
+    /// When it was last tried to bring it up; None: never, which is up to the first look.
+    tried: Cell<Option<Instant>>,
+    /// Since when its I/O waits.
+    frozen_since: Cell<Option<Time>>,
+    /// When DRBD was made to ask again.
+    asked_again: Cell<Option<Time>>,
+    /// What the core knows of it; none: nothing was said.
+    told: RefCell<Option<Option<Unready>>>,
+    /// The other node is asked to outdate what it has.
+    pub(super) outdating: Cell<Option<Outdating>>,
+}
+
+/// What a watch takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// It is promoted here.
+    Primary,
+    /// It is not.
+    Secondary,
+}
+
+/// A question to the other node, for the disconnection that there is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outdating {
+    pub number: u32,
+    /// When it was asked last.
+    pub asked: Time,
+    /// It did.
+    pub done: bool,
+}
+
+/// DRBD's words are read anew within milliseconds when some were lost.
+const BRIEF: Duration = Duration::from_secs(3);
+/// A handler that lives asks every second.
+const DEBT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
+const SOON: Duration = Duration::from_secs(2);
+
+impl Disk {
+    pub(super) fn new(name: String, place: Place) -> Disk {
+        Disk {
+            name,
+            place: Cell::new(place),
+            expected: Cell::default(),
+            lineage: Cell::default(),
+            connected_since: Cell::default(),
+            unknown_since: Cell::new(Some(Time(0))),
+            rising: Cell::default(),
+            tried: Cell::default(),
+            frozen_since: Cell::default(),
+            asked_again: Cell::default(),
+            told: RefCell::default(),
+            outdating: Cell::default(),
+        }
+    }
+
+    /// From now on another role of it is an event.
+    pub(super) fn expect(&self, shared: &Shared, expected: Expected) {
+        if shared.watching.get() {
+            self.expected.set(Some(expected));
+        }
+        shared.review();
+    }
+
+    pub(super) fn tried(&self) {
+        self.tried.set(Some(Instant::now()));
+    }
+
+    /// It was tried to bring it up, so long ago.
+    pub(super) fn idle_for(&self, span: Duration) -> bool {
+        self.tried.get().is_some_and(|at| at.elapsed() >= span)
+    }
+
+    /// Nothing is done to it just now.
+    pub(super) fn is_watched(&self) -> bool {
+        self.expected.get().is_some()
+    }
+
+    pub(super) fn unwatch(&self) {
+        self.expected.set(None);
+    }
+
+    /// It is configured in the kernel.
+    pub(super) fn is_up(&self, state: &State) -> bool {
+        state.of(&self.name, Kind::Resource).next().is_some()
+    }
+
+    /// Its disks are what they will be without the other side.
+    pub(super) fn is_settled(&self, state: &State) -> bool {
+        let mut disks = state.of(&self.name, Kind::Device).peekable();
+        let passing = if self.rising.get() { "Diskless" } else { "" };
+        disks.peek().is_some()
+            && disks.all(|disk| {
+                let word = state.word(disk, "disk");
+                !matches!(word, "" | "Attaching" | "Negotiating") && word != passing
+            })
+    }
+
+    pub(super) fn is_primary(&self, state: &State) -> bool {
+        let mut roles = state.of(&self.name, Kind::Resource);
+        roles.any(|resource| state.word(resource, "role") == "Primary")
+    }
+
+    /// All of what is here is known to be older than what the other side has.
+    pub(super) fn is_outdated(&self, state: &State) -> bool {
+        let mut disks = state.of(&self.name, Kind::Device).peekable();
+        disks.peek().is_some() && disks.all(|disk| state.word(disk, "disk") == "Outdated")
+    }
+
+    /// With the devices that are made of it.
+    pub(super) fn named(&self, state: &State) -> Named {
+        let minors = state.of(&self.name, Kind::Device);
+        Named {
+            name: self.name.clone(),
+            devices: minors
+                .map(|device| format!("/dev/drbd{}", state.word(device, "minor")))
+                .collect(),
+        }
+    }
+
+    pub(super) fn standing(&self, shared: &Shared, state: &State) -> Standing {
+        let (name, peer) = (&self.name, &shared.peer_name);
+        Standing::of(state, name, self.lineage.get(), shared.proof(), peer)
+    }
+
+    /// Until DRBD says so too, for a moment.
+    pub(super) async fn wait_for(&self, shared: &Shared, primary: bool) {
+        let until = Instant::now() + SOON;
+        while self.is_primary(&shared.known.borrow()) != primary && Instant::now() < until {
+            Timer::after(POLL).await;
+        }
+    }
+
+    /// Whether it may be promoted now, and if so, whether the connection to a node that is off is to be cut first;
+    /// None: not before something more is known of the other node. `off`: this was verified.
+    pub(super) fn may_promote(
+        &self,
+        shared: &Shared,
+        off: bool,
+        now: Time,
+    ) -> Result<Option<bool>, String> {
+        let state = shared.known.borrow();
+        if !state.complete {
+            return Ok(None);
+        }
+        if let Some(why) = self.standing(shared, &state).unpromotable {
+            return Err(why);
+        }
+        let peer = shared.peer.get();
+        let connected = is_connected(&state, &self.name);
+        if off || peer.off_at.is_some() {
+            if connected && self.met_since_off(peer, now) {
+                return Err(format!(
+                    "{} was seen off, and DRBD is connected to it since then: somebody started it",
+                    shared.peer_name
+                ));
+            }
+            // What waits for the other side anyway need not be cut.
+            let waits = state
+                .of(&self.name, Kind::Connection)
+                .all(|c| matches!(state.word(c, "connection"), "Connecting" | "StandAlone"));
+            return Ok(Some(!waits));
+        }
+        let outdated = {
+            let mut disks = state.of(&self.name, Kind::PeerDevice).peekable();
+            disks.peek().is_some()
+                && disks.all(|d| matches!(state.word(d, "peer-disk"), "Outdated" | "Inconsistent"))
+        };
+        // DRBD asks what became of the other node where it cannot see it, which is to be answered.
+        let answered = connected || outdated || peer.state.is_heard();
+        Ok(answered.then_some(false))
+    }
+
+    /// The connection that there is came after the other node was seen off.
+    fn met_since_off(&self, peer: Peer, now: Time) -> bool {
+        let since = self.connected_since.get().unwrap_or(now);
+        peer.off_at.is_some_and(|off| since > off)
+    }
+
+    /// The other node was seen off, and DRBD has not met it since.
+    pub(super) fn peer_is_off(&self, shared: &Shared) -> bool {
+        let peer = shared.peer.get();
+        let met = self.connected_since.get();
+        peer.off_at
+            .is_some_and(|off| met.is_none_or(|met| met <= off))
+    }
+
+    /// Its I/O is frozen though the other node was seen off, and whoever asked would have been told so by now.
+    pub(super) fn owes_an_answer(&self, shared: &Shared, now: Time) -> bool {
+        let long = |since: Time| now.since(since) >= DEBT;
+        let due = self.frozen_since.get().is_some_and(long)
+            && shared.peer.get().off_at.is_some_and(long)
+            && self.peer_is_off(shared)
+            && self.is_watched()
+            && self
+                .asked_again
+                .get()
+                .is_none_or(|at| now.since(at) >= 3 * DEBT);
+        if due {
+            self.asked_again.set(Some(now));
+        }
+        due
+    }
+
+    /// What DRBD says may be another: what of that is news to the core.
+    pub(super) fn review(&self, shared: &Shared, state: &State, now: Time) -> Vec<Event> {
+        let mut news = Vec::new();
+        let place = self.place.get();
+        if state.complete {
+            self.unknown_since.set(None);
+            self.follow(state, now);
+            let primary = self.is_primary(state);
+            match self.expected.get() {
+                Some(Expected::Primary) if !primary => {
+                    self.unwatch();
+                    let what = match self.is_up(state) {
+                        true => "made Secondary",
+                        false => "taken down",
+                    };
+                    let why = format!("{} was {what} by somebody else", self.name);
+                    news.push(Event::Lost { place, why });
+                }
+                Some(Expected::Secondary) if primary => {
+                    self.unwatch();
+                    news.push(Event::Appeared { place });
+                }
+                _ => {}
+            }
+        } else {
+            self.unknown_since
+                .set(self.unknown_since.get().or(Some(now)));
+        }
+        let brief = (self.unknown_since.get()).is_some_and(|since| now.since(since) < BRIEF);
+        if brief {
+            return news;
+        }
+        let unready = self.lack(shared, state, now);
+        let before = self.told.borrow().clone();
+        if before.clone().unwrap_or_default() != unready {
+            let unready = unready.clone();
+            news.push(Event::Ready { place, unready });
+        }
+        self.told.replace(Some(unready));
+        news
+    }
+
+    fn follow(&self, state: &State, now: Time) {
+        let mut lineage = self.lineage.get();
+        lineage.follow(state, &self.name, now);
+        self.lineage.set(lineage);
+        match is_connected(state, &self.name) {
+            true => {
+                // What was asked for the disconnection before says nothing about the next.
+                self.outdating.set(None);
+                let since = self.connected_since.get().unwrap_or(now);
+                self.connected_since.set(Some(since));
+            }
+            false => self.connected_since.set(None),
+        }
+        let mut suspended = state.of(&self.name, Kind::Resource);
+        let why = suspended
+            .next()
+            .map_or("", |resource| state.word(resource, "suspended"));
+        let frozen = !matches!(why, "" | "no");
+        match (frozen, self.frozen_since.get()) {
+            (true, None) => {
+                self.frozen_since.set(Some(now));
+                log::warn!(
+                    "{}: all I/O is frozen ({why}) until it is certain that the other node writes nothing",
+                    self.name
+                );
+            }
+            (false, Some(since)) => {
+                self.frozen_since.set(None);
+                let span = clock::span(now.since(since));
+                log::warn!("{}: I/O goes on, after {span}", self.name);
+            }
+            _ => {}
+        }
+    }
+
+    /// What keeps it from running here, or from being handed over to here.
+    fn lack(&self, shared: &Shared, state: &State, now: Time) -> Option<Unready> {
+        if state.complete && self.is_primary(state) {
+            let mut disks = state.of(&self.name, Kind::Device);
+            let other = disks.find_map(|disk| {
+                let word = state.word(disk, "disk");
+                (word != "UpToDate").then(|| word.to_owned())
+            })?;
+            return Some(Unready {
+                why: format!(
+                    "{} is {other} here, and reads and writes what is on {}",
+                    self.name, shared.peer_name
+                ),
+                extent: Extent::Partly,
+            });
+        }
+        if self.rising.get() && !self.is_settled(state) {
+            return Some(Unready {
+                why: format!("{} is being brought up", self.name),
+                extent: Extent::Entirely,
+            });
+        }
+        // Whether the other node can be seen off is found out by trying.
+        let mut proof = shared.proof();
+        proof.off_at = proof.off_at.or(proof.silent_since.map(|_| now));
+        let peer = &shared.peer_name;
+        let standing = Standing::of(state, &self.name, self.lineage.get(), proof, peer);
+        let (why, extent) = match (standing.unpromotable, standing.unready) {
+            (Some(why), _) => (why, Extent::Entirely),
+            (None, Some(why)) => (why, Extent::Handover),
+            (None, None) => return None,
+        };
+        Some(Unready { why, extent })
+    }
+
+    pub(super) fn view(&self, shared: &Shared, state: &State) -> ServiceView {
+        let known = state.complete;
+        ServiceView {
+            unit: self.name.clone(),
+            installed: Some(true),
+            state: match known {
+                true => self.words(shared, state),
+                false => "what DRBD says is not known".into(),
+            },
+            runs: known.then(|| self.is_primary(state)),
+            since: None,
+            main_pid: None,
+            check: None,
+            has_check: false,
+            notice: self.frozen_since.get().map(|since| {
+                format!(
+                    "I/O FROZEN for {}, until it is certain that {} writes nothing",
+                    clock::span(clock::now().since(since)),
+                    shared.peer_name
+                )
+            }),
+            watched: self.is_watched(),
+        }
+    }
+
+    /// Roles, disks and the connection, in DRBD's words.
+    fn words(&self, shared: &Shared, state: &State) -> String {
+        if !self.is_up(state) {
+            return "down".into();
+        }
+        let word = |kind, key: &'static str| {
+            let mut all = state.of(&self.name, kind);
+            let first = all.next().map(|object| state.word(object, key));
+            first.filter(|word| !word.is_empty()).unwrap_or("unknown")
+        };
+        let here = (word(Kind::Resource, "role"), word(Kind::Device, "disk"));
+        let mut text = format!("{}, {}", here.0, here.1);
+        let peer = &shared.peer_name;
+        match state.of(&self.name, Kind::Connection).next() {
+            Some(_) if is_connected(state, &self.name) => {
+                let disk = word(Kind::PeerDevice, "peer-disk");
+                text += &format!("; {peer} {}, {disk}", word(Kind::Connection, "role"));
+            }
+            Some(_) => {
+                let disk = word(Kind::PeerDevice, "peer-disk");
+                let how = word(Kind::Connection, "connection");
+                text += &format!("; {how}, {peer} {disk}");
+            }
+            None => text += &format!("; StandAlone, {peer} unknown"),
+        }
+        let mut synced = state.of(&self.name, Kind::PeerDevice);
+        if let Some(done) =
+            synced.find_map(|d| Some(state.word(d, "done")).filter(|w| !w.is_empty()))
+            && word(Kind::PeerDevice, "replication") != "Established"
+        {
+            text += &format!("; {done} % synced");
+        }
+        let standing = self.standing(shared, state);
+        if standing.out_of_sync > 0 {
+            text += &format!("; {} KiB differ", standing.out_of_sync);
+        }
+        text
+    }
+}

@@ -1,0 +1,461 @@
+//! The DRBD resources of the configuration: their operations, the watch over them in between, and what they say of
+//! themselves: whether their data may be promoted here, and handed over to here.
+//!
+//! As with services and mounts, everything is a task of the daemon's executor and ends in an event. What is known of
+//! DRBD comes from one child, `drbdsetup events2`; what is done to it, by a tool in a unit of its own, one at a time.
+
+mod disk;
+mod fence;
+mod outdate;
+
+use super::operations::Operations;
+use super::services::ServiceView;
+use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::follow::{Known, follow};
+use crate::agents::drbd::standing::Proof;
+use crate::agents::drbd::tools::Tools;
+use crate::agents::program::Programs;
+use crate::config::Drbd;
+use crate::core::event::{Event, Outcome, Presence};
+use crate::core::peer::PeerState;
+use crate::core::protocol::right::Right;
+use crate::core::time::Time;
+use crate::id::Place;
+use crate::shell::clock;
+use disk::{Disk, Expected};
+pub use fence::Verdict;
+use smol::{LocalExecutor, Task, Timer};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The DRBD resources.
+pub struct Disks {
+    shared: Rc<Shared>,
+    operations: Operations,
+    /// Follows what DRBD says.
+    followers: Vec<Task<()>>,
+}
+
+/// What the tasks share.
+struct Shared {
+    executor: Rc<LocalExecutor<'static>>,
+    events: Rc<RefCell<VecDeque<Event>>>,
+    tools: Tools,
+    known: Known,
+    all: RefCell<Vec<Rc<Disk>>>,
+    /// False in maintenance.
+    watching: Cell<bool>,
+    peer: Cell<Peer>,
+    peer_name: String,
+    /// Marks of what was done in this boot.
+    marks: PathBuf,
+}
+
+/// What is known of the other node.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    state: PeerState,
+    /// It has not been heard since; None: it is heard.
+    silent_since: Option<Time>,
+    /// It was verified off then.
+    off_at: Option<Time>,
+}
+
+/// Where the tools are.
+const TOOLS: &str = "/sbin";
+/// The kernel has DRBD.
+const MODULE: &str = "/sys/module/drbd";
+/// For so long what DRBD says is waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How often something is looked at again that is no event: how much is out of sync, how old the silence is.
+const ROUND: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(50);
+/// Before it is tried once more to bring one up.
+const AGAIN: Duration = Duration::from_secs(10);
+/// What a promotion leaves of its time for the tools around it.
+const AROUND: Duration = Duration::from_secs(5);
+
+impl Disks {
+    /// None yet. What the tasks find out is pushed onto `events`.
+    pub fn new(
+        executor: Rc<LocalExecutor<'static>>,
+        events: Rc<RefCell<VecDeque<Event>>>,
+        programs: Programs,
+        run_dir: &Path,
+        peer_name: &str,
+    ) -> Disks {
+        Disks {
+            operations: Operations::new(executor.clone(), events.clone()),
+            shared: Rc::new(Shared {
+                executor,
+                events,
+                tools: Tools::new(programs, Path::new(TOOLS)),
+                known: Known::default(),
+                all: RefCell::default(),
+                watching: Cell::new(true),
+                peer: Cell::new(Peer {
+                    state: PeerState::Unknown,
+                    silent_since: Some(clock::now()),
+                    off_at: None,
+                }),
+                peer_name: peer_name.to_owned(),
+                marks: run_dir.join("drbd"),
+            }),
+            followers: Vec::new(),
+        }
+    }
+
+    /// A new configuration: each resource with its place. What is known of those that stay is kept.
+    pub fn replace(&mut self, disks: Vec<(Place, Drbd)>) {
+        let old = self.shared.all.take();
+        let disks = disks.into_iter().map(|(place, drbd)| {
+            let known = old.iter().find(|old| old.name == drbd.resource);
+            match known {
+                Some(known) => {
+                    known.place.set(place);
+                    known.clone()
+                }
+                None => Rc::new(Disk::new(drbd.resource, place)),
+            }
+        });
+        *self.shared.all.borrow_mut() = disks.collect();
+        self.follow();
+        self.shared.review();
+    }
+
+    /// Whether a resource is one of them.
+    pub fn has(&self, place: Place) -> bool {
+        self.shared.disk(place).is_some()
+    }
+
+    /// The other node's state is another.
+    pub fn peer(&mut self, state: PeerState, now: Time) {
+        let before = self.shared.peer.get();
+        let since = before.silent_since.unwrap_or(now);
+        self.shared.peer.set(Peer {
+            state,
+            silent_since: (!state.is_heard()).then_some(since),
+            off_at: (state == PeerState::Fenced).then_some(before.off_at.unwrap_or(now)),
+        });
+        self.shared.review();
+    }
+
+    /// Finds out whether it is Primary here. One that is down is brought up first, once in a boot: whoever takes it
+    /// down later, wants it down.
+    pub fn look(&mut self, place: Place) {
+        self.operate(place, |disk, shared| async move {
+            shared.bring_up(&disk).await;
+            if !module() {
+                disk.expect(&shared, Expected::Secondary);
+                return Outcome::Found(Presence::Absent);
+            }
+            if !shared.complete_within(PATIENCE).await {
+                let why = format!("what DRBD says of {} is not known", disk.name);
+                return Outcome::Failed(why);
+            }
+            let primary = disk.is_primary(&shared.known.borrow());
+            let (expected, found) = match primary {
+                true => (Expected::Primary, Presence::Running),
+                false => (Expected::Secondary, Presence::Absent),
+            };
+            disk.expect(&shared, expected);
+            Outcome::Found(found)
+        });
+    }
+
+    /// Promotes it, by that right.
+    pub fn start(&mut self, place: Place, right: Option<Right>) {
+        self.operate(place, move |disk, shared| async move {
+            let until = Instant::now() + Drbd::START - AROUND;
+            let off = matches!(right, Some(Right::Fenced { .. }));
+            let alone = loop {
+                let now = clock::now();
+                match disk.may_promote(&shared, off, now) {
+                    Ok(Some(alone)) => break alone,
+                    Err(why) => return Outcome::Failed(why),
+                    Ok(None) if Instant::now() >= until => {
+                        let peer = &shared.peer_name;
+                        return Outcome::Unasked(format!(
+                            "{} is not connected to {peer}, and it is not certain that {peer} is off",
+                            disk.name
+                        ));
+                    }
+                    Ok(None) => drop(Timer::after(POLL).await),
+                }
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let named = disk.named(&shared.known.borrow());
+            if alone {
+                shared.mark(&disk, CUT);
+            }
+            let promoted = shared.tools.promote(&named, alone, left).await;
+            match promoted {
+                Ok(()) => {
+                    if alone {
+                        // The other side finds it here when it is back.
+                        shared.connect_again(&disk).await;
+                    }
+                    disk.wait_for(&shared, true).await;
+                    disk.expect(&shared, Expected::Primary);
+                    Outcome::Done
+                }
+                Err(why) => Outcome::Failed(why),
+            }
+        });
+    }
+
+    /// Demotes it. Whoever has its device open is waited for, and then named.
+    pub fn stop(&mut self, place: Place) {
+        self.operate(place, |disk, shared| async move {
+            let known = !module() || shared.complete_within(PATIENCE).await;
+            if !known || disk.is_primary(&shared.known.borrow()) {
+                let (named, frozen) = {
+                    let state = shared.known.borrow();
+                    (disk.named(&state), disk.standing(&shared, &state).frozen)
+                };
+                if let Err(why) = shared.tools.demote(&named, &frozen).await {
+                    return Outcome::Failed(why);
+                }
+                disk.wait_for(&shared, false).await;
+            }
+            disk.expect(&shared, Expected::Secondary);
+            Outcome::Done
+        });
+    }
+
+    /// Takes it down: this node leaves, and what it has is older from now on.
+    pub fn part(&mut self, place: Place) {
+        self.operate(place, |disk, shared| async move {
+            if !module() || !disk.is_up(&shared.known.borrow()) {
+                return Outcome::Done;
+            }
+            let named = disk.named(&shared.known.borrow());
+            match shared.tools.down(&named).await {
+                Ok(()) => {
+                    shared.unmark(&disk, UP);
+                    Outcome::Done
+                }
+                Err(why) => Outcome::Failed(why),
+            }
+        });
+    }
+
+    /// Ends an operation now. What the tool does goes on.
+    pub fn cancel(&mut self, place: Place) {
+        let why = "it did not end in time, and was given up";
+        self.operations.cancel(place, why);
+    }
+
+    /// False: of what becomes of them nothing is told to the core, only shown (maintenance).
+    pub fn watch(&mut self, on: bool) {
+        self.shared.watching.set(on);
+        if !on {
+            let all = self.shared.all.borrow();
+            all.iter().for_each(|disk| disk.unwatch());
+        }
+    }
+
+    /// What is known of each, by its place, for the status.
+    pub fn views(&self) -> BTreeMap<Place, ServiceView> {
+        let state = self.shared.known.borrow();
+        let all = self.shared.all.borrow();
+        let view = |disk: &Rc<Disk>| (disk.place.get(), disk.view(&self.shared, &state));
+        all.iter().map(view).collect()
+    }
+
+    fn operate<F: Future<Output = Outcome> + 'static>(
+        &mut self,
+        place: Place,
+        work: impl FnOnce(Rc<Disk>, Rc<Shared>) -> F + 'static,
+    ) {
+        let shared = self.shared.clone();
+        let Some(disk) = shared.disk(place) else {
+            let outcome = Outcome::Failed("there is no such DRBD resource".into());
+            return self.operations.finish(place, outcome);
+        };
+        disk.unwatch(); // what the operation does is no news
+        self.operations.begin(place, work(disk, shared));
+    }
+
+    /// Follows what DRBD says as long as somebody wants to know.
+    fn follow(&mut self) {
+        let wanted = !self.shared.all.borrow().is_empty();
+        if !wanted {
+            self.followers.clear();
+        } else if self.followers.is_empty() {
+            let executor = &self.shared.executor;
+            self.followers = vec![
+                executor.spawn(listen(self.shared.clone())),
+                executor.spawn(patrol(self.shared.clone())),
+            ];
+        }
+    }
+}
+
+/// It is being brought up.
+const BEGUN: &str = "begun";
+/// It was brought up in this boot.
+const UP: &str = "up";
+/// Its connection was cut, to be made again.
+const CUT: &str = "cut";
+
+/// The kernel has DRBD; without it nothing is Primary.
+fn module() -> bool {
+    Path::new(MODULE).exists()
+}
+
+async fn listen(shared: Rc<Shared>) {
+    while !module() {
+        Timer::after(POLL * 4).await;
+    }
+    let known = shared.known.clone();
+    follow(Path::new(TOOLS), known, |_| shared.review()).await;
+}
+
+async fn patrol(shared: Rc<Shared>) {
+    loop {
+        Timer::after(ROUND).await;
+        shared.review();
+        let all = shared.all.borrow().clone();
+        for disk in all {
+            // What did not come up at once, may do so later: its disk, or the network, was not there.
+            if disk.idle_for(AGAIN) && disk.is_watched() {
+                shared.bring_up(&disk).await;
+            }
+            // Its handler died, or asked a daemon that is no more: DRBD does not ask again by itself.
+            if disk.owes_an_answer(&shared, clock::now()) {
+                let named = disk.named(&shared.known.borrow());
+                match shared.tools.ask_again(&named).await {
+                    Ok(()) => log::warn!("{}: DRBD is made to ask again", disk.name),
+                    Err(why) => log::warn!("{}: {why}", disk.name),
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn disk(&self, place: Place) -> Option<Rc<Disk>> {
+        let all = self.all.borrow();
+        all.iter().find(|disk| disk.place.get() == place).cloned()
+    }
+
+    fn named(&self, name: &str) -> Option<Rc<Disk>> {
+        let all = self.all.borrow();
+        all.iter().find(|disk| disk.name == name).cloned()
+    }
+
+    /// Something may be another: tells the core what that changes.
+    fn review(&self) {
+        let (state, now) = (self.known.borrow(), clock::now());
+        for disk in self.all.borrow().iter() {
+            let events = disk.review(self, &state, now);
+            self.events.borrow_mut().extend(events);
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        let peer = self.peer.get();
+        Proof {
+            silent_since: peer.silent_since,
+            off_at: peer.off_at,
+        }
+    }
+
+    /// All that DRBD has to say was said, within that.
+    async fn complete_within(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        while !self.known.borrow().complete {
+            if Instant::now() >= until {
+                return false;
+            }
+            Timer::after(POLL).await;
+        }
+        true
+    }
+
+    /// Brings it up, if that was not done in this boot; never in maintenance.
+    async fn bring_up(&self, disk: &Disk) {
+        if !self.watching.get() || self.is_marked(disk, UP) && !self.is_marked(disk, CUT) {
+            return;
+        }
+        disk.tried();
+        match self.try_to_bring_up(disk).await {
+            Ok(()) => self.mark(disk, UP),
+            Err(why) => log::warn!("{}: {why}", disk.name),
+        }
+        disk.tried();
+        self.review();
+    }
+
+    async fn try_to_bring_up(&self, disk: &Disk) -> Result<(), String> {
+        if module() {
+            self.complete_within(PATIENCE).await;
+        }
+        if self.is_marked(disk, CUT) {
+            self.connect_again(disk).await;
+        }
+        if self.is_marked(disk, UP) {
+            return Ok(());
+        }
+        // Somebody else's doing, all of it.
+        if module() && disk.is_settled(&self.known.borrow()) && !self.is_marked(disk, BEGUN) {
+            return Ok(());
+        }
+        self.mark(disk, BEGUN);
+        disk.rising.set(true);
+        self.review();
+        let risen = self.tools.up(&disk.named(&State::default())).await;
+        disk.rising.set(risen.is_ok());
+        risen?;
+        self.unmark(disk, BEGUN);
+        let until = Instant::now() + PATIENCE;
+        while !disk.is_settled(&self.known.borrow()) && Instant::now() < until {
+            Timer::after(POLL).await;
+        }
+        disk.rising.set(false);
+        Ok(())
+    }
+
+    /// Makes the connection again that was cut here.
+    async fn connect_again(&self, disk: &Disk) {
+        let named = disk.named(&self.known.borrow());
+        match self.tools.connect(&named).await {
+            Ok(()) => self.unmark(disk, CUT),
+            Err(why) => log::warn!("{}: {why}", disk.name),
+        }
+    }
+
+    fn mark(&self, disk: &Disk, what: &str) {
+        let written = std::fs::create_dir_all(&self.marks)
+            .and_then(|()| std::fs::write(self.path(disk, what), ""));
+        if let Err(error) = written {
+            log::warn!("{}: {error}", self.path(disk, what).display());
+        }
+    }
+
+    fn unmark(&self, disk: &Disk, what: &str) {
+        let _ = std::fs::remove_file(self.path(disk, what));
+    }
+
+    fn is_marked(&self, disk: &Disk, what: &str) -> bool {
+        self.path(disk, what).exists()
+    }
+
+    fn path(&self, disk: &Disk, what: &str) -> PathBuf {
+        self.marks.join(format!("{}.{what}", disk.name))
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// The other side is reached, as far as DRBD knows.
+fn is_connected(state: &State, name: &str) -> bool {
+    let mut connections = state.of(name, Kind::Connection).peekable();
+    connections.peek().is_some()
+        && connections.all(|connection| state.word(connection, "connection") == "Connected")
+}

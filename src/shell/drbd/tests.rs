@@ -1,0 +1,237 @@
+use super::*;
+use crate::core::event::{Extent, Unready};
+use crate::core::protocol::right::Word;
+use crate::id::{GroupId, ResourceId};
+use crate::shell::aside::Message;
+use crate::testing::TestDir;
+
+const PLACE: Place = Place {
+    group: GroupId(1),
+    resource: ResourceId(2),
+};
+const OFF: Option<Right> = Some(Right::Fenced {
+    by: Word::Source(0),
+});
+
+/// As 8.4 tells of a standby in sync.
+const IN_SYNC: &str = "exists resource name:r0 role:Secondary suspended:no\n\
+    exists connection name:r0 peer-node-id:0 conn-name:peer connection:Connected role:Primary\n\
+    exists device name:r0 volume:0 minor:1 disk:UpToDate\n\
+    exists peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate\n\
+    exists -";
+const CUT: &str = "change connection name:r0 peer-node-id:0 conn-name:peer connection:Connecting role:Unknown\n\
+    change peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 replication:Off peer-disk:DUnknown";
+const BACK: &str = "change connection name:r0 peer-node-id:0 conn-name:peer connection:Connected role:Secondary\n\
+    change peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate";
+
+struct Played {
+    disks: Disks,
+    events: Rc<RefCell<VecDeque<Event>>>,
+    _dir: TestDir,
+}
+
+impl Played {
+    fn new() -> Played {
+        let dir = TestDir::new();
+        let events: Rc<RefCell<VecDeque<Event>>> = Rc::default();
+        let programs = Programs::new(&dir);
+        let mut disks = Disks::new(Rc::default(), events.clone(), programs, &dir, "lb2");
+        let r0 = Drbd {
+            resource: "r0".into(),
+        };
+        disks.replace(vec![(PLACE, r0)]);
+        disks.peer(PeerState::Alive, clock::now());
+        Played {
+            disks,
+            events,
+            _dir: dir,
+        }
+    }
+
+    /// DRBD says that; gives what is news to the core.
+    fn says(&self, lines: &str) -> Vec<Event> {
+        for line in lines.lines() {
+            self.disks.shared.known.borrow_mut().take(line);
+        }
+        self.disks.shared.review();
+        self.news()
+    }
+
+    fn news(&self) -> Vec<Event> {
+        self.events.borrow_mut().drain(..).collect()
+    }
+
+    fn peer(&mut self, state: PeerState) {
+        // Later than what came before.
+        std::thread::sleep(Duration::from_millis(1));
+        self.disks.peer(state, clock::now());
+    }
+
+    fn asked(&self, proof: Option<Right>) -> Verdict {
+        let now = clock::now();
+        self.disks.fence_peer(PLACE.group, proof, true, 7, now)
+    }
+
+    fn expects(&self, expected: Expected) {
+        let disk = self.disks.shared.disk(PLACE).unwrap();
+        disk.expect(&self.disks.shared, expected);
+    }
+
+    fn may_promote(&self, off: bool) -> Result<Option<bool>, String> {
+        let disk = self.disks.shared.disk(PLACE).unwrap();
+        disk.may_promote(&self.disks.shared, off, clock::now())
+    }
+}
+
+fn unready(why: &str, extent: Extent) -> Event {
+    let why = why.into();
+    Event::Ready {
+        place: PLACE,
+        unready: Some(Unready { why, extent }),
+    }
+}
+
+const READY: Event = Event::Ready {
+    place: PLACE,
+    unready: None,
+};
+
+#[test]
+fn what_it_says_of_itself() {
+    let played = Played::new();
+    let unknown = unready("what DRBD says is not known yet", Extent::Entirely);
+    assert_eq!(played.news(), [unknown]);
+    assert_eq!(played.says(IN_SYNC), [READY]);
+    let why = "r0 is not connected to lb2";
+    assert_eq!(played.says(CUT), [unready(why, Extent::Handover)]);
+    let why = "the data here is older than lb2's: bring lb2 up";
+    let outdated = "change device name:r0 volume:0 minor:1 disk:Outdated";
+    assert_eq!(played.says(outdated), [unready(why, Extent::Entirely)]);
+    // Words were lost: what was known stands for a moment.
+    assert_eq!(played.says("- skipped 2"), []);
+}
+
+#[test]
+fn a_primary_without_a_disk_lives_on_the_other_ones() {
+    let played = Played::new();
+    played.says(IN_SYNC);
+    assert_eq!(
+        played.says("change resource name:r0 role:Primary\nchange device name:r0 volume:0 minor:1 disk:Diskless"),
+        [unready("r0 is Diskless here, and reads and writes what is on lb2", Extent::Partly)]
+    );
+}
+
+#[test]
+fn what_somebody_else_does_is_news() {
+    let played = Played::new();
+    played.says(IN_SYNC);
+    played.expects(Expected::Secondary);
+    let primary = "change resource name:r0 role:Primary";
+    assert_eq!(played.says(primary), [Event::Appeared { place: PLACE }]);
+    played.expects(Expected::Primary);
+    let told = played.says("change resource name:r0 role:Secondary");
+    let why = "r0 was made Secondary by somebody else".into();
+    assert_eq!(told, [Event::Lost { place: PLACE, why }]);
+}
+
+#[test]
+fn a_heard_node_is_asked_and_its_word_is_for_one_disconnection() {
+    let played = Played::new();
+    played.says(IN_SYNC);
+    played.says(CUT);
+    let resource = || "r0".to_owned();
+    let ask = Message::Outdate {
+        number: 7,
+        resource: resource(),
+    };
+    assert_eq!(played.asked(None), Verdict::Ask(ask));
+    assert!(matches!(played.asked(None), Verdict::Unknown(_)));
+    played.disks.outdated(8, "r0", None);
+    assert!(
+        matches!(played.asked(None), Verdict::Unknown(_)),
+        "another question"
+    );
+    played.disks.outdated(7, "r0", None);
+    assert!(matches!(played.asked(None), Verdict::Certain(4, _)));
+    played.says(BACK);
+    played.says(CUT);
+    assert!(matches!(played.asked(None), Verdict::Ask(_)), "asked anew");
+}
+
+#[test]
+fn a_node_that_was_seen_off_is_off_until_drbd_meets_it() {
+    let mut played = Played::new();
+    played.says(IN_SYNC);
+    played.peer(PeerState::Silent);
+    assert!(matches!(played.asked(None), Verdict::Unknown(_)));
+    played.peer(PeerState::Fenced);
+    // DRBD may believe in the connection for ten seconds.
+    assert!(matches!(played.asked(OFF), Verdict::Certain(7, _)));
+    assert_eq!(played.may_promote(true), Ok(Some(true)), "cut first");
+    played.says(CUT);
+    assert!(matches!(played.asked(OFF), Verdict::Certain(7, _)));
+    assert_eq!(played.may_promote(true), Ok(Some(false)));
+    std::thread::sleep(Duration::from_millis(1));
+    played.says(BACK);
+    assert!(matches!(played.asked(OFF), Verdict::Unknown(_)));
+    assert!(played.may_promote(true).is_err());
+}
+
+#[test]
+fn old_data_is_neither_promoted_nor_answered_for() {
+    let mut played = Played::new();
+    played.says(
+        &IN_SYNC
+            .replace("UpToDate", "Consistent")
+            .replace("Connected", "Connecting"),
+    );
+    played.peer(PeerState::Silent);
+    played.peer(PeerState::Fenced);
+    assert!(matches!(played.asked(OFF), Verdict::Unknown(_)));
+    assert!(played.may_promote(true).is_err());
+}
+
+#[test]
+fn without_a_word_of_the_other_node_a_promotion_waits() {
+    let mut played = Played::new();
+    played.says(IN_SYNC);
+    assert_eq!(played.may_promote(false), Ok(Some(false)));
+    played.says(CUT);
+    assert_eq!(
+        played.may_promote(false),
+        Ok(Some(false)),
+        "it is heard, and asked"
+    );
+    played.peer(PeerState::Silent);
+    assert_eq!(played.may_promote(false), Ok(None));
+    played.says(
+        "change peer-device name:r0 peer-node-id:0 conn-name:peer volume:0 peer-disk:Outdated",
+    );
+    assert_eq!(played.may_promote(false), Ok(Some(false)));
+}
+
+#[test]
+fn frozen_io_of_which_nobody_asks_any_more_is_asked_about_again() {
+    let mut played = Played::new();
+    played.says(&IN_SYNC.replace("Secondary", "Primary"));
+    played.expects(Expected::Primary);
+    played.says(CUT);
+    played.says("change resource name:r0 suspended:fencing");
+    let owes = |played: &Played, seconds: u64| {
+        let disk = played.disks.shared.disk(PLACE).unwrap();
+        let later = clock::now() + Duration::from_secs(seconds);
+        disk.owes_an_answer(&played.disks.shared, later)
+    };
+    assert!(
+        !owes(&played, 60),
+        "it is not certain that the other is off"
+    );
+    played.peer(PeerState::Silent);
+    played.peer(PeerState::Fenced);
+    assert!(!owes(&played, 1), "its handler is about to be told");
+    assert!(owes(&played, 6));
+    assert!(!owes(&played, 7), "once in a while");
+    assert!(owes(&played, 30));
+    played.says("change resource name:r0 suspended:no");
+    assert!(!owes(&played, 60));
+}
