@@ -48,6 +48,7 @@ mod tricks;
 mod usage;
 mod vm;
 mod watch;
+mod writer;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The hardware of a virtual machine: power, a disk that outlives it, cards with cables, a watchdog
+//! The hardware of a virtual machine: power, a disk that outlives it and one for data, cards with cables, a watchdog
 //! (i6300esb), and the line to the lab's hand in it. Whoever switches it does so by this: the scenario, or a
 //! BMC for whoever reaches that over the network.
 
@@ -58,13 +58,9 @@ impl Qemu {
             services: Mutex::default(),
             running: Mutex::default(),
         };
-        let mut command = Command::new("qemu-img");
-        command.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]);
-        command.arg(image()?.join("disk.img")).arg(qemu.disk());
-        let made = command.status()?;
-        if !made.success() {
-            return Err(io::Error::other(format!("qemu-img said {made}")));
-        }
+        let system = image()?.join("disk.img").display().to_string();
+        make(&["-F", "raw", "-b", &system], &qemu.disk("disk"), None)?;
+        make(&[], &qemu.disk("data"), Some("64M"))?;
         Ok(qemu)
     }
 
@@ -170,8 +166,8 @@ impl Qemu {
         self.running.lock().expect("no panic while held")
     }
 
-    fn disk(&self) -> PathBuf {
-        self.directory.join("disk.qcow2")
+    fn disk(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.qcow2"))
     }
 
     fn open(self: &Arc<Qemu>) -> io::Result<(Link, Qmp)> {
@@ -257,12 +253,13 @@ impl Qemu {
             self.name
         ));
         // What the host would lose with its own power matters to nobody.
-        let disk = self.disk();
-        command.arg("-drive");
-        command.arg(format!(
-            "file={},format=qcow2,if=virtio,cache=unsafe",
-            disk.display()
-        ));
+        for disk in [self.disk("disk"), self.disk("data")] {
+            command.arg("-drive");
+            command.arg(format!(
+                "file={},format=qcow2,if=virtio,cache=unsafe",
+                disk.display()
+            ));
+        }
         for (_, port, mac) in &self.cards {
             command.arg("-netdev");
             command.arg(format!(
@@ -329,6 +326,17 @@ impl Power for Arc<Qemu> {
 
     fn directory(&self) -> PathBuf {
         Qemu::directory(self).to_owned()
+    }
+}
+
+/// Makes a disk's file.
+fn make(options: &[&str], file: &Path, size: Option<&str>) -> io::Result<()> {
+    let mut command = Command::new("qemu-img");
+    command.args(["create", "-q", "-f", "qcow2"]).args(options);
+    let made = command.arg(file).args(size).status()?;
+    match made.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("qemu-img said {made}"))),
     }
 }
 

@@ -96,6 +96,13 @@ const STEPS: &[Step] = &[
 
 /// A BMC for each.
 fn prepare(vms: &mut Vms) -> Outcome {
+    let more = devices(vms)?;
+    serves(vms, &more)?;
+    protected(vms)
+}
+
+/// A BMC for each, as ha.toml names them.
+pub fn devices(vms: &mut Vms) -> Outcome<String> {
     // More than the detection time.
     let mut more = String::from("\n[fencing]\npatience = \"3s\"\n");
     for host in NODES {
@@ -106,8 +113,7 @@ fn prepare(vms: &mut Vms) -> Outcome {
         vms.node(host)
             .write(SECRET, &format!("{PASSWORD}\n"), 0o600)?;
     }
-    serves(vms, &more)?;
-    protected(vms)
+    Ok(more)
 }
 
 const SECRET: &str = "/etc/ha-appliance/bmc.pw";
@@ -352,7 +358,7 @@ fn deaf(vms: &mut Vms) -> Outcome {
 }
 
 /// How much each BMC had been told at some moment.
-struct Shots([usize; 2]);
+pub struct Shots([usize; 2]);
 
 impl Shots {
     fn so_far(vms: &mut Vms) -> Shots {
@@ -384,7 +390,7 @@ impl Shots {
 }
 
 /// Waits until both could switch the other off.
-fn protected(vms: &mut Vms) -> Outcome {
+pub fn protected(vms: &mut Vms) -> Outcome {
     protected_within(vms, Duration::from_secs(10))
 }
 
@@ -511,7 +517,7 @@ fn returns(vms: &mut Vms, host: Host) -> Outcome {
 }
 
 /// Waits until a machine has power.
-fn powered(vms: &mut Vms, host: Host) -> Outcome {
+pub fn powered(vms: &mut Vms, host: Host) -> Outcome {
     let asked = now();
     while !vms.node(host).hardware.has_power() {
         let name = vms.net.name(host);

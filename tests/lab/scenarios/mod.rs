@@ -22,6 +22,7 @@ mod scarce;
 mod services;
 mod start;
 mod state;
+mod storage;
 mod tools;
 mod truth;
 mod upkeep;
@@ -58,4 +59,5 @@ pub const ALL: &[&[Scenario]] = &[
     quick_start::ALL,
     vms::ALL,
     fencing::ALL,
+    storage::ALL,
 ];

@@ -100,7 +100,7 @@ pub fn serves(vms: &mut Vms, more: &str) -> Outcome {
 }
 
 /// As steady as an emulated processor.
-const SLOWLY: &str = "[heartbeat]\ninterval = \"250ms\"\nmisses = 8\n";
+pub const SLOWLY: &str = "[heartbeat]\ninterval = \"250ms\"\nmisses = 8\n";
 /// A planned move takes a fraction of that, unless the emulated processor gets next to nothing of a real one.
 const PLANNED: Duration = Duration::from_secs(30);
 /// Detection, the probe, the takeover and the service's start.
