@@ -51,12 +51,6 @@ const STEPS: &[Step] = &[
         long: false,
     },
     Step {
-        name: "handler-killed",
-        shows: "the same, and the handler is killed that DRBD asks: it is made to ask again",
-        run: handler_killed,
-        long: true,
-    },
-    Step {
         name: "held-open",
         shows: "somebody has the device open for a moment while it is demoted: it moves all the same",
         run: held_open,
@@ -210,28 +204,6 @@ fn standby_cut(vms: &mut Vms) -> Outcome {
     vms.node(holder.peer()).switch_on()?;
     returns(vms, holder.peer())?;
     vms.nothing_moved(holder, from)?;
-    ends(vms, holder, &writer)
-}
-
-fn handler_killed(vms: &mut Vms) -> Outcome {
-    let (holder, _browser) = vms.up()?;
-    let writer = writes(vms, holder)?;
-    // Whoever waits with a proof is gone before there is one.
-    vms.node(holder)
-        .tell("until pkill -KILL -f 'ha-appliance fence[-]peer'; do sleep 0.1; done")?;
-    let from = vms.note("the standby loses its power");
-    vms.node(holder.peer()).die();
-    std::thread::sleep(Duration::from_secs(1));
-    writer.acknowledged_after(now(), SHOT)?;
-    std::thread::sleep(Duration::from_secs(2));
-    vms.record
-        .figure("handler killed, stall", writer.stall(from));
-    vms.on(
-        holder,
-        "journalctl --boot --unit=ha-appliance | grep -q 'made to ask again'",
-    )?;
-    vms.node(holder.peer()).switch_on()?;
-    returns(vms, holder.peer())?;
     ends(vms, holder, &writer)
 }
 
