@@ -21,6 +21,7 @@ pub(super) fn cluster(
     let mut cluster = Cluster {
         name: String::new(),
         keys: Vec::new(),
+        key_file: None,
         start_wait: Cluster::START_WAIT,
         wait_for_peer: false,
         notify: None,
@@ -42,6 +43,10 @@ pub(super) fn cluster(
         cluster.name = name.value.to_owned();
     }
     cluster.keys = keys(&section, read_secret, check_private, report);
+    let file = section
+        .value("key_file")
+        .and_then(|value| value.get_ref().as_str());
+    cluster.key_file = file.map(|file| beside(report.path, file));
     let why = "write what a booting peer needs; `wait_for_peer = true` waits for ever";
     if let Some(wait) = section.duration(
         "start_wait",

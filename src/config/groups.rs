@@ -134,7 +134,7 @@ fn group(section: &Section, name: String, around: &mut Around, report: &mut Repo
         report.add(
             &section.span,
             format!("group `{name}` has no resources"),
-            "add `[[group.resource]]` with a `vip` or a `service` below it, or delete the group",
+            "add `[[group.resource]]` with a `vip`, a `mount` or a `service` below it, or delete the group",
         );
     }
     for item in tables {

@@ -55,6 +55,8 @@ pub struct Cluster {
     pub name: String,
     /// At least one; the first signs heartbeats, all verify them.
     pub keys: Vec<Vec<u8>>,
+    /// Where they stand, if not in ha.toml itself.
+    pub key_file: Option<PathBuf>,
     /// How long a node waits for a peer that it never heard, counted from when the peer could first be heard.
     pub start_wait: Duration,
     /// Wait for such a peer for ever.

@@ -548,7 +548,7 @@ interface = "eth0"
             told: r#"ha.toml:17:1: group `web` has no resources
  17 | [[group]]
     | ^^^^^^^^^
-    add `[[group.resource]]` with a `vip` or a `service` below it, or delete the group"#,
+    add `[[group.resource]]` with a `vip`, a `mount` or a `service` below it, or delete the group"#,
         },
         Case {
             change: r#"vip = "192.168.10.80/24"

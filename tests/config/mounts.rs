@@ -47,12 +47,12 @@ fn what_a_mount_must_say() {
         (
             "\"ext4\"",
             "\"ext3\"",
-            "4 `fstype` is `ext3` | did you mean \"ext4\"?",
+            "4 `fstype` is `ext3` | write \"ext4\" or \"xfs\": what these do after a power cut is known, and no other is supported",
         ),
         (
             "\"ext4\"",
             "\"btrfs\"",
-            "4 `fstype` is `btrfs` | write \"ext4\" or \"xfs\": what these do after a power cut is known",
+            "4 `fstype` is `btrfs` | write \"ext4\" or \"xfs\": what these do after a power cut is known, and no other is supported",
         ),
         (
             "/dev/drbd1",

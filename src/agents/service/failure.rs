@@ -75,9 +75,13 @@ pub fn standing(unit: &UnitState) -> String {
     }
 }
 
-/// How it ended, and what it said last.
+/// How it ended, and what the program said last.
 pub(super) async fn with_last_words(unit: &UnitState) -> String {
     let end = end(&unit.end);
+    // It did not see it come: what stands there last is of whatever else the unit ran.
+    if unit.end.result == "oom-kill" {
+        return end;
+    }
     match last_words(unit).await {
         said if said.is_empty() => end,
         said => format!("{end}: {said}"),

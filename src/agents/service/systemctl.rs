@@ -225,10 +225,15 @@ pub(super) async fn last_words(unit: &UnitState) -> String {
         return words;
     }
     // When a process ends at once, the journal may not find out any more to which run it belonged.
-    let ended = Duration::from_micros((sys::monotonic_us() - unit.since_us).max(0) as u64);
-    let since = SystemTime::now() - ended - Duration::from_secs(1);
+    // The run before this one may have ended a moment before.
+    let begun = match unit.tried_us {
+        0 => unit.since_us,
+        tried => tried,
+    };
+    let ago = Duration::from_micros((sys::monotonic_us() - begun).max(0) as u64);
+    let since = SystemTime::now() - ago;
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let since = format!("--since=@{}", since.as_secs());
+    let since = format!("--since=@{}.{:06}", since.as_secs(), since.subsec_micros());
     journal(&[&since, &format!("_SYSTEMD_UNIT={}", unit.id)]).await
 }
 

@@ -38,15 +38,17 @@ type Seen = (Looked, Option<String>, Result<OnDisk, config::Error>);
 /// What the file on disk sets, and the keys that it names.
 type OnDisk = (Settings, Vec<Vec<u8>>);
 
-/// A look at nothing but when ha.toml was written: who has edited it reads the page next.
+/// A look at nothing but when ha.toml and its key file were written: who has edited one reads the page next.
 #[derive(Default)]
 struct Glance {
     due: Cell<Option<Time>>,
-    /// When it was written last, to the nanosecond, and how long it is; none: it is not there.
-    stamp: Cell<Option<(i64, i64, u64)>>,
+    stamp: Cell<[Option<Stamp>; 2]>,
     begun: Cell<bool>,
     changed: Cell<bool>,
 }
+
+/// When a file was written last, to the nanosecond, and how long it is.
+type Stamp = (i64, i64, u64);
 
 const GLANCE: Duration = Duration::from_secs(3);
 
@@ -97,7 +99,7 @@ impl Daemon {
             self.fit.under_way = false;
             self.fit.next = Some(clock::now() + AGAIN);
         }
-        self.glance_at_the_file();
+        self.glance_at_the_files();
         if self.fit.glance.changed.get() && !self.fit.under_way {
             self.fit.glance.changed.set(false);
             // Of another file.
@@ -122,19 +124,22 @@ impl Daemon {
         self.executor.spawn(task).detach();
     }
 
-    /// Sees whether the file was written, when it is time.
-    fn glance_at_the_file(&self) {
+    /// Sees whether one of the files was written, when it is time.
+    fn glance_at_the_files(&self) {
         let (glance, now) = (self.fit.glance.clone(), clock::now());
         let begun = glance.begun.replace(true);
         if begun && glance.due.get().is_none_or(|at| at > now) {
             return;
         }
         glance.due.set(None);
-        let path = self.options.config.clone();
+        let key = self.config.cluster.key_file.clone();
+        let files = [Some(self.options.config.clone()), key];
         let task = async move {
             let stamp = smol::unblock(move || {
-                let data = std::fs::metadata(path).ok()?;
-                Some((data.mtime(), data.mtime_nsec(), data.len()))
+                files.map(|path| {
+                    let data = std::fs::metadata(path?).ok()?;
+                    Some((data.mtime(), data.mtime_nsec(), data.len()))
+                })
             });
             let stamp = stamp.await;
             // What the first look finds, the daemon has read.
