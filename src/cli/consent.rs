@@ -194,13 +194,7 @@ pub(super) fn of_confirm(status: &Status, despite: bool, now: Time) -> Option<Co
     }
     let lately = |r: &&Refused| now.since(Time(r.last_us)) <= SIGN_LASTS;
     for refused in status.refused.iter().filter(lately) {
-        let Refused {
-            cause,
-            own,
-            peer: from,
-            ..
-        } = refused;
-        cost += &format!("\n{}", sentence::refused(cause, from, own, peer));
+        cost += &format!("\n{}", sentence::refused(&[refused], peer));
     }
     let blind = status.blind_spots();
     if !blind.is_empty() {

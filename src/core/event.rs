@@ -130,6 +130,9 @@ pub enum Claimed {
     PeerAddress,
 }
 
+/// The answer to a [`Command::Clear`] of nothing.
+pub const NOTHING_TO_CLEAR: &str = "nothing to clear";
+
 /// What an operator may command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {

@@ -1,5 +1,5 @@
-//! What is still to be known of a group when its role does not say it any more: what brought it to this node, and
-//! that both nodes ran it.
+//! What is still to be known of a group when its role does not say it any more: what brought it to this node, since
+//! when it is active, and that both nodes ran it.
 
 use super::clock;
 use super::history::Entry;
@@ -20,6 +20,8 @@ pub struct Course {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Past {
+    /// Since when it is active here. What is looked at again, and mended, was active before.
+    since: Option<Time>,
     /// What brought it here.
     came_by: Option<String>,
     /// The peer gives it: in these words.
@@ -28,6 +30,14 @@ struct Past {
     why_given: Option<String>,
     /// It was handed over at that time, and the peer's word why had not come.
     unexplained: Option<Time>,
+    /// It came by an order that the peer was given, at that time, and by whom had not come.
+    unsigned: Option<Time>,
+    /// The latest order that moves it, and when that was heard of.
+    moved: Option<(String, Time)>,
+    /// The latest order that lets it run, while nobody served it, and when that was heard of.
+    freed: Option<(String, Time)>,
+    /// What kept it from running here, as it was seen last.
+    kept: Option<(String, Time)>,
     /// Why it was stopped here.
     went_by: Option<String>,
     /// Both nodes ran it: in these words, at that time.
@@ -37,8 +47,17 @@ struct Past {
 /// The peer's history comes after its heartbeats.
 const LATE: Duration = Duration::from_secs(5);
 
+/// What starts so soon after an order starts by it.
+const BY_ORDER: Duration = Duration::from_secs(30);
+
+/// So long after it was seen last, what kept it is what has just ended.
+const JUST: Duration = Duration::from_secs(3);
+
 /// So long it is said that both nodes ran it.
 pub const BOTH_TOLD: Duration = Duration::from_secs(3600);
+
+/// Between an order, as it is typed, and who gave it, in a line of the history.
+pub const ASKED_FOR_BY: &str = ": asked for by ";
 
 impl Course {
     /// It runs on over a restart of the daemon, which knew why it had come.
@@ -46,8 +65,25 @@ impl Course {
         self.groups.entry(group).or_default().came_by = came_by;
     }
 
+    /// That both nodes ran it is known from the daemon before this one.
+    pub fn remember_both(&mut self, group: GroupId, words: String, at: Time) {
+        self.groups.entry(group).or_default().both = Some((words, at));
+    }
+
     /// What the core reported, in the words in which it was told.
     pub fn follow(&mut self, report: &Report, words: &str, now: Time) {
+        let ends = matches!(
+            report.reason,
+            Reason::Standby(_, false) | Reason::Maintenance(false) | Reason::Stopped(false)
+        );
+        if let (Change::Wish, true) = (&report.change, ends) {
+            for (id, past) in &mut self.groups {
+                if report.group.is_none_or(|group| group == *id) {
+                    past.free(words, now);
+                }
+            }
+            return;
+        }
         let Some(group) = report.group else { return };
         let past = self.groups.entry(group).or_default();
         match (&report.change, &report.reason) {
@@ -55,6 +91,8 @@ impl Course {
                 past.given = Some(words.to_owned());
             }
             (Change::Token(_), _) => past.given = None,
+            // It was looked at, and what was missing is put back.
+            (Change::Role(Role::Active, Role::Starting), _) => {}
             // What runs on came by what it came by before.
             (
                 Change::Role(_, Role::Starting | Role::Active),
@@ -63,17 +101,13 @@ impl Course {
                 let found = || "found running when the daemon started".into();
                 past.came_by.get_or_insert_with(found);
             }
-            (Change::Role(_, Role::Starting), Reason::Agreement) => {
-                let given = past.given.take().map(|given| match past.why_given.take() {
-                    Some(why) => format!("{given}: {why}"),
-                    None => {
-                        past.unexplained = Some(now);
-                        given
-                    }
+            (Change::Role(_, Role::Starting), Reason::Agreement) => past.comes(words, now),
+            (Change::Role(_, Role::Starting), _) => {
+                past.came_by = Some(match past.by_order(now) {
+                    Some(order) => format!("{order}; {words}"),
+                    None => words.to_owned(),
                 });
-                past.came_by = Some(given.unwrap_or_else(|| words.to_owned()));
             }
-            (Change::Role(_, Role::Starting), _) => past.came_by = Some(words.to_owned()),
             (Change::Role(_, Role::Stopped | Role::Failed), _) => {
                 past.came_by = None;
                 past.went_by = Some(words.to_owned());
@@ -83,6 +117,19 @@ impl Course {
             }
             _ => {}
         }
+        match report.change {
+            Change::Role(_, Role::Active) => {
+                past.since.get_or_insert(now);
+                past.freed = None;
+            }
+            Change::Role(_, Role::Stopping | Role::Stopped | Role::Failed) => past.since = None,
+            _ => {}
+        }
+    }
+
+    /// What keeps a group that does not run here from it, as it is now.
+    pub fn kept(&mut self, group: GroupId, why: &str, now: Time) {
+        self.groups.entry(group).or_default().kept = Some((why.to_owned(), now));
     }
 
     /// A line of the peer's history: it may be why a group comes.
@@ -94,16 +141,87 @@ impl Course {
         match (entry.change.as_str(), entry.to.as_deref()) {
             ("role", Some("stopping")) => {
                 let late = past.unexplained.take();
+                let why = past.signed(&entry.reason, now);
                 match (&mut past.came_by, late) {
                     (Some(came_by), Some(at)) if now.since(at) < LATE => {
-                        *came_by += &format!(": {}", entry.reason);
+                        *came_by += &format!(": {why}");
                     }
-                    _ => past.why_given = Some(entry.reason.clone()),
+                    _ => past.why_given = Some(why),
                 }
             }
-            ("role", Some("starting" | "active")) => past.why_given = None,
+            ("role", Some("starting" | "active")) => {
+                (past.why_given, past.freed) = (None, None);
+            }
             _ => {}
         }
+    }
+
+    /// An order was given, on either node: it may be why a group comes. `served`: it is known to run on one of them.
+    pub fn ordered(
+        &mut self,
+        entry: &Entry,
+        names: &Names,
+        served: impl Fn(&str) -> bool,
+        now: Time,
+    ) {
+        let asked = entry.reason.split_once(ASKED_FOR_BY);
+        let Some((what, who)) = asked.filter(|_| entry.change == "command") else {
+            return;
+        };
+        let mut words = what.split(' ');
+        let verb = words.next().unwrap_or_default();
+        let named = words.next().unwrap_or_default();
+        let order = format!("`{what}` was ordered on {} by {who}", entry.node);
+        for group in &names.groups {
+            let one = names.groups.iter().any(|known| known.name == named);
+            let ends = match verb {
+                "online" | "maintenance" => what != "maintenance on",
+                "start" => group.name == named,
+                "clear" | "failover" => !one || group.name == named,
+                _ => false,
+            };
+            if !ends {
+                continue;
+            }
+            let past = self.groups.entry(group.id).or_default();
+            let unsigned = past.unsigned.take_if(|_| verb != "clear");
+            if verb == "failover" {
+                past.moved = Some((order.clone(), now));
+            } else if unsigned.is_some_and(|at| now.since(at) < LATE) {
+                past.came_by = Some(order.clone());
+            } else if past.since.is_none() && !served(&group.name) {
+                past.freed = Some((order.clone(), now));
+            }
+        }
+    }
+
+    /// How it came that both nodes ran what was said of a moment ago.
+    pub fn explain_both(&mut self, why: &str, now: Time) {
+        for past in self.groups.values_mut() {
+            if let Some((words, at)) = &mut past.both
+                && now.since(*at) < LATE
+            {
+                *words += &format!("; {why}");
+            }
+        }
+    }
+
+    /// The operator knows that both nodes ran these, or all: no more is said of it. Gives whether that was said of
+    /// any.
+    pub fn acknowledge(&mut self, group: Option<GroupId>, now: Time) -> bool {
+        let mut said = false;
+        for (id, past) in &mut self.groups {
+            if group.is_none_or(|wanted| wanted == *id) {
+                let both = past.both.take();
+                said |= both.is_some_and(|(_, at)| now.since(at) < BOTH_TOLD);
+            }
+        }
+        said
+    }
+
+    /// Since when it is active here.
+    pub fn since(&self, group: GroupId) -> Option<Time> {
+        self.groups.get(&group)?.since
     }
 
     /// What brought it here.
@@ -120,6 +238,54 @@ impl Course {
     pub fn both(&self, group: GroupId, now: Time) -> Option<&(String, Time)> {
         let both = self.groups.get(&group)?.both.as_ref();
         both.filter(|(_, at)| now.since(*at) < BOTH_TOLD)
+    }
+}
+
+impl Past {
+    /// It starts, and the peer agrees.
+    fn comes(&mut self, agreed: &str, now: Time) {
+        let cause = match (self.given.take(), self.why_given.take()) {
+            (Some(given), Some(why)) => format!("{given}: {why}"),
+            (Some(given), None) => {
+                self.unexplained = Some(now);
+                given
+            }
+            (None, _) => match (self.by_order(now), &self.kept) {
+                (Some(order), _) => order,
+                (None, Some((why, at))) if now.since(*at) < JUST => {
+                    format!("what kept it from running is over: {why}")
+                }
+                (None, _) => agreed.to_owned(),
+            },
+        };
+        self.came_by = Some(cause);
+    }
+
+    /// An order lets it run that this node heard of by a heartbeat, unless it was given here.
+    fn free(&mut self, words: &str, now: Time) {
+        let signed = self.freed.as_ref();
+        let signed = signed.is_some_and(|(_, at)| now.since(*at) < LATE);
+        if !signed && self.since.is_none() {
+            self.freed = Some((words.to_owned(), now));
+        }
+    }
+
+    /// The order that let it run a moment ago.
+    fn by_order(&mut self, now: Time) -> Option<String> {
+        let (order, at) = self.freed.take()?;
+        let signed = order.starts_with('`');
+        self.unsigned = (!signed).then_some(now);
+        (now.since(at) < BY_ORDER).then_some(order)
+    }
+
+    /// Why the peer gave it; of an operator's wish, whose.
+    fn signed(&self, why: &str, now: Time) -> String {
+        let moved = self.moved.as_ref();
+        let moved = moved.filter(|(_, at)| now.since(*at) < BY_ORDER);
+        match moved.filter(|_| why == Reason::Operator.to_string()) {
+            Some((order, _)) => order.clone(),
+            None => why.to_owned(),
+        }
     }
 }
 
@@ -220,6 +386,147 @@ mod tests {
         course.hear(&line("role", "stopping", "eth0: no carrier"), names, at(2));
         let given = "handed over by lb2, which could not run it well: eth0: no carrier";
         assert_eq!(came_by(&course).as_deref(), Some(given));
+    }
+
+    /// An order as a node tells of it.
+    fn order(node: &str, what: &str) -> Entry {
+        Entry {
+            node: node.into(),
+            group: None,
+            change: "command".into(),
+            to: None,
+            ..line("", "", &format!("{what}{ASKED_FOR_BY}root, process 7"))
+        }
+    }
+
+    fn starts(course: &mut Course, reason: Reason, at: Time) -> String {
+        let names = Sample::default().names;
+        let report = report(Change::Role(Role::Stopped, Role::Starting), reason);
+        let words = names.reason(&report.reason, report.group);
+        course.follow(&report, &words, at);
+        course.came_by(WEB).cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_starts_after_an_order_starts_by_it() {
+        let names = Sample::default().names;
+        let online = "`online lb1` was ordered on lb1 by root, process 7";
+        let given = |what: &str, served: bool| {
+            let mut course = Course::default();
+            course.ordered(&order("lb1", what), &names, |_| served, at(10));
+            course
+        };
+        assert_eq!(
+            starts(&mut given("online lb1", false), Reason::Agreement, at(11)),
+            online
+        );
+        assert_eq!(
+            starts(&mut given("start web", false), Reason::PeerLeft, at(11)),
+            "`start web` was ordered on lb1 by root, process 7; lb2 left: stopped and handed over"
+        );
+        let agreed = "lb2 agrees and runs nothing of it";
+        for (what, served, later) in [
+            ("online lb1", true, 11),
+            ("online lb1", false, 60),
+            ("start other", false, 11),
+            ("maintenance on", false, 11),
+            ("reload", false, 11),
+        ] {
+            let mut course = given(what, served);
+            assert_eq!(
+                starts(&mut course, Reason::Agreement, at(later)),
+                agreed,
+                "{what}"
+            );
+        }
+        // What starts after that has another reason.
+        let mut course = given("clear", false);
+        assert!(starts(&mut course, Reason::Agreement, at(11)).starts_with("`clear` was ordered"));
+        assert_eq!(starts(&mut course, Reason::Agreement, at(12)), agreed);
+    }
+
+    /// It acts by a heartbeat, and who gave it is in the other node's history.
+    #[test]
+    fn an_order_given_on_the_other_node_is_signed_when_its_line_comes() {
+        let names = Sample::default().names;
+        let mut course = Course::default();
+        course.kept(WEB, "lb1 is in standby", at(9));
+        let ended = Report {
+            group: None,
+            change: Change::Wish,
+            reason: Reason::Standby(Side::First, false),
+        };
+        course.follow(&ended, "lb1 online again", at(10));
+        assert_eq!(
+            starts(&mut course, Reason::Agreement, at(10)),
+            "lb1 online again"
+        );
+        course.ordered(&order("lb2", "online lb1"), &names, |_| true, at(11));
+        assert_eq!(
+            course.came_by(WEB).unwrap(),
+            "`online lb1` was ordered on lb2 by root, process 7"
+        );
+        // A move is signed, too.
+        course.ordered(
+            &order("lb1", "failover web --to lb1"),
+            &names,
+            |_| true,
+            at(20),
+        );
+        course.hear(
+            &line("role", "stopping", "the operator asked for it"),
+            &names,
+            at(20),
+        );
+        course.follow(&report(MINE, Reason::Granted), "handed over by lb2", at(20));
+        assert_eq!(
+            starts(&mut course, Reason::Agreement, at(20)),
+            "handed over by lb2: `failover web --to lb1` was ordered on lb1 by root, process 7"
+        );
+    }
+
+    #[test]
+    fn what_kept_it_and_has_just_ended_is_why_it_starts() {
+        let mut course = Course::default();
+        course.kept(WEB, "eth0: no carrier", at(9));
+        assert_eq!(
+            starts(&mut course, Reason::Agreement, at(10)),
+            "what kept it from running is over: eth0: no carrier"
+        );
+        course.kept(WEB, "eth0: no carrier", at(9));
+        let agreed = "lb2 agrees and runs nothing of it";
+        assert_eq!(starts(&mut course, Reason::Agreement, at(60)), agreed);
+    }
+
+    #[test]
+    fn what_is_put_back_after_maintenance_is_active_since_before() {
+        let mut course = Course::default();
+        let mut change = |from, to, reason, second| {
+            course.follow(&report(Change::Role(from, to), reason), "words", at(second));
+            (course.since(WEB), course.came_by(WEB).cloned())
+        };
+        let words = Some("words".to_owned());
+        change(Role::Stopped, Role::Starting, Reason::BestEffort, 1);
+        change(Role::Starting, Role::Active, Reason::Complete, 2);
+        change(Role::Active, Role::Starting, Reason::FoundRunning, 50);
+        let mended = change(Role::Starting, Role::Active, Reason::Complete, 51);
+        assert_eq!(mended, (Some(at(2)), words));
+        change(Role::Active, Role::Stopping, Reason::Operator, 60);
+        assert_eq!(
+            change(Role::Stopping, Role::Stopped, Reason::Operator, 61),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn that_both_ran_it_is_told_until_the_operator_knows_it() {
+        let mut course = Course::default();
+        course.remember_both(WEB, "ran on both".into(), at(100));
+        assert!(course.both(WEB, at(200)).is_some());
+        assert!(!course.acknowledge(Some(GroupId(99)), at(200)));
+        assert!(course.acknowledge(None, at(200)));
+        assert_eq!(course.both(WEB, at(200)), None);
+        assert!(!course.acknowledge(None, at(200)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! core drops what may have expired before it renews anything. After a renewal the clock is read
 //! again: what is due then is done before the loop sleeps.
 
+mod afterwards;
 mod aside;
 mod before;
 mod disks;
@@ -22,7 +23,7 @@ mod operate;
 mod reload;
 mod tell;
 
-use super::aside::Message;
+use super::aside::{Message, Room};
 use super::assembly;
 use super::clock;
 use super::contact::Contact;
@@ -58,7 +59,8 @@ use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{
-    Action, Change, Claimed, Command, Event, Extent, Op, Outcome, Presence, Report, Unready,
+    Action, Change, Claimed, Command, Event, Extent, NOTHING_TO_CLEAR, Op, Outcome, Presence, Report,
+    Unready,
 };
 use crate::core::peer::PeerState;
 use crate::core::protocol::right::Right;
@@ -204,6 +206,11 @@ struct Daemon {
     answers: Answers,
     /// Orders under way, in words.
     asked: BTreeMap<u32, String>,
+    /// Those that clear a group, or all.
+    clears: BTreeMap<u32, Option<GroupId>>,
+    mistaken: afterwards::Mistaken,
+    /// What is known of a silent peer's silence.
+    silence: Option<String>,
     tidings: Tidings,
     refused: Refusals,
     aside: aside::Aside,
@@ -328,6 +335,9 @@ impl Daemon {
             counters: BTreeMap::new(),
             answers: Answers::default(),
             asked: BTreeMap::new(),
+            clears: BTreeMap::new(),
+            mistaken: afterwards::Mistaken::default(),
+            silence: None,
             tidings: Tidings::default(),
             refused: Refusals::default(),
             aside: aside::Aside::open(&options.run_dir),

@@ -28,6 +28,10 @@ struct Twin {
 struct Seen {
     names: PathNames,
     count: u64,
+    /// Of them, since the peer was heard last.
+    since_heard: u64,
+    /// When it began, which goes on since; and the latest.
+    first: Time,
     last: Time,
     /// It goes on, and was told.
     told: bool,
@@ -45,7 +49,11 @@ const TWIN_LASTS: Duration = Duration::from_secs(2);
 /// What comes again within this time goes on.
 const GOES_ON: Duration = Duration::from_secs(60);
 /// The same where the peer is heard since: that is what it was waited for.
-const OVER: Duration = Duration::from_secs(2);
+const OVER: Duration = Duration::from_millis(900);
+/// In the log: what comes among others is told once.
+const OVER_IN_LOG: Duration = Duration::from_secs(5);
+/// What comes on several paths comes on all of them within this time, and is told in one line.
+const ALL_PATHS: Duration = Duration::from_millis(900);
 
 impl Refusals {
     /// One more.
@@ -80,36 +88,71 @@ impl Refusals {
         let seen = self.seen.entry((cause, path)).or_insert_with(|| Seen {
             names: names.clone(),
             count: 0,
+            since_heard: 0,
+            first: now,
             last: now,
             told: false,
         });
+        if now.since(seen.last) > GOES_ON {
+            seen.first = now;
+        }
         (seen.count, seen.last) = (seen.count + 1, now);
+        seen.since_heard += 1;
+    }
+
+    /// The peer was heard.
+    pub fn peer_heard(&mut self) {
+        self.seen.values_mut().for_each(|seen| seen.since_heard = 0);
+    }
+
+    /// What came instead of the peer since it was heard last, the most of it: its cause, and how many.
+    pub fn since_heard(&self) -> Option<(&'static str, u64)> {
+        let mut causes: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for ((cause, _), seen) in &self.seen {
+            if *cause != NOBODY_LISTENS && seen.since_heard > 0 {
+                *causes.entry(cause).or_default() += seen.since_heard;
+            }
+        }
+        causes.into_iter().max_by_key(|(_, count)| *count)
     }
 
     /// Those of the last minute. `heard`: when the peer was last heard on a path, which ends what was refused there
     /// before.
     pub fn lately(&self, now: Time, heard: impl Fn(usize) -> Option<Time>) -> Vec<Refused> {
-        let goes_on = |path: usize, seen: &Seen| {
-            let since = heard(path).is_some_and(|at| at > seen.last);
-            now.since(seen.last) <= if since { OVER } else { GOES_ON }
-        };
         let seen = self.seen.iter();
-        seen.filter(|((_, path), seen)| goes_on(*path, seen))
+        seen.filter(|((_, path), seen)| seen.goes_on(now, heard(*path), OVER))
             .map(|((cause, _), seen)| told(cause, seen))
             .collect()
     }
 
-    /// What has begun since it was last asked (true), or was over for a minute (false).
-    pub fn edges(&mut self, now: Time) -> Vec<(Refused, bool)> {
-        let mut edges = Vec::new();
-        for ((cause, _), seen) in &mut self.seen {
-            let goes_on = now.since(seen.last) <= GOES_ON;
-            if goes_on != seen.told {
-                seen.told = goes_on;
-                edges.push((told(cause, seen), goes_on));
+    /// What has begun since it was last asked (true), or is over (false): of one cause together.
+    pub fn edges(
+        &mut self,
+        now: Time,
+        heard: impl Fn(usize) -> Option<Time>,
+    ) -> Vec<(Vec<Refused>, bool)> {
+        let mut edges: Vec<(Vec<Refused>, bool)> = Vec::new();
+        for ((cause, path), seen) in &mut self.seen {
+            let goes_on = seen.goes_on(now, heard(*path), OVER_IN_LOG);
+            let settled = !goes_on || now.since(seen.first) >= ALL_PATHS;
+            if goes_on == seen.told || !settled {
+                continue;
+            }
+            seen.told = goes_on;
+            let one = told(cause, seen);
+            match edges.last_mut() {
+                Some((of, begun)) if *begun == goes_on && of[0].cause == *cause => of.push(one),
+                _ => edges.push((vec![one], goes_on)),
             }
         }
         edges
+    }
+}
+
+impl Seen {
+    fn goes_on(&self, now: Time, heard: Option<Time>, over: Duration) -> bool {
+        let since = heard.is_some_and(|at| at > self.last);
+        now.since(self.last) <= if since { over } else { GOES_ON }
     }
 }
 
@@ -151,11 +194,16 @@ mod tests {
             refusals.note(Reject::BadMac, path, &names, at(10));
         }
         let heard = |path: usize| (path == 0).then_some(at(11));
-        assert_eq!(refusals.lately(at(12), heard).len(), 2);
-        assert_eq!(refusals.lately(at(13), heard).len(), 1);
+        let moment = Duration::from_millis(500);
+        assert_eq!(refusals.lately(at(10) + moment, heard).len(), 2);
+        assert_eq!(refusals.lately(at(11), heard).len(), 1);
         // With good ones between them they go on.
         refusals.note(Reject::BadMac, 0, &names, at(14));
         assert_eq!(refusals.lately(at(15), heard).len(), 2);
+        // What came since the peer was heard is why it is silent.
+        assert_eq!(refusals.since_heard(), Some(("other key", 3)));
+        refusals.peer_heard();
+        assert_eq!(refusals.since_heard(), None);
     }
 
     #[test]
@@ -183,15 +231,21 @@ mod tests {
         for second in 1..=30 {
             refusals.note(Reject::BadMac, 0, &names, at(second));
         }
-        let begun = refusals.edges(at(30));
-        assert_eq!(begun.len(), 1);
-        assert!(begun[0].1 && begun[0].0.count == 30 && begun[0].0.cause == "other key");
-        assert_eq!(refusals.edges(at(31)), []);
-        assert_eq!(refusals.lately(at(90), never).len(), 1);
+        refusals.note(Reject::BadMac, 1, &names, at(30));
+        assert_eq!(refusals.edges(at(1), never), [], "other paths may follow");
+        let begun = refusals.edges(at(31), never);
+        assert_eq!((begun.len(), begun[0].0.len()), (1, 2));
+        assert!(begun[0].1 && begun[0].0[0].count == 30 && begun[0].0[0].cause == "other key");
+        assert_eq!(refusals.edges(at(31), never), []);
+        assert_eq!(refusals.lately(at(90), never).len(), 2);
         assert_eq!(refusals.lately(at(91), never), []);
-        let over = refusals.edges(at(91));
-        assert!(over.len() == 1 && !over[0].1);
+        let over = refusals.edges(at(91), never);
+        assert!(over.len() == 1 && over[0].0.len() == 2 && !over[0].1);
         refusals.note(Reject::BadMac, 0, &names, at(200));
-        assert!(refusals.edges(at(200))[0].1);
+        assert!(refusals.edges(at(201), never)[0].1);
+        // Over, where the peer is heard again.
+        let heard = |_: usize| Some(at(203));
+        assert_eq!(refusals.edges(at(204), heard), []);
+        assert!(!refusals.edges(at(206), heard)[0].1);
     }
 }

@@ -358,26 +358,24 @@ pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
 }
 
 /// What has begun to be refused, or came to an end.
-pub fn of_refused(refused: &Refused, begun: bool, peer: &str) -> Tiding {
-    let Refused {
-        cause,
-        own,
-        peer: from,
-        count,
-        ..
-    } = refused;
-    let way = format!("{from} → {own}");
+pub fn of_refused(refused: &[Refused], begun: bool, peer: &str) -> Tiding {
+    let all: Vec<&Refused> = refused.iter().collect();
+    let cause = refused.first().map_or("", |first| first.cause.as_str());
+    let count: u64 = refused.iter().map(|it| it.count).sum();
+    let ways = sentence::ways(&all);
     let (level, text) = match begun {
-        true => (Level::Warn, sentence::refused(cause, from, own, peer)),
+        true => (Level::Warn, sentence::refused(&all, peer)),
         false if cause == NOBODY_LISTENS => (
             Level::Info,
             format!(
-                "{own} → {from}: no more answers of {peer} that nobody listens there; {count} since the start"
+                "{ways}: no more answers of {peer} that nobody listens there; {count} since the start"
             ),
         ),
         false => (
             Level::Info,
-            format!("{way}: no more datagrams that are dropped ({cause}); {count} since the start"),
+            format!(
+                "{ways}: no more datagrams that are dropped ({cause}); {count} since the start"
+            ),
         ),
     };
     Tiding {

@@ -18,6 +18,11 @@ impl Node {
     pub(super) fn finish_leaving(&mut self, out: &mut Vec<Action>) {
         let Some(since) = self.leaving else { return };
         if self.wishes.is_on(WishSubject::Maintenance) {
+            // No goodbye, for what runs is left running; but what is told beside a heartbeat has its last chance.
+            for _ in 0..GOODBYES {
+                let last = self.heartbeat(false);
+                self.send(last, out);
+            }
             self.exit(out);
             return;
         }

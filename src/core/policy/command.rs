@@ -2,7 +2,7 @@
 
 mod off;
 
-use super::super::event::{Action, Change, Command, Report};
+use super::super::event::{Action, Change, Command, NOTHING_TO_CLEAR, Report};
 use super::super::node::{Managed, Node, SIGN_LASTS};
 use super::super::protocol::peer::PeerState;
 use super::super::reason::Reason;
@@ -364,7 +364,7 @@ impl Node {
             Asker::Local(_) if !anything => {
                 let text = match blocked {
                     true => "not blocked any more: nothing is left of it",
-                    false => "nothing to clear",
+                    false => NOTHING_TO_CLEAR,
                 };
                 self.answer(asker, true, text.into(), out);
             }

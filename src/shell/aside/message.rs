@@ -61,6 +61,20 @@ pub enum Message {
         /// Why it was not done; none: it was.
         refused: Option<String>,
     },
+    /// An operator knows that both nodes ran these groups.
+    Acknowledged {
+        /// By name.
+        groups: Vec<String>,
+    },
+    /// The sender had taken the reader as off, which lived.
+    TakenAsOff {
+        /// Why.
+        why: String,
+        /// Since when, by the sender's clock, ms since 1970.
+        since_ms: u64,
+    },
+    /// In maintenance the sender's daemon ends, as it was told, and leaves running what runs.
+    Ends,
     /// What the sender says of its groups.
     Now {
         /// When, by its boot, µs.

@@ -21,6 +21,8 @@ pub(super) struct Aside {
     /// What its file sets; none: it has not told.
     pub(super) settings: Option<Digests>,
     parts: Parts,
+    /// In maintenance its daemon ended as it was told: when that was heard.
+    pub(super) ended: Option<Time>,
     /// Answers to commands that are not all here yet.
     pub(super) replies: Replies,
     /// Moves that an operator asked for, by the order's number.
@@ -52,6 +54,7 @@ impl Aside {
             differences: Vec::new(),
             amiss: Vec::new(),
             settings: None,
+            ended: None,
             parts: Parts::default(),
             replies: Replies::default(),
             moves: BTreeMap::new(),
@@ -104,6 +107,11 @@ impl Aside {
         self.conversation.is_open()
     }
 
+    /// The daemon there that takes part, by its incarnation; 0: none.
+    pub(super) fn peer_daemon(&self) -> u64 {
+        self.conversation.peer()
+    }
+
     /// So many bytes are said, and not taken.
     pub(super) fn waits(&self) -> usize {
         self.conversation.waits()
@@ -144,7 +152,7 @@ impl Daemon {
         let brought = self.aside.conversation.hear(from, &aside);
         if brought.anew {
             (self.aside.told, self.aside.said) = (Vec::new(), NOTHING_SAID);
-            self.aside.peer_ready = None;
+            (self.aside.peer_ready, self.aside.ended) = (None, None);
             self.aside.amiss.clear();
             (self.aside.settings, self.aside.parts) = (None, Parts::default());
             self.tell_settings();
@@ -152,6 +160,7 @@ impl Daemon {
             let _ = self.aside.owe(&Message::Tell { after });
             self.peer_begins_anew();
         }
+        self.tell_mistakes();
         for line in brought.lines {
             match Message::parse(&line) {
                 Some(message) => self.hear_message(message),
@@ -167,6 +176,7 @@ impl Daemon {
             Message::Entry(entry) => {
                 if entry.node == self.config.node(self.me.other()).name {
                     self.course.hear(&entry, &self.names, clock::now());
+                    self.note_order(&entry);
                     self.aside.heard.add(*entry);
                 }
             }
@@ -195,6 +205,9 @@ impl Daemon {
                 resource,
                 refused,
             } => self.disks.outdated(number, &resource, refused),
+            Message::Acknowledged { groups } => self.hear_acknowledged(&groups),
+            Message::TakenAsOff { why, since_ms } => self.hear_mistake(&why, since_ms),
+            Message::Ends => self.aside.ended = Some(clock::now()),
             Message::Ask { number } => self.examine_for_peer(number),
             Message::Answer { number, examined } => self.peer_answered(number, &examined),
             Message::Now {

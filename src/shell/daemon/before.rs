@@ -122,7 +122,11 @@ fn adopted(status: &Status) -> Vec<Adopted> {
 fn course(status: &Status) -> Course {
     let mut course = Course::default();
     for group in &status.groups {
-        course.remember(GroupId::of(&group.name), group.came_by.clone());
+        let id = GroupId::of(&group.name);
+        course.remember(id, group.came_by.clone());
+        if let (Some(text), Some(at)) = (&group.both_ran, group.both_ran_us) {
+            course.remember_both(id, text.clone(), Time(at));
+        }
     }
     course
 }
@@ -165,6 +169,17 @@ mod tests {
         assert_eq!(crashed.end, End::Sudden(4711, seven));
         assert_eq!(crashed.end.level(), Level::Warn);
         assert_eq!(crashed.adopted.len(), 1);
+    }
+
+    #[test]
+    fn that_both_nodes_ran_it_is_known_after_a_restart() {
+        let dir = TestDir::new();
+        let before = write(&dir, |status| {
+            let group = &mut status.groups[0];
+            (group.both_ran, group.both_ran_us) = (Some("ran on both".into()), Some(NOW.0));
+        });
+        let both = before.course.both(GroupId::of("web"), LATER);
+        assert_eq!(both, Some(&("ran on both".into(), NOW)));
     }
 
     #[test]

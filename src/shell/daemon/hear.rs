@@ -39,6 +39,7 @@ impl Daemon {
                         }
                         let accepted = self.node.heard();
                         if accepted != heard && said == (accepted.incarnation, accepted.sequence) {
+                            self.refused.peer_heard();
                             self.hear_aside(said.0, aside.filter(|_| to_here));
                         }
                         self.learn_peer();

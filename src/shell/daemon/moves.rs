@@ -1,5 +1,6 @@
 //! Moves that somebody plans: what they would lose, and why one was refused.
 
+use super::afterwards::CLEARS;
 use super::*;
 use crate::config::Digests;
 use crate::core::reason::Fact;
@@ -25,6 +26,12 @@ impl Daemon {
                 self.aside.moves.pop_first();
             }
             self.aside.moves.insert(number, group);
+        }
+        if let Command::Clear(group) = command {
+            while self.clears.len() >= CLEARS {
+                self.clears.pop_first();
+            }
+            self.clears.insert(number, group);
         }
         match self.would_lose(command) {
             Lost::Nothing => self.command(number, command),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::view::View;
+use crate::shell::course::ASKED_FOR_BY;
 
 /// So long the peer has to answer before it is believed that it is off.
 const LOOK_FOR_LIFE: Duration = Duration::from_millis(300);
@@ -25,6 +26,9 @@ impl Daemon {
                     true => "end, and leave running what runs (SIGTERM in maintenance)",
                     false => "hand over and end (SIGTERM)",
                 };
+                if self.node.in_maintenance() {
+                    let _ = self.aside.owe(&Message::Ends);
+                }
                 self.asked(0, what.into(), sender);
                 self.warn_of_leaving();
                 self.services.leave();
@@ -105,6 +109,7 @@ impl Daemon {
     /// An order is answered: to who waits for it, and to who reads the log.
     pub(super) fn answered(&mut self, number: u32, accepted: bool, text: String) {
         let text = self.how_it_went(number, accepted).unwrap_or(text);
+        let text = self.acknowledged(number, accepted, &text).unwrap_or(text);
         let text = text + &self.why_not_moved(number, accepted);
         self.tell_outcome(number, accepted, &text);
         self.answers.finish(number as u16, accepted, text);
@@ -121,7 +126,8 @@ impl Daemon {
     }
 
     fn asked(&mut self, number: u32, what: String, sender: Sender) {
-        self.tell_command(true, format!("{what}: asked for by {}", who::words(sender)));
+        let told = format!("{what}{ASKED_FOR_BY}{}", who::words(sender));
+        self.tell_command(true, told);
         while self.asked.len() >= ASKED {
             self.asked.pop_first();
         }

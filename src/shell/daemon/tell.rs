@@ -1,9 +1,10 @@
 //! What the daemon tells: log, history, hook, `status.json`, and systemd.
 
 use super::*;
+use crate::core::event::Change;
 use crate::shell::course;
 use crate::shell::refused::OWN_NAME;
-use crate::shell::status::{Look, sentence};
+use crate::shell::status::{Look, sentence, served};
 use crate::wire::heartbeat::Role;
 
 impl Daemon {
@@ -13,6 +14,10 @@ impl Daemon {
         let mut entry = self.chronicle.entry(report, &self.names, node, now);
         let began = course::since_about(&report.reason, clock::wall_ms(), clock::Zone::Here);
         entry.reason.extend(began);
+        if let Some(why) = self.why_silent(report) {
+            entry.reason = why;
+        }
+        self.follow_mistakes(report, &entry.reason);
         self.course.follow(report, &entry.reason, now);
         self.note_down(history::level(report), entry);
     }
@@ -33,8 +38,40 @@ impl Daemon {
             notifier.push(entry.clone());
         }
         self.tell_peer_of(&entry);
+        self.note_order(&entry);
         self.history.push(entry);
         self.dirty = true;
+    }
+
+    /// That nothing was heard is not all that is known of a silence.
+    fn why_silent(&mut self, report: &Report) -> Option<String> {
+        let Change::Peer(_, state) = report.change else {
+            return None;
+        };
+        let here = &self.config.node(self.me).name;
+        self.silence = match (state, &report.reason) {
+            (PeerState::Silent, Reason::PeerSilent(span)) => sentence::silence(
+                here,
+                *span,
+                self.aside.ended.is_some(),
+                self.refused.since_heard(),
+            ),
+            _ => None,
+        };
+        self.silence.clone()
+    }
+
+    /// An order is remembered by what it may bring about.
+    pub(super) fn note_order(&mut self, entry: &history::Entry) {
+        let status = self.publisher.latest();
+        let served = |name: &str| {
+            status.is_some_and(|status| {
+                let mut groups = status.groups.iter().filter(|g| g.name == name);
+                groups.any(|group| served(status, group))
+            })
+        };
+        self.course
+            .ordered(entry, &self.names, served, clock::now());
     }
 
     pub(super) fn tell_start(&mut self) {
@@ -115,6 +152,8 @@ impl Daemon {
             differences: &self.aside.differences,
             settings: mine.as_ref().zip(self.aside.settings.as_ref()),
             peer_amiss: &self.aside.amiss,
+            peer_ended: self.aside.ended,
+            silence: self.silence.as_deref(),
             clock_ahead_ms: self.aside.clock_ahead_ms,
             fencing: fencing.as_ref(),
         };
@@ -123,13 +162,18 @@ impl Daemon {
         subjects.extend(
             (self.publisher.latest().into_iter()).flat_map(|status| tidings::blocked(status, now)),
         );
+        self.note_what_is_kept(now);
         self.publish_aside(now);
         let mut tidings = self.tidings.follow(now, subjects);
         let peer = self.config.node(self.me.other()).name.clone();
         // The core has said it of the peer.
         let twin = view.peer.reason == Reason::SameNode;
-        let refused = self.refused.edges(now).into_iter();
-        let refused = refused.filter(|(refused, _)| !twin || refused.cause != OWN_NAME);
+        let refused = {
+            let paths = &view.peer.paths;
+            let heard = |path: usize| paths.get(path).and_then(|path| path.heard);
+            self.refused.edges(now, heard).into_iter()
+        };
+        let refused = refused.filter(|(of, _)| !twin || of.iter().any(|it| it.cause != OWN_NAME));
         tidings.extend(refused.map(|(refused, begun)| tidings::of_refused(&refused, begun, &peer)));
         match published {
             Err(error) if !std::mem::replace(&mut self.mute, true) => tidings.push(Tiding {
@@ -151,6 +195,19 @@ impl Daemon {
         }
         tidings.into_iter().for_each(|tiding| self.tell(tiding));
         self.supervisor.tell(now, &view, &self.names);
+    }
+
+    /// What keeps a group from running here is why it starts, once it is over.
+    fn note_what_is_kept(&mut self, now: Time) {
+        let groups = self
+            .publisher
+            .latest()
+            .map_or(&[][..], |status| &status.groups);
+        for group in groups.iter().filter(|group| group.role == "stopped") {
+            if let Some(why) = group.facts.first() {
+                self.course.kept(GroupId::of(&group.name), why, now);
+            }
+        }
     }
 
     /// All that can be well or not and that the core does not report, as it is now.

@@ -117,6 +117,10 @@ pub struct Facts<'a> {
     pub settings: Option<(&'a Digests, &'a Digests)>,
     /// What the peer says of itself that this node cannot see.
     pub peer_amiss: &'a [String],
+    /// In maintenance the peer's daemon ended as it was told: when that was heard.
+    pub peer_ended: Option<Time>,
+    /// What is known of a silent peer's silence.
+    pub silence: Option<&'a str>,
     /// How far the peer's clock is ahead of this node's, ms.
     pub clock_ahead_ms: Option<i64>,
     /// How a silent peer is switched off; none: nothing does.
@@ -337,7 +341,17 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         peer: Peer {
             state: view.peer.state.to_string(),
             since_us: view.peer.since.0,
-            reason: names.reason(&view.peer.reason, None),
+            reason: match facts
+                .silence
+                .filter(|_| view.peer.state == PeerState::Silent)
+            {
+                Some(why) => why.to_owned(),
+                None => names.reason(&view.peer.reason, None),
+            },
+            ended_us: (facts
+                .peer_ended
+                .filter(|_| view.peer.state == PeerState::Silent))
+            .map(|at| at.0),
             heard_us: view.peer.last_heard.map(|t| t.0),
             detection_ms: view.peer.detection.as_millis() as u64,
             software: view.peer.software.clone(),
@@ -548,6 +562,7 @@ fn since(facts: &Facts, group: &GroupView) -> Time {
     let before = adopted.find(|a| a.group == group.id && a.epoch == group.token.epoch);
     match before {
         Some(before) if runs => before.since,
+        _ if group.role == Role::Active => facts.course.since(group.id).unwrap_or(group.since),
         _ => group.since,
     }
 }

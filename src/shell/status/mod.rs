@@ -245,6 +245,9 @@ pub struct Peer {
     /// What speaks for its life while it is not heard, or not believed.
     #[serde(default)]
     pub signs_of_life: Vec<SignOfLife>,
+    /// In maintenance its daemon ended, as it was told there, and left running what runs: when, µs; null: it did not.
+    #[serde(default)]
+    pub ended_us: Option<i64>,
     /// Until when nothing starts, as after a boot, because it may still come, µs; null: it is waited for no more.
     #[serde(default)]
     pub waited_for_us: Option<i64>,
@@ -451,6 +454,9 @@ pub struct Said {
     pub reason: String,
     /// What speaks against running it there.
     pub facts: Vec<String>,
+    /// The state directory cannot be written there.
+    #[serde(default)]
+    pub unwritable: bool,
     /// What it waits for there.
     pub waiting: Option<String>,
     /// When what failed is tried again there, µs; null: it is not.

@@ -189,6 +189,9 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
                 ("alive", software) => {
                     format!("version {software}, for {since}{}", detection(peer))
                 }
+                ("silent", _) if let Some(at) = peer.ended_us => {
+                    format!("its daemon ended {} ago, as it was told", age(now, at))
+                }
                 ("silent", _) if peer.heard_us.is_some() && arrives(status) => {
                     format!(
                         "nothing accepted for {}",

@@ -1,7 +1,7 @@
 //! What one node tells the other of its groups, and how that is read on the other's clock.
 
 use super::{Failed, Group, Pending, Said};
-use crate::core::reason::Reason;
+use crate::core::reason::{Fact, Reason};
 
 impl Said {
     /// What this node tells of a group.
@@ -16,6 +16,7 @@ impl Said {
             since_us: group.since_us,
             reason: group.why().to_owned(),
             facts: group.facts.clone(),
+            unwritable: group.facts.contains(&Fact::StateUnwritable.to_string()),
             waiting: group.waiting.clone(),
             retry_us: group.retry_us,
             amiss: amiss.collect(),

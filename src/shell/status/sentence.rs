@@ -1,6 +1,6 @@
 //! What is said of the same thing in the log, in the history, to the hook and in `status`: once, here.
 
-use super::Pending;
+use super::{Pending, Refused};
 use crate::core::time::Time;
 use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::fmt::Display;
@@ -124,27 +124,75 @@ pub(crate) fn clocks(peer: &str, ahead_ms: i64) -> Option<String> {
     })
 }
 
-/// Datagrams are refused.
-pub(crate) fn refused(cause: &str, from: &str, own: &str, peer: &str) -> String {
-    match cause {
-        "other key" => format!(
-            "{from} → {own}: heartbeats signed with another key are dropped: has {peer} another key?"
-        ),
+/// Datagrams are refused, for one cause.
+pub(crate) fn refused(refused: &[&Refused], peer: &str) -> String {
+    let ways = ways(refused);
+    match refused.first().map_or("", |first| first.cause.as_str()) {
+        "other key" => {
+            format!(
+                "{ways}: heartbeats signed with another key are dropped: has {peer} another key?"
+            )
+        }
         NOBODY_LISTENS => format!(
-            "{own} → {from}: {peer} answers that nobody listens on the UDP port there: its daemon does not run, has \
-             another `port` or was started as another node, or a firewall rejects it"
+            "{ways}: {peer} answers that nobody listens on the UDP port there: its daemon does not run, has another \
+             `port` or was started as another node, or a firewall rejects it"
         ),
         OWN_NAME => format!(
-            "{from} → {own}: another machine speaks from there as this very node and not as {peer}: both were started \
-             as the same node"
+            "{ways}: another machine speaks from there as this very node and not as {peer}: both were started as the \
+             same node"
         ),
-        cause => format!("{from} → {own}: datagrams are dropped: {cause}"),
+        cause => format!("{ways}: datagrams are dropped: {cause}"),
     }
+}
+
+/// The ways that they went.
+pub(crate) fn ways(refused: &[&Refused]) -> String {
+    let ways = refused.iter().map(|it| match it.cause.as_str() {
+        NOBODY_LISTENS => format!("{} → {}", it.own, it.peer),
+        _ => format!("{} → {}", it.peer, it.own),
+    });
+    ways.collect::<Vec<_>>().join(", ")
+}
+
+/// Why nothing is heard any more, where more is known than that: it said that it ends, or what comes is refused.
+pub(crate) fn silence(
+    here: &str,
+    span: Duration,
+    ended: bool,
+    refused: Option<(&str, u64)>,
+) -> Option<String> {
+    if ended {
+        return Some(
+            "its daemon ended in maintenance, as it was told, and left running what runs".into(),
+        );
+    }
+    let (cause, count) = refused?;
+    let datagrams = if count == 1 { "datagram" } else { "datagrams" };
+    let what = match cause {
+        "other key" => format!("{datagrams} with another key"),
+        OWN_NAME => format!("{datagrams} that say that they are {here}'s"),
+        cause => format!("{datagrams} that were dropped ({cause})"),
+    };
+    Some(format!(
+        "nothing accepted for {} ms; {count} {what}",
+        span.as_millis()
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silence_is_told_by_what_is_known_of_it() {
+        let told = |ended, refused| silence("lb1", Duration::from_millis(500), ended, refused);
+        assert_eq!(told(false, None), None);
+        assert_eq!(
+            told(false, Some(("other key", 9))).unwrap(),
+            "nothing accepted for 500 ms; 9 datagrams with another key"
+        );
+        assert!(told(true, None).unwrap().contains("ended in maintenance"));
+    }
 
     #[test]
     fn differences_are_few() {

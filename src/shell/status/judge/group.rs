@@ -131,9 +131,12 @@ pub(super) fn of_the_past(group: &Group, now: Time) -> Option<Concern> {
     let (text, at) = (group.both_ran.as_ref()?, group.both_ran_us?);
     Some(degraded(
         format!("{}: {text} ({} ago)", group.name, age(now, at)),
-        "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
-         other. `ha-appliance history` has the course; this is said for an hour"
-            .into(),
+        format!(
+            "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
+             other. `ha-appliance history` has the course; `ha-appliance clear {}` says that you know, else it is said \
+             for an hour",
+            group.name
+        ),
     ))
 }
 

@@ -1,7 +1,6 @@
 //! What is to be said of this node.
 
 use super::{Concern, degraded, noted};
-use crate::core::reason::Fact;
 use crate::shell::status::{Group, Resource, Status, sentence};
 
 pub(super) fn of_here(status: &Status) -> Vec<Concern> {
@@ -113,7 +112,7 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
 fn unwritable_there(status: &Status) -> bool {
     let says = status.groups.iter();
     let mut says = says.filter_map(|group| group.peer.as_ref()?.says.as_ref());
-    says.any(|says| says.facts.contains(&Fact::StateUnwritable.to_string()))
+    says.any(|says| says.unwritable)
 }
 
 /// What cannot run here, or waits. What failed, and gateways and cables, have concerns of their own.

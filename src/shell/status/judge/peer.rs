@@ -65,6 +65,13 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
                  from {me} to {peer}"
             ),
         ),
+        "silent" if state.ended_us.is_some() => (
+            Some(format!(
+                "{peer}'s daemon ended {} ago, as it was told in maintenance, and left running what runs there",
+                age(now, state.ended_us.unwrap_or(0))
+            )),
+            format!("nobody looks at that meanwhile; on {peer}: `systemctl start ha-appliance`"),
+        ),
         "silent" => (
             Some(match of_refused(status, now).is_empty() {
                 true => format!("{peer} has been silent for {}{alone}", last_heard(status, now)),

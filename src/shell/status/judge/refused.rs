@@ -33,9 +33,11 @@ const SAME_NODE: &str = "compare `hostname` and the `--node` option of the unit 
 pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     let peer = status.peer_name();
     let lately = |r: &&Refused| now.since(Time(r.last_us)) <= LATELY;
-    let of = |refused: &Refused| {
-        let (from, count, ago) = (&refused.peer, refused.count, age(now, refused.last_us));
-        let hint = match refused.cause.as_str() {
+    // One cause is one thing to mend, on however many paths it is seen.
+    let of = |refused: &Vec<&Refused>| {
+        let count: u64 = refused.iter().map(|it| it.count).sum();
+        let latest = refused.iter().map(|it| it.last_us).max().unwrap_or(0);
+        let hint = match refused.first().map_or("", |first| first.cause.as_str()) {
             "other key" => format!(
                 "compare `sha256sum` of the key_file on both nodes; copy {} to the other, then `ha-appliance reload` there",
                 right_key(status)
@@ -43,7 +45,7 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
             OWN_NAME => SAME_NODE.into(),
             _ => "does another program or version use that port there?".into(),
         };
-        let what = sentence::refused(&refused.cause, from, &refused.own, peer);
+        let (what, ago) = (sentence::refused(refused, peer), age(now, latest));
         degraded(
             format!("{what} ({count} so far, the latest {ago} ago)"),
             hint,
@@ -52,8 +54,15 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     // Of one that is refused for that it is said already.
     let twin = status.peer.cause == "same-node";
     let foreign = |r: &&Refused| r.cause != NOBODY_LISTENS && !(twin && r.cause == OWN_NAME);
-    let refused = status.refused.iter().filter(foreign);
-    refused.filter(lately).map(of).collect()
+    let refused = status.refused.iter().filter(foreign).filter(lately);
+    let mut causes: Vec<Vec<&Refused>> = Vec::new();
+    for one in refused {
+        match causes.iter_mut().find(|of| of[0].cause == one.cause) {
+            Some(of) => of.push(one),
+            None => causes.push(vec![one]),
+        }
+    }
+    causes.iter().map(of).collect()
 }
 
 /// Whoever serves is not to be touched.

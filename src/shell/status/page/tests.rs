@@ -137,6 +137,57 @@ fn a_service_that_fails_is_told_with_its_words() {
     expect("service-failed", &sample, Severity::Degraded);
 }
 
+/// Somebody stopped it to upgrade it: no cable is to be looked at.
+#[test]
+fn a_daemon_that_ended_in_maintenance_is_told_as_that() {
+    let mut sample = Sample::default();
+    sample.view.maintenance = true;
+    sample.view.peer.state = PeerState::Silent;
+    sample.view.peer.since = ago(9_000);
+    sample.view.peer.last_heard = Some(ago(9_500));
+    sample.view.groups[0].peer = None;
+    sample.peer_ended = Some(ago(9_500));
+    let page = render(&sample.status(), NOW, Style::default()).0;
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "lb2's daemon ended 9.5 s ago, as it was told in maintenance, and left running what runs there",
+        "on lb2: `systemctl start ha-appliance`",
+    ] {
+        assert!(page.contains(part), "{page}");
+    }
+    assert!(!page.contains("cables"), "{page}");
+}
+
+#[test]
+fn another_key_on_two_paths_is_one_thing_to_mend() {
+    let mut sample = Sample::default();
+    sample.view.peer.state = PeerState::Silent;
+    let of = |own: &str, peer: &str| Refused {
+        cause: "other key".into(),
+        own: own.into(),
+        peer: peer.into(),
+        count: 9,
+        last_us: ago(100).0,
+    };
+    sample.refused = vec![
+        of("10.1.1.1", "10.1.1.2"),
+        of("192.168.10.81", "192.168.10.82"),
+    ];
+    let status = sample.status();
+    let told = status
+        .attention
+        .iter()
+        .filter(|c| c.text.contains("another key"));
+    let told: Vec<&str> = told.map(|concern| concern.text.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "10.1.1.2 → 10.1.1.1, 192.168.10.82 → 192.168.10.81: heartbeats signed with another key are dropped: has lb2 \
+          another key? (18 so far, the latest 100 ms ago)"
+        ]
+    );
+}
+
 #[test]
 fn what_failed_on_the_other_node_is_told_here() {
     let mut sample = Sample::default();
@@ -147,6 +198,7 @@ fn what_failed_on_the_other_node_is_told_here() {
         group: "web".into(),
         since_us: ago(95_000).0,
         reason: "service nginx.service failed: exit status 1".into(),
+        unwritable: false,
         facts: vec!["a resource failed".into()],
         role: "stopped".into(),
         waiting: Some("a resource failed".into()),
