@@ -708,7 +708,7 @@ fn one_line_one_group_and_json_say_the_same() {
     assert_eq!(code, 2);
     assert_eq!(
         out,
-        "edge-lb on lb1: BLOCKED: web on lb2, db NOWHERE; db: runs nowhere: looked at everything: nothing runs\n"
+        "edge-lb on lb1: BLOCKED: web on lb2, db NOWHERE; db: runs nowhere: the right to run it is lb2's\n"
     );
     let line = "edge-lb on lb1: all well: web on lb2\n".to_owned();
     assert_eq!(run(&dir, "status --brief web"), (0, line, String::new()));
@@ -734,7 +734,7 @@ fn one_line_one_group_and_json_say_the_same() {
     );
     assert_eq!(
         first["text"],
-        "db: runs nowhere: looked at everything: nothing runs"
+        "db: runs nowhere: the right to run it is lb2's"
     );
 }
 

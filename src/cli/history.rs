@@ -36,7 +36,12 @@ pub(super) fn run(options: &Options, lines: usize, here: bool, json: bool) -> Ex
         .as_ref()
         .map_or(String::new(), |status| as_of(status, now));
     let ends = Ends::of(&told);
-    let entries = latest(merged(own, told, ahead), lines);
+    let boot = status.as_ref().map(|status| Boot {
+        started_us: status.daemon.started_us,
+        now_us: now.0,
+        wall_ms: clock::wall_ms() as i64,
+    });
+    let entries = latest(merged(own, told, ahead, boot), lines);
     if entries.is_empty() && !json {
         return print(&format!(
             "no history yet in {}\n",
@@ -132,23 +137,62 @@ fn shown(entry: &Entry, width: usize, zone: Zone) -> String {
 
 /// Both in the order in which they happened, as far as the clocks tell: the other node's is so far ahead now. What
 /// one node wrote keeps its order whatever its clock did.
-fn merged(own: Vec<Entry>, told: Vec<Entry>, ahead_ms: i64) -> Vec<Entry> {
+fn merged(own: Vec<Entry>, told: Vec<Entry>, ahead_ms: i64, boot: Option<Boot>) -> Vec<Entry> {
     let at = |entry: &Entry| clock::millis_of(&entry.time).unwrap_or(0);
-    let mut own = own.into_iter().peekable();
+    let times = times(&own, boot);
+    let mut own = own.into_iter().zip(times).peekable();
     let mut told = told.into_iter().peekable();
     let mut merged = Vec::new();
     loop {
         let first = match (own.peek(), told.peek()) {
-            (Some(mine), Some(theirs)) if at(mine) > at(theirs).saturating_sub(ahead_ms) => {
+            (Some((_, mine)), Some(theirs)) if *mine > at(theirs).saturating_sub(ahead_ms) => {
                 told.next()
             }
             (None, _) => told.next(),
-            (Some(_), _) => own.next(),
+            (Some(_), _) => own.next().map(|(entry, _)| entry),
         };
         match first {
             Some(entry) => merged.push(entry),
             None => return merged,
         }
+    }
+}
+
+/// When each was written, by the clock as it goes now, ms: what was written before another was not later.
+fn times(own: &[Entry], boot: Option<Boot>) -> Vec<i64> {
+    let by_boot = boot.map_or(0, |boot| boot.written(own));
+    let mut next = i64::MAX;
+    let times = own.iter().rev().enumerate().map(|(back, entry)| {
+        let at = match boot.filter(|_| back < by_boot) {
+            Some(boot) => boot.wall_ms - (boot.now_us - entry.boottime_us) / 1000,
+            None => clock::millis_of(&entry.time).unwrap_or(0),
+        };
+        next = next.min(at);
+        next
+    });
+    let mut times: Vec<i64> = times.collect();
+    times.reverse();
+    times
+}
+
+/// What the daemon that runs wrote is placed by the clock that nobody sets.
+#[derive(Clone, Copy)]
+struct Boot {
+    started_us: i64,
+    now_us: i64,
+    wall_ms: i64,
+}
+
+impl Boot {
+    /// How many of the last of them are that daemon's.
+    fn written(self, own: &[Entry]) -> usize {
+        let mut next = self.now_us;
+        let its = own.iter().rev().take_while(|entry| {
+            let its = (self.started_us..=next).contains(&entry.boottime_us);
+            next = entry.boottime_us;
+            its
+        });
+        its.count()
     }
 }
 
@@ -189,7 +233,7 @@ mod tests {
             entry("lb1", "02.900", "d, after its clock was set back"),
         ];
         let told = vec![entry("lb2", "02.000", "b"), entry("lb2", "09.000", "e")];
-        let merged = merged(own, told, 0);
+        let merged = merged(own, told, 0, None);
         assert_eq!(
             reasons(latest(merged.clone(), 4)),
             ["b", "c", "d, after its clock was set back", "e"]
@@ -197,6 +241,37 @@ mod tests {
         assert_eq!(merged.len(), 5);
         let line = shown(&merged[1], 4, Zone::Utc);
         assert_eq!(line, "Nov 20 07:14:02  lb2   web: b\n");
+    }
+
+    /// An hour back, as when a clock that ran in local time is set: the boot's clock is not.
+    #[test]
+    fn a_clock_that_was_set_back_puts_nothing_in_another_order() {
+        let at = |minute: i64| 60_000_000 * minute;
+        let entry = |node: &str, time: &str, minute: i64, reason: &str| Entry {
+            time: format!("2026-11-20T{time}:00Z"),
+            boottime_us: at(minute),
+            ..entry(node, "00.000", reason)
+        };
+        let own = vec![
+            entry("lb1", "10:00", 500, "of another boot"),
+            entry("lb1", "10:01", 1, "a"),
+            entry("lb1", "10:05", 5, "c"),
+            entry("lb1", "09:07", 7, "e, after it"),
+        ];
+        let told = vec![
+            entry("lb2", "09:03", 90, "b"),
+            entry("lb2", "09:06", 93, "d"),
+        ];
+        let now = clock::millis_of("2026-11-20T09:10:00Z").unwrap();
+        let boot = Boot {
+            started_us: at(1),
+            now_us: at(10),
+            wall_ms: now,
+        };
+        assert_eq!(
+            reasons(merged(own, told, 0, Some(boot)))[1..],
+            ["a", "b", "c", "d", "e, after it"]
+        );
     }
 
     #[test]
@@ -221,7 +296,7 @@ mod tests {
             Vec::<String>::new()
         );
         let full = Ends::of(&told);
-        let shown = merged(own.clone(), told, 0);
+        let shown = merged(own.clone(), told, 0, None);
         let notes = missing(full.as_ref(), Some("lb2"), &shown, "");
         assert_eq!(
             notes,
@@ -249,12 +324,12 @@ mod tests {
         ];
         let told = vec![entry("lb2", "48.000", "second")];
         assert_eq!(
-            reasons(merged(own.clone(), told.clone(), 37_000)),
+            reasons(merged(own.clone(), told.clone(), 37_000, None)),
             ["first", "second", "third"]
         );
-        let odd = merged(own.clone(), told.clone(), i64::MIN);
+        let odd = merged(own.clone(), told.clone(), i64::MIN, None);
         assert_eq!(reasons(odd), ["first", "third", "second"]);
-        assert_eq!(merged(own, told, i64::MAX).len(), 3);
+        assert_eq!(merged(own, told, i64::MAX, None).len(), 3);
         assert_eq!(differ("lb2", 900, ""), None);
         assert_eq!(
             differ(

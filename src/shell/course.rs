@@ -53,6 +53,9 @@ const BY_ORDER: Duration = Duration::from_secs(30);
 /// So long after it was seen last, what kept it is what has just ended.
 const JUST: Duration = Duration::from_secs(3);
 
+/// Why it runs where nobody knows what had started it.
+const FOUND: &str = "found running when the daemon started";
+
 /// So long it is said that both nodes ran it.
 pub const BOTH_TOLD: Duration = Duration::from_secs(3600);
 
@@ -71,14 +74,21 @@ impl Course {
     }
 
     /// What the core reported, in the words in which it was told.
-    pub fn follow(&mut self, report: &Report, words: &str, now: Time) {
+    /// `served`: a group is known to run on one of the nodes.
+    pub fn follow(
+        &mut self,
+        report: &Report,
+        words: &str,
+        served: impl Fn(GroupId) -> bool,
+        now: Time,
+    ) {
         let ends = matches!(
             report.reason,
             Reason::Standby(_, false) | Reason::Maintenance(false) | Reason::Stopped(false)
         );
         if let (Change::Wish, true) = (&report.change, ends) {
             for (id, past) in &mut self.groups {
-                if report.group.is_none_or(|group| group == *id) {
+                if report.group.is_none_or(|group| group == *id) && !served(*id) {
                     past.free(words, now);
                 }
             }
@@ -98,8 +108,7 @@ impl Course {
                 Change::Role(_, Role::Starting | Role::Active),
                 Reason::Resumed | Reason::FoundRunning,
             ) => {
-                let found = || "found running when the daemon started".into();
-                past.came_by.get_or_insert_with(found);
+                past.came_by.get_or_insert_with(|| FOUND.into());
             }
             (Change::Role(_, Role::Starting), Reason::Agreement) => past.comes(words, now),
             (Change::Role(_, Role::Starting), _) => {
@@ -110,7 +119,16 @@ impl Course {
             }
             (Change::Role(_, Role::Stopped | Role::Failed), _) => {
                 past.came_by = None;
-                past.went_by = Some(words.to_owned());
+                past.went_by = Some(match report.reason {
+                    Reason::Operator => past.signed(words, now),
+                    _ => words.to_owned(),
+                });
+            }
+            // Not all of it was there.
+            (Change::Role(_, Role::Active), Reason::Complete)
+                if past.came_by.as_deref() == Some(FOUND) =>
+            {
+                past.came_by = Some(format!("{FOUND}, and what was missing of it was started"));
             }
             (Change::Notice, Reason::BothRan { .. }) => {
                 past.both = Some((words.to_owned(), now));
@@ -164,9 +182,11 @@ impl Course {
         served: impl Fn(&str) -> bool,
         now: Time,
     ) {
-        let asked = entry.reason.split_once(ASKED_FOR_BY);
-        let Some((what, who)) = asked.filter(|_| entry.change == "command") else {
+        if entry.change != "command" {
             return;
+        }
+        let Some((what, who)) = entry.reason.split_once(ASKED_FOR_BY) else {
+            return self.refused(entry);
         };
         let mut words = what.split(' ');
         let verb = words.next().unwrap_or_default();
@@ -202,6 +222,22 @@ impl Course {
                 && now.since(*at) < LATE
             {
                 *words += &format!("; {why}");
+            }
+        }
+    }
+
+    /// An order that was refused brings nothing about.
+    fn refused(&mut self, outcome: &Entry) {
+        let what = outcome
+            .reason
+            .split_once(": ")
+            .map(|(what, _)| format!("`{what}`"));
+        let Some(what) = what.filter(|_| outcome.level == "warning") else {
+            return;
+        };
+        for past in self.groups.values_mut() {
+            for order in [&mut past.freed, &mut past.moved] {
+                order.take_if(|(order, _)| order.starts_with(&what));
             }
         }
     }
@@ -348,7 +384,7 @@ mod tests {
         let follow = |course: &mut Course, change, reason: Reason| {
             let report = report(change, reason);
             let words = names.reason(&report.reason, report.group);
-            course.follow(&report, &words, at(0));
+            course.follow(&report, &words, |_| false, at(0));
         };
         let came_by = |course: &Course| course.came_by(WEB).cloned();
         follow(&mut course, starting(), Reason::FoundRunning);
@@ -403,7 +439,7 @@ mod tests {
         let names = Sample::default().names;
         let report = report(Change::Role(Role::Stopped, Role::Starting), reason);
         let words = names.reason(&report.reason, report.group);
-        course.follow(&report, &words, at);
+        course.follow(&report, &words, |_| false, at);
         course.came_by(WEB).cloned().unwrap_or_default()
     }
 
@@ -439,6 +475,15 @@ mod tests {
                 "{what}"
             );
         }
+        // Refused, it is no reason.
+        let mut course = given("clear web", false);
+        let refused = Entry {
+            level: "warning".into(),
+            reason: "clear web: still blocked".into(),
+            ..order("lb1", "")
+        };
+        course.ordered(&refused, &names, |_| false, at(11));
+        assert_eq!(starts(&mut course, Reason::Agreement, at(12)), agreed);
         // What starts after that has another reason.
         let mut course = given("clear", false);
         assert!(starts(&mut course, Reason::Agreement, at(11)).starts_with("`clear` was ordered"));
@@ -456,7 +501,8 @@ mod tests {
             change: Change::Wish,
             reason: Reason::Standby(Side::First, false),
         };
-        course.follow(&ended, "lb1 online again", at(10));
+        course.follow(&ended, "lb1 online again", |_| true, at(9));
+        course.follow(&ended, "lb1 online again", |_| false, at(10));
         assert_eq!(
             starts(&mut course, Reason::Agreement, at(10)),
             "lb1 online again"
@@ -478,7 +524,12 @@ mod tests {
             &names,
             at(20),
         );
-        course.follow(&report(MINE, Reason::Granted), "handed over by lb2", at(20));
+        course.follow(
+            &report(MINE, Reason::Granted),
+            "handed over by lb2",
+            |_| true,
+            at(20),
+        );
         assert_eq!(
             starts(&mut course, Reason::Agreement, at(20)),
             "handed over by lb2: `failover web --to lb1` was ordered on lb1 by root, process 7"
@@ -502,7 +553,12 @@ mod tests {
     fn what_is_put_back_after_maintenance_is_active_since_before() {
         let mut course = Course::default();
         let mut change = |from, to, reason, second| {
-            course.follow(&report(Change::Role(from, to), reason), "words", at(second));
+            course.follow(
+                &report(Change::Role(from, to), reason),
+                "words",
+                |_| false,
+                at(second),
+            );
             (course.since(WEB), course.came_by(WEB).cloned())
         };
         let words = Some("words".to_owned());
@@ -538,7 +594,7 @@ mod tests {
             sure: true,
         };
         let report = report(Change::Notice, both.clone());
-        course.follow(&report, "ran on both", at(100));
+        course.follow(&report, "ran on both", |_| true, at(100));
         assert_eq!(
             course.both(WEB, at(3699)),
             Some(&("ran on both".into(), at(100)))

@@ -59,8 +59,8 @@ use crate::agents::host::Host;
 use crate::agents::program::{Program, Programs};
 use crate::config::{self, Config, EX_CONFIG};
 use crate::core::event::{
-    Action, Change, Claimed, Command, Event, Extent, NOTHING_TO_CLEAR, Op, Outcome, Presence, Report,
-    Unready,
+    Action, Change, Claimed, Command, Event, Extent, NOTHING_TO_CLEAR, Op, Outcome, Presence,
+    Report, Unready,
 };
 use crate::core::peer::PeerState;
 use crate::core::protocol::right::Right;

@@ -49,7 +49,7 @@ const TWIN_LASTS: Duration = Duration::from_secs(2);
 /// What comes again within this time goes on.
 const GOES_ON: Duration = Duration::from_secs(60);
 /// The same where the peer is heard since: that is what it was waited for.
-const OVER: Duration = Duration::from_millis(900);
+pub const OVER: Duration = Duration::from_millis(900);
 /// In the log: what comes among others is told once.
 const OVER_IN_LOG: Duration = Duration::from_secs(5);
 /// What comes on several paths comes on all of them within this time, and is told in one line.

@@ -1,6 +1,7 @@
 //! That both nodes ran a group: said by each of them, in the step in which it hears of it.
 
 use super::*;
+use crate::core::protocol::right::Right;
 use crate::wire::heartbeat::{GroupReport, Role};
 
 /// What was known of the peer before a heartbeat.
@@ -9,6 +10,8 @@ pub(super) struct Before {
     silent_since: Option<Time>,
     /// What it claimed to run.
     claimed: Vec<GroupId>,
+    /// None was heard since this daemon started.
+    never: bool,
 }
 
 impl Node {
@@ -20,6 +23,7 @@ impl Node {
             claimed: claimed
                 .filter(|id| self.peer_claims(*id).is_some())
                 .collect(),
+            never: self.peer.latest().is_none(),
         }
     }
 
@@ -34,17 +38,25 @@ impl Node {
                 continue;
             };
             let known = before.silent_since.is_none() && before.claimed.contains(&group.id());
-            // What was not looked at yet may run, and need not: a machine that boots has nothing.
-            let unknown = matches!(group.state(), State::Looking { .. });
+            // What this daemon has not looked at, or has found, need not be of one before it: a machine may start
+            // services by itself as it boots.
+            let found = matches!(group.state(), State::Looking { .. } | State::Adopted { .. });
+            let unknown = found && !group.ran_before();
             if known || unknown || group.token().holder != self.setup.me || !group.runs_exclusive()
             {
                 continue;
             }
             let began = group.why().1;
-            let since = before.silent_since.map(|since| since.max(began));
+            // How long it ran before this daemon nobody knows.
+            let right = group.state().right();
+            let started = right.is_some_and(|right| !matches!(right, Right::Resumed { .. }));
+            let known = started || !before.never;
+            let since = before.silent_since.filter(|_| known);
+            let since = since.map(|since| since.max(began));
+            let yields = outranks(theirs.token, group.token(), self.setup.me);
             let reason = Reason::BothRan {
                 most: self.now.since(since.unwrap_or(self.now)),
-                yields: outranks(theirs.token, group.token(), self.setup.me),
+                yields,
                 sure: theirs.role != Role::Stopping && !group.lifetimes_late(self.now),
             };
             out.push(group.report(Change::Notice, reason));

@@ -202,7 +202,8 @@ impl Managed {
             answered_by_peer: None,
             rival: None,
             no_seizure: self.group.never_seized(cx),
-            waiting: waiting.cloned(),
+            // In maintenance it waits for its end alone.
+            waiting: waiting.filter(|_| !cx.maintenance).cloned(),
             retry_at: self.plan.retry_at(cx.now),
             fail_count: self.plan.fail_count(),
             peer_fail_count: report.map_or(0, |r| r.fail_count),

@@ -25,7 +25,7 @@ impl Node {
                         in_ok: self
                             .peer
                             .heard_on(path)
-                            .is_some_and(|at| self.now.since(at) <= in_time),
+                            .is_some_and(|at| self.now.since(at) < in_time),
                         out_ok: latest
                             .filter(|_| heard && path < 8)
                             .map(|h| h.heard_paths & (1 << path) != 0),

@@ -487,10 +487,7 @@ impl Node {
                     let report = self.peer.group(group.id());
                     group.token().holder != me && report.is_some_and(|r| r.role == Role::Active)
                 };
-                let stuck = |group: &Managed| {
-                    group.token().holder == me
-                        && (!group.plan.moving() || group.role() == Role::Failed)
-                };
+                let stuck = |group: &Managed| group.token().holder == me && !group.plan.moving();
                 if moved.clone().count() < groups.len() {
                     Some((false, "given up: the group is in ha.toml no more".into()))
                 } else if moved.clone().all(active) {
@@ -500,6 +497,17 @@ impl Node {
                             "moved to {} in {} ms",
                             self.setup.names[me.other() as usize],
                             self.now.since(waiting.since).as_millis()
+                        ),
+                    ))
+                } else if moved
+                    .clone()
+                    .any(|g| g.token().holder == me && g.role() == Role::Failed)
+                {
+                    Some((
+                        false,
+                        format!(
+                            "not moved: a stop failed on {}, so what runs there is not known",
+                            self.setup.names[me as usize]
                         ),
                     ))
                 } else if moved.clone().any(stuck) {

@@ -355,6 +355,11 @@ impl Group {
         )
     }
 
+    /// A daemon of this boot started it, and it was not stopped since, as far as is known.
+    pub(in crate::core) fn ran_before(&self) -> bool {
+        self.mark.is_some_and(|mark| mark.runs)
+    }
+
     pub(in crate::core) fn runs_exclusive(&self) -> bool {
         self.resources.iter().any(|r| r.present && r.exclusive())
     }

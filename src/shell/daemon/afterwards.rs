@@ -3,6 +3,8 @@
 
 use super::*;
 use crate::core::event::Change;
+use crate::shell::status::Said;
+use crate::wire::heartbeat::Role;
 
 /// What there is to be told to a peer that was taken as off, and lived.
 #[derive(Debug, Default)]
@@ -11,6 +13,8 @@ pub(super) struct Mistaken {
     taken: Option<(u64, String, u64)>,
     /// To be told.
     owed: Option<Message>,
+    /// When it was heard to be started anew.
+    anew: Option<Time>,
 }
 
 impl Mistaken {
@@ -32,6 +36,33 @@ impl Mistaken {
 }
 
 impl Daemon {
+    /// A daemon that has just started finds what a daemon before it had left, or what its machine started by itself
+    /// as it booted: where nothing was cut, that is no group that both nodes ran. It knows which, and tells.
+    pub(super) fn found_beside(&mut self, report: &Report) -> Option<Tiding> {
+        let now = clock::now();
+        if report.reason == Reason::PeerRestarted {
+            self.mistaken.anew = Some(now);
+        }
+        let (Reason::BothRan { yields: false, .. }, Some(id)) = (&report.reason, report.group)
+        else {
+            return None;
+        };
+        let view = self.node.view();
+        let stands = view.groups.iter().find(|group| group.id == id)?.peer?.0;
+        let anew = self.mistaken.anew.is_some_and(|at| now.since(at) < LOOKS);
+        let found = anew && matches!(stands, Role::Starting | Role::Stopping);
+        let [here, peer] = [self.me, self.me.other()].map(|side| &self.config.node(side).name);
+        found.then(|| Tiding {
+            group: Some(self.names.group(id)),
+            change: "notice",
+            level: log::Level::Warn,
+            text: format!(
+                "{peer}'s daemon has started and found something of it running there, of before it or started by its \
+                 machine itself: {here} keeps it, and {peer} gives it up"
+            ),
+        })
+    }
+
     /// Whether the peer is taken as off, or shows that it was not.
     pub(super) fn follow_mistakes(&mut self, report: &Report, words: &str) {
         let from = self.aside.peer_daemon();
@@ -50,10 +81,11 @@ impl Daemon {
         let [here, peer] = [self.me, self.me.other()].map(|side| &self.config.node(side).name);
         let since = clock::local((since_ms / 1000) as i64, clock::Zone::Here);
         let text = format!(
-            "{peer} had taken {here} as off since {since} by its clock ({why}), and {here} lived: what runs by the token \
-             may have run on both nodes"
+            "{peer} had taken {here} as off since {since} by its clock ({why}), and {here} lived: both nodes may have run \
+             what {peer} took over"
         );
-        self.course.explain_both(&text, clock::now());
+        let mistaken = format!("{peer} had taken {here} as off ({why})");
+        self.course.explain_both(&mistaken, clock::now());
         self.tell(Tiding {
             group: None,
             change: "peer",
@@ -74,6 +106,10 @@ impl Daemon {
         let groups = all.filter(|g| group.is_none_or(|wanted| wanted == g.id));
         let groups = groups.map(|g| g.name.clone()).collect();
         let said = self.course.acknowledge(group, clock::now());
+        let there = |said: &Said| {
+            said.both_ran.is_some() && group.is_none_or(|g| g == GroupId::of(&said.group))
+        };
+        let said = said || self.aside.told.iter().any(there);
         // It may be the other node alone that says it.
         let heard = self.node.peer_state() == PeerState::Alive;
         let told = heard && self.aside.owe(&Message::Acknowledged { groups }) == Room::Fits;
@@ -108,6 +144,9 @@ impl Daemon {
         }
     }
 }
+
+/// So long a daemon may look, until it knows what runs on its machine.
+const LOOKS: Duration = Duration::from_secs(30);
 
 /// Clears that are remembered until they are answered.
 pub(super) const CLEARS: usize = 16;

@@ -2,18 +2,25 @@
 
 use super::*;
 use crate::config::Digests;
+use crate::core::view::View;
 use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Replies, Room};
 use crate::shell::history::{self, Entry};
 use crate::shell::status::{Fencing, Said, Status};
 use crate::wire::aside as wire;
+use crate::wire::heartbeat::Role;
 use std::path::Path;
 
 /// The conversation with the other daemon.
 pub(super) struct Aside {
     conversation: Conversation,
     heard: Heard,
-    /// What the peer says of its groups, by this node's clock.
+    /// What the peer says of its groups, by this node's clock, and when it said so.
     pub(super) told: Vec<Said>,
+    told_at: Time,
+    /// How often it has said anything of now.
+    pub(super) words: u64,
+    /// Where the peer's groups stand by its heartbeats, which are here first, and since when.
+    roles: BTreeMap<GroupId, (Role, Time)>,
     /// In what its file differs from this node's.
     pub(super) differences: Vec<String>,
     /// What it says of itself that this node cannot see.
@@ -32,6 +39,8 @@ pub(super) struct Aside {
     /// Its clock, as its latest heartbeat said, and when that was heard.
     clock_ms: u64,
     heard_at: Time,
+    /// Where the groups stand here by the heartbeats: at each change it is said anew why.
+    spoken: Vec<(GroupId, Role)>,
     /// What it was told last of the groups here, and when that was looked at.
     said: (Vec<Said>, Vec<String>, Option<bool>, Time),
     /// It reaches a device that switches this node off; none: it has none, or has not said.
@@ -51,6 +60,9 @@ impl Aside {
             conversation: Conversation::default(),
             heard: Heard::open(run_dir),
             told: Vec::new(),
+            told_at: Time(0),
+            words: 0,
+            roles: BTreeMap::new(),
             differences: Vec::new(),
             amiss: Vec::new(),
             settings: None,
@@ -61,6 +73,7 @@ impl Aside {
             clock_ahead_ms: None,
             clock_ms: 0,
             heard_at: Time(0),
+            spoken: Vec::new(),
             said: NOTHING_SAID,
             peer_ready: None,
             read: Rc::default(),
@@ -68,7 +81,11 @@ impl Aside {
     }
 
     /// What rides beside a heartbeat.
-    pub(super) fn beside(&self, heartbeat: &Heartbeat) -> wire::Aside<'_> {
+    pub(super) fn beside(&mut self, heartbeat: &Heartbeat) -> wire::Aside<'_> {
+        let roles = heartbeat.groups.iter().map(|group| (group.id, group.role));
+        if !roles.clone().eq(self.spoken.iter().copied()) {
+            (self.spoken, self.said) = (roles.collect(), NOTHING_SAID);
+        }
         let echoed = heartbeat.echo.incarnation;
         self.conversation.aside(echoed, clock::wall_ms())
     }
@@ -100,6 +117,24 @@ impl Aside {
             }
         }
         self.said = (new, new_amiss, fences, now);
+    }
+
+    /// What was said before a group stood where it stands is of then.
+    pub(super) fn follow_roles(&mut self, view: &View, now: Time) {
+        for group in &view.groups {
+            let known = self.roles.get(&group.id).map(|(role, _)| *role);
+            let role = group.peer.map(|(role, _)| role);
+            if let Some(role) = role.filter(|role| Some(*role) != known) {
+                // Of the first that is heard it is not known how long it stands there.
+                let since = if known.is_some() { now } else { Time(0) };
+                self.roles.insert(group.id, (role, since));
+            }
+        }
+        let (roles, told_at) = (&self.roles, self.told_at);
+        self.told.retain(|said| {
+            let stands = roles.get(&GroupId::of(&said.group));
+            stands.is_none_or(|(_, since)| told_at + UNDER_WAY >= *since)
+        });
     }
 
     /// The peer's daemon takes part.
@@ -217,11 +252,13 @@ impl Daemon {
                 fences,
                 amiss,
             } => {
+                self.aside.words += 1;
                 self.aside.amiss = amiss;
                 self.aside.peer_ready = fences;
                 let under_way = under_way(wall_ms, self.aside.clock_ms);
                 let by = clock::now().0.saturating_sub(stamp_us);
                 let by = by.saturating_sub(under_way);
+                self.aside.told_at = Time(clock::now().0.saturating_sub(under_way));
                 let shifted = groups.into_iter().map(|said| said.shifted(by));
                 self.aside.told = shifted.collect();
             }
@@ -280,6 +317,9 @@ impl Daemon {
         self.aside.conversation.note(entry.clone());
     }
 }
+
+/// What is said in the step in which a group changes may be here with the heartbeat that shows it.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// After so long it is said again how the groups stand.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -91,6 +91,7 @@ impl Daemon {
             return String::new();
         };
         let (view, now) = (self.node.view(), clock::now());
+        self.aside.follow_roles(&view, now);
         let wanted = |g: &&GroupView| group.is_none_or(|id| id == g.id);
         let mut words = String::new();
         for of in view.groups.iter().filter(wanted) {

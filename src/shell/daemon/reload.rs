@@ -251,7 +251,7 @@ fn keys_changed(before: &[Vec<u8>], after: &[Vec<u8>], me: &str, peer: &str) -> 
     let unknown = after.first().is_some_and(|key| !before.contains(key));
     let dropped = before.first().is_some_and(|key| !after.contains(key));
     let effect = match (unknown, dropped) {
-        (true, _) => format!(": {peer} does not understand {me} until it has the new one too"),
+        (true, _) => format!(": {peer} understands {me} only if it has the new one, too"),
         (false, true) => format!(": what {peer} still signs with the old one is dropped here"),
         (false, false) => String::new(),
     };
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(told(&[1], &[1]), "");
         assert_eq!(
             told(&[1], &[2]),
-            "keys: 1 new, 1 taken out: lb2 does not understand lb1 until it has the new one too"
+            "keys: 1 new, 1 taken out: lb2 understands lb1 only if it has the new one, too"
         );
         // A rotation.
         assert_eq!(told(&[1], &[1, 2]), "keys: 1 added");

@@ -9,6 +9,9 @@ use crate::wire::heartbeat::Role;
 
 impl Daemon {
     pub(super) fn report(&mut self, report: &Report) {
+        if let Some(tiding) = self.found_beside(report) {
+            return self.tell(tiding);
+        }
         let node = &self.config.node(self.me).name;
         let now = clock::now();
         let mut entry = self.chronicle.entry(report, &self.names, node, now);
@@ -18,7 +21,10 @@ impl Daemon {
             entry.reason = why;
         }
         self.follow_mistakes(report, &entry.reason);
-        self.course.follow(report, &entry.reason, now);
+        let latest = self.publisher.latest();
+        let served =
+            |id| latest.is_some_and(|status| known_to_run(status, |g| GroupId::of(&g.name) == id));
+        self.course.follow(report, &entry.reason, served, now);
         self.note_down(history::level(report), entry);
     }
 
@@ -63,13 +69,9 @@ impl Daemon {
 
     /// An order is remembered by what it may bring about.
     pub(super) fn note_order(&mut self, entry: &history::Entry) {
-        let status = self.publisher.latest();
-        let served = |name: &str| {
-            status.is_some_and(|status| {
-                let mut groups = status.groups.iter().filter(|g| g.name == name);
-                groups.any(|group| served(status, group))
-            })
-        };
+        let latest = self.publisher.latest();
+        let served =
+            |name: &str| latest.is_some_and(|status| known_to_run(status, |g| g.name == name));
         self.course
             .ordered(entry, &self.names, served, clock::now());
     }
@@ -136,6 +138,7 @@ impl Daemon {
         let alive = view.peer.state == PeerState::Alive;
         self.devices.heard(alive.then_some(view.peer.since));
         let fencing = self.fencing_status(now);
+        self.aside.follow_roles(&view, now);
         let mine = view.peer.drift.then(|| self.config.settings.digests());
         let facts = Facts {
             view: &view,
@@ -149,6 +152,7 @@ impl Daemon {
             adopted: &self.adopted,
             course: &self.course,
             told: &self.aside.told,
+            words: self.aside.words,
             differences: &self.aside.differences,
             settings: mine.as_ref().zip(self.aside.settings.as_ref()),
             peer_amiss: &self.aside.amiss,
@@ -204,7 +208,7 @@ impl Daemon {
             .latest()
             .map_or(&[][..], |status| &status.groups);
         for group in groups.iter().filter(|group| group.role == "stopped") {
-            if let Some(why) = group.facts.first() {
+            if let Some(why) = group.waiting.as_ref().or(group.facts.first()) {
                 self.course.kept(GroupId::of(&group.name), why, now);
             }
         }
@@ -325,4 +329,10 @@ impl Daemon {
             }
         }
     }
+}
+
+/// One of the groups that are meant, on either node.
+fn known_to_run(status: &status::Status, meant: impl Fn(&status::Group) -> bool) -> bool {
+    let mut groups = status.groups.iter().filter(|group| meant(group));
+    groups.any(|group| served(status, group))
 }

@@ -201,11 +201,18 @@ fn of_vips(probed: Probed) -> Vec<Finding> {
             0 => String::new(),
             _ => format!(" ({beside} more beside them were not asked for)"),
         };
-        let text = format!("nobody but this pair is heard to answer for its {free} VIPs{of}");
+        let what = match free {
+            1 => "VIP".to_owned(),
+            free => format!("{free} VIPs"),
+        };
+        let text = format!("nobody but this pair is heard to answer for its {what}{of}");
         findings.push(Finding::ok("vips", text));
     }
     if here > 0 {
-        let text = format!("{here} VIPs are up on this node, and so nobody was asked for them");
+        let text = match here {
+            1 => "a VIP is up on this node, and so nobody was asked for it".into(),
+            here => format!("{here} VIPs are up on this node, and so nobody was asked for them"),
+        };
         findings.push(Finding::ok("vips", text));
     }
     if unasked > 0 {
@@ -415,7 +422,7 @@ mod tests {
                 ),
                 (
                     Level::Ok,
-                    "1 VIPs are up on this node, and so nobody was asked for them".to_owned()
+                    "a VIP is up on this node, and so nobody was asked for it".to_owned()
                 ),
                 (
                     Level::Warning,

@@ -111,6 +111,8 @@ pub struct Facts<'a> {
     pub refused: &'a [Refused],
     /// What the peer says of its groups.
     pub told: &'a [Said],
+    /// How often it has said anything.
+    pub words: u64,
     /// In what the nodes' files differ, as far as it is known.
     pub differences: &'a [String],
     /// What this node's file sets, and the peer's, if it has told.
@@ -481,7 +483,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         since_us: since(facts, group).0,
         reason: match (&group.reason, facts.course.went_by(group.id)) {
             // Looked at again, as after a reload, it is stopped for what it was stopped for.
-            (Reason::FoundStopped, Some(went_by)) => went_by.clone(),
+            (Reason::FoundStopped | Reason::Operator, Some(went_by)) => went_by.clone(),
             (reason, _) => names.reason(reason, id),
         },
         came_by: facts.course.came_by(group.id).cloned(),

@@ -41,7 +41,13 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
     // Where the peer runs it, it has the addresses of its own file.
     let there = place(status, group) == Where::There;
     let unlisted = |vip: &&String| there && group.unlisted_there.contains(&format!("vip {vip}"));
-    let vips = group.vips.iter().filter(|vip| !unlisted(vip));
+    // What is held back nobody has.
+    let held = |vip: &&String| {
+        let name = format!("vip {vip}");
+        let mut held = group.resources.iter().filter(|r| r.state == "held back");
+        held.any(|resource| resource.name == name)
+    };
+    let vips = group.vips.iter().filter(|vip| !unlisted(vip) && !held(vip));
     let vips: Vec<String> = vips.cloned().collect();
     let at = match vips.is_empty() {
         true => String::new(),

@@ -87,7 +87,7 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     concerns.extend(here::of_here(status));
     // What is over comes last.
     for group in &status.groups {
-        let past = group::of_the_past(group, now);
+        let past = group::of_the_past(status, group, now);
         concerns.extend(past.map(|concern| Concern {
             group: Some(group.name.clone()),
             ..concern

@@ -468,6 +468,12 @@ pub struct Said {
     pub pending: Vec<Pending>,
     /// What failed there and still counts.
     pub failures: Vec<Failed>,
+    /// That node says that both ran it, in these words: as [`Group::both_ran`].
+    #[serde(default)]
+    pub both_ran: Option<String>,
+    /// When that was found there, µs.
+    #[serde(default)]
+    pub both_ran_us: Option<i64>,
 }
 
 /// A resource that is being started or stopped.

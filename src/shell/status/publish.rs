@@ -33,6 +33,8 @@ struct Written {
     view: View,
     daemon: Daemon,
     answers: Answers,
+    /// Of the peer's words, the latest.
+    words: u64,
     status: Box<Status>,
 }
 
@@ -64,6 +66,7 @@ impl Publisher {
             view: facts.view.clone(),
             daemon: facts.daemon.clone(),
             answers: facts.answers.clone(),
+            words: facts.words,
             status,
         });
         self.write(&text)?;
@@ -131,6 +134,7 @@ impl Written {
         same_view(&self.view, facts.view)
             && self.daemon == *facts.daemon
             && self.answers == *facts.answers
+            && self.words == facts.words
     }
 }
 

@@ -22,6 +22,8 @@ impl Said {
             amiss: amiss.collect(),
             pending: group.pending().collect(),
             failures: group.failures().collect(),
+            both_ran: group.both_ran.clone(),
+            both_ran_us: group.both_ran_us,
         }
     }
 
@@ -30,6 +32,7 @@ impl Said {
         let shift = |stamp: &mut i64| *stamp = stamp.saturating_add(by_us);
         shift(&mut self.since_us);
         self.retry_us.iter_mut().for_each(shift);
+        self.both_ran_us.iter_mut().for_each(shift);
         for pending in &mut self.pending {
             shift(&mut pending.until_us);
         }
@@ -44,8 +47,12 @@ impl Said {
 impl Group {
     /// Why it stands where it stands: of one that runs, what brought it here, unless more is to be said.
     pub fn why(&self) -> &str {
-        let complete = self.reason == Reason::Complete.to_string();
-        let came_by = self.came_by.as_ref().filter(|_| complete);
+        // That it runs on over a restart of the daemon is no reason why it is here.
+        let plain = [Reason::Complete, Reason::Resumed].map(|reason| reason.to_string());
+        let came_by = self
+            .came_by
+            .as_ref()
+            .filter(|_| plain.contains(&self.reason));
         came_by.unwrap_or(&self.reason)
     }
 

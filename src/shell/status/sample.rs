@@ -72,6 +72,7 @@ impl Sample {
             adopted: &[],
             course: &self.course,
             told: &self.told,
+            words: 0,
             differences: &self.differences,
             settings: self.settings.as_ref().map(|[mine, theirs]| (mine, theirs)),
             peer_amiss: &self.peer_amiss,

@@ -69,7 +69,7 @@ fn doctor(lab: &mut Lab) -> Outcome {
             "both nodes have the same time",
             "heard in both directions",
             &format!("gateway {GATEWAY} on lan0 answers"),
-            "nobody but this pair is heard to answer for its 1 VIPs",
+            "nobody but this pair is heard to answer for its VIP",
         ],
     )?;
     ensure!(!page.contains("  error"), "a well pair has errors:\n{page}");

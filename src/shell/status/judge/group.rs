@@ -127,10 +127,19 @@ fn moving(name: &str, what: &Move, pending: &[Pending], now: Time) -> Concern {
 }
 
 /// What is over, and still to be known.
-pub(super) fn of_the_past(group: &Group, now: Time) -> Option<Concern> {
-    let (text, at) = (group.both_ran.as_ref()?, group.both_ran_us?);
+pub(super) fn of_the_past(status: &Status, group: &Group, now: Time) -> Option<Concern> {
+    let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
+    let (by, text, at) = match (&group.both_ran, says) {
+        (Some(text), _) => (String::new(), text, group.both_ran_us?),
+        // It may be the one that knows.
+        (None, says) => {
+            let says = says?;
+            let by = format!("{} says: ", status.peer_name());
+            (by, says.both_ran.as_ref()?, says.both_ran_us?)
+        }
+    };
     Some(degraded(
-        format!("{}: {text} ({} ago)", group.name, age(now, at)),
+        format!("{}: {by}{text} ({} ago)", group.name, age(now, at)),
         format!(
             "find out what cut the nodes off from each other; what clients wrote to one of them meanwhile is not on the \
              other. `ha-appliance history` has the course; `ha-appliance clear {}` says that you know, else it is said \

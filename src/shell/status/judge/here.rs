@@ -55,11 +55,12 @@ pub(super) fn of_here(status: &Status) -> Vec<Concern> {
                      where it is",
                     status.peer_name()
                 ),
-                false => format!(
+                false if status.groups.iter().any(|g| g.role == "active" || g.adopted) => format!(
                     "make room, or mend the disk: it is tried again by itself; until then {} takes what {} runs, if it can",
                     status.peer_name(),
                     status.node
                 ),
+                false => "make room, or mend the disk: it is tried again by itself".into(),
             },
         ));
     }
@@ -131,7 +132,13 @@ fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
             );
             concerns.push(degraded(
                 format!("{}: {text}", group.name),
-                format!("mend that on {here}"),
+                match resource.state == "held back" {
+                    true => {
+                        "bring ha.toml in line on both nodes, then `ha-appliance reload` on each"
+                            .into()
+                    }
+                    false => format!("mend that on {here}"),
+                },
             ));
         }
     }

@@ -120,7 +120,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         ),
         "fenced" => (
             Some(format!(
-                "{peer} is taken as off since {since}: {}{alone}",
+                "{peer} has been taken as off for {since}: {}{alone}",
                 state.reason
             )),
             format!("find out why, then start {peer} again"),

@@ -3,8 +3,8 @@
 use super::{Concern, age, degraded};
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
-use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
-use crate::shell::status::{Group, Refused, Status, sentence};
+use crate::shell::refused::{NOBODY_LISTENS, OVER, OWN_NAME};
+use crate::shell::status::{Group, Path, Refused, Status, sentence};
 use std::time::Duration;
 
 /// Without maintenance a daemon that is told to end stops what it cannot hand over.
@@ -32,7 +32,13 @@ const SAME_NODE: &str = "compare `hostname` and the `--node` option of the unit 
 /// What came from the peer's address and was refused, lately.
 pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
     let peer = status.peer_name();
-    let lately = |r: &&Refused| now.since(Time(r.last_us)) <= LATELY;
+    // Of a path on which the peer is heard since it is over.
+    let lately = |r: &&Refused| {
+        let of = |path: &&Path| (&path.own, &path.peer) == (&r.own, &r.peer);
+        let heard = status.paths.iter().find(of).and_then(|path| path.heard_us);
+        let over = heard.is_some_and(|at| at > r.last_us);
+        now.since(Time(r.last_us)) <= if over { OVER } else { LATELY }
+    };
     // One cause is one thing to mend, on however many paths it is seen.
     let of = |refused: &Vec<&Refused>| {
         let count: u64 = refused.iter().map(|it| it.count).sum();

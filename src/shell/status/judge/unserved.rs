@@ -37,7 +37,7 @@ fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
         false => format!("{}: runs nowhere", group.name),
     };
     let there_too = there.as_deref().unwrap_or_default();
-    let text = format!("{text}: {}{there_too}", why_not(group));
+    let text = format!("{text}: {}{there_too}", why_not(status, group));
     let hears = |here: bool| here || status.peer.state == "alive";
     let standby = status.nodes.iter().find(|n| n.standby && hears(n.here));
     let advice = match standby {
@@ -45,6 +45,12 @@ fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
             "`ha-appliance maintenance off` lets the nodes work again".into()
         }
         Some(node) => format!("`ha-appliance online {0}` lets {0} run it", node.name),
+        None if group.holder == status.peer_name() && status.peer.state == "one-way" => format!(
+            "mend the way from {me} to {peer}; or `systemctl stop ha-appliance` on {peer}, which hands over as it leaves, \
+             and start it again when {me} has it",
+            me = status.node,
+            peer = status.peer_name(),
+        ),
         None => advice(status, group, now).unwrap_or_else(|| match &there {
             Some(_) if group.holder == status.peer_name() => {
                 format!("on {} `ha-appliance status` says what helps", group.holder)
@@ -65,8 +71,8 @@ fn unknown(status: &Status, group: &Group, now: Time) -> Concern {
         );
     }
     let why = match status.peer.state.as_str() {
-        "refused" => &status.peer.reason,
-        _ => why_not(group),
+        "refused" => status.peer.reason.clone(),
+        _ => why_not(status, group),
     };
     // What is about to be done by a device that answers says all.
     let levels = status.fencing.as_ref().filter(|fencing| {
@@ -198,10 +204,21 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
     })
 }
 
-/// What keeps it from running here.
-fn why_not(group: &Group) -> &str {
+/// What keeps it from running here. Why its role last changed may be over.
+fn why_not(status: &Status, group: &Group) -> String {
+    let (me, peer, holder) = (&status.node, status.peer_name(), &group.holder);
     let why = group.waiting.as_ref().or(group.facts.first());
-    why.unwrap_or(&group.reason)
+    match (why, status.peer.state.as_str()) {
+        (Some(why), _) => why.clone(),
+        // Of what is under way it is the reason of now.
+        (None, _) if group.role != "stopped" => group.reason.clone(),
+        (None, _) if status.maintenance => "nothing is started in maintenance".into(),
+        (None, "one-way") if holder == peer => format!(
+            "the right to run it is {peer}'s, which does not hear {me}, and so cannot hand it over"
+        ),
+        (None, _) if holder == peer => format!("the right to run it is {peer}'s"),
+        (None, _) => format!("it was stopped here, because then: {}", group.reason),
+    }
 }
 
 #[cfg(test)]
@@ -327,6 +344,34 @@ mod tests {
         let mut sample = waits_for(Reason::Fact(Fact::Failures(1)));
         sample.view.groups[0].retry_at = Some(ago(-8000));
         assert!(advice(&sample).contains("it is tried again in 8.0 s"));
+    }
+
+    /// What it was stopped for once is not why it does not run now.
+    #[test]
+    fn a_reason_that_is_over_keeps_nothing() {
+        let mut sample = waits_for(Reason::WaitingForPeer);
+        sample.view.peer.state = PeerState::OneWay;
+        sample.view.groups[0].peer = Some((Role::Stopped, crate::wire::heartbeat::Readiness::Able));
+        sample.view.groups[0].waiting = None;
+        sample.view.groups[0].reason = Reason::FoundStopped;
+        let told = |sample: &Sample| {
+            let status = sample.status();
+            let concern = unserved(&status, &status.groups[0], NOW).unwrap();
+            (concern.text, concern.hint.unwrap())
+        };
+        let (text, hint) = told(&sample);
+        assert_eq!(
+            text,
+            "web: runs nowhere: the right to run it is lb2's, which does not hear lb1, and so cannot hand it over"
+        );
+        assert!(
+            hint.contains("`systemctl stop ha-appliance` on lb2"),
+            "{hint}"
+        );
+        sample.view.maintenance = true;
+        let (text, hint) = told(&sample);
+        assert_eq!(text, "web: runs nowhere: nothing is started in maintenance");
+        assert!(hint.starts_with("`ha-appliance maintenance off`"), "{hint}");
     }
 
     #[test]

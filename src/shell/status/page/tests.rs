@@ -199,6 +199,8 @@ fn what_failed_on_the_other_node_is_told_here() {
         since_us: ago(95_000).0,
         reason: "service nginx.service failed: exit status 1".into(),
         unwritable: false,
+        both_ran: None,
+        both_ran_us: None,
         facts: vec!["a resource failed".into()],
         role: "stopped".into(),
         waiting: Some("a resource failed".into()),
@@ -794,7 +796,7 @@ fn taken_as_off_is_no_fact_about_a_peer_that_answers() {
         let concerns = judge(&sample.status(), NOW).into_iter();
         concerns.map(|concern| concern.text).collect()
     };
-    assert!(texts(&sample)[0].starts_with("lb2 is taken as off since 2.7 s"));
+    assert!(texts(&sample)[0].starts_with("lb2 has been taken as off for 2.7 s"));
     sample.view.peer.signs = vec![Sign {
         at: ago(400),
         kind: SignKind::Answered(LAN, None, [0x52, 0x54, 0, 0, 0, 2]),
@@ -939,7 +941,7 @@ fn that_both_ran_it_is_said_when_all_is_well_again() {
         reason: Reason::BothRan { most, yields, sure },
     };
     let words = sample.names.reason(&report.reason, report.group);
-    sample.course.follow(&report, &words, ago(60_000));
+    sample.course.follow(&report, &words, |_| true, ago(60_000));
     let concern = &judge(&sample.status(), NOW)[0];
     assert_eq!(concern.severity, Severity::Degraded);
     assert_eq!(
