@@ -259,7 +259,8 @@ impl fmt::Display for Said<'_, HeldFire> {
             ),
             HeldFire::Unmet => write!(
                 f,
-                "it was not heard both ways since {here}'s machine started, or since it was last known to be off"
+                "it was not heard both ways since {here}'s machine started, since {here}'s daemon was last stopped by \
+                 order, or since it was last known to be gone"
             ),
             HeldFire::Apart => write!(
                 f,

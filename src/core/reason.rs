@@ -184,7 +184,8 @@ pub enum Reason {
 pub enum HeldFire {
     /// It answers for an address of a group that is not run here: it serves.
     Serves,
-    /// It was not heard both ways in this boot, or since it was last known to be off.
+    /// It was not heard both ways in this boot, since this node's daemon was last ended by order, or since it was last
+    /// known to be gone.
     Unmet,
     /// What was last heard of it came when it did not hear this node: it may count its silence from another moment.
     Apart,

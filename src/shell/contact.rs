@@ -27,9 +27,10 @@ impl Contact {
         let mut words = text.split_whitespace();
         let ours = words.next()? == boot_id();
         let zero = Time(words.next()?.parse().ok()?);
-        let shared = match words.next()? {
-            "shared" => true,
-            "alone" => false,
+        let (shared, spent) = match words.next()? {
+            "shared" => (true, false),
+            "alone" => (false, false),
+            "spent" => (false, true),
             _ => return None,
         };
         let delay = Duration::from_micros(words.next()?.parse().ok()?);
@@ -43,6 +44,7 @@ impl Contact {
         (ours && whole).then_some(Count {
             zero,
             shared,
+            spent,
             delay,
             maintained,
         })
@@ -50,7 +52,11 @@ impl Contact {
 
     /// Writes it.
     pub fn note(&self, count: Count) {
-        let shared = if count.shared { "shared" } else { "alone" };
+        let shared = match (count.spent, count.shared) {
+            (true, _) => "spent",
+            (false, true) => "shared",
+            (false, false) => "alone",
+        };
         let delay = count.delay.as_micros();
         let how = match count.maintained {
             true => "maintained",
@@ -76,10 +82,11 @@ mod tests {
         let dir = TestDir::new();
         let contact = Contact::new(&dir);
         assert_eq!(contact.known(), None);
-        for shared in [true, false] {
+        for (shared, spent) in [(true, false), (false, false), (false, true)] {
             let count = Count {
                 zero: Time(123_456),
                 shared,
+                spent,
                 delay: Duration::from_secs(8),
                 maintained: !shared,
             };
@@ -102,6 +109,7 @@ mod tests {
         let count = Count {
             zero: Time(1),
             shared: true,
+            spent: false,
             delay: Duration::ZERO,
             maintained: false,
         };

@@ -66,6 +66,9 @@ impl Node {
     }
 
     pub(super) fn exit(&mut self, out: &mut Vec<Action>) {
+        if let Some(fencing) = &self.setup.fencing {
+            self.fencing.leave(fencing, out);
+        }
         self.exited = true;
         out.push(Action::Exit);
     }

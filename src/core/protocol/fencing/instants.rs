@@ -24,6 +24,8 @@ pub struct Count {
     pub zero: Time,
     /// The peer said then that its own zero was fresh.
     pub shared: bool,
+    /// The peer was known to be gone since, or this node's daemon was ended by order: what came after is not known.
+    pub spent: bool,
     /// The `delay` that both knew then to be in force.
     pub delay: Duration,
     /// The last that was heard came in maintenance.

@@ -25,6 +25,7 @@
 //!   share, after a loss in one direction, waits for the device to read off, for the peer, or for a human.
 //! - *The daemon dies between the word and the off*: the word says that it may have left. Whoever finds it shoots nobody
 //!   before it has heard the peer both ways: that may have been switched on again meanwhile. What reads off clears.
+//! - *Both are stopped by order, one is started*: the other may be as well as it was. Nobody is shot before it is heard.
 //! - *Power lost with the device*: nothing reads, nothing is shot: BLOCKED with the device's reason. With the
 //!   device alive it reads off.
 //! - *Maintenance*: nothing is shot in it, nor for a silence that began in it; what reads off when it has ended clears.
@@ -57,8 +58,6 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fencing {
     count: Option<Count>,
-    /// The peer was known to be gone since.
-    spent: bool,
     /// What the run directory has of it.
     noted: Option<Count>,
     shot: Shot,
@@ -197,12 +196,11 @@ impl Fencing {
         };
         // What an earlier daemon shot may have been switched on again since, by whoever saw it off.
         let leave = |count: Count| Count {
-            shared: count.shared && !record.shot,
+            spent: count.spent || record.shot,
             ..count
         };
         let mut fencing = Fencing {
             count: noted.map(leave),
-            spent: record.shot,
             noted,
             shot,
             liars: record.distrusted,
@@ -335,10 +333,10 @@ impl Fencing {
                     self.count = Some(Count {
                         zero,
                         shared,
+                        spent: false,
                         delay,
                         maintained: self.count.is_some_and(|count| count.maintained),
                     });
-                    self.spent = false;
                 }
             }
         }
@@ -440,9 +438,15 @@ impl Fencing {
     /// ways nobody is shot who reads on, by this daemon or one after it.
     fn spend(&mut self) {
         if let Some(count) = &mut self.count {
-            count.shared = false;
+            count.spent = true;
         }
-        self.spent = true;
+    }
+
+    /// This daemon ends by order: what the peer does after that is not known to whoever starts then. It may have been
+    /// stopped as well.
+    pub fn leave(&mut self, setup: &FencingSetup, out: &mut Vec<Action>) {
+        self.spend();
+        self.note(setup, out);
     }
 
     /// Something else than a tick may have made ready what waits for one.
@@ -592,7 +596,8 @@ impl Fencing {
         let Some(count) = self.count else { return };
         let lags = |noted: Count| {
             let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
-            lags || (noted.shared, noted.maintained) != (count.shared, count.maintained)
+            let told = |count: Count| (count.shared, count.spent, count.maintained);
+            lags || told(noted) != told(count)
         };
         if self.noted.is_none_or(lags) {
             self.noted = Some(count);
@@ -603,7 +608,7 @@ impl Fencing {
     /// From when the instants count; None: nothing that reads on is shot.
     fn base(&self, seen: &Seen, setup: &FencingSetup) -> Option<Time> {
         let delay = self.delay(setup);
-        let shared = |count: &Count| count.shared && count.delay == delay;
+        let shared = |count: &Count| count.shared && !count.spent && count.delay == delay;
         match (seen.peer, self.count.filter(shared)) {
             (PeerState::Silent, Some(count)) if seen.listened() => Some(count.zero),
             (PeerState::Alive, _) => seen.pleads_since,
@@ -720,8 +725,8 @@ impl Fencing {
             _ if pleads => None,
             _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
             None => Some(HeldFire::Unmet),
+            Some(count) if count.spent => Some(HeldFire::Unmet),
             Some(count) if count.shared && count.delay == self.delay(fencing) => None,
-            Some(_) if self.spent => Some(HeldFire::Unmet),
             Some(_) => Some(HeldFire::Apart),
         }
     }
