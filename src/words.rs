@@ -390,7 +390,7 @@ impl fmt::Display for Right {
             Right::Agreement { .. } => write!(f, "agreement"),
             Right::Left => write!(f, "the peer left"),
             Right::Fenced {
-                by: Word::Source(_),
+                by: Word::Device(_),
             } => write!(f, "the peer is off, verified"),
             Right::Fenced { by: Word::Operator } => write!(f, "the operator says the peer is off"),
             Right::Lease { .. } => write!(f, "a lease"),

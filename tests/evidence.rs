@@ -62,21 +62,6 @@ fn what_a_peer_still_does_is_what_the_holder_waits_for() {
     assert_eq!(group(&world, First).waiting, None);
 }
 
-/// Nothing is held back where only the moment is missing.
-#[test]
-fn a_peer_that_may_be_dying_holds_no_resource_back() {
-    let mut world = World::new(&[("web", Some(First), Failback::Manual)]);
-    for machine in &mut world.machines {
-        machine.file.sources = world::sources(1); // which never answers
-    }
-    world.start(First);
-    world.run(15 * SECOND);
-    world.start(Second);
-    world.run(5 * SECOND);
-    let first = group(&world, First);
-    assert_eq!((first.role, first.waiting), (Role::Stopped, None));
-}
-
 /// Said while all is well: an operator has time to mend it.
 #[test]
 fn what_forbids_every_takeover_is_said_before_the_peer_dies() {

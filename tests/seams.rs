@@ -1,12 +1,11 @@
-//! The seams for what comes later: a resource of a kind the core has never heard of, and a source of
-//! clearance from outside, both added here without a word of the core being changed.
+//! The seams for what comes later: a resource of a kind the core has never heard of, added here without a word of the
+//! core being changed; a question from outside that is answered from the proof. (A lease stands in `leases`.)
 
 mod world;
 
-use ha_appliance::core::event::Action;
+use ha_appliance::core::event::{Action, Ask, Command};
 use ha_appliance::core::peer::PeerState;
-use ha_appliance::core::setup::{Failback, ResourceSetup, SourceSetup};
-use ha_appliance::core::time::Time;
+use ha_appliance::core::setup::{Failback, FencingSetup, ResourceSetup};
 use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side;
 use std::time::Duration;
@@ -25,16 +24,16 @@ fn disk() -> ResourceSetup {
     }
 }
 
-/// A pair with a disk and a VIP in one group, and so many outside sources.
-fn pair(sources: usize) -> World {
-    pair_of(sources, &[disk(), world::vip()])
+/// A pair with a disk and a VIP in one group.
+fn pair() -> World {
+    pair_of(&[disk(), world::vip()], None)
 }
 
-fn pair_of(sources: usize, resources: &[ResourceSetup]) -> World {
+fn pair_of(resources: &[ResourceSetup], fencing: Option<FencingSetup>) -> World {
     let mut world = World::new(&[("data", None, Failback::Manual)]);
     for machine in &mut world.machines {
         machine.file.groups[0].resources = resources.to_vec();
-        machine.file.sources = world::sources(sources);
+        machine.file.fencing = fencing;
     }
     SIDES.into_iter().for_each(|side| world.start(side));
     world.run(Duration::from_secs(2));
@@ -50,7 +49,7 @@ fn operations(world: &World, side: Side) -> Vec<String> {
             Action::Start(place, _) => Some(format!("start {}", number(place))),
             Action::Stop(place) => Some(format!("stop {}", number(place))),
             Action::Part(place) => Some(format!("part {}", number(place))),
-            Action::Clear(source) => Some(format!("clear {source}")),
+            Action::Device { ask: Ask::Off, .. } => Some("off".into()),
             Action::Proof { proof, .. } => {
                 Some(proof.map_or("not certain".into(), |right| right.to_string()))
             }
@@ -61,14 +60,10 @@ fn operations(world: &World, side: Side) -> Vec<String> {
 
 #[test]
 fn resources_start_in_order_and_stop_in_reverse() {
-    let mut world = pair(0);
+    let mut world = pair();
     assert_eq!(operations(&world, Side::First), ["start 0", "start 1"]);
     world.said.clear();
-    world.command(
-        Side::First,
-        1,
-        ha_appliance::core::event::Command::Failover(None),
-    );
+    world.command(Side::First, 1, Command::Failover(None));
     world.run(Duration::from_secs(1));
     assert_eq!(operations(&world, Side::First), ["stop 1", "stop 0"]);
     assert_eq!(operations(&world, Side::Second), ["start 0", "start 1"]);
@@ -76,7 +71,7 @@ fn resources_start_in_order_and_stop_in_reverse() {
 
 #[test]
 fn a_group_that_holds_data_is_never_taken_by_best_effort() {
-    let mut world = pair(0);
+    let mut world = pair();
     world.power_cut(Side::First);
     world.run(Duration::from_secs(60));
     assert!(!world.runs(Side::Second, 0));
@@ -90,79 +85,8 @@ fn a_group_that_holds_data_is_never_taken_by_best_effort() {
 }
 
 #[test]
-fn an_outside_source_is_asked_and_its_word_is_clearance() {
-    let mut world = pair(1);
-    world.said.clear();
-    world.source = Some(Ok(()));
-    world.power_cut(Side::First);
-    world.run(Duration::from_secs(2));
-    assert!(world.runs(Side::Second, 0));
-    assert_eq!(
-        operations(&world, Side::Second),
-        ["clear 0", "start 0", "start 1"]
-    );
-    assert_eq!(
-        world.machines[1].node.as_ref().unwrap().peer_state(),
-        PeerState::Fenced
-    );
-}
-
-/// Counted from the last heartbeat, however long the daemon has run.
-#[test]
-fn a_source_with_a_delay_is_asked_once_the_peer_has_been_silent_for_so_long() {
-    let delay = Duration::from_secs(3);
-    let mut world = World::new(&[("data", None, Failback::Manual)]);
-    for machine in &mut world.machines {
-        machine.file.sources = vec![SourceSetup { delay }];
-    }
-    SIDES.into_iter().for_each(|side| world.start(side));
-    world.run(Duration::from_secs(10));
-    world.power_cut(Side::First);
-    let cut = world.now;
-    world.said.clear();
-    world.run(Duration::from_secs(5));
-    let asked = |(.., action): &&(Time, Side, Action)| matches!(action, Action::Clear(_));
-    let (asked, ..) = world.said.iter().find(asked).expect("it is asked");
-    let silent = asked.since(cut);
-    assert!(
-        silent > delay - Duration::from_millis(200) && silent < delay + Duration::from_millis(200),
-        "{silent:?}"
-    );
-}
-
-#[test]
-fn a_source_that_refuses_is_followed_by_the_next_and_nothing_starts() {
-    let mut world = pair(2);
-    world.said.clear();
-    world.source = Some(Err("wrong password".into()));
-    world.power_cut(Side::First);
-    world.run(Duration::from_secs(8));
-    assert!(!world.runs(Side::Second, 0));
-    assert_eq!(
-        operations(&world, Side::Second),
-        ["clear 0", "clear 1", "clear 0", "clear 1"]
-    );
-    let waiting = world.machines[1].node.as_ref().unwrap().view().groups[0]
-        .waiting
-        .clone();
-    assert_eq!(
-        waiting.unwrap().to_string(),
-        "the peer is not proven to be off: wrong password"
-    );
-}
-
-#[test]
-fn a_source_that_never_answers_starts_nothing() {
-    let mut world = pair(1);
-    world.power_cut(Side::First);
-    world.run(Duration::from_secs(60));
-    assert!(!world.runs(Side::Second, 0));
-}
-
-#[test]
 fn a_question_is_answered_from_the_proof_alone() {
-    let mut world = pair(1);
-    world.source = Some(Ok(()));
+    let mut world = pair();
     let asked = |world: &mut World| {
         world.said.clear();
         world.question(Side::Second, 7);
@@ -173,21 +97,24 @@ fn a_question_is_answered_from_the_proof_alone() {
     world.run(Duration::from_millis(400)); // silent, and nothing is certain yet
     assert_eq!(asked(&mut world), ["not certain"]);
     world.run(Duration::from_secs(2));
-    assert_eq!(asked(&mut world), ["the peer is off, verified"]);
+    assert_eq!(asked(&mut world), ["not certain"]);
+    let despite_signs = false;
+    world.command(Side::Second, 1, Command::ConfirmFenced { despite_signs });
+    assert_eq!(asked(&mut world), ["the operator says the peer is off"]);
     world.start(Side::First);
     world.run(Duration::from_secs(1));
     assert_eq!(asked(&mut world), ["not certain"]);
-    world.command(Side::First, 1, ha_appliance::core::event::Command::Leave);
+    world.command(Side::First, 1, Command::Leave);
     world.run(Duration::from_secs(1));
     assert_eq!(asked(&mut world), ["the peer left"]);
 }
 
 #[test]
 fn what_lingers_goes_once_the_peer_shows_that_it_has_taken_over() {
-    let mut world = pair(0);
+    let mut world = pair();
     world.machines[1].start_takes = Duration::from_secs(3);
     world.said.clear();
-    world.command(Side::First, 1, ha_appliance::core::event::Command::Leave);
+    world.command(Side::First, 1, Command::Leave);
     world.run(Duration::from_secs(2));
     assert_eq!(operations(&world, Side::First), ["stop 1", "stop 0"]);
     world.run(Duration::from_secs(3));
@@ -203,10 +130,10 @@ fn what_lingers_goes_once_the_peer_shows_that_it_has_taken_over() {
 
 #[test]
 fn what_lingers_is_not_kept_for_a_peer_that_never_takes_over() {
-    let mut world = pair(0);
+    let mut world = pair();
     world.machines[1].start_works = false;
     world.said.clear();
-    world.command(Side::First, 1, ha_appliance::core::event::Command::Leave);
+    world.command(Side::First, 1, Command::Leave);
     world.run(Duration::from_secs(40));
     assert_eq!(
         operations(&world, Side::First),
@@ -215,73 +142,25 @@ fn what_lingers_is_not_kept_for_a_peer_that_never_takes_over() {
     assert!(world.machines[0].node.is_none(), "it has not left");
 }
 
-/// The pair serves, the second node holds a VIP of its own beside; a stop of the disk fails in a move.
-fn a_stop_fails() -> World {
-    let mut world = pair(1);
-    world.machines[0].stop_works = false;
-    world.said.clear();
-    world.command(
-        Side::First,
-        1,
-        ha_appliance::core::event::Command::Failover(None),
-    );
-    world
-}
-
-#[test]
-fn who_cannot_stop_and_has_handed_over_all_else_is_switched_off_at_his_own_wish() {
-    let mut world = a_stop_fails();
-    world.source = Some(Ok(()));
-    world.run(Duration::from_secs(5));
-    assert_eq!(operations(&world, Side::Second)[0], "clear 0");
-    assert!(world.machines[0].node.is_none(), "it was not switched off");
-    assert!(world.runs(Side::Second, 0));
-    assert!(world.overlap.is_empty(), "{:?}", world.overlap);
-}
-
 /// Whatever uses the data may be in use through the address; without the data it is no help elsewhere.
 #[test]
 fn who_cannot_stop_what_uses_the_data_keeps_its_address() {
-    let mut world = pair_of(1, &[disk(), world::vip(), world::service()]);
+    let mut world = pair_of(&[disk(), world::vip(), world::service()], None);
     world.machines[0].stop_works = false;
     world.said.clear();
-    world.command(
-        Side::First,
-        1,
-        ha_appliance::core::event::Command::Failover(None),
-    );
+    world.command(Side::First, 1, Command::Failover(None));
     world.run(Duration::from_secs(30));
     assert_eq!(operations(&world, Side::First), ["stop 2"]);
 }
 
-/// Nobody is judged by what its addresses answer where an outside source decides.
-#[test]
-fn nobody_is_asked_for_addresses_while_an_outside_source_decides() {
-    let mut world = pair(1);
-    world.power_cut(Side::First);
-    world.said.clear();
-    world.run(Duration::from_secs(10));
-    let probe = |(.., action): &(_, _, Action)| matches!(action, Action::Probe(_));
-    assert!(!world.said.iter().any(probe));
-}
-
 #[test]
 fn nobody_is_switched_off_for_what_could_not_run_here_either() {
-    let mut world = pair(1);
-    world.command(
-        Side::Second,
-        1,
-        ha_appliance::core::event::Command::Standby(Side::Second, true),
-    );
+    let mut world = pair_of(&[disk(), world::vip()], Some(world::fencing()));
+    world.command(Side::Second, 1, Command::Standby(Side::Second, true));
     world.run(Duration::from_secs(1));
     world.machines[0].stop_works = false;
-    world.source = Some(Ok(()));
     world.said.clear();
-    world.command(
-        Side::First,
-        2,
-        ha_appliance::core::event::Command::Standby(Side::First, true),
-    );
+    world.command(Side::First, 2, Command::Standby(Side::First, true));
     world.run(Duration::from_secs(30));
     assert!(operations(&world, Side::Second).is_empty());
     assert!(world.machines[0].node.is_some());

@@ -3,7 +3,7 @@
 //! A run first breaks things at random and checks safety all the time, then repairs everything and
 //! demands service within a stated time. A seed replays exactly; a failure prints its seed and its
 //! time line. `SEED=n` begins with that seed, `LASTS=n` (seconds) plays longer, `LINES=n` prints more of the
-//! time line, `MODE=best-effort|fenced|wide-best-effort|wide-fenced|devices` plays one world only, `HOURS=n` measures
+//! time line, `MODE=best-effort|wide-best-effort|devices` plays one world only, `HOURS=n` measures
 //! availability for longer; `scripts/simulate` does it in release. What must hold stands in `safety`,
 //! what goes wrong in `chaos`, the demand for service in `run`.
 
@@ -21,11 +21,6 @@ use std::time::{Duration, Instant, SystemTime};
 /// Seeds that once failed, and what they found. A world that draws otherwise plays another run by the same
 /// seed, so what was found is told as a scenario too, where it can be.
 const KEPT: &[(Mode, u64, &str)] = &[
-    (
-        Mode::Fenced,
-        12,
-        "agreement with a peer that a source was still asked about",
-    ),
     (
         Mode::BestEffort,
         9,
@@ -67,11 +62,6 @@ const KEPT: &[(Mode, u64, &str)] = &[
         "an old goodbye cleared a start although the peer was back, and not yet believed",
     ),
     (
-        Mode::Fenced,
-        61626,
-        "a stop that failed in maintenance stopped the group again after the look that found it well",
-    ),
-    (
         Mode::BestEffort,
         5004941,
         "a renewal brought a deleted address back in the very step that gave it up",
@@ -96,11 +86,6 @@ const KEPT: &[(Mode, u64, &str)] = &[
         Mode::BestEffort,
         2000,
         "a lease stands still with its machine",
-    ),
-    (
-        Mode::Fenced,
-        97,
-        "a disk that hangs lets a grant go all the same",
     ),
     (
         Mode::BestEffort,
@@ -168,11 +153,6 @@ const KEPT: &[(Mode, u64, &str)] = &[
         "a stop may lie after another exception began",
     ),
     (
-        Mode::WideFenced,
-        421,
-        "a stop may lie about what was handed over",
-    ),
-    (
         Mode::WideBestEffort,
         1015,
         "the taker counts misses by its own configuration",
@@ -187,17 +167,14 @@ const KEPT: &[(Mode, u64, &str)] = &[
 /// The lies, the world in which each is told, where to begin, and how many seeds may pass until one
 /// shows it.
 const LIES: &[(Defect, Mode, u64, u64)] = &[
-    (Defect::LyingSource, Mode::Fenced, 5, 40),
     (Defect::ImmortalVip, Mode::BestEffort, 0, 100),
     (Defect::LyingCede, Mode::BestEffort, 0, 60),
     (Defect::LyingStop, Mode::BestEffort, 0, 40),
     (Defect::LatePutBack, Mode::BestEffort, 80, 60),
-    (Defect::LyingSource, Mode::WideFenced, 3, 60),
-    (Defect::LyingStop, Mode::WideFenced, 0, 60),
+    (Defect::LyingStop, Mode::Devices, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
-    (Defect::NeverContested, Mode::Fenced, 110, 100),
-    (Defect::NeverContested, Mode::WideFenced, 0, 60),
+    (Defect::NeverContested, Mode::Devices, 120, 60),
     (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
     (Defect::LyingDevice, Mode::Devices, 0, 40),
     (Defect::ShortDelay, Mode::Devices, 0, 40),
@@ -215,9 +192,7 @@ fn fresh_seeds() {
     let most = number("SEEDS").unwrap_or(u64::MAX);
     let modes: &[Mode] = match std::env::var("MODE").as_deref() {
         Ok("best-effort") => &[Mode::BestEffort],
-        Ok("fenced") => &[Mode::Fenced],
         Ok("wide-best-effort") => &[Mode::WideBestEffort],
-        Ok("wide-fenced") => &[Mode::WideFenced],
         Ok("devices") => &[Mode::Devices],
         _ => &Mode::ALL,
     };

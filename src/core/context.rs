@@ -1,6 +1,5 @@
 //! What a group looks at when it decides: the rest of the node, at one step.
 
-use super::protocol::clearance::Sources;
 use super::protocol::fencing::Fencing;
 use super::protocol::isolation::Doubt;
 use super::protocol::peer::{Peer, PeerState};
@@ -23,8 +22,6 @@ pub struct Context<'a> {
     pub setup: &'a GroupSetup,
     /// The peer.
     pub peer: &'a Peer,
-    /// The outside sources of clearance.
-    pub sources: &'a Sources,
     /// The devices that switch the peer off.
     pub fencing: &'a Fencing,
     /// By what this node would take a group over from a silent peer.
@@ -121,7 +118,7 @@ impl Context<'_> {
 
     /// The peer may be dying of what was asked for: nothing is agreed with it.
     pub fn peer_dying(&self) -> bool {
-        self.sources.in_flight() || self.fencing.dying()
+        self.fencing.dying()
     }
 
     /// This node.

@@ -171,8 +171,6 @@ pub enum Op {
     Persist,
     /// Something done to a resource.
     Resource(Place),
-    /// A question to this outside source of clearance.
-    Source(usize),
 }
 
 /// How an operation ended.
@@ -271,8 +269,6 @@ pub enum Action {
     /// Note in the run directory, before anything else is done, what a daemon of this boot starts, or has running,
     /// of the group; None: that nothing of it runs.
     Mark(GroupId, Option<Started>),
-    /// Ask this outside source to make sure that the peer runs nothing; `Done` is clearance.
-    Clear(usize),
     /// Ask this device that switches the peer off. (The state is durable that says so, if it is [`Ask::Off`].)
     Device {
         /// Which: its level.

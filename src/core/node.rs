@@ -14,7 +14,6 @@ use super::event::{Action, Change, Claimed, Event, Op, Outcome, Report};
 use super::policy::command::Commands;
 use super::policy::wishes::Wishes;
 use super::policy::{Dictate, Plan};
-use super::protocol::clearance::Sources;
 use super::protocol::fencing::{Count, Fencing};
 use super::protocol::group::{Group, Started, State};
 use super::protocol::isolation::{self, Doubt};
@@ -67,7 +66,6 @@ pub struct Node {
     /// What else speaks for its life.
     signs: Signs,
     pub(super) vifs: Vifs,
-    sources: Sources,
     pub(super) fencing: Fencing,
     /// Some group could not be stopped, when this step began.
     stop_failed: bool,
@@ -118,7 +116,6 @@ impl Node {
             peer: Peer::new(now, &setup, &record),
             signs: Signs::default(),
             vifs: Vifs::new(&setup, &record),
-            sources: Sources::remembered(record.intent),
             fencing: Fencing::remembered(now, record.fencing.clone(), None, &setup),
             stop_failed: false,
             retired,
@@ -211,7 +208,6 @@ impl Node {
             self.peer.deadline(&self.setup),
             self.vifs.deadline(),
             self.vifs.urgent_deadline(self.peer.pace()),
-            self.sources.deadline(),
             self.fence_deadline(),
             self.doubt
                 .deadline(self.peer.pace())
@@ -353,7 +349,6 @@ impl Node {
         let setup = self.setup.clone();
         self.peer.tick(self.now, &setup);
         self.memory.tick(self.now);
-        self.sources.tick(self.now, out);
         self.vifs.tick(self.now, &setup.gateway, out);
         let asks = |g: usize| self.groups[g].group.asks(&self.context(g));
         if self.vifs.pending()
@@ -445,17 +440,6 @@ impl Node {
                 self.memory.finished(self.now, outcome);
                 self.fencing.stir();
             }
-            Op::Source(_) => {
-                let refusal = match outcome {
-                    Outcome::Done | Outcome::Found(_) => None,
-                    Outcome::Failed(why) | Outcome::Unasked(why) => Some(why),
-                };
-                if refusal.is_none() {
-                    self.peer.fenced(self.now, Reason::Fenced);
-                }
-                self.sources
-                    .answered(self.now, self.setup.sources.len(), refusal);
-            }
             Op::Resource(place) => self.at_place(place, |g, cx, resource| {
                 g.finished(cx, resource, outcome, out)
             }),
@@ -529,22 +513,6 @@ impl Node {
             group.drive(&self.context_of(index, heartbeat, tick), out);
         }
         self.groups = groups;
-        let contested = self.groups.iter().any(|g| g.group.contested());
-        let since = match self.peer.state() {
-            PeerState::Silent | PeerState::Unknown => {
-                Some(self.peer.last_heard().unwrap_or(self.started))
-            }
-            // Whoever asks for it himself switches nobody off.
-            _ => self.peer.pleads_since().filter(|_| !self.pleads()),
-        };
-        if !contested || (since.is_none() && self.peer.state() == PeerState::Alive) {
-            self.sources.withdraw();
-        }
-        if let (Some(since), true) = (since, contested) {
-            let (sources, saved) = (&self.setup.sources, self.memory.saved().intent);
-            self.sources
-                .ask(self.now, sources, self.now.since(since), saved, out);
-        }
         self.fence(tick, out);
     }
 
@@ -555,7 +523,6 @@ impl Node {
             node: &self.setup,
             setup,
             peer: &self.peer,
-            sources: &self.sources,
             fencing: &self.fencing,
             takes_by: TakesBy::own(&self.setup, &self.fencing),
             peer_takes_by: self.peer_takes_by(),
@@ -567,7 +534,7 @@ impl Node {
             standby: self.wishes.is_on(WishSubject::Standby(self.setup.me)),
             leaving: self.leaving.is_some(),
             stopped: self.wishes.is_on(WishSubject::Stopped(setup.id)),
-            stop_failed_here: self.stop_failed && self.fencing.peer_fences(),
+            stop_failed_here: self.stop_failed && self.peer_takes_by() == TakesBy::Proof,
             unwritable: self.memory.failure().is_some(),
             saved: self.memory.saved().group(setup.id),
             next_sequence: self.sequence + 1,
@@ -613,7 +580,6 @@ impl Node {
             lists: self.peer.lists().clone(),
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
-            intent: self.sources.intent(),
             fencing: self.fencing.record(),
         }
     }

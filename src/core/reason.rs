@@ -39,7 +39,7 @@ pub enum Reason {
     OtherVersion(u8, u8),
     /// The operator confirmed that the peer is off.
     Confirmed,
-    /// An outside source of clearance made sure that the peer is off.
+    /// A device made sure that the peer is off.
     Fenced,
     /// A third party promises that nobody else runs it.
     Leased,
@@ -69,7 +69,7 @@ pub enum Reason {
     VipAnswered,
     /// Not enough probes unanswered yet: so many of so many.
     Probing(u32, u32),
-    /// The outside source of clearance refused.
+    /// A device refused, or did not answer.
     ClearanceRefused(String),
     /// The peer fell silent in maintenance, in which it keeps what it runs whatever happens.
     PeerInMaintenance,
@@ -77,7 +77,7 @@ pub enum Reason {
     PeerWasRefused,
     /// The peer has a device and counts on nobody taking over who does not switch it off; this node has none.
     PeerCountsOnFencing,
-    /// Waiting for the outside source of clearance.
+    /// Waiting for the devices.
     ClearancePending,
     /// The peer's machine has power, and is not switched off.
     HeldFire(HeldFire),

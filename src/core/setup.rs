@@ -35,18 +35,11 @@ pub struct Setup {
     pub vifs: Vec<VifId>,
     /// The groups, in the order of the file.
     pub groups: Vec<GroupSetup>,
-    /// The outside sources of clearance, level by level. None: best effort.
-    pub sources: Vec<SourceSetup>,
-    /// What switches the peer off. None: nothing does.
+    /// What switches the peer off. None: nothing does, and takeovers are best effort.
     pub fencing: Option<FencingSetup>,
 }
 
 impl Setup {
-    /// There is no outside source of clearance.
-    pub fn best_effort(&self) -> bool {
-        self.sources.is_empty() && self.fencing.is_none()
-    }
-
     /// Silence longer than this is a peer that is gone, at the interval the peer announces.
     pub fn detection_time(&self, peer_interval: Duration) -> Duration {
         peer_interval * self.misses
@@ -79,13 +72,6 @@ pub struct FencingSetup {
 
 /// More levels than a file may have.
 pub const MOST_DEVICES: usize = 8;
-
-/// One outside source of clearance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SourceSetup {
-    /// How long the peer must have been silent before it is asked.
-    pub delay: Duration,
-}
 
 /// The gateway checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

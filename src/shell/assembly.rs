@@ -38,7 +38,6 @@ pub fn setup(config: &Config, me: Side, resolved: &Resolved) -> Setup {
         groups: (0..config.groups.len())
             .map(|g| group(config, resolved, g))
             .collect(),
-        sources: Vec::new(),
         fencing: (config.fencing.as_ref())
             .map(|fencing| fencing.setup(fencing.against(me.other()))),
     }

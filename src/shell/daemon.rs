@@ -498,11 +498,7 @@ impl Daemon {
             Action::Note(count) => self.contact.note(count),
             Action::Mark(group, started) => self.marks.set(group, started),
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
-            Action::Cancel(Op::Persist | Op::Source(_)) => {}
-            Action::Clear(source) => self.done(
-                Op::Source(source),
-                Outcome::Failed("no source of clearance is built in".into()),
-            ),
+            Action::Cancel(Op::Persist) => {}
             Action::Renew { group, forever } => {
                 // The first part at once, so that a small set is renewed by the clock of this step.
                 let parts = self.vips.renewals(group, forever, clock::now());

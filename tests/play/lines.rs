@@ -38,7 +38,6 @@ pub fn told(action: &Action, world: &World) -> Option<String> {
             ask: Ask::Status, ..
         } => return None,
         Action::Device { device, .. } => format!("ask device {device} to switch it off"),
-        Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Renew { group, .. } => {
             format!(
                 "renew the leases of group {} for ever",

@@ -9,7 +9,7 @@
 //! | `groups NAME[:PREFER[:FAILBACK]]...` | the groups there are, each a VIP at first; those there before stay as they are |
 //! | `resources [of GROUP] KIND...` | what it consists of: `vip`, `service`, `both` (runs on both nodes), `data` (a disk). `KIND-NAME` is the same thing in whatever group |
 //! | `lans [of GROUP] NAME...` | the VIP interfaces there are, or those on which its VIPs stand; each has a gateway. There is `lan` at first |
-//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `sources N`, `[no] devices [N]`, `devices are ID…`, `delay SPAN`, `wait_for_peer` | the keys |
+//! | `require all`, `interval SPAN`, `misses N`, `restarts N`, `expiry never`, `[no] devices [N]`, `devices are ID…`, `delay SPAN`, `wait_for_peer` | the keys |
 //! | `only WHO` and one of these | in the file of that node only |
 //!
 //! **The daemons.** `start`, `reload` (WHO or `both`); `kill`, `freeze`, `thaw`, `wipe` (its disk), `power cut`.
@@ -109,7 +109,6 @@ fn edit(file: &mut Setup, words: &[&str]) -> bool {
             let fencing = world::fencing();
             file.fencing = Some(FencingSetup { devices, ..fencing });
         }
-        ["sources", n] => file.sources = world::sources(number(n)),
         ["wait_for_peer"] => file.wait_for_peer = true,
         _ => return false,
     }

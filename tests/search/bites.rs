@@ -148,7 +148,7 @@ const BITES: &[(Defect, Property, Bounds)] = &[
         },
     ),
     (
-        Defect::SourceLies,
+        Defect::ConfirmLies,
         Property::NeverBoth,
         Bounds {
             left: Left {
@@ -340,7 +340,14 @@ const BITES: &[(Defect, Property, Bounds)] = &[
             ..BASE
         },
     ),
-    (Defect::Despairs, Property::ServerNotShot, BASE),
+    (
+        Defect::Despairs,
+        Property::ServerNotShot,
+        Bounds {
+            groups: &[Kind::Data, Kind::Vip],
+            ..DEVICES
+        },
+    ),
     (
         Defect::Endless,
         Property::NeverBoth,
@@ -355,7 +362,7 @@ const BITES: &[(Defect, Property, Bounds)] = &[
         Property::RefusedIdle,
         Bounds {
             left: RELOAD,
-            ..BASE
+            ..DEVICES
         },
     ),
     (

@@ -12,10 +12,10 @@ pub struct Bounds {
     pub name: &'static str,
     /// What the groups consist of; the first one's token is the first node's, the second one's the second's.
     pub groups: &'static [Kind],
-    /// No fencing: evidence from the clients' network instead of a source of clearance.
+    /// Evidence from the clients' network.
     pub best_effort: bool,
-    /// Devices that switch a machine off, by the policy that ships; otherwise, with fencing, a source that makes sure
-    /// of it at any time the adversary likes.
+    /// Devices that switch a machine off. Without these, evidence and leases, an operator makes sure of it at any time
+    /// the adversary likes, and says so.
     pub devices: bool,
     /// Intervals between their instants; 0: the fewest that keep what they promise.
     pub delay: u32,
@@ -72,10 +72,10 @@ pub struct Left {
     pub wipes: u8,
     /// Restarts that find the state directory as it was before the last write that changed it.
     pub rollbacks: u8,
-    /// Persists, starts, stops, looks and questions to the source that fail; services that die, or are
+    /// Persists, starts, stops, looks and questions to a device that fail; services that die, or are
     /// started by hand.
     pub failures: u8,
-    /// A peer powered off by the source of clearance.
+    /// A peer that an operator switches off, and says so.
     pub fences: u8,
     /// Orders of an operator at either node.
     pub commands: u8,
@@ -83,8 +83,8 @@ pub struct Left {
     pub pauses: u8,
     /// Time steps by which one machine's clock gets ahead of the other's.
     pub slips: u8,
-    /// Writes, looks, starts and stops that do not end at once but at any time later. (The source of
-    /// clearance always takes any time.)
+    /// Writes, looks, starts and stops that do not end at once but at any time later. (An operator
+    /// always takes any time.)
     pub slow: u8,
     /// Changes of mind of an adversary who wishes in the policy's place: that a group runs, moves, stops.
     pub whims: u8,
@@ -118,7 +118,7 @@ impl fmt::Display for Bounds {
             (true, _) => "best effort",
             (_, true) => "leases",
             _ if self.devices => "devices",
-            _ => "fencing",
+            _ => "an operator's word",
         };
         writeln!(
             f,

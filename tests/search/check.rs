@@ -242,30 +242,6 @@ pub fn action(
             Ok(())
         }
         Action::Device { ask: Ask::Off, .. } => shoots(world, side, node, rules),
-        Action::Clear(_) if node.view().maintenance => rules.broken(
-            Property::HandsOff,
-            format!("{side:?} seeks clearance in maintenance"),
-        ),
-        Action::Clear(_) if node.peer_state() == PeerState::Refused || idle(world, rules) => {
-            let how = format!("{side:?} has a peer switched off that is there and refused");
-            rules.broken(Property::RefusedIdle, how)
-        }
-        Action::Clear(_) if node.peer_state() == PeerState::Alive => {
-            let there = world.seat(side.other());
-            let mut groups = 0..rules.bounds.groups.len();
-            // What an earlier daemon of it could not stop, and this one found, it does not serve.
-            let serves = |g: usize| {
-                let local = &there.groups[g];
-                there.keeps(g) && local.by_right && local.role != Role::Failed
-            };
-            match groups.any(serves) {
-                true => rules.broken(
-                    Property::ServerNotShot,
-                    format!("{side:?} switches off a peer that it hears, and that serves"),
-                ),
-                false => Ok(()),
-            }
-        }
         _ => Ok(()),
     }
 }

@@ -22,8 +22,8 @@ pub enum Defect {
     Contested,
     /// Agreement by an old heartbeat: every echo counts as fresh.
     OldEcho,
-    /// A clearance is given on silence alone (a fence agent that falsely reports success).
-    SourceLies,
+    /// An operator says that the peer is off, and it is not.
+    ConfirmLies,
     /// The peer's token, of a higher epoch or not, is taken for one's own.
     HigherEpoch,
     /// Incarnations that are no more are taken for the living one.
@@ -54,7 +54,7 @@ pub enum Defect {
     GrantsFailed,
     /// Gateways answer although they do not, and no address is ever answered for.
     BlindProbe,
-    /// No source of clearance is ever asked.
+    /// No operator is ever asked.
     NeverAsks,
     /// Whatever has power, its device reads off.
     ReadsOff,

@@ -23,7 +23,7 @@ pub const PATIENCE: u32 = 60;
 /// Intervals for which it must stay so.
 const STEADY: u32 = 10;
 
-/// The source of clearance refuses while the peer has power: it can reach nothing, and both are up.
+/// Nobody is switched off who has power: both are up, and hear each other.
 pub const ENOUGH: Left = Left {
     total: 200,
     crashes: 0,
@@ -299,14 +299,9 @@ impl Healer {
             let works = true;
             return Some(What::Answered { side, works });
         }
-        if seat.asking {
-            return Some(match world.seat(from).powered {
-                true => What::Refused(side),
-                false => What::Cleared {
-                    side,
-                    reached: false,
-                },
-            });
+        if seat.asking && !world.seat(from).powered {
+            let reached = false;
+            return Some(What::Confirmed { side, reached });
         }
         due(world, side).then_some(What::Tick(side))
     }

@@ -38,9 +38,6 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
         Action::Mark(group, started) => world.seat_mut(side).groups[index(*group)].mark = *started,
         Action::Device { ask, .. } => device::ask(world, side, *ask, rules),
         Action::Note(count) => world.seat_mut(side).noted = Some(*count),
-        Action::Clear(_) => {
-            world.seat_mut(side).asking = rules.defect != Some(Defect::NeverAsks);
-        }
         _ => {}
     }
 }

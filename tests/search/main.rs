@@ -5,9 +5,9 @@
 //!
 //! **World.** Two machines (`world`): a daemon or none, a disk with a write under way, resources that
 //! may run, an operation under way for each, a kernel that ends an address which is not renewed (and brings
-//! back one that is). Between them heartbeats under way. With fencing a source of clearance, truthful: it
-//! says done at a moment at which the peer is off, having switched it off if need be. In best effort
-//! instead the clients' networks (`lan`): a gateway that answers, addresses that the machines' kernels answer
+//! back one that is). Between them heartbeats under way. Where nothing else
+//! clears, an operator, truthful: says that the peer is off at a moment at which it is, having switched it off if need be. In
+//! best effort instead the clients' networks (`lan`): a gateway that answers, addresses that the machines' kernels answer
 //! for, and the heartbeats' path of last resort. Or a third party that promises for a while (`lease`).
 //!
 //! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The interlink

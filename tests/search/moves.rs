@@ -9,8 +9,10 @@ use super::lease;
 use super::setup::{Kind, early};
 use super::step::{Step, begin};
 use super::world::{Doing, ENDLESS, NOW, SIDES, Seat, World};
+use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Event};
 use ha_appliance::core::policy::Dictate;
+use ha_appliance::core::reason::Reason;
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::Side;
 
@@ -84,8 +86,8 @@ pub enum What {
         group: u8,
         resource: u8,
     },
-    /// The source switches the peer off (its write under way reaches the disk or not) and says so.
-    Cleared {
+    /// An operator switches the peer off (its write under way reaches the disk or not) and says so.
+    Confirmed {
         side: Side,
         reached: bool,
     },
@@ -108,8 +110,6 @@ pub enum What {
         side: Side,
         group: u8,
     },
-    /// The source says that it cannot.
-    Refused(Side),
     /// An operator's order.
     Order(Side, Order),
     /// An adversary wishes that for a group, in the policy's place.
@@ -171,6 +171,21 @@ impl Rules {
             only: None,
             heals: bounds.left.lan > 1 || bounds.left.cuts > 1,
         }
+    }
+
+    /// Nothing but an operator's word can clear what it waits for.
+    pub fn asks(&self, node: &Node) -> bool {
+        let bounds = &self.bounds;
+        let nobody = !bounds.best_effort && !bounds.leases && !bounds.devices;
+        if !nobody || node.peer_state().is_heard() || self.defect == Some(Defect::NeverAsks) {
+            return false;
+        }
+        node.view().groups.iter().any(|group| {
+            matches!(
+                group.waiting,
+                Some(Reason::BestEffortHoldsData | Reason::BestEffortWithoutVip)
+            )
+        })
     }
 
     /// What a daemon is told that asked to be woken.
@@ -408,11 +423,8 @@ fn of_daemon(all: &mut Vec<What>, world: &World, side: Side, rules: &Rules) {
         if !peer.powered || affordable(left, |l| l.fences) {
             for reached in reaching(peer.writing.is_some()) {
                 let reached = *reached;
-                all.push(What::Cleared { side, reached });
+                all.push(What::Confirmed { side, reached });
             }
-        }
-        if failing {
-            all.push(What::Refused(side));
         }
     }
     if affordable(left, |l| l.pauses) {
@@ -505,7 +517,6 @@ pub fn effect(action: &Action) -> bool {
             | Action::Cede(_)
             | Action::Renew { .. }
             | Action::Mark(..)
-            | Action::Clear(_)
             | Action::Device { .. }
             | Action::Note(_)
             | Action::Exit

@@ -80,7 +80,7 @@ pub const BASE: Bounds = Bounds {
     newest: u64::MAX,
     left: NONE,
 };
-/// Devices that switch a machine off, and the policy that ships.
+/// Devices that switch a machine off.
 pub const DEVICES: Bounds = Bounds {
     devices: true,
     late: false,

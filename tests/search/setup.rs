@@ -3,7 +3,6 @@
 use super::bounds::Bounds;
 use ha_appliance::core::setup::{
     CEDED, Failback, FencingSetup, GatewaySetup, GroupSetup, LIFETIME, ResourceSetup, Setup,
-    SourceSetup,
 };
 use ha_appliance::id::{GatewayId, GroupId, Place, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{GatewayReport, Side, VifReport};
@@ -110,14 +109,11 @@ pub fn preferred(group: usize) -> Side {
     [Side::First, Side::Second][group]
 }
 
-/// One outside source of clearance and no gateway, or in best effort none and one; times that are few
+/// A gateway in best effort only; times that are few
 /// multiples of the heartbeat interval. `new`: by the new file, where there are two.
 pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let interval = bounds.interval();
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
-    let source = Some(SourceSetup {
-        delay: Duration::ZERO,
-    });
     let more = bounds.misses_differ && me == Side::First;
     let misses = bounds.misses + u32::from(more);
     let networks = bounds.networks * bounds.best_effort as usize;
@@ -155,10 +151,6 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         },
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
         vifs,
-        sources: source
-            .filter(|_| !bounds.best_effort && !bounds.leases && !bounds.devices)
-            .into_iter()
-            .collect(),
         fencing: fencing(bounds),
     }
 }

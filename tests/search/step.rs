@@ -113,13 +113,12 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             groups[group as usize].resources[resource as usize].gone = false;
             (side, vec![lost(group, resource)])
         }
-        What::Cleared { side, reached } => {
-            if rules.defect != Some(Defect::SourceLies) && world.seat(side.other()).powered {
+        What::Confirmed { side, reached } => {
+            if rules.defect != Some(Defect::ConfirmLies) && world.seat(side.other()).powered {
                 spend(&mut world.left, |l| &mut l.fences)?;
                 power_off(&mut world, side.other(), reached);
             }
-            world.seat_mut(side).asking = false;
-            (side, vec![finished(Op::Source(0), Outcome::Done)])
+            (side, vec![confirmed()])
         }
         What::Promised { side, group } => {
             let left = world.seat_mut(side).promised[group as usize].take()?;
@@ -133,11 +132,6 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             let answer = device::answer(&mut world, side, works, rules)?;
             let device = 0;
             (side, vec![Event::Device { device, answer }])
-        }
-        What::Refused(side) => {
-            spend(&mut world.left, |l| &mut l.failures)?;
-            world.seat_mut(side).asking = false;
-            (side, vec![finished(Op::Source(0), failed())])
         }
         What::Whim(side, group, wish) => {
             spend(&mut world.left, |l| &mut l.whims)?;
@@ -286,6 +280,7 @@ impl Step {
             return end(world, side);
         }
         let seat = world.seat_mut(side);
+        seat.asking = rules.asks(node);
         for (index, local) in seat
             .groups
             .iter_mut()
@@ -425,6 +420,13 @@ fn lost(group: u8, resource: u8) -> Event {
         place: place(group.into(), resource.into()),
         why: String::new(),
     }
+}
+
+fn confirmed() -> Event {
+    let command = Command::ConfirmFenced {
+        despite_signs: true,
+    };
+    Event::Command { number: 1, command }
 }
 
 fn finished(op: Op, outcome: Outcome) -> Event {

@@ -53,7 +53,7 @@ pub struct Seat {
     pub writing: Option<Arc<Record>>,
     /// The write began in this very step: it ends at once or is slow.
     pub fresh: bool,
-    /// The source of clearance was asked to make sure that the peer is off.
+    /// It waits for an operator's word that the peer is off.
     pub asking: bool,
     /// What the device of the other machine is asked for it, and whether it was in this very step.
     pub asked: Option<(Ask, bool)>,

@@ -80,7 +80,7 @@ pub fn act(world: &mut World, m: usize, action: Action) {
             let jobs = &here.jobs;
             let place = |job: &Job| match op {
                 Op::Resource(place) => (job.group, job.resource) == here.find(place),
-                Op::Persist | Op::Source(_) => false,
+                Op::Persist => false,
             };
             if let Some(at) = jobs.iter().position(place) {
                 let job = world.machines[m].jobs.swap_remove(at);
@@ -131,7 +131,6 @@ pub fn act(world: &mut World, m: usize, action: Action) {
         }
         Action::Device { device, ask } => super::device::ask(world, m, device, ask),
         Action::Note(count) => world.machines[m].noted = Some(count),
-        Action::Clear(source) => clear(world, m, Op::Source(source)),
         Action::Renew { group, forever } => {
             let group = world.machines[m].group(group);
             renew(world, m, group, forever)
@@ -366,39 +365,6 @@ fn operate(world: &mut World, m: usize, place: Place, on: bool) {
             number,
             end,
             on: reached,
-        },
-    );
-}
-
-/// A source of clearance: off for real, then verified; or it fails, before or after.
-fn clear(world: &mut World, m: usize, op: Op) {
-    let life = world.machines[m].life;
-    let off = world
-        .rng
-        .skewed(Duration::from_millis(100), Duration::from_secs(3));
-    let verified = off
-        + world
-            .rng
-            .skewed(Duration::from_millis(100), Duration::from_secs(4));
-    let slow = if world.sources.slow { 20_000_000 } else { 0 };
-    let (off, verified) = (off + slow, verified + slow);
-    let lies = world.defect == Some(Defect::LyingSource);
-    let works = world.rng.chance(world.sources.work);
-    let cuts = works || world.rng.chance(0.3);
-    world.safety.lied_to[m] = world.sources.lie;
-    if cuts && !lies && !world.sources.lie {
-        world.later(off, Item::PowerOff { of: 1 - m });
-    }
-    let outcome = match works {
-        true => Outcome::Done,
-        false => Outcome::Failed("the BMC does not answer".into()),
-    };
-    world.later(
-        verified,
-        Item::Daemon {
-            to: m,
-            life,
-            event: Event::Finished { op, outcome },
         },
     );
 }

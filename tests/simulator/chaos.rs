@@ -5,7 +5,7 @@ use super::agents;
 use super::machine::{Ambush, Pause, Where};
 use super::net::{GOOD, MEDIA, Medium, Quality};
 use super::reload;
-use super::world::{Item, Mend, Sources, World};
+use super::world::{Item, Mend, World};
 use ha_appliance::core::event::{Command, Event};
 use ha_appliance::wire::decode;
 use ha_appliance::wire::heartbeat::Side;
@@ -56,9 +56,6 @@ pub enum Fault {
     Reload,
     Upgrade,
     StopLies,
-    SourceFails,
-    SourceSlow,
-    SourceLies,
     Deaf,
     DeviceDead,
     DeviceSlow,
@@ -68,14 +65,7 @@ pub enum Fault {
 use Fault::*;
 
 /// Those of a wide world: what an operator changes, and agents that lie.
-const WIDE: [Fault; 6] = [
-    Reload,
-    Upgrade,
-    StopLies,
-    SourceFails,
-    SourceSlow,
-    SourceLies,
-];
+const WIDE: [Fault; 3] = [Reload, Upgrade, StopLies];
 
 /// Those of a world in which devices switch machines off.
 const DEVICES: [Fault; 6] = [
@@ -199,7 +189,6 @@ pub fn mend(world: &mut World, mend: Mend) {
         Mend::Wire(medium, from) => world.network[medium as usize][from] = GOOD,
         Mend::Gateway(m, gateway) => world.machines[m].gateways[gateway].1 = true,
         Mend::Carrier(m, vif) => world.set_carrier(m, vif, true),
-        Mend::Sources => world.sources = Sources::work(0.8),
         Mend::Devices(m) => world.mend_devices(m),
         Mend::Disk(m) => {
             world.machines[m].disk.fails = false;
@@ -238,7 +227,6 @@ pub fn heal(world: &mut World) {
     reload::restore(world);
     world.start(0);
     world.start(1);
-    world.sources = Sources::work(1.0);
     world.observe();
 }
 
@@ -394,17 +382,6 @@ fn apply(world: &mut World, fault: Fault, m: usize, span: i64, commands: &mut u3
         StopLies => {
             world.machines[m].stop_lies = 0.5;
             world.later(span, Item::Mend(Mend::Agents(m)));
-        }
-        SourceFails | SourceSlow | SourceLies => {
-            if world.machines[m].setup.sources.is_empty() {
-                return false;
-            }
-            match fault {
-                SourceFails => world.sources.work = 0.1,
-                SourceSlow => world.sources.slow = true,
-                _ => world.sources.lie = true,
-            }
-            world.later(span, Item::Mend(Mend::Sources));
         }
         Failover | Standby | Online | Maintenance | StopGroup | StartGroup | Clear | Leave
         | ConfirmFenced => {

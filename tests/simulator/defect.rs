@@ -3,8 +3,6 @@
 /// A promise of the world that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// The source of clearance says "off" and did nothing.
-    LyingSource,
     /// The kernel never ends a VIP that is not renewed.
     ImmortalVip,
     /// A stop says "done" and left the VIP where it was.

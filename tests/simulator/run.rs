@@ -17,33 +17,20 @@ use std::collections::BTreeMap;
 pub enum Mode {
     /// Neither fencing nor a witness.
     BestEffort,
-    /// A source of clearance.
-    Fenced,
-    /// The same with more links, LANs and gateways, and what happens in such a world: reloads, upgrades,
-    /// agents and sources that lie.
+    /// The same with more links, LANs and gateways, and what happens in such a world: reloads, upgrades, agents that
+    /// lie.
     WideBestEffort,
-    WideFenced,
     /// Devices that switch machines off, by the policy that ships; wide or not, by the seed.
     Devices,
 }
 
 impl Mode {
-    pub const ALL: [Mode; 5] = [
-        Mode::BestEffort,
-        Mode::Fenced,
-        Mode::WideBestEffort,
-        Mode::WideFenced,
-        Mode::Devices,
-    ];
-
-    fn fenced(self) -> bool {
-        matches!(self, Mode::Fenced | Mode::WideFenced | Mode::Devices)
-    }
+    pub const ALL: [Mode; 3] = [Mode::BestEffort, Mode::WideBestEffort, Mode::Devices];
 
     fn wide(self, seed: u64) -> bool {
         match self {
-            Mode::BestEffort | Mode::Fenced => false,
-            Mode::WideBestEffort | Mode::WideFenced => true,
+            Mode::BestEffort => false,
+            Mode::WideBestEffort => true,
             Mode::Devices => seed % 2 == 1,
         }
     }
@@ -72,20 +59,19 @@ pub struct Outcome {
 
 /// Plays a seed.
 pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcome {
-    let sources = usize::from(mode.fenced());
+    let fenced = mode == Mode::Devices;
     let mut rng = super::rng::Rng::new(seed ^ 0x5eed);
-    let mut setups = setups::draw(&mut rng, sources);
+    let mut setups = setups::draw(&mut rng, fenced);
     let wide = mode.wide(seed);
     let topology = match wide {
         true => setups::widen(&mut rng, &mut setups),
         false => Topology::plain(),
     };
-    let levels = match mode {
-        Mode::Devices => 1 + rng.below(device::LEVELS),
-        _ => 0,
+    let levels = match fenced {
+        true => 1 + rng.below(device::LEVELS),
+        false => 0,
     };
     if levels > 0 {
-        setups.iter_mut().for_each(|s| s.sources.clear());
         setups::arm(&mut rng, &mut setups, levels);
         if defect == Some(Defect::ShortDelay) {
             let files = setups.iter_mut().filter_map(|s| s.fencing.as_mut());
@@ -95,7 +81,7 @@ pub fn play(seed: u64, mode: Mode, defect: Option<Defect>, tell: bool) -> Outcom
     let mut world = World::new(seed, setups, topology);
     world.story.wanted = tell;
     world.defect = defect;
-    world.safety.fenced = mode.fenced();
+    world.safety.fenced = fenced;
     if levels > 0 {
         arm(&mut world, &mut rng, levels);
     }

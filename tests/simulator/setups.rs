@@ -4,14 +4,14 @@ use super::net::{Medium, Topology};
 use super::rng::Rng;
 use ha_appliance::core::protocol::fencing::least_delay;
 use ha_appliance::core::setup::{
-    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
+    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup,
 };
 use ha_appliance::id::{GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
 use std::time::Duration;
 
 /// Both nodes' view of one file. Different intervals are drift: the other node was not reloaded yet.
-pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
+pub fn draw(rng: &mut Rng, fenced: bool) -> [Setup; 2] {
     let misses = rng.pick(&[3, 5, 5, 5, 8]);
     let intervals = match rng.below(4) {
         0 => [rng.pick(&[50, 100, 200]), rng.pick(&[50, 100, 200])],
@@ -23,7 +23,7 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
     } else {
         &["web"]
     };
-    let groups: Vec<GroupSetup> = names.iter().map(|name| group(rng, name, sources)).collect();
+    let groups: Vec<GroupSetup> = names.iter().map(|name| group(rng, name, fenced)).collect();
     let start_wait = Duration::from_millis(rng.between(2000, 10_000) as u64);
     let wait_for_peer = rng.chance(0.05);
     let setup = |me| Setup {
@@ -46,13 +46,12 @@ pub fn draw(rng: &mut Rng, sources: usize) -> [Setup; 2] {
         },
         vifs: vec![VifId(0)],
         groups: groups.clone(),
-        sources: outside(sources),
         fencing: None,
     };
     [setup(Side::First), setup(Side::Second)]
 }
 
-/// More of everything: links, LANs and gateways, sources, groups that prefer different nodes.
+/// More of everything: links, LANs and gateways, groups that prefer different nodes.
 pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
     let links: &[&[Medium]] = &[
         &[Medium::Interlink],
@@ -88,13 +87,11 @@ pub fn widen(rng: &mut Rng, setups: &mut [Setup; 2]) -> Topology {
             rng.pick(&[Failback::Manual, after(0), after(7), after(30)])
         })
         .collect();
-    let sources = 1 + rng.below(2);
     for setup in setups {
         setup.links = topology.links.len();
         setup.vifs = (0..lans.len() as u64).map(VifId).collect();
         setup.gateway.require_all = require_all;
         setup.wait_for_peer = wait_for_peer;
-        setup.sources = outside(setup.sources.len().min(1) * sources);
         for (index, group) in setup.groups.iter_mut().enumerate() {
             group.vifs = on[index].iter().map(|&vif| VifId(vif as u64)).collect();
             group.failback = failbacks[index];
@@ -140,7 +137,7 @@ pub fn set_delay(setup: &mut Setup, more: Duration) {
 
 /// The defaults, one group of an address and a service, nothing drawn.
 pub fn plain() -> [Setup; 2] {
-    let mut setups = draw(&mut Rng::new(0), 0);
+    let mut setups = draw(&mut Rng::new(0), false);
     for setup in &mut setups {
         setup.interval = Duration::from_millis(100);
         setup.misses = 5;
@@ -163,7 +160,7 @@ pub fn plain() -> [Setup; 2] {
     setups
 }
 
-fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
+fn group(rng: &mut Rng, name: &str, fenced: bool) -> GroupSetup {
     let restarts = rng.pick(&[0, 1, 1, 2]);
     let window = Duration::from_secs(rng.pick(&[5, 600]));
     let fail_expiry = rng
@@ -181,7 +178,7 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
         ..service(name)
     };
     let data = ResourceSetup {
-        data: sources > 0 && rng.chance(0.5),
+        data: fenced && rng.chance(0.5),
         ..service(2)
     };
     let resources = match rng.below(10) {
@@ -201,14 +198,6 @@ fn group(rng: &mut Rng, name: &str, sources: usize) -> GroupSetup {
         resources,
         vifs: vec![VifId(0)],
     }
-}
-
-/// So many outside sources of clearance, asked at once.
-fn outside(count: usize) -> Vec<SourceSetup> {
-    let source = SourceSetup {
-        delay: Duration::ZERO,
-    };
-    vec![source; count]
 }
 
 fn vip() -> ResourceSetup {

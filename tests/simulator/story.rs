@@ -55,7 +55,6 @@ fn told(action: &Action) -> Option<String> {
         Action::Proof { proof, .. } => format!("proof: {proof:?}"),
         Action::Cancel(op) => format!("cancel {op:?}"),
         Action::Device { device, .. } => format!("ask device {device} to switch it off"),
-        Action::Clear(source) => format!("ask source {source} for clearance"),
         Action::Answer { accepted, text, .. } => {
             format!("answer {}: {text}", if *accepted { "yes" } else { "no" })
         }

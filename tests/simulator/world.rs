@@ -57,34 +57,12 @@ pub struct World {
     woken: [(i64, u32); 2],
     /// Services' jobs begun.
     pub jobs: u64,
-    pub sources: Sources,
     /// What each machine has to switch the other off.
     pub devices: [Vec<Device>; 2],
     /// How many orders to switch it off are about to be carried out.
     pub doomed: [u32; 2],
     /// A machine that was switched off is switched on as soon as that is verified.
     pub returns: bool,
-}
-
-/// How well outside sources of clearance work.
-#[derive(Clone, Copy, Debug)]
-pub struct Sources {
-    /// The chance that one does.
-    pub work: f64,
-    pub slow: bool,
-    /// They say off, and do nothing.
-    pub lie: bool,
-}
-
-impl Sources {
-    /// They do what they say.
-    pub fn work(chance: f64) -> Sources {
-        Sources {
-            work: chance,
-            slow: false,
-            lie: false,
-        }
-    }
 }
 
 /// Something that will happen.
@@ -133,10 +111,6 @@ pub enum Item {
         of: usize,
         group: usize,
         resource: usize,
-    },
-    /// A source of clearance cuts the power.
-    PowerOff {
-        of: usize,
     },
     /// What a daemon asks a device is on its way there; it answers; a machine goes off by its order.
     Asked(Asked),
@@ -195,7 +169,6 @@ pub enum Mend {
     Carrier(usize, usize),
     Disk(usize),
     Agents(usize),
-    Sources,
     Devices(usize),
 }
 
@@ -231,7 +204,6 @@ impl World {
             stuck: 0,
             woken: [(0, 0); 2],
             jobs: 0,
-            sources: Sources::work(0.8),
             devices: [vec![], vec![]],
             doomed: [0; 2],
             returns: true,
@@ -704,14 +676,6 @@ impl World {
                     self.feed(of, Event::Appeared { place });
                 }
             }
-            Item::PowerOff { of } => {
-                self.story.tell(now, Some(of), || {
-                    "is powered off by a source of clearance".into()
-                });
-                self.power_off(of);
-                let after = self.rng.between(2_000_000, 40_000_000);
-                self.later(after, Item::Start { of, boot: true });
-            }
             Item::Asked(asked) => device::asked(self, asked),
             Item::Answered { asked, answer } => device::answered(self, asked, answer),
             Item::GoesOff { of } => device::goes_off(self, of),
@@ -898,7 +862,6 @@ fn weighty(action: &Action) -> bool {
             | Action::Stop(_)
             | Action::Renew { .. }
             | Action::Persist(_)
-            | Action::Clear(_)
             | Action::Device { .. }
     ) || hands_over(action)
 }

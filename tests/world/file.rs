@@ -1,7 +1,7 @@
 //! ha.toml, as the core sees it: what the defaults make of a few names.
 
 use ha_appliance::core::setup::{
-    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup, SourceSetup,
+    Failback, FencingSetup, GatewaySetup, GroupSetup, ResourceSetup, Setup,
 };
 use ha_appliance::id::{GatewayId, GroupId, ResourceId, VifId};
 use ha_appliance::wire::heartbeat::{Side, hash};
@@ -58,7 +58,6 @@ pub fn setup(me: Side, groups: &[(&str, Option<Side>, Failback)]) -> Setup {
                 ..group(name)
             })
             .collect(),
-        sources: Vec::new(),
         fencing: None,
     }
 }
@@ -114,12 +113,4 @@ pub fn fencing() -> FencingSetup {
         grace: Duration::from_secs(60),
         lag: Duration::from_millis(500),
     }
-}
-
-/// So many outside sources of clearance, asked at once.
-pub fn sources(count: usize) -> Vec<SourceSetup> {
-    let source = SourceSetup {
-        delay: Duration::ZERO,
-    };
-    vec![source; count]
 }

@@ -63,9 +63,6 @@ pub struct World {
     pub latency: Duration,
     /// Everything that was said: when, who, what.
     pub said: Vec<(Time, Side, Action)>,
-    /// What an outside source of clearance does when asked: makes sure the peer is off, refuses, or
-    /// (None) never answers.
-    pub source: Option<Result<(), String>>,
     /// How each side's devices are, level by level, that switch the other machine off.
     pub devices: [Vec<Device>; 2],
     /// How long a machine takes to go off, and those that are about to.
@@ -97,7 +94,6 @@ impl World {
             wire: Vec::new(),
             latency: Duration::from_micros(200),
             said: Vec::new(),
-            source: None,
             devices: [vec![Device::Works; 8], vec![Device::Works; 8]],
             off_takes: Duration::ZERO,
             device_takes: Duration::ZERO,
@@ -601,18 +597,6 @@ impl World {
             }
             Action::Exit => {
                 machine.node = None;
-                None
-            }
-            Action::Clear(source) => {
-                let outcome = match self.source.clone()? {
-                    Ok(()) => {
-                        self.power_cut(peer);
-                        Outcome::Done
-                    }
-                    Err(why) => Outcome::Failed(why),
-                };
-                let op = Op::Source(*source);
-                self.send(side, 50, Event::Finished { op, outcome });
                 None
             }
             Action::Device { device, ask } => {

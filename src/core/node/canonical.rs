@@ -74,7 +74,7 @@ impl Node {
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
-            group.group.forget(self.setup.best_effort());
+            group.group.forget();
             group.plan.forget(setup);
         }
         self.groups = groups;
@@ -84,10 +84,9 @@ impl Node {
     }
 
     /// Leaves out of a search what works in seconds and only delays or repeats: the limit on moves, the
-    /// trial of the disk, the patience with it and with sources of clearance, and how long failures count.
+    /// trial of the disk, the patience with it, and how long failures count.
     pub fn leave_out(&mut self, now: Time) {
         self.memory.forget(now);
-        self.sources.leave_out(now);
         self.groups.iter_mut().for_each(|g| g.plan.leave_out(now));
     }
 }

@@ -96,7 +96,6 @@ impl Node {
         self.peer.times(f);
         self.signs.times(f);
         self.vifs.times(f);
-        self.sources.times(f);
         self.memory.times(f);
         self.commands.times(f);
         self.groups.iter_mut().for_each(|g| g.times(f));

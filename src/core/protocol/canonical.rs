@@ -31,10 +31,7 @@ impl Group {
     }
 
     /// Forgets what is only shown, and what its configuration never asks.
-    pub fn forget(&mut self, best_effort: bool) {
-        if !best_effort {
-            self.probes.end(); // judged in best effort only
-        }
+    pub fn forget(&mut self) {
         if !self.leases_found() {
             self.lifetimes.renewed_at = LONG_AGO;
         }

@@ -17,7 +17,6 @@
 //! resources in file order*, in [`Group::advance`]. What would be best is a [`Wish`] from outside, which
 //! chooses among what is allowed and allows nothing.
 
-use super::super::context::Context;
 use super::super::event::{Action, Change, Report};
 use super::super::reason::Reason;
 use super::super::setup::GroupSetup;
@@ -396,13 +395,5 @@ impl State {
             | State::Ceding { right, .. } => Some(right),
             _ => None,
         }
-    }
-}
-
-impl Context<'_> {
-    /// Needed by what is judged in best effort, and by what holds a shot back.
-    pub(super) fn judges_addresses(&self) -> bool {
-        let judged = self.node.best_effort() || self.node.fencing.is_some();
-        judged && !self.setup.vifs.is_empty()
     }
 }

@@ -30,7 +30,7 @@ impl Group {
             self.highest = self.highest.max(report.token.epoch);
         }
         self.peer_failed = self.peer_has_failed(cx);
-        if !cx.missing() || !cx.judges_addresses() {
+        if !cx.missing() || cx.setup.vifs.is_empty() {
             self.probes.end();
         } else if cx.tick && self.asks_for_addresses(cx) {
             self.probes.tick(
@@ -51,7 +51,7 @@ impl Group {
 
     /// Whoever serves it had time to answer for its addresses, or is not asked for any.
     pub fn was_asked(&self, cx: &Context) -> bool {
-        let asks = cx.judges_addresses() && self.asks_for_addresses(cx);
+        let asks = !cx.setup.vifs.is_empty() && self.asks_for_addresses(cx);
         !asks || self.probes.had_time(cx.now, cx.peer.judging().interval)
     }
 
@@ -160,8 +160,7 @@ impl Group {
     /// By its token it is this node's, and a peer that takes over by proof only cannot have it without switching this
     /// machine off.
     fn out_of_reach(&self, cx: &Context) -> bool {
-        cx.node.fencing.is_some()
-            && cx.peer_takes_by == TakesBy::Proof
+        cx.peer_takes_by == TakesBy::Proof
             && self.token.holder == cx.me()
             && self.weightier(cx).is_none()
             && self.adopting.is_none()

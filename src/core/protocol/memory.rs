@@ -130,6 +130,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rhythm::{Rhythm, Rhythms};
     use super::*;
 
     const START: Time = Time(0);
@@ -138,9 +139,17 @@ mod tests {
         START + Duration::from_millis(millis)
     }
 
-    fn intent(source: usize) -> Record {
+    fn rhythms(misses: u32) -> Record {
+        let theirs = Rhythm {
+            interval: Duration::from_millis(100),
+            misses,
+        };
         Record {
-            intent: Some(source),
+            rhythms: Some(Rhythms {
+                theirs,
+                shortest: theirs.interval,
+                slowest: theirs,
+            }),
             ..Record::default()
         }
     }
@@ -166,12 +175,12 @@ mod tests {
     #[test]
     fn one_write_at_a_time_is_under_way_and_the_last_wish_wins() {
         let mut memory = tried();
-        assert_eq!(written(&mut memory, at(1), &intent(1)), Some(intent(1)));
-        assert_eq!(written(&mut memory, at(2), &intent(2)), None);
+        assert_eq!(written(&mut memory, at(1), &rhythms(1)), Some(rhythms(1)));
+        assert_eq!(written(&mut memory, at(2), &rhythms(2)), None);
         assert_eq!(memory.saved(), &Record::default(), "not there yet");
         memory.finished(at(3), Outcome::Done);
-        assert_eq!(memory.saved(), &intent(1));
-        assert_eq!(written(&mut memory, at(3), &intent(2)), Some(intent(2)));
+        assert_eq!(memory.saved(), &rhythms(1));
+        assert_eq!(written(&mut memory, at(3), &rhythms(2)), Some(rhythms(2)));
     }
 
     #[test]
@@ -185,33 +194,36 @@ mod tests {
     #[test]
     fn after_a_failed_write_there_is_a_pause_of_a_second() {
         let mut memory = tried();
-        written(&mut memory, at(100), &intent(1));
+        written(&mut memory, at(100), &rhythms(1));
         memory.finished(at(100), Outcome::Failed("full".into()));
         assert_eq!(memory.failure(), Some("full"));
         assert_eq!(memory.saved(), &Record::default());
         assert_eq!(memory.deadline(), Some(at(1100)));
-        assert_eq!(written(&mut memory, at(1099), &intent(1)), None);
+        assert_eq!(written(&mut memory, at(1099), &rhythms(1)), None);
         // Also where nothing is to be changed any more: whether it takes writes is what is not known.
         let mut withdrawn = memory.clone();
         assert!(written(&mut withdrawn, at(1100), &Record::default()).is_some());
-        assert_eq!(written(&mut memory, at(1100), &intent(1)), Some(intent(1)));
+        assert_eq!(
+            written(&mut memory, at(1100), &rhythms(1)),
+            Some(rhythms(1))
+        );
         memory.finished(at(1101), Outcome::Done);
-        assert_eq!((memory.failure(), memory.saved()), (None, &intent(1)));
+        assert_eq!((memory.failure(), memory.saved()), (None, &rhythms(1)));
         assert_eq!(memory.deadline(), Some(at(11_101)));
     }
 
     #[test]
     fn a_disk_that_hangs_has_failed_after_five_seconds_and_may_still_end_well() {
         let mut memory = tried();
-        written(&mut memory, at(100), &intent(1));
+        written(&mut memory, at(100), &rhythms(1));
         assert_eq!(memory.deadline(), Some(at(5100)));
         memory.tick(at(5099));
         assert_eq!(memory.failure(), None);
         memory.tick(at(5100));
         let said = "the disk has not answered for 5 s";
         assert_eq!(memory.failure(), Some(said));
-        assert_eq!(written(&mut memory, at(20_000), &intent(2)), None);
+        assert_eq!(written(&mut memory, at(20_000), &rhythms(2)), None);
         memory.finished(at(20_000), Outcome::Done);
-        assert_eq!((memory.failure(), memory.saved()), (None, &intent(1)));
+        assert_eq!((memory.failure(), memory.saved()), (None, &rhythms(1)));
     }
 }

@@ -28,8 +28,6 @@ pub struct Record {
     /// The peer was refused when it was last heard: by its other program or file it may run what this node knows
     /// nothing of.
     pub peer_refused: bool,
-    /// The outside source that is, or was, asked to switch the peer off.
-    pub intent: Option<usize>,
     /// What became of devices that switch the peer off.
     pub fencing: FenceRecord,
 }

@@ -52,8 +52,8 @@ pub enum Right {
 /// Who says that the peer is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
-    /// This source of clearance, which verified it.
-    Source(usize),
+    /// The device of that level, which verified it.
+    Device(usize),
     /// The operator.
     Operator,
 }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn each_right_rests_on_what_it_says() {
-        let by = [Word::Source(1), Word::Operator].map(|by| Right::Fenced { by });
+        let by = [Word::Device(1), Word::Operator].map(|by| Right::Fenced { by });
         let until = Time(7);
         // Rests on the peer's silence; the peer is known to be off; when it ends by itself.
         let table = [

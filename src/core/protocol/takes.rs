@@ -23,19 +23,18 @@ pub enum TakesBy {
 impl TakesBy {
     /// This node, from its peer.
     pub fn own(setup: &Setup, fencing: &Fencing) -> TakesBy {
-        match (setup.best_effort(), fencing.peer_fences()) {
-            (false, _) => TakesBy::Proof,
+        match (setup.fencing, fencing.peer_fences()) {
+            (Some(_), _) => TakesBy::Proof,
             // It counts on being switched off first.
-            (true, true) => TakesBy::Nothing,
-            (true, false) => TakesBy::Evidence,
+            (None, true) => TakesBy::Nothing,
+            (None, false) => TakesBy::Evidence,
         }
     }
 
     /// The peer, from this node, as far as it was heard, by this daemon or one before it.
     pub fn peers(setup: &Setup, fencing: &Fencing, peer: &Peer) -> TakesBy {
-        let bound = setup.fencing.is_none() || fencing.peer_fences();
-        match (setup.best_effort(), bound) {
-            (false, true) => TakesBy::Proof,
+        match (setup.fencing, fencing.peer_fences()) {
+            (Some(_), true) => TakesBy::Proof,
             // Refused it takes nothing over either, but only once it knows: which an echo does not show, for its daemon
             // may have started again since. And gone, something may say that it is back.
             _ if !peer.state().is_gone() || peer.challenged() => TakesBy::Evidence,

@@ -810,7 +810,7 @@ fn reason_of(right: Right) -> Reason {
         Right::Agreement { .. } => Reason::Agreement,
         Right::Left => Reason::PeerLeft,
         Right::Fenced {
-            by: Word::Source(_),
+            by: Word::Device(_),
         } => Reason::Fenced,
         Right::Fenced { by: Word::Operator } => Reason::Confirmed,
         Right::Lease { .. } => Reason::Leased,

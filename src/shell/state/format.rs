@@ -45,7 +45,6 @@ pub(super) fn render(names: &Names, record: &Record) -> String {
         peer_lists: record.lists.0.iter().map(PeerList::from).collect(),
         peer_maintained: record.peer_maintained,
         peer_refused: record.peer_refused,
-        fencing: record.intent,
         devices: (record.fencing != FenceRecord::default())
             .then(|| Devices::from(record.fencing.clone())),
         wishes: record
@@ -158,8 +157,6 @@ struct Body {
     peer_lists: Vec<PeerList>,
     peer_maintained: bool,
     peer_refused: bool,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    fencing: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     devices: Option<Devices>,
 }
@@ -393,7 +390,6 @@ impl Body {
             lists: Lists(self.peer_lists.iter().map(List::from).collect()),
             peer_maintained: self.peer_maintained,
             peer_refused: self.peer_refused,
-            intent: self.fencing,
             fencing: self
                 .devices
                 .as_ref()

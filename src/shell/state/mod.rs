@@ -321,7 +321,6 @@ mod tests {
             }),
             peer_maintained: true,
             peer_refused: true,
-            intent: Some(1),
             fencing: FenceRecord {
                 shot: true,
                 distrusted: vec![2, u64::MAX],

@@ -43,7 +43,7 @@ pub enum Exception {
     StopLied,
     /// A source of clearance said that the old holder is off, and it is not. *Until*, as for a
     /// partition, the loser hears the winner.
-    SourceLied,
+    DeviceLied,
 }
 
 use Exception::*;
@@ -68,7 +68,7 @@ impl Exception {
             MachinePaused => "a hypervisor paused a machine, until it hears the other",
             Stalled => "a daemon stood still in a step, until its next",
             StopLied => "a stop said done and was not, until found or ended by the kernel",
-            SourceLied => "a source said off and was not, until the loser hears the winner",
+            DeviceLied => "a device said off and was not, until the loser hears the winner",
         }
     }
 }
@@ -130,10 +130,10 @@ fn taken(known: &Safety, case: &Case) -> Result<Exception, String> {
         return Ok(MachinePaused);
     }
     if case.by == Some(Reason::Fenced) && known.lied_to[taker] {
-        return Ok(SourceLied);
+        return Ok(DeviceLied);
     }
     if known.fenced && !vm_paused(other) {
-        return Err("a source of clearance was there to prevent it".into());
+        return Err("a device was there to prevent it".into());
     }
     let since = decided - window;
     let silent = evidence.silent[other].within(since, decided);
@@ -181,7 +181,7 @@ pub fn within_bound(
     match overlap.cause {
         HandedOver => is_given_up(known, now, (group, what), overlap, machines),
         StopLied => is_found(known, now, (group, what), overlap, machines),
-        Partition | LeftBehind | MachinePaused | Stalled | SourceLied => {
+        Partition | LeftBehind | MachinePaused | Stalled | DeviceLied => {
             gives_way(known, now, (group, what), overlap, machines)
         }
     }

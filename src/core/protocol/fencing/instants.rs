@@ -129,7 +129,6 @@ mod tests {
             },
             vifs: vec![],
             groups: vec![],
-            sources: vec![],
             fencing: Some(FencingSetup {
                 ids: [0; 8],
                 devices: 1,

@@ -97,10 +97,6 @@ impl Peer {
         self.answered = self
             .answered
             .filter(|at| Some(*at) > self.counted && !setup.vifs.is_empty());
-        // Longer than any source's delay is as long as any.
-        let delays = setup.sources.iter().map(|source| source.delay);
-        let longest = delays.max().unwrap_or_default();
-        self.pleads_since = self.pleads_since.map(|at| at.max(now - longest));
         let pause = setup.interval.max(self.theirs.interval);
         self.returned = self
             .returned
