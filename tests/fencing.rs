@@ -125,6 +125,7 @@ fn word(echoed: Time, said: Option<(Duration, bool)>) -> Word {
         incarnation: 7,
         same: true,
         echoed: Some(echoed),
+        heard: 0,
         said,
     }
 }
@@ -491,7 +492,7 @@ fn after_a_reload_a_device_is_known_again_wherever_it_stands() {
     fencing.ids.swap(0, 1);
     bench
         .fencing
-        .reconcile(at(1500), before.as_ref(), &bench.setup);
+        .reconcile(at(1500), 1, before.as_ref(), &bench.setup);
     assert_eq!(bench.liars(), [2]);
     // One that said off in the other's place proves nothing with it, and the liar does not either.
     bench.step(2020, |_| ());
@@ -508,20 +509,24 @@ fn a_delay_counts_once_the_peer_has_heard_of_it() {
     bench.setup.fencing.as_mut().unwrap().delay = Duration::from_secs(20);
     bench
         .fencing
-        .reconcile(at(10_000), before.as_ref(), &bench.setup);
+        .reconcile(at(10_000), 7, before.as_ref(), &bench.setup);
     bench.read_on(39_900);
     assert_eq!(bench.shot(40_000, |_| ()), None);
     // What it echoes was said before.
     let said = Some((Duration::from_secs(8), true));
     let fencing = bench.setup.fencing.unwrap();
-    let echoes = |bench: &mut Bench, sent| {
-        let fencing = &fencing;
-        (bench.fencing).heard(at(41_000), word(at(sent), said), DETECTION, fencing);
+    let echoes = |bench: &mut Bench, sent, heard| {
+        let word = Word {
+            heard,
+            ..word(at(sent), said)
+        };
+        (bench.fencing).heard(at(41_000), word, DETECTION, &fencing);
     };
-    echoes(&mut bench, 9_999);
+    // In the very moment of the reload, too.
+    echoes(&mut bench, 10_000, 6);
     bench.read_on(42_900);
     assert_eq!(bench.shot(43_000, |_| ()), None);
-    echoes(&mut bench, 41_000);
+    echoes(&mut bench, 41_000, 7);
     bench.read_on(42_950);
     assert_eq!(bench.shot(43_000, |_| ()), Some(0), "patience");
 }
@@ -533,7 +538,7 @@ fn without_a_device_in_the_file_a_shot_is_over_some_time() {
     let before = bench.setup.fencing.take();
     bench
         .fencing
-        .reconcile(at(5000), before.as_ref(), &bench.setup);
+        .reconcile(at(5000), 1, before.as_ref(), &bench.setup);
     let alive = |seen: &mut Seen| seen.peer = PeerState::Alive;
     bench.step(604_999, alive);
     assert!(bench.fencing.dying());

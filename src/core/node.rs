@@ -586,7 +586,7 @@ impl Node {
 
     /// A step that comes much later than the next heartbeat was due: this daemon did not run.
     fn notice_pause(&mut self, now: Time) {
-        if !self.doubts() {
+        if self.setup.vifs.is_empty() {
             return;
         }
         // Beside a peer that is quicker this node asks, and judges itself, more often than it speaks.
@@ -659,7 +659,8 @@ impl Node {
         self.doubt_if_hastier(before);
         self.next_send = self.next_send.min(self.now + self.peer.judged_by());
         self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
-        (self.fencing).reconcile(self.now, self.setup.fencing.as_ref(), &setup);
+        let first = self.sequence + 1;
+        (self.fencing).reconcile(self.now, first, self.setup.fencing.as_ref(), &setup);
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.
         let groups = self.groups.iter().map(Managed::id);

@@ -16,7 +16,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
         What::Advance => {
             for side in SIDES {
                 let (from, there) = (side.other(), world.seat(side));
-                let blocked = world.blocked(from, rules.bounds.best_effort);
+                let blocked = world.blocked(from);
                 let (paused, gone) = (there.paused, there.mind.is_none());
                 let unread = world.waiting(from) > 0 && !paused && !gone;
                 let letters = &mut world.wire[from as usize];

@@ -55,7 +55,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
         record,
         "",
     );
-    if rules.bounds.best_effort {
+    if rules.bounds.networks > 0 {
         node.describe_vifs(&vifs(side, &rules.bounds));
     }
     let marks = world.seat(side).groups.iter().enumerate();

@@ -459,7 +459,7 @@ impl Excused {
             let it = seat.groups[group].resources[0];
             if !world.lans.reaches(side) && !world.lans.joined() {
                 let alone = world.node(side).is_some_and(|n| n.peer_state().is_gone());
-                if alone && world.blocked(side.other(), true) {
+                if alone && world.blocked(side.other()) {
                     return Some(Excused::Returned);
                 }
                 if it.stalled {
@@ -469,7 +469,7 @@ impl Excused {
             let address = rules.bounds.groups[group].leased(0) && it.runs;
             (seat.seen.left_behind && !address).then_some(Excused::LeftBehind)
         });
-        let hear = SIDES.into_iter().any(|side| !world.blocked(side, true));
+        let hear = SIDES.into_iter().any(|side| !world.blocked(side));
         machine.or((rules.heals && hear).then_some(Excused::JustHealed))
     }
 

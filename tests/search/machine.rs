@@ -147,7 +147,7 @@ fn begin_work(world: &mut World, side: Side, place: Place, doing: Doing, rules: 
 }
 
 fn send(world: &mut World, side: Side, heartbeat: &Heartbeat, lost: usize, rules: &Rules) {
-    let blocked = world.blocked(side, rules.bounds.best_effort);
+    let blocked = world.blocked(side);
     let seat = world.seat_mut(side);
     seat.seen.forgetful |= seat.seen.unwritable;
     seat.seen.spoke = true;

@@ -307,7 +307,7 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
                 .map(What::Cut),
         );
     }
-    if left.lan > 0 && rules.bounds.best_effort {
+    if left.lan > 0 && rules.bounds.networks > 0 {
         let changes = world.lans.changes(&rules.bounds);
         all.extend(changes.into_iter().map(What::Lan));
     }

@@ -62,7 +62,7 @@ pub const BASE: Bounds = Bounds {
     devices: false,
     delay: 0,
     leases: false,
-    networks: 1,
+    networks: 0,
     settled: true,
     quantum: Duration::from_millis(500),
     per_interval: 1,
@@ -86,6 +86,12 @@ pub const DEVICES: Bounds = Bounds {
     late: false,
     ..BASE
 };
+/// The same, and an address on a network on which the peer is asked for it before it is shot.
+const DEVICES_LAN: Bounds = Bounds {
+    groups: &[Kind::Vip],
+    networks: 1,
+    ..DEVICES
+};
 /// An address: its times, too, are few time steps.
 pub const VIP: Bounds = Bounds {
     groups: &[Kind::Vip],
@@ -108,6 +114,7 @@ const TWO_FILES: Bounds = Bounds {
 pub const BEST_EFFORT: Bounds = Bounds {
     groups: &[Kind::Vip],
     best_effort: true,
+    networks: 1,
     quantum: Duration::from_millis(125),
     per_interval: 4,
     late: false,
@@ -371,6 +378,15 @@ const SHORT: &[Bounds] = &[
         ..DEVICES
     },
     Bounds {
+        name: "devices, an address, cut off",
+        left: Left {
+            cuts: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..DEVICES_LAN
+    },
+    Bounds {
         name: "best effort, cold",
         settled: false,
         ..BEST_EFFORT
@@ -442,6 +458,64 @@ const LONG: &[Bounds] = &[
     Bounds {
         name: "devices, one fault of any kind under a cut",
         left: Left { cuts: 1, ..ONE },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an address, a daemon that dies when cut off",
+        left: Left {
+            total: 1,
+            crashes: 1,
+            cuts: 2,
+            lan: 2,
+            ..NONE
+        },
+        ..DEVICES_LAN
+    },
+    Bounds {
+        name: "devices, a slow start, cut",
+        settled: false,
+        left: Left {
+            total: 1,
+            slow: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an address and a service, a slow start, cut",
+        groups: &[Kind::VipService],
+        settled: false,
+        left: Left {
+            total: 1,
+            slow: 1,
+            cuts: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an address and a service, a slow start beside a peer that dies",
+        groups: &[Kind::VipService],
+        left: Left {
+            total: 2,
+            slow: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..DEVICES
+    },
+    Bounds {
+        name: "devices, an address and a service, a slow start in a move beside a peer that dies or falls silent",
+        groups: &[Kind::VipService],
+        left: Left {
+            total: 3,
+            slow: 1,
+            commands: 1,
+            crashes: 1,
+            cuts: 1,
+            ..NONE
+        },
         ..DEVICES
     },
     Bounds {

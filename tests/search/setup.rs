@@ -116,8 +116,7 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
     let more = bounds.misses_differ && me == Side::First;
     let misses = bounds.misses + u32::from(more);
-    let networks = bounds.networks * bounds.best_effort as usize;
-    let vifs: Vec<VifId> = (0..networks).map(network).collect();
+    let vifs: Vec<VifId> = (0..bounds.networks).map(network).collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
         let mut resources = kind.resources(new);
         for it in &mut resources {

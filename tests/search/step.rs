@@ -49,7 +49,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
         What::Boot { side, disk } => {
             boot = Some(new_node(&mut world, side, disk, rules)?);
             let mut events = vec![];
-            if rules.bounds.best_effort {
+            if rules.bounds.networks > 0 {
                 let networks = 0..rules.bounds.networks;
                 let up = |at| Event::Carrier {
                     vif: network(at),
@@ -217,7 +217,7 @@ impl Step {
             .iter()
             .filter(|a| matches!(a, Action::Send(_)))
             .count();
-        let blocked = self.world.blocked(side, rules.bounds.best_effort);
+        let blocked = self.world.blocked(side);
         if !blocked && under_way + sent > rules.bounds.letters && sent > 0 {
             rules.bounds.letters as u8 + 1
         } else {
@@ -272,7 +272,7 @@ impl Step {
 
     /// The daemon lives on, unless it wanted to end.
     fn go_on(&self, world: &mut World, side: Side, node: &Node, rules: &Rules) {
-        if rules.bounds.best_effort {
+        if rules.bounds.networks > 0 {
             let actions = self.actions.iter();
             actions.for_each(|action| ask_lans(world, side, action, rules));
         }

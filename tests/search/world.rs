@@ -207,8 +207,8 @@ impl World {
     }
 
     /// What that side says reaches nobody: no path works.
-    pub fn blocked(&self, from: Side, best_effort: bool) -> bool {
-        self.cut[from as usize] && !(best_effort && self.lans.joined())
+    pub fn blocked(&self, from: Side) -> bool {
+        self.cut[from as usize] && !self.lans.joined()
     }
 
     /// The fingerprint of everything there is.

@@ -43,6 +43,7 @@ impl Node {
     /// [`forget`](Node::forget).
     pub fn fencing_times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.fencing.times(f);
+        self.peer.plea().into_iter().for_each(f);
     }
 
     /// Calls `f` with the times since which orders wait for what they ask.
@@ -70,7 +71,7 @@ impl Node {
         self.peer.forget(now, &self.setup);
         self.signs.forget();
         let setup = self.setup.clone();
-        self.fencing.forget(now, &setup);
+        self.fencing.forget(now, self.peer.plea(), &setup);
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {

@@ -68,6 +68,10 @@ impl Node {
                 incarnation: heartbeat.incarnation,
                 same,
                 echoed: self.peer.echoed().filter(|_| echoes),
+                heard: match heartbeat.echo.incarnation == self.incarnation {
+                    true => heartbeat.echo.sequence,
+                    false => 0,
+                },
                 said,
             },
             detection,

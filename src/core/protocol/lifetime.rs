@@ -6,6 +6,7 @@ use super::super::event::Action;
 use super::super::setup::{CEDED, LATE, LIFETIME, RENEWAL};
 use super::super::time::Time;
 use super::group::{Group, State};
+use super::peer::PeerState;
 use super::resource::{Kind, Resource};
 use crate::wire::heartbeat::{GroupReport, Role};
 use std::time::Duration;
@@ -75,11 +76,12 @@ impl Group {
         }
     }
 
-    /// Announces again what the peer may have had as well, once it says that it has not: who believed its
-    /// announcements would send to it for as long as an ARP entry lasts.
+    /// Announces again what the peer may have had as well, once it says that it has not, after this node ran again and
+    /// both hear each other: who believed its announcements would send to it for as long as an ARP entry lasts.
     pub(super) fn announce_again(&mut self, cx: &Context, out: &mut Vec<Action>) {
         let without = |report: &GroupReport| matches!(report.role, Role::Stopped | Role::Failed);
-        let contended = self.leases_run() && !cx.report().is_some_and(without);
+        let deaf = cx.peer.state() == PeerState::OneWay || cx.doubt.woke().is_some();
+        let contended = self.leases_run() && (deaf || !cx.report().is_some_and(without));
         let was = std::mem::replace(&mut self.lifetimes.contended, contended);
         if was && !contended && self.leases_run() {
             out.push(Action::Announce(self.id));

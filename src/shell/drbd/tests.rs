@@ -10,7 +10,7 @@ const PLACE: Place = Place {
     resource: ResourceId(2),
 };
 const OFF: Option<Right> = Some(Right::Fenced {
-    by: Word::Source(0),
+    by: Word::Device(0),
 });
 
 /// As 8.4 tells of a standby in sync.

@@ -66,8 +66,8 @@ pub struct Fencing {
     liars: Vec<u64>,
     /// The `delay` that the peer announced last; zero: none.
     peer_delay: Duration,
-    /// Since when this node announces another one than before; None: the peer heard it.
-    announced: Option<Time>,
+    /// The first heartbeat that announces another one than before; None: the peer heard it.
+    announced: Option<u64>,
     /// The beginning of the instant in which an off left last.
     used: Option<Time>,
     /// Something was answered since the last tick.
@@ -130,6 +130,8 @@ pub struct Word {
     pub same: bool,
     /// When that was sent which it is the first to echo.
     pub echoed: Option<Time>,
+    /// The highest sequence of this node's that it shows as heard; 0: none.
+    pub heard: u64,
     /// The delay that the peer announces, and that its zero is fresh.
     pub said: Option<(Duration, bool)>,
 }
@@ -213,13 +215,20 @@ impl Fencing {
 
     /// The devices are those of that file from now on. Nothing that was read or asked before is told from what others
     /// say; who lied is known again.
-    pub fn reconcile(&mut self, now: Time, before: Option<&FencingSetup>, setup: &Setup) {
+    /// The heartbeats from `first` on say what that file says.
+    pub fn reconcile(
+        &mut self,
+        now: Time,
+        first: u64,
+        before: Option<&FencingSetup>,
+        setup: &Setup,
+    ) {
         let fencing = setup.fencing.as_ref();
         if before == fencing {
             return;
         }
         if before.map(|f| f.delay) != fencing.map(|f| f.delay) {
-            self.announced = Some(now);
+            self.announced = Some(first);
         }
         match &mut self.shot {
             Shot::Intended => self.shot = Shot::None,
@@ -318,12 +327,13 @@ impl Fencing {
             incarnation,
             same,
             echoed,
+            heard,
             said,
         } = word;
         self.peer_says(said.map(|(delay, _)| delay));
         if let Some(at) = echoed {
             // Unless it has heard which delay this node goes by, it goes by another.
-            self.announced.take_if(|announced| at >= *announced);
+            self.announced.take_if(|first| heard >= *first);
             let shared = said.is_some_and(|(_, fresh)| fresh) && self.announced.is_none();
             let (zero, delay) = (at.min(now), self.delay(setup));
             match self.count {
@@ -553,8 +563,7 @@ impl Fencing {
         if let Shot::Sent { at, .. } = &mut self.shot {
             f(at);
         }
-        let instants = [&mut self.used, &mut self.announced];
-        instants.into_iter().flatten().for_each(&mut *f);
+        self.used.iter_mut().for_each(&mut *f);
         self.lately.iter_mut().for_each(&mut *f);
         self.order.iter_mut().for_each(|order| order.times(f));
         self.devices.iter_mut().for_each(|d| d.times(f));
@@ -562,14 +571,15 @@ impl Fencing {
 
     /// Forgets, for a search, what is only shown, and how often instants have come and gone. (And that a device
     /// was proven to lie after it had given clearance.)
-    pub fn forget(&mut self, now: Time, setup: &Setup) {
+    pub fn forget(&mut self, now: Time, plea: Option<&mut Time>, setup: &Setup) {
         let Some(fencing) = &setup.fencing else {
             return;
         };
         let delay = self.delay(fencing);
-        for count in [&mut self.count, &mut self.noted].into_iter().flatten() {
-            while now.since(count.zero) >= 4 * delay {
-                count.zero = count.zero + 2 * delay;
+        let counts = [&mut self.count, &mut self.noted].into_iter().flatten();
+        for zero in counts.map(|count| &mut count.zero).chain(plea) {
+            while now.since(*zero) >= 4 * delay {
+                *zero = *zero + 2 * delay;
             }
         }
         if let Shot::Sent { at, .. } = &mut self.shot {

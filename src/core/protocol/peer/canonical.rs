@@ -15,17 +15,17 @@ impl Peer {
         let sent = [&mut self.round, &mut self.newest, &mut self.proof];
         sent.into_iter().flatten().for_each(|sent| f(&mut sent.at));
         self.last_heard.iter_mut().for_each(&mut *f);
-        let told = [
-            &mut self.counted,
-            &mut self.answered,
-            &mut self.returned,
-            &mut self.pleads_since,
-        ];
+        let told = [&mut self.counted, &mut self.answered, &mut self.returned];
         told.into_iter().flatten().for_each(&mut *f);
         self.strangers.iter_mut().for_each(|s| f(&mut s.until));
         let until = [&mut self.twin, &mut self.held_until];
         until.into_iter().flatten().for_each(&mut *f);
         self.paths.iter_mut().flatten().for_each(&mut *f);
+    }
+
+    /// Since when it asks to be switched off: the instants count from then.
+    pub fn plea(&mut self) -> Option<&mut Time> {
+        self.pleads_since.as_mut()
     }
 
     /// Calls `f` with every number of a heartbeat stored here, named by its incarnation; a retired
