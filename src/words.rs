@@ -198,7 +198,7 @@ impl fmt::Display for Said<'_, Reason> {
             Reason::Recovered(_, span) => write!(f, "runs again after {} ms", span.as_millis()),
             Reason::NotServing(_) => write!(
                 f,
-                "a resource does not run and {peer} is silent: left to {peer}, should it live"
+                "a resource does not run and {peer} may count {here} as silent: left to {peer}, should it live"
             ),
             Reason::HandoverAborted => write!(f, "{peer} is no longer there to take it: kept"),
             Reason::Reinstalled(_) => f.write_str("was installed, removed or masked"),

@@ -164,7 +164,9 @@ impl Node {
             let span = self.setup.gateway.interval * self.setup.gateway.misses;
             let lost_before =
                 answered.is_some_and(|at| at + span + self.setup.gateway.timeout < zero);
-            !self.vifs.has_gateway(vif) || lost_before || answered > Some(zero)
+            let lately = answered
+                .is_some_and(|at| at > zero && at + span + self.setup.gateway.timeout >= self.now);
+            !self.vifs.has_gateway(vif) || lost_before || lately
         })
     }
 }

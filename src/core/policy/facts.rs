@@ -203,10 +203,12 @@ impl Plan {
     /// to be.
     pub(super) fn blocks_seizure(&self, cx: &Context, group: &Group) -> Option<Fact> {
         let holder = group.token().holder == cx.me();
-        let mut facts = self.facts(cx, group).into_iter();
-        facts.find(|fact| {
+        let facts = self.facts(cx, group);
+        facts.iter().copied().find(|fact| {
             let needless = *fact == Fact::StateUnwritable && holder;
-            fact.weight().blocks_seizure && !needless
+            // There is another network.
+            let half = matches!(fact, Fact::NoCarrier(_)) && !fact.serves_nobody(&facts, cx.setup);
+            fact.weight().blocks_seizure && !needless && !half
         })
     }
 

@@ -472,7 +472,10 @@ impl Plan {
             return Some(reason.clone());
         }
         let left_to_peer = match cx.peer_takes_by {
-            TakesBy::Evidence => cx.peer_silent(),
+            TakesBy::Evidence => {
+                let unheard = cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
+                cx.peer_silent() || unheard
+            }
             TakesBy::Proof | TakesBy::Nothing => false,
         };
         if let Some(resource) = self.not_serving(cx, group).filter(|_| left_to_peer) {

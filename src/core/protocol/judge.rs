@@ -195,6 +195,12 @@ impl Group {
         };
         let verdict = match (clearance::verdict(cx, &self.probes, self.lease), unable) {
             (Verdict::PeerHeard, _) => Verdict::PeerHeard,
+            // What is proven is no evidence.
+            (Verdict::Given(right), Some(_))
+                if matches!(wish, Wish::Agree(_)) && !matches!(right, Right::BestEffort { .. }) =>
+            {
+                Verdict::Given(right)
+            }
             (_, Some(reason)) => {
                 self.waiting = Some(reason.clone());
                 return self.judged(cx, false, before, None, out);

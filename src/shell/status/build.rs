@@ -194,9 +194,9 @@ impl Names {
                 format!("{} {}", resource(i), words())
             }
             Reason::NotServing(i) => {
-                let peer = self.voice().peer;
+                let Voice { here, peer } = self.voice();
                 format!(
-                    "{} does not run and {peer} is silent: left to {peer}, should it live",
+                    "{} does not run and {peer} may count {here} as silent: left to {peer}, should it live",
                     resource(i)
                 )
             }
