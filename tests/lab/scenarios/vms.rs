@@ -217,7 +217,7 @@ fn power(vms: &mut Vms, from: Host, node: Host, order: &str) -> Outcome<String> 
 }
 
 /// Pulls a cable out of a card, or puts it in again.
-fn cable(vms: &mut Vms, host: Host, wire: Wire, plugged: bool) -> Outcome<Micros> {
+pub fn cable(vms: &mut Vms, host: Host, wire: Wire, plugged: bool) -> Outcome<Micros> {
     let what = if plugged { "plug in" } else { "pull" };
     let at = vms.note(format!("{what} {}", Port(host, wire)));
     vms.node(host).hardware.set_cable(wire, plugged)?;
