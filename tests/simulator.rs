@@ -53,11 +53,6 @@ const KEPT: &[(Mode, u64, &str)] = &[
     ),
     (
         Mode::BestEffort,
-        1270,
-        "a service that failed its check while it was adopted was taken for gone",
-    ),
-    (
-        Mode::BestEffort,
         20459,
         "an old goodbye cleared a start although the peer was back, and not yet believed",
     ),
@@ -174,7 +169,6 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::LyingStop, Mode::Devices, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),
-    (Defect::NeverContested, Mode::Devices, 120, 60),
     (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
     (Defect::LyingDevice, Mode::Devices, 0, 40),
     (Defect::ShortDelay, Mode::Devices, 0, 40),

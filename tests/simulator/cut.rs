@@ -76,7 +76,9 @@ pub fn play(world: &mut World) -> i64 {
         }
     }
     let killed = world.safety.shots.killed - killed;
-    if killed != 1 {
+    // Whoever was given power before it was read off is switched off once more.
+    let twice = killed == 2 && world.safety.shots.unverified;
+    if killed != 1 && !twice {
         find(
             world,
             format!("{killed} machines were switched off in a cut"),

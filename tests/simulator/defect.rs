@@ -15,8 +15,6 @@ pub enum Defect {
     DeafArp,
     /// A write says "done" and the disk has the old state.
     LyingDisk,
-    /// Every delivered heartbeat has lost its "contested".
-    NeverContested,
     /// Every delivered heartbeat says that all that was wished was taken back.
     UndoneWishes,
     /// A device says that it switches off, and reads off, and did nothing.

@@ -584,10 +584,6 @@ impl World {
                     return;
                 };
                 match self.defect {
-                    Some(Defect::NeverContested) => heartbeat
-                        .groups
-                        .iter_mut()
-                        .for_each(|g| g.contested = false),
                     Some(Defect::UndoneWishes) => {
                         let given = heartbeat.wishes.iter_mut().flat_map(|w| &mut w.given);
                         given.flatten().for_each(|given| given.taken_back = true);
