@@ -88,6 +88,8 @@ fn lan_cable_pulled(lab: &mut Lab) -> Outcome {
         let outage = client.outage(pulled).length();
         lab.record.figure("client outage", outage);
         ensure!(outage < Duration::from_secs(1), "the outage was {outage:?}");
+        // What was handed over while it ran is on both for a moment.
+        lab.settled(Duration::from_secs(2))?;
         lab.net.plug(Port(holder, Wire::Lan))?;
         let plugged = lab.note("plug it in again");
         lab.nothing_moves(holder.peer(), Duration::from_secs(2))?;
