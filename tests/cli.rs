@@ -934,7 +934,7 @@ fn status(pid: u32, stamp_us: i64) -> Value {
         "schema": 1, "cluster": "edge-lb", "node": "lb1", "boot_id": clock::boot_id(), "stamp_us": stamp_us, "stamp": "",
         "daemon": {"pid": pid, "incarnation": "1", "order_signal": order_signal(), "software": "0.1.0", "config": "", "generation": 9, "reload_error": null,
                    "started_us": stamp_us, "notices": []},
-        "maintenance": false, "leaving": false, "state_unwritable": null, "protection": [],
+        "maintenance": false, "leaving": false, "state_unwritable": null,
         "nodes": [{"name": "lb1", "here": true, "standby": false}, {"name": "lb2", "here": false, "standby": false}],
         "peer": {"state": "alive", "since_us": stamp_us, "reason": "heard", "heard_us": stamp_us, "software": "0.1.0", "drift": false},
         "paths": [], "interfaces": [], "gateways": [],

@@ -167,7 +167,6 @@ pub fn status_names(config: &Config, me: Side, resolved: &Resolved) -> Names {
         vifs: vif_names(resolved),
         absent: Vec::new(),
         groups: config.groups.iter().enumerate().map(group).collect(),
-        sources: Vec::new(),
     }
 }
 

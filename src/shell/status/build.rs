@@ -39,8 +39,6 @@ pub struct Names {
     pub absent: Vec<VifId>,
     /// The groups.
     pub groups: Vec<GroupNames>,
-    /// The outside sources of clearance; none: UNPROTECTED.
-    pub sources: Vec<String>,
 }
 
 /// A path.
@@ -329,7 +327,6 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         maintenance: view.maintenance,
         leaving: view.leaving,
         state_unwritable: view.state_unwritable.clone(),
-        protection: names.sources.clone(),
         fencing: facts.fencing.cloned(),
         nodes: sides
             .into_iter()
@@ -572,7 +569,6 @@ fn since(facts: &Facts, group: &GroupView) -> Time {
 fn protection(facts: &Facts, group: &GroupView) -> &'static str {
     let fenced = |fencing: &Fencing| fencing.ready && fencing.peer_ready == Some(true);
     match (facts.fencing, &group.no_seizure) {
-        _ if !facts.names.sources.is_empty() => "protected",
         (Some(fencing), _) if fenced(fencing) => "protected",
         (None, None) => "best-effort",
         (Some(_), _) | (None, Some(_)) => "none",

@@ -84,8 +84,6 @@ pub struct Status {
     pub leaving: bool,
     /// Why the state cannot be written, if so.
     pub state_unwritable: Option<String>,
-    /// Outside sources of clearance other than fencing; empty in this version.
-    pub protection: Vec<String>,
     /// How a silent peer is switched off; null: nothing does, UNPROTECTED, takeovers are best effort.
     #[serde(default)]
     pub fencing: Option<Fencing>,

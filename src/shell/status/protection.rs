@@ -110,9 +110,6 @@ fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
 }
 
 fn without_fencing(status: &Status) -> Vec<String> {
-    if !status.protection.is_empty() {
-        return vec![format!("PROTECTED by {}", status.protection.join(", "))];
-    }
     let none = |group: &&Group| group.protection == "none";
     let none: Vec<&str> = (status.groups.iter().filter(none))
         .map(|g| g.name.as_str())

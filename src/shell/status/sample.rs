@@ -188,7 +188,6 @@ impl Default for Sample {
                         (NGINX, "service nginx.service".into()),
                     ],
                 }],
-                sources: Vec::new(),
             },
             daemon: Daemon {
                 pid: 4711,
