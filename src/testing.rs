@@ -110,6 +110,18 @@ pub(crate) fn script(text: &str, to: &Path) {
     install(&source, to);
 }
 
+/// Lets this process open no descriptor whose number is not below that.
+#[allow(dead_code)]
+pub(crate) fn limit_descriptors(at_most: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: at_most,
+        rlim_max: 1024,
+    };
+    // SAFETY: a valid structure.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    assert_eq!(set, 0);
+}
+
 /// Waits for something that other processes do.
 pub(crate) fn wait_until(mut done: impl FnMut() -> bool) {
     let start = Instant::now();

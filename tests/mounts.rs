@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use testing::{TestDir, wait_until};
+use testing::{TestDir, limit_descriptors, wait_until};
 
 /// A device with a file system, and where it is to be mounted.
 struct Disk {
@@ -460,15 +460,7 @@ fn child_without_descriptors() {
         outcome: Outcome::Found(Presence::Running),
     };
     assert_eq!(next(long), Some(found));
-    let limit = |at_most| {
-        let limit = libc::rlimit {
-            rlim_cur: at_most,
-            rlim_max: 1024,
-        };
-        // SAFETY: a valid structure.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-    };
-    limit(0);
+    limit_descriptors(0);
     assert_eq!(next(Duration::from_millis(2500)), None);
     // What cannot be done in time is done later.
     mounts.stop(place);
@@ -482,17 +474,17 @@ fn child_without_descriptors() {
         why.ends_with("it is unmounted as soon as that can be"),
         "{why}"
     );
-    limit(1024);
+    limit_descriptors(1024);
     assert_eq!(next(Duration::from_secs(4)), None);
     assert_eq!(disk.found(), Found::Absent);
     // And counts against nobody.
-    limit(0);
+    limit_descriptors(0);
     mounts.start(place);
     let Some(Event::Finished { outcome, .. }) = next(long) else {
         panic!("the start does not end")
     };
     assert!(matches!(outcome, Outcome::Unasked(_)), "{outcome:?}");
-    limit(1024);
+    limit_descriptors(1024);
     let unready = None;
     assert_eq!(next(long), Some(Event::Ready { place, unready }));
 }

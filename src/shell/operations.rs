@@ -30,7 +30,7 @@ impl Operations {
     }
 
     /// Begins one, which ends with what it gives.
-    pub fn begin(&self, place: Place, work: impl Future<Output = Outcome> + 'static) {
+    fn begin(&self, place: Place, work: impl Future<Output = Outcome> + 'static) {
         let (events, tasks) = (self.events.clone(), self.tasks.clone());
         let task = async move {
             let outcome = work.await;
@@ -41,6 +41,27 @@ impl Operations {
         };
         let task = self.executor.spawn(task);
         self.tasks.borrow_mut().insert(place, task);
+    }
+
+    /// Begins one on what stands at that place. Where there is no such thing, it fails.
+    pub fn begin_on<T, W>(
+        &self,
+        place: Place,
+        found: Option<T>,
+        what: &str,
+        work: impl FnOnce(T) -> W,
+    ) where
+        W: Future<Output = Outcome> + 'static,
+    {
+        match found {
+            Some(it) => self.begin(place, work(it)),
+            None => self.finish(place, Outcome::Failed(format!("there is no such {what}"))),
+        }
+    }
+
+    /// Ends one now, if it is under way. What a tool does for it goes on.
+    pub fn give_up(&self, place: Place) {
+        self.cancel(place, "it did not end in time, and was given up");
     }
 
     /// Ends one now, if it is under way, because of that.

@@ -275,17 +275,21 @@ fn look(id: &str) -> UnitLook {
     }
 }
 
-#[test]
-fn a_unit_stands_once_whatever_it_is_called() {
-    let units = |mysql: UnitLook| Machine {
+/// A machine that has mariadb, and what it finds of mysql.
+fn beside_mariadb(mysql: UnitLook) -> Machine {
+    Machine {
         units: [
             ("mariadb.service".into(), look("mariadb.service")),
             ("mysql.service".into(), mysql),
         ]
         .into(),
         ..on(host())
-    };
-    let told = |mysql| misfits_of(&two_groups(), Side::First, &units(mysql));
+    }
+}
+
+#[test]
+fn a_unit_stands_once_whatever_it_is_called() {
+    let told = |mysql| misfits_of(&two_groups(), Side::First, &beside_mariadb(mysql));
     assert_eq!(told(look("mysql.service")), [""; 0]);
     assert_eq!(
         told(look("mariadb.service")),
@@ -317,15 +321,7 @@ fn units_can_run_side_by_side() {
         conflicts: vec!["shutdown.target".into(), of.into()],
         ..look("mysql.service")
     };
-    let units = |mysql: UnitLook| Machine {
-        units: [
-            ("mariadb.service".into(), look("mariadb.service")),
-            ("mysql.service".into(), mysql),
-        ]
-        .into(),
-        ..on(host())
-    };
-    let told = |of| misfits_of(&two_groups(), Side::First, &units(conflicts(of)));
+    let told = |of| misfits_of(&two_groups(), Side::First, &beside_mariadb(conflicts(of)));
     assert_eq!(told("other.service"), [""; 0]);
     assert_eq!(
         told("mariadb.service"),

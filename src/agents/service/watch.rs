@@ -149,17 +149,9 @@ mod tests {
                 smol::block_on(smol::future::or(ended, late))
             };
             assert!(!seen(100)); // the runtime has its own descriptors then
-            let limit = |at_most| {
-                let limit = libc::rlimit {
-                    rlim_cur: at_most,
-                    rlim_max: 1024,
-                };
-                // SAFETY: a valid structure.
-                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-            };
-            limit(0);
+            crate::testing::limit_descriptors(0);
             let without = seen(300);
-            limit(1024);
+            crate::testing::limit_descriptors(1024);
             process.kill().unwrap();
             process.wait().unwrap();
             let told = format!("{without} {}", seen(5000));

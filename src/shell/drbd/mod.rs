@@ -245,8 +245,7 @@ impl Disks {
 
     /// Ends an operation now. What the tool does goes on.
     pub fn cancel(&mut self, place: Place) {
-        let why = "it did not end in time, and was given up";
-        self.operations.cancel(place, why);
+        self.operations.give_up(place);
     }
 
     /// False: of what becomes of them nothing is told to the core, only shown (maintenance).
@@ -272,12 +271,12 @@ impl Disks {
         work: impl FnOnce(Rc<Disk>, Rc<Shared>) -> F + 'static,
     ) {
         let shared = self.shared.clone();
-        let Some(disk) = shared.disk(place) else {
-            let outcome = Outcome::Failed("there is no such DRBD resource".into());
-            return self.operations.finish(place, outcome);
-        };
-        disk.unwatch(); // what the operation does is no news
-        self.operations.begin(place, work(disk, shared));
+        let found = shared.disk(place);
+        self.operations
+            .begin_on(place, found, "DRBD resource", |disk| {
+                disk.unwatch(); // what the operation does is no news
+                work(disk, shared)
+            });
     }
 
     /// Follows what DRBD says as long as somebody wants to know.
@@ -450,12 +449,12 @@ impl Shared {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 /// The other side is reached, as far as DRBD knows.
 fn is_connected(state: &State, name: &str) -> bool {
     let mut connections = state.of(name, Kind::Connection).peekable();
     connections.peek().is_some()
         && connections.all(|connection| state.word(connection, "connection") == "Connected")
 }
+
+#[cfg(test)]
+mod tests;

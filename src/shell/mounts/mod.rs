@@ -211,8 +211,7 @@ impl Mounts {
 
     /// Ends an operation now. What the helper does goes on, and its lock with it.
     pub fn cancel(&mut self, place: Place) {
-        let why = "it did not end in time, and was given up";
-        self.operations.cancel(place, why);
+        self.operations.give_up(place);
     }
 
     /// False: nothing is told to the core, only shown (maintenance).
@@ -237,12 +236,11 @@ impl Mounts {
         work: impl FnOnce(Rc<Held>, Rc<Shared>) -> F + 'static,
     ) {
         let shared = self.shared.clone();
-        let Some(held) = shared.held(place) else {
-            let outcome = Outcome::Failed("there is no such mount".into());
-            return self.operations.finish(place, outcome);
-        };
-        held.unwatch(); // what the operation does is no news
-        self.operations.begin(place, work(held, shared));
+        let found = shared.held(place);
+        self.operations.begin_on(place, found, "mount", |held| {
+            held.unwatch(); // what the operation does is no news
+            work(held, shared)
+        });
     }
 
     /// Follows the table as long as there is a mount to follow.

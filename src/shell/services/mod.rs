@@ -291,25 +291,23 @@ impl Services {
         work: impl FnOnce(Rc<Unit>, Rc<Shared>, Instant) -> F + 'static,
     ) {
         let shared = self.shared.clone();
-        let Some(unit) = shared.unit(place) else {
-            let outcome = Outcome::Failed("there is no such service".into());
-            return self.operations.finish(place, outcome);
-        };
-        unit.unwatch(); // what the operation does is no news
-        let begun = Instant::now();
-        let work = async move {
-            let open = async { Some(shared.gate.pass().await) };
-            // A systemd that takes so long to read its units is no reason not to ask it.
-            let closed = async {
-                Timer::after(GATE).await;
-                None
-            };
-            let pass = open.or(closed).await;
-            let outcome = work(unit, shared.clone(), begun).await;
-            drop(pass);
-            outcome
-        };
-        self.operations.begin(place, work);
+        let found = shared.unit(place);
+        self.operations.begin_on(place, found, "service", |unit| {
+            unit.unwatch(); // what the operation does is no news
+            let begun = Instant::now();
+            async move {
+                let open = async { Some(shared.gate.pass().await) };
+                // A systemd that takes so long to read its units is no reason not to ask it.
+                let closed = async {
+                    Timer::after(GATE).await;
+                    None
+                };
+                let pass = open.or(closed).await;
+                let outcome = work(unit, shared.clone(), begun).await;
+                drop(pass);
+                outcome
+            }
+        });
     }
 
     /// Looks out for changes as long as there is something to watch.
