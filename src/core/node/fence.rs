@@ -160,12 +160,11 @@ impl Node {
         // A peer that asks for it is not silent: what came since it does.
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
         cx.setup.vifs.iter().all(|&vif| {
+            let gateway = &self.setup.gateway;
+            let counts = gateway.interval * gateway.misses + gateway.timeout;
             let answered = self.vifs.last_answer(vif);
-            let span = self.setup.gateway.interval * self.setup.gateway.misses;
-            let lost_before =
-                answered.is_some_and(|at| at + span + self.setup.gateway.timeout < zero);
-            let lately = answered
-                .is_some_and(|at| at > zero && at + span + self.setup.gateway.timeout >= self.now);
+            let lost_before = answered.is_some_and(|at| at + counts < zero);
+            let lately = answered.is_some_and(|at| at > zero && at + counts >= self.now);
             !self.vifs.has_gateway(vif) || lost_before || lately
         })
     }

@@ -110,10 +110,9 @@ enum Shot {
 }
 
 /// What a device said of an off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Said {
     /// Nothing yet, or to a daemon before this one.
-    #[default]
     Nothing,
     /// It does it.
     Accepted,
