@@ -40,18 +40,24 @@
 //!   instants are not known; who is silent at an own instant, for the peer's may be near.
 
 mod device;
+mod hearing;
 mod instants;
 mod order;
+mod reading;
+mod seen;
+mod shooting;
 
 use super::peer::PeerState;
 use super::record::FenceRecord;
-use crate::core::event::{Action, Answer, Ask};
-use crate::core::reason::{HeldFire, Reason};
+use crate::core::event::Action;
+use crate::core::reason::Reason;
 use crate::core::setup::{FencingSetup, MOST_DEVICES, Setup};
 use crate::core::time::Time;
-use device::{Device, Read};
+use device::Device;
+pub use hearing::Word;
 pub use instants::{Count, Role, drift, least_delay};
 pub use order::Order;
+pub use seen::Seen;
 use std::time::Duration;
 
 /// The devices that switch the peer off, and what came of them.
@@ -118,65 +124,6 @@ enum Said {
     Accepted,
     /// It does not, or did not answer: another device may be asked at the next instant.
     Refused,
-}
-
-/// What an accepted heartbeat says.
-#[derive(Clone, Copy, Debug)]
-pub struct Word {
-    /// Whose it is.
-    pub incarnation: u64,
-    /// It is of the incarnation of those before.
-    pub same: bool,
-    /// When that was sent which it is the first to echo.
-    pub echoed: Option<Time>,
-    /// The highest sequence of this node's that it shows as heard; 0: none.
-    pub heard: u64,
-    /// The delay that the peer announces, and that its zero is fresh.
-    pub said: Option<(Duration, bool)>,
-}
-
-/// What a step sees of the rest of the node.
-pub struct Seen {
-    /// The step's time.
-    pub now: Time,
-    /// It comes after every queue was drained.
-    pub tick: bool,
-    /// The peer's state.
-    pub peer: PeerState,
-    /// Since when it asks to be switched off; None: it does not.
-    pub pleads_since: Option<Time>,
-    /// This node runs a group, or could run one that waits for clearance.
-    pub needs: bool,
-    /// Who this node is, and what it runs.
-    pub role: Role,
-    /// When this daemon has been able to hear for a detection time.
-    pub listened_at: Option<Time>,
-    /// Nothing is to be shot: maintenance, of the pair now or of the peer when it was last heard.
-    pub maintenance: bool,
-    /// Heartbeats come that may be the peer's, and do not show that it hears this node.
-    pub speaks: bool,
-    /// The peer's machine answers for an address of a group that is not run here.
-    pub serves: bool,
-    /// It had time to answer for those addresses, or is heard.
-    pub asked: bool,
-    /// What the disk has.
-    pub saved: bool,
-}
-
-impl Seen {
-    /// The peer is gone, as far as can be heard, and this node wants to be sure of it.
-    fn watches(&self) -> bool {
-        let gone = (self.is_silent() && self.listened()) || self.pleads_since.is_some();
-        gone && self.needs
-    }
-
-    fn is_silent(&self) -> bool {
-        matches!(self.peer, PeerState::Silent | PeerState::Unknown)
-    }
-
-    fn listened(&self) -> bool {
-        self.listened_at.is_some_and(|at| self.now >= at)
-    }
 }
 
 impl Fencing {
@@ -312,135 +259,6 @@ impl Fencing {
     /// What a group that needs clearance waits for.
     pub fn waiting(&self) -> Reason {
         self.waits.clone().unwrap_or(Reason::ClearancePending)
-    }
-
-    /// A heartbeat of the peer was accepted. Gives the device that is found to lie.
-    pub fn heard(
-        &mut self,
-        now: Time,
-        word: Word,
-        detection: Duration,
-        setup: &FencingSetup,
-    ) -> Option<usize> {
-        let Word {
-            incarnation,
-            same,
-            echoed,
-            heard,
-            said,
-        } = word;
-        self.peer_says(said.map(|(delay, _)| delay));
-        if let Some(at) = echoed {
-            // Unless it has heard which delay this node goes by, it goes by another.
-            self.announced.take_if(|first| heard >= *first);
-            let shared = said.is_some_and(|(_, fresh)| fresh) && self.announced.is_none();
-            let (zero, delay) = (at.min(now), self.delay(setup));
-            match self.count {
-                // It never goes back.
-                Some(count) if zero < count.zero => {}
-                _ => {
-                    self.count = Some(Count {
-                        zero,
-                        shared,
-                        spent: false,
-                        delay,
-                        maintained: self.count.is_some_and(|count| count.maintained),
-                    });
-                }
-            }
-        }
-        for device in &mut self.devices {
-            device.heard(now, same, echoed, detection);
-        }
-        if incarnation == self.verified && self.verified != 0 {
-            self.verified = 0;
-            let lied = self.gave.id;
-            match self.devices.iter_mut().find(|device| device.id == lied) {
-                Some(device) => device.distrusted = true,
-                // It may come back.
-                None if !self.liars.contains(&lied) => self.liars.push(lied),
-                None => {}
-            }
-        }
-        let mut found = self.devices.iter().enumerate();
-        let (level, liar) = found.find(|(_, d)| d.distrusted && !self.liars.contains(&d.id))?;
-        self.liars.push(liar.id);
-        Some(level)
-    }
-
-    /// The `delay` that the peer announces; None: its file names no device.
-    pub fn peer_says(&mut self, delay: Option<Duration>) {
-        self.peer_delay = delay.unwrap_or_default();
-    }
-
-    /// Its file named one when it was last heard.
-    pub fn peer_fences(&self) -> bool {
-        !self.peer_delay.is_zero()
-    }
-
-    /// The silence that may begin now begins in maintenance, or not.
-    pub fn maintained(&mut self, on: bool) {
-        self.count
-            .iter_mut()
-            .for_each(|count| count.maintained = on);
-    }
-
-    /// A device answered; true: the peer is off, verified. `incarnation`: whose.
-    pub fn answered(
-        &mut self,
-        now: Time,
-        index: usize,
-        answer: &Answer,
-        silent: bool,
-        incarnation: u64,
-        setup: &FencingSetup,
-    ) -> bool {
-        self.stirred = true;
-        let Some(device) = self.devices.get_mut(index) else {
-            return false;
-        };
-        if let Answer::Failed(why) = answer {
-            self.waits = Some(Reason::ClearanceRefused(why.clone()));
-        }
-        if let Some((Ask::Off, _)) = device.asking {
-            let accepted = *answer == Answer::Accepted;
-            if accepted {
-                self.lately.push(now);
-                self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
-            }
-            if let Shot::Sent { at, said, .. } = &mut self.shot {
-                // It may have left as late as this.
-                *at = now;
-                *said = match accepted {
-                    true => Said::Accepted,
-                    false => Said::Refused,
-                };
-            }
-        }
-        if device.distrusted && *answer == Answer::Off {
-            let why =
-                "a device reads off that was found to lie: it is believed once it was rehearsed";
-            self.waits = Some(Reason::ClearanceRefused(why.into()));
-        }
-        let read = device.answered(now, answer, setup.settle);
-        if !device.distrusted {
-            let id = device.id;
-            self.liars.retain(|liar| *liar != id);
-        }
-        match read {
-            Read::On(asked) => {
-                if let Shot::Sent { at, over, .. } = &mut self.shot {
-                    *over |= asked > *at + setup.off_time;
-                }
-                false
-            }
-            Read::Off if silent => {
-                let id = device.id;
-                (self.gave, self.verified) = (Gave { level: index, id }, incarnation);
-                true
-            }
-            Read::Off | Read::Nothing => false,
-        }
     }
 
     /// The peer is known to be gone: what is heard of it after that is another life of it, and until that is heard both
@@ -613,164 +431,8 @@ impl Fencing {
             out.push(Action::Note(count));
         }
     }
-
-    /// From when the instants count; None: nothing that reads on is shot.
-    fn base(&self, seen: &Seen, setup: &FencingSetup) -> Option<Time> {
-        let delay = self.delay(setup);
-        let shared = |count: &Count| count.shared && !count.spent && count.delay == delay;
-        match (seen.peer, self.count.filter(shared)) {
-            (PeerState::Silent, Some(count)) if seen.listened() => Some(count.zero),
-            (PeerState::Alive, _) => seen.pleads_since,
-            _ => None,
-        }
-    }
-
-    /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
-    fn shoot(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
-        let held = self.held(seen, fencing);
-        if self.devices.iter().any(|d| d.on) {
-            let survived =
-                || Reason::ClearanceRefused("the off was accepted, and it has power still".into());
-            let idle = matches!(
-                self.shot,
-                Shot::Sent {
-                    over: true,
-                    said: Said::Accepted,
-                    ..
-                }
-            );
-            self.waits = held.map(Reason::HeldFire).or(idle.then(survived));
-        }
-        if !self.is_free(seen, fencing) && self.order.is_none() && self.shot == Shot::Intended {
-            self.shot = Shot::None;
-        }
-        let instant = self.next_shot(seen, setup, fencing);
-        let instant = instant.filter(|(from, _)| *from <= seen.now);
-        let device = self.ready();
-        // What the disk has already serves the next instant, should this one pass before it has.
-        let (Some((instant, _)), Some(device)) = (instant, device) else {
-            return;
-        };
-        match self.shot {
-            Shot::Sent { .. } if self.awaited(seen, fencing) => return,
-            Shot::None | Shot::Sent { .. } if !seen.asked => return,
-            Shot::None => self.shot = Shot::Intended,
-            Shot::Intended | Shot::Sent { .. } => {}
-        }
-        if !seen.saved {
-            return;
-        }
-        let at = seen.now;
-        self.shot = Shot::Sent {
-            at,
-            over: false,
-            said: Said::Nothing,
-        };
-        self.used = Some(instant);
-        self.order.iter_mut().for_each(Order::sent);
-        let level = &mut self.devices[device];
-        level.tries = level.tries.saturating_add(1);
-        level.proves = seen.peer == PeerState::Alive;
-        let ask = Ask::Off;
-        (level.asking, level.on) = (Some((ask, at)), false);
-        out.push(Action::Device { device, ask });
-    }
-
-    /// An off left, and may still come to something.
-    fn awaited(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
-        match self.shot {
-            Shot::Sent { at, over, said } => {
-                let in_vain = match said {
-                    Said::Refused => true,
-                    Said::Accepted => over,
-                    // Whoever carries it out may do so still.
-                    Said::Nothing => over && self.order.is_some(),
-                };
-                !in_vain && seen.now < at + fencing.off_deadline
-            }
-            Shot::None | Shot::Intended => false,
-        }
-    }
-
-    /// Nothing speaks against a shot but that its instant has not come.
-    fn is_free(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
-        self.held(seen, fencing).is_none() && !seen.maintenance && seen.needs
-    }
-
-    /// The own instant in which the next may leave, from and until.
-    fn next_shot(
-        &self,
-        seen: &Seen,
-        setup: &Setup,
-        fencing: &FencingSetup,
-    ) -> Option<(Time, Time)> {
-        let base = self.base(seen, fencing);
-        let free = match &self.order {
-            Some(order) => order.goes_on(self.devices.len()),
-            None => self.is_free(seen, fencing),
-        };
-        let width = setup.detection_time(setup.interval);
-        if self.order.is_some() && (base.is_none() || seen.peer == PeerState::Alive) {
-            let at_once = free && !self.awaited(seen, fencing);
-            return at_once.then(|| (seen.now, seen.now + width));
-        }
-        let zero = base.filter(|_| free)?;
-        let delay = self.delay(fencing);
-        let open = instants::open(seen.now, zero, seen.role, delay, setup);
-        let unused = open.filter(|at| self.used != Some(*at));
-        let next = || instants::next(seen.now, zero, seen.role, delay, setup);
-        let from = unused.or_else(next)?;
-        Some((from, from + width))
-    }
-
-    /// What speaks against a shot as long as it lasts, whatever the instant.
-    fn held(&self, seen: &Seen, fencing: &FencingSetup) -> Option<HeldFire> {
-        let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
-        let pleads = seen.pleads_since.is_some();
-        match self.count {
-            Some(count) if count.maintained => Some(HeldFire::Maintained),
-            _ if seen.serves => Some(HeldFire::Serves),
-            _ if often => Some(HeldFire::Often),
-            _ if pleads => None,
-            _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
-            None => Some(HeldFire::Unmet),
-            Some(count) if count.spent => Some(HeldFire::Unmet),
-            Some(count) if count.shared && count.delay == self.delay(fencing) => None,
-            Some(_) => Some(HeldFire::Apart),
-        }
-    }
-
-    /// Of the devices that read on last the first of those tried least.
-    fn ready(&self) -> Option<usize> {
-        let levels = self.devices.iter().enumerate();
-        levels
-            .filter(|(_, d)| d.on && (!d.distrusted || self.order.is_some()) && d.asking.is_none())
-            .min_by_key(|(n, d)| (d.tries, *n))
-            .map(|(n, _)| n)
-    }
-
-    fn asks_off(&self) -> bool {
-        let off = |d: &Device| matches!(d.asking, Some((Ask::Off, _)));
-        self.devices.iter().any(off)
-    }
-
-    /// Reads every device whose turn has come.
-    fn read(&mut self, seen: &Seen, setup: &Setup, fencing: &FencingSetup, out: &mut Vec<Action>) {
-        let shot = self.next_shot(seen, setup, fencing);
-        for (device, level) in self.devices.iter_mut().enumerate() {
-            let next = *level.next.get_or_insert(seen.now);
-            if level.asking.is_none() && level.reads_at(next, shot) <= seen.now {
-                level.asking = Some((Ask::Status, seen.now));
-                let ask = Ask::Status;
-                out.push(Action::Device { device, ask });
-            }
-        }
-    }
 }
 
-/// So many offs within an hour are enough: what they do not end, or what comes back from them silent, they will not.
-const OFTEN: usize = 3;
-const HOUR: Duration = Duration::from_secs(3600);
 /// What was asked of a device that is in no file any more is over after so long: the slowest known, a cloud's, asks for
 /// eight minutes.
 const LONGEST: Duration = Duration::from_secs(600);

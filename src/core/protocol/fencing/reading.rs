@@ -1,0 +1,88 @@
+//! Reads the devices: when each is asked, and what its answer proves.
+
+use super::device::Read;
+use super::shooting::OFTEN;
+use super::{Fencing, Gave, Said, Seen, Shot};
+use crate::core::event::{Action, Answer, Ask};
+use crate::core::reason::Reason;
+use crate::core::setup::{FencingSetup, Setup};
+use crate::core::time::Time;
+
+impl Fencing {
+    /// A device answered; true: the peer is off, verified. `incarnation`: whose.
+    pub fn answered(
+        &mut self,
+        now: Time,
+        index: usize,
+        answer: &Answer,
+        silent: bool,
+        incarnation: u64,
+        setup: &FencingSetup,
+    ) -> bool {
+        self.stirred = true;
+        let Some(device) = self.devices.get_mut(index) else {
+            return false;
+        };
+        if let Answer::Failed(why) = answer {
+            self.waits = Some(Reason::ClearanceRefused(why.clone()));
+        }
+        if let Some((Ask::Off, _)) = device.asking {
+            let accepted = *answer == Answer::Accepted;
+            if accepted {
+                self.lately.push(now);
+                self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
+            }
+            if let Shot::Sent { at, said, .. } = &mut self.shot {
+                // It may have left as late as this.
+                *at = now;
+                *said = match accepted {
+                    true => Said::Accepted,
+                    false => Said::Refused,
+                };
+            }
+        }
+        if device.distrusted && *answer == Answer::Off {
+            let why =
+                "a device reads off that was found to lie: it is believed once it was rehearsed";
+            self.waits = Some(Reason::ClearanceRefused(why.into()));
+        }
+        let read = device.answered(now, answer, setup.settle);
+        if !device.distrusted {
+            let id = device.id;
+            self.liars.retain(|liar| *liar != id);
+        }
+        match read {
+            Read::On(asked) => {
+                if let Shot::Sent { at, over, .. } = &mut self.shot {
+                    *over |= asked > *at + setup.off_time;
+                }
+                false
+            }
+            Read::Off if silent => {
+                let id = device.id;
+                (self.gave, self.verified) = (Gave { level: index, id }, incarnation);
+                true
+            }
+            Read::Off | Read::Nothing => false,
+        }
+    }
+
+    /// Reads every device whose turn has come.
+    pub(super) fn read(
+        &mut self,
+        seen: &Seen,
+        setup: &Setup,
+        fencing: &FencingSetup,
+        out: &mut Vec<Action>,
+    ) {
+        let shot = self.next_shot(seen, setup, fencing);
+        for (device, level) in self.devices.iter_mut().enumerate() {
+            let next = *level.next.get_or_insert(seen.now);
+            if level.asking.is_none() && level.reads_at(next, shot) <= seen.now {
+                level.asking = Some((Ask::Status, seen.now));
+                let ask = Ask::Status;
+                out.push(Action::Device { device, ask });
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Shoots: in which instant, by which device, and what speaks against it.
+
+use super::device::Device;
+use super::{Count, Fencing, Order, Said, Seen, Shot, instants};
+use crate::core::event::{Action, Ask};
+use crate::core::protocol::peer::PeerState;
+use crate::core::reason::{HeldFire, Reason};
+use crate::core::setup::{FencingSetup, Setup};
+use crate::core::time::Time;
+use std::time::Duration;
+
+/// So many offs within an hour are enough: what they do not end, or what comes back from them silent, they will not.
+pub(super) const OFTEN: usize = 3;
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Fencing {
+    /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
+    pub(super) fn shoot(
+        &mut self,
+        seen: &Seen,
+        setup: &Setup,
+        fencing: &FencingSetup,
+        out: &mut Vec<Action>,
+    ) {
+        let held = self.held(seen, fencing);
+        if self.devices.iter().any(|d| d.on) {
+            let survived =
+                || Reason::ClearanceRefused("the off was accepted, and it has power still".into());
+            let idle = matches!(
+                self.shot,
+                Shot::Sent {
+                    over: true,
+                    said: Said::Accepted,
+                    ..
+                }
+            );
+            self.waits = held.map(Reason::HeldFire).or(idle.then(survived));
+        }
+        if !self.is_free(seen, fencing) && self.order.is_none() && self.shot == Shot::Intended {
+            self.shot = Shot::None;
+        }
+        let instant = self.next_shot(seen, setup, fencing);
+        let instant = instant.filter(|(from, _)| *from <= seen.now);
+        let device = self.ready();
+        // What the disk has already serves the next instant, should this one pass before it has.
+        let (Some((instant, _)), Some(device)) = (instant, device) else {
+            return;
+        };
+        match self.shot {
+            Shot::Sent { .. } if self.awaited(seen, fencing) => return,
+            Shot::None | Shot::Sent { .. } if !seen.asked => return,
+            Shot::None => self.shot = Shot::Intended,
+            Shot::Intended | Shot::Sent { .. } => {}
+        }
+        if !seen.saved {
+            return;
+        }
+        let at = seen.now;
+        self.shot = Shot::Sent {
+            at,
+            over: false,
+            said: Said::Nothing,
+        };
+        self.used = Some(instant);
+        self.order.iter_mut().for_each(Order::sent);
+        let level = &mut self.devices[device];
+        level.tries = level.tries.saturating_add(1);
+        level.proves = seen.peer == PeerState::Alive;
+        let ask = Ask::Off;
+        (level.asking, level.on) = (Some((ask, at)), false);
+        out.push(Action::Device { device, ask });
+    }
+
+    /// The own instant in which the next may leave, from and until.
+    pub(super) fn next_shot(
+        &self,
+        seen: &Seen,
+        setup: &Setup,
+        fencing: &FencingSetup,
+    ) -> Option<(Time, Time)> {
+        let base = self.base(seen, fencing);
+        let free = match &self.order {
+            Some(order) => order.goes_on(self.devices.len()),
+            None => self.is_free(seen, fencing),
+        };
+        let width = setup.detection_time(setup.interval);
+        if self.order.is_some() && (base.is_none() || seen.peer == PeerState::Alive) {
+            let at_once = free && !self.awaited(seen, fencing);
+            return at_once.then(|| (seen.now, seen.now + width));
+        }
+        let zero = base.filter(|_| free)?;
+        let delay = self.delay(fencing);
+        let open = instants::open(seen.now, zero, seen.role, delay, setup);
+        let unused = open.filter(|at| self.used != Some(*at));
+        let next = || instants::next(seen.now, zero, seen.role, delay, setup);
+        let from = unused.or_else(next)?;
+        Some((from, from + width))
+    }
+
+    /// From when the instants count; None: nothing that reads on is shot.
+    pub(super) fn base(&self, seen: &Seen, setup: &FencingSetup) -> Option<Time> {
+        let delay = self.delay(setup);
+        let shared = |count: &Count| count.shared && !count.spent && count.delay == delay;
+        match (seen.peer, self.count.filter(shared)) {
+            (PeerState::Silent, Some(count)) if seen.listened() => Some(count.zero),
+            (PeerState::Alive, _) => seen.pleads_since,
+            _ => None,
+        }
+    }
+
+    pub(super) fn asks_off(&self) -> bool {
+        let off = |d: &Device| matches!(d.asking, Some((Ask::Off, _)));
+        self.devices.iter().any(off)
+    }
+
+    /// An off left, and may still come to something.
+    fn awaited(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
+        match self.shot {
+            Shot::Sent { at, over, said } => {
+                let in_vain = match said {
+                    Said::Refused => true,
+                    Said::Accepted => over,
+                    // Whoever carries it out may do so still.
+                    Said::Nothing => over && self.order.is_some(),
+                };
+                !in_vain && seen.now < at + fencing.off_deadline
+            }
+            Shot::None | Shot::Intended => false,
+        }
+    }
+
+    /// Nothing speaks against a shot but that its instant has not come.
+    fn is_free(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
+        self.held(seen, fencing).is_none() && !seen.maintenance && seen.needs
+    }
+
+    /// What speaks against a shot as long as it lasts, whatever the instant.
+    fn held(&self, seen: &Seen, fencing: &FencingSetup) -> Option<HeldFire> {
+        let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
+        let pleads = seen.pleads_since.is_some();
+        match self.count {
+            Some(count) if count.maintained => Some(HeldFire::Maintained),
+            _ if seen.serves => Some(HeldFire::Serves),
+            _ if often => Some(HeldFire::Often),
+            _ if pleads => None,
+            _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
+            None => Some(HeldFire::Unmet),
+            Some(count) if count.spent => Some(HeldFire::Unmet),
+            Some(count) if count.shared && count.delay == self.delay(fencing) => None,
+            Some(_) => Some(HeldFire::Apart),
+        }
+    }
+
+    /// Of the devices that read on last the first of those tried least.
+    fn ready(&self) -> Option<usize> {
+        let levels = self.devices.iter().enumerate();
+        levels
+            .filter(|(_, d)| d.on && (!d.distrusted || self.order.is_some()) && d.asking.is_none())
+            .min_by_key(|(n, d)| (d.tries, *n))
+            .map(|(n, _)| n)
+    }
+}
