@@ -10,19 +10,45 @@ use bmc::rng::Rng;
 use bmc::{OffWay, PASSWORD, TestBmc, USER};
 use ha_appliance::agents::fence::ipmi::packet::{self, Kind};
 use ha_appliance::agents::fence::ipmi::suite::{Keys, Suite};
-use ha_appliance::agents::fence::ipmi::{Bmc, Chassis, Failure, Line, Privilege, Restore};
+use ha_appliance::agents::fence::ipmi::{Account, Bmc, Chassis, Failure, Line, Privilege, Restore};
 use ha_appliance::core::event::Ask;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 
 fn client(bmc: &TestBmc) -> Bmc {
-    Bmc::new(bmc.address, USER.into(), PASSWORD.into())
+    Bmc::new(account(bmc.address, USER, PASSWORD))
+}
+
+fn account(address: SocketAddr, user: &str, password: &str) -> Account {
+    Account {
+        address,
+        user: user.into(),
+        password: password.into(),
+        kg: None,
+        privilege: Privilege::Operator,
+        suite: None,
+    }
 }
 
 fn status(client: &Bmc) -> Result<Chassis, Failure> {
-    smol::block_on(client.status(LONG))
+    status_within(client, LONG)
+}
+
+/// In a session of its own.
+fn status_within(client: &Bmc, within: Duration) -> Result<Chassis, Failure> {
+    let mut line = Line::new(client);
+    let status = smol::block_on(line.status(within));
+    smol::block_on(line.close());
+    status
+}
+
+fn switched_on(client: &Bmc) {
+    let mut line = Line::new(client);
+    smol::block_on(line.on(LONG)).unwrap();
+    smol::block_on(line.close());
 }
 
 /// None: it is on all the time.
@@ -85,7 +111,7 @@ fn a_suite_that_worked_and_is_refused_now_is_found_anew() {
 
 #[test]
 fn every_failure_has_its_own_words() {
-    type Spoil = fn(&TestBmc, &mut Bmc);
+    type Spoil = fn(&TestBmc, &mut Account);
     let refusals: [(&str, Spoil); 8] = [
         (
             "wrong password; it has more than 16 bytes: was it set for 16 on the BMC?",
@@ -93,19 +119,19 @@ fn every_failure_has_its_own_words() {
                 bmc.state().password = PASSWORD.as_bytes()[..16].into();
             },
         ),
-        ("wrong password", |_, client| {
-            client.password = b"short".to_vec()
+        ("wrong password", |_, account| {
+            account.password = b"short".to_vec()
         }),
-        ("it knows no such user (0dh)", |_, client| {
-            client.user = "who".into()
+        ("it knows no such user (0dh)", |_, account| {
+            account.user = "who".into()
         }),
         (
             "it refuses the privilege for this user (09h): raise the user's, or set `privilege`",
-            |_, client| client.privilege = Privilege::Administrator,
+            |_, account| account.privilege = Privilege::Administrator,
         ),
-        ("it refuses cipher suite 17 (11h)", |bmc, client| {
+        ("it refuses cipher suite 17 (11h)", |bmc, account| {
             bmc.state().suites = vec![Suite::Three];
-            client.suite = Some(Suite::Seventeen);
+            account.suite = Some(Suite::Seventeen);
         }),
         ("Get Chassis Status was refused with d1h", |bmc, _| {
             bmc.state().codes = vec![0, 0xd1];
@@ -121,9 +147,9 @@ fn every_failure_has_its_own_words() {
     ];
     for (words, spoil) in refusals {
         let bmc = TestBmc::start();
-        let mut client = client(&bmc);
-        spoil(&bmc, &mut client);
-        assert_eq!(status(&client).unwrap_err().to_string(), words);
+        let mut account = account(bmc.address, USER, PASSWORD);
+        spoil(&bmc, &mut account);
+        assert_eq!(status(&Bmc::new(account)).unwrap_err().to_string(), words);
     }
 }
 
@@ -131,9 +157,9 @@ fn every_failure_has_its_own_words() {
 fn a_key_of_the_bmcs_own_is_used() {
     let bmc = TestBmc::start();
     bmc.state().kg = Some(b"its own".to_vec());
-    let mut client = client(&bmc);
-    client.kg = Some(b"its own".to_vec());
-    assert!(status(&client).unwrap().on);
+    let mut account = account(bmc.address, USER, PASSWORD);
+    account.kg = Some(b"its own".to_vec());
+    assert!(status(&Bmc::new(account)).unwrap().on);
 }
 
 #[test]
@@ -161,7 +187,7 @@ fn nobody_there_is_known_in_five_seconds_and_half_a_bmc_at_the_deadline() {
     let bmc = TestBmc::start();
     bmc.state().dies_after = Some(4);
     let within = Duration::from_secs(7);
-    let failure = smol::block_on(client(&bmc).status(within)).unwrap_err();
+    let failure = status_within(&client(&bmc), within).unwrap_err();
     assert!(matches!(failure, Failure::Silent { .. }), "{failure}");
 }
 
@@ -170,7 +196,7 @@ fn all_sessions_taken_is_waited_out() {
     let bmc = TestBmc::start();
     bmc.state().slots = 0;
     let within = Duration::from_secs(2);
-    let failure = smol::block_on(client(&bmc).status(within)).unwrap_err();
+    let failure = status_within(&client(&bmc), within).unwrap_err();
     assert!(matches!(failure, Failure::NoFreeSession), "{failure}");
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -296,7 +322,7 @@ fn probes_whose_end_nobody_answers_leave_no_session() {
 fn it_is_switched_on_again() {
     let bmc = TestBmc::start();
     bmc.state().on = false;
-    smol::block_on(client(&bmc).on(LONG)).unwrap();
+    switched_on(&client(&bmc));
     assert!(bmc.state().on);
     assert_eq!(bmc.state().switched, [1]);
 }
@@ -308,17 +334,17 @@ fn debians_ipmi_sim_is_switched_off_and_on() {
         println!("skipped: ipmi_sim is not installed");
         return;
     };
-    let client = Bmc::new(sim.address, USER.into(), b"secret#1".to_vec());
+    let client = Bmc::new(account(sim.address, USER, "secret#1"));
     assert!(status(&client).unwrap().on);
     assert_eq!(client.spoken(), Some(Suite::Three), "it has no other");
     let gone = gone(&client);
     assert!(gone.accepted.is_some() && !sim.is_on());
     assert!(!status(&client).unwrap().on);
-    smol::block_on(client.on(LONG)).unwrap();
+    switched_on(&client);
     assert!(sim.is_on());
-    let wrong = Bmc::new(sim.address, USER.into(), b"secret#2".to_vec());
+    let wrong = Bmc::new(account(sim.address, USER, "secret#2"));
     assert_eq!(status(&wrong).unwrap_err().to_string(), "wrong password");
-    let stranger = Bmc::new(sim.address, "who".into(), b"secret#1".to_vec());
+    let stranger = Bmc::new(account(sim.address, "who", "secret#1"));
     let words = "it knows no such user (0dh)";
     assert_eq!(status(&stranger).unwrap_err().to_string(), words);
 }
@@ -330,10 +356,10 @@ fn ipmi_sim_is_off_sooner_than_by_fence_ipmilan() {
         println!("skipped: ipmi_sim or fence_ipmilan is not installed");
         return;
     };
-    let client = Bmc::new(sim.address, USER.into(), b"secret#1".to_vec());
+    let client = Bmc::new(account(sim.address, USER, "secret#1"));
     let gone = gone(&client);
     let first = gone.first;
-    smol::block_on(client.on(LONG)).unwrap();
+    switched_on(&client);
     let (host, port) = (sim.address.ip().to_string(), sim.address.port().to_string());
     let mut agent = Command::new("fence_ipmilan");
     agent.args(["-P", "-C", "3", "-L", "operator", "-a", &host, "-u", &port]);

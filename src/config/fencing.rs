@@ -7,12 +7,11 @@ pub(super) use read::{fencing, is_secret};
 pub(super) use warn::warn;
 
 use super::schema::HeartbeatTimes;
-use crate::agents::fence::ipmi::{Privilege, suite::Suite};
+use crate::agents::fence::ipmi::Account;
 use crate::core::protocol::fencing::least_delay;
 use crate::core::setup::{FencingSetup, MOST_DEVICES};
 use crate::wire::heartbeat::{Side, hash};
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The devices that switch the nodes off, and when.
@@ -54,26 +53,9 @@ pub struct Device {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// By our own IPMI client.
-    Ipmi(Ipmi),
+    Ipmi(Account),
     /// By a fence agent.
     Agent(Agent),
-}
-
-/// A BMC, and how to log in to it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Ipmi {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Whom to log in as.
-    pub user: String,
-    /// With what.
-    pub password: Vec<u8>,
-    /// The BMC's own key, if it has one.
-    pub kg: Option<Vec<u8>>,
-    /// What the session may do.
-    pub privilege: Privilege,
-    /// None: 17, and 3 if that is refused.
-    pub suite: Option<Suite>,
 }
 
 /// A fence agent, and what it is told beside the action.
@@ -174,13 +156,6 @@ impl fmt::Display for Device {
             Kind::Ipmi(ipmi) => write!(f, "ipmi {}", ipmi.address),
             Kind::Agent(agent) => write!(f, "{}", agent.name),
         }
-    }
-}
-
-impl fmt::Debug for Ipmi {
-    /// Without what is secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.user, self.address)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads `[[fence]]` and `[fencing]`.
 
-use super::{After, Agent, Device, Fencing, Ipmi, Kind, MAX_LEVELS, PORT};
-use crate::agents::fence::ipmi::{Privilege, suite::Suite};
+use super::{After, Agent, Device, Fencing, Kind, MAX_LEVELS, PORT};
+use crate::agents::fence::ipmi::{Account, Privilege, suite::Suite};
 use crate::config::address;
 use crate::config::build::ReadSecret;
 use crate::config::cluster::beside;
@@ -227,7 +227,7 @@ fn device(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Op
 const MAX_USER: usize = 16;
 const MAX_PASSWORD: usize = 20;
 
-fn ipmi(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Option<Ipmi> {
+fn ipmi(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Option<Account> {
     ["address", "user", "password_file"]
         .into_iter()
         .for_each(|name| section.require(name, report));
@@ -276,7 +276,7 @@ fn ipmi(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Opti
             None
         }
     });
-    Some(Ipmi {
+    Some(Account {
         address: SocketAddr::new(address?, port),
         user: user?.value.to_owned(),
         password: password?,

@@ -52,13 +52,10 @@ const STATUS_BY_AGENT: Duration = Duration::from_secs(25);
 
 /// The BMC, if it is one.
 pub(super) fn bmc(kind: &DeviceKind) -> Option<Bmc> {
-    let DeviceKind::Ipmi(ipmi) = kind else {
-        return None;
-    };
-    let mut bmc = Bmc::new(ipmi.address, ipmi.user.clone(), ipmi.password.clone());
-    bmc.kg = ipmi.kg.clone();
-    (bmc.privilege, bmc.suite) = (ipmi.privilege, ipmi.suite);
-    Some(bmc)
+    match kind {
+        DeviceKind::Ipmi(account) => Some(Bmc::new(account.clone())),
+        DeviceKind::Agent(_) => None,
+    }
 }
 
 /// Asks a device for the power, once, and says what came of it: for who is no daemon.

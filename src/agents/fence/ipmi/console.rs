@@ -56,12 +56,12 @@ const APPLICATION: u8 = 0x06;
 impl<'a> Console<'a> {
     /// Logs in.
     pub async fn open(bmc: &'a Bmc, deadline: Instant) -> Result<Console<'a>, Failure> {
-        let any: std::net::IpAddr = match bmc.address.is_ipv4() {
+        let any: std::net::IpAddr = match bmc.account.address.is_ipv4() {
             true => std::net::Ipv4Addr::UNSPECIFIED.into(),
             false => std::net::Ipv6Addr::UNSPECIFIED.into(),
         };
         let socket = UdpSocket::bind((any, 0)).await?;
-        socket.connect(bmc.address).await?;
+        socket.connect(bmc.account.address).await?;
         let mut console = Console {
             began: Instant::now(),
             deadline,
@@ -121,7 +121,7 @@ impl<'a> Console<'a> {
         if self.strays + self.damaged > 0 {
             log::debug!(
                 "BMC {:?}: {} packets were for nobody here, {} had a wrong checksum",
-                self.bmc,
+                self.bmc.account,
                 self.strays,
                 self.damaged
             );
@@ -129,7 +129,7 @@ impl<'a> Console<'a> {
     }
 
     async fn log_in(&mut self) -> Result<(), Failure> {
-        let suites = match self.bmc.suite {
+        let suites = match self.bmc.account.suite {
             Some(suite) => vec![suite],
             None => vec![Suite::Seventeen, Suite::Three],
         };
@@ -187,12 +187,12 @@ impl<'a> Console<'a> {
         name_only: bool,
         tries: u32,
     ) -> Result<Result<Session, Option<Failure>>, Failure> {
-        let bmc = self.bmc;
+        let account = &self.bmc.account;
         let login = Login {
-            user: bmc.user.as_bytes(),
-            password: &bmc.password,
-            kg: bmc.kg.as_deref(),
-            privilege: bmc.privilege,
+            user: account.user.as_bytes(),
+            password: &account.password,
+            kg: account.kg.as_deref(),
+            privilege: account.privilege,
             suite,
             name_only,
         };
@@ -256,7 +256,7 @@ impl<'a> Console<'a> {
     /// Set Session Privilege Level: a session begins with that of a user.
     async fn raise_privilege(&mut self) -> Result<(), Failure> {
         let command = "Set Session Privilege Level";
-        let level = [self.bmc.privilege as u8];
+        let level = [self.bmc.account.privilege as u8];
         let session = self.session.take().expect("it stands");
         let raised = self
             .asks(&session, command, (APPLICATION, 0x3b), &level)
@@ -324,7 +324,7 @@ impl<'a> Console<'a> {
                 return Ok(Some(message));
             }
         }
-        log::debug!("BMC {:?}: {name} was not answered", self.bmc);
+        log::debug!("BMC {:?}: {name} was not answered", self.bmc.account);
         Ok(None)
     }
 

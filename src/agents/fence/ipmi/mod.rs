@@ -17,8 +17,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use suite::Suite;
 
-/// A BMC and how to log in to it.
-pub struct Bmc {
+/// Where a BMC listens, and how to log in to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
     /// Where it listens; its port is 623.
     pub address: SocketAddr,
     /// At most 16 bytes.
@@ -31,6 +32,11 @@ pub struct Bmc {
     pub privilege: Privilege,
     /// None: 17, and 3 if that is refused.
     pub suite: Option<Suite>,
+}
+
+/// A BMC, as it is known by now.
+pub struct Bmc {
+    account: Account,
     /// What worked last.
     known: Cell<Option<(Suite, bool)>>,
 }
@@ -79,14 +85,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl Bmc {
     /// One with nothing known of it yet.
-    pub fn new(address: SocketAddr, user: String, password: Vec<u8>) -> Bmc {
+    pub fn new(account: Account) -> Bmc {
         Bmc {
-            address,
-            user,
-            password,
-            kg: None,
-            privilege: Privilege::Operator,
-            suite: None,
+            account,
             known: Cell::new(None),
         }
     }
@@ -94,22 +95,6 @@ impl Bmc {
     /// The cipher suite that worked last.
     pub fn spoken(&self) -> Option<Suite> {
         self.known.get().map(|(suite, _)| suite)
-    }
-
-    /// Logs in and asks for the power.
-    pub async fn status(&self, within: Duration) -> Result<Chassis, Failure> {
-        let mut console = Console::open(self, Instant::now() + within).await?;
-        let status = console.chassis().await;
-        console.close().await;
-        status
-    }
-
-    /// Switches the machine on, and reads that it is.
-    pub async fn on(&self, within: Duration) -> Result<(), Failure> {
-        let mut console = Console::open(self, Instant::now() + within).await?;
-        let there = switch_on(&mut console, within).await;
-        console.close().await;
-        there
     }
 }
 
@@ -237,8 +222,8 @@ impl fmt::Display for Privilege {
     }
 }
 
-impl fmt::Debug for Bmc {
-    /// Without the password.
+impl fmt::Debug for Account {
+    /// Without what is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.user, self.address)
     }
