@@ -42,16 +42,9 @@ pub enum After {
     Off,
 }
 
-/// One device, which switches one node off.
+/// What switches one node off, and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// How it is asked.
-    pub kind: Kind,
-}
-
-/// How a device is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Device {
     /// By our own IPMI client.
     Ipmi(Account),
     /// By a fence agent.
@@ -95,7 +88,7 @@ impl Fencing {
     pub fn setup(&self, devices: &[Device]) -> FencingSetup {
         let mut ids = [0; MOST_DEVICES];
         (ids.iter_mut().zip(devices)).for_each(|(id, device)| *id = device.identity().max(1));
-        let by_agent = |device: &Device| matches!(device.kind, Kind::Agent(_));
+        let by_agent = |device: &Device| matches!(device, Device::Agent(_));
         let by_agent = self.devices.iter().flatten().any(by_agent);
         let (off_time, grace) = match by_agent {
             true => (OFF_TIME_BY_AGENT, GRACE_BY_AGENT),
@@ -133,9 +126,9 @@ const LAG: Duration = Duration::from_millis(500);
 impl Device {
     /// Tells it from every other one, and from itself if it is asked otherwise: without what is secret.
     pub fn identity(&self) -> u64 {
-        let more = match &self.kind {
-            Kind::Ipmi(ipmi) => ipmi.user.clone(),
-            Kind::Agent(agent) => {
+        let more = match self {
+            Device::Ipmi(ipmi) => ipmi.user.clone(),
+            Device::Agent(agent) => {
                 let options = agent.options.iter().filter(|(name, _)| !is_secret(name));
                 options
                     .map(|(name, value)| format!("{name}={value}\n"))
@@ -149,12 +142,12 @@ impl Device {
 impl fmt::Display for Device {
     /// As status and log name it: "ipmi 10.1.1.201".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Ipmi(ipmi) if ipmi.address.port() == PORT => {
+        match self {
+            Device::Ipmi(ipmi) if ipmi.address.port() == PORT => {
                 write!(f, "ipmi {}", ipmi.address.ip())
             }
-            Kind::Ipmi(ipmi) => write!(f, "ipmi {}", ipmi.address),
-            Kind::Agent(agent) => write!(f, "{}", agent.name),
+            Device::Ipmi(ipmi) => write!(f, "ipmi {}", ipmi.address),
+            Device::Agent(agent) => write!(f, "{}", agent.name),
         }
     }
 }

@@ -46,9 +46,7 @@ pub use cluster::beside;
 pub use drbd::Drbd;
 pub use error::{EX_CONFIG, Error, Mistake, Place};
 pub use explain::explain;
-pub use fencing::{
-    After, Agent, Device, Fencing, Kind as DeviceKind, MAX_LEVELS, OFF_LEAVES, OFF_LEAVES_BY_AGENT,
-};
+pub use fencing::{After, Agent, Device, Fencing, MAX_LEVELS, OFF_LEAVES, OFF_LEAVES_BY_AGENT};
 pub use fit::{CHOOSE, Kind, Machine, Misfit, UnitLook, Unsound, misfits, whose};
 pub use key::generate_key_line;
 pub use known::Known;

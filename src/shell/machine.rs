@@ -11,7 +11,7 @@ use crate::agents::program::User;
 use crate::agents::service::{self, Patience};
 use crate::agents::trouble::Trouble;
 use crate::agents::words::in_one_line;
-use crate::config::{self, Config, DeviceKind, Group, Machine, Mode, UnitLook, Unsound};
+use crate::config::{self, Config, Device, Group, Machine, Mode, UnitLook, Unsound};
 use crate::sys;
 use crate::wire::heartbeat::Side;
 use smol::Timer;
@@ -120,9 +120,9 @@ impl Asked {
                 .enumerate()
                 .map(move |(level, device)| (side, level, device))
         });
-        let agents = levels.filter_map(|(side, level, device)| match &device.kind {
-            DeviceKind::Agent(agent) => Some((side, level, agent.clone())),
-            DeviceKind::Ipmi(_) => None,
+        let agents = levels.filter_map(|(side, level, device)| match device {
+            Device::Agent(agent) => Some((side, level, agent.clone())),
+            Device::Ipmi(_) => None,
         });
         Asked {
             drbd: Some(replicated(config)),

@@ -4,8 +4,7 @@ use crate::BASE;
 use crate::machine::host;
 use ha_appliance::agents::fence::ipmi::{Privilege, suite::Suite};
 use ha_appliance::config::{
-    After, Config, DeviceKind, Kind, Machine, Unsound, explain, misfits, parse_with_key_file,
-    resolve,
+    After, Config, Device, Kind, Machine, Unsound, explain, misfits, parse_with_key_file, resolve,
 };
 use ha_appliance::wire::heartbeat::Side;
 use std::path::Path;
@@ -46,18 +45,18 @@ fn devices_stand_in_the_order_of_the_file_under_the_node_that_they_switch_off() 
         names(Side::Second),
         ["ipmi 10.1.2.202:6230", "fence_redfish"]
     );
-    let DeviceKind::Ipmi(plain) = &fencing.against(Side::First)[0].kind else {
+    let Device::Ipmi(plain) = &fencing.against(Side::First)[0] else {
         panic!("no BMC");
     };
     assert_eq!((plain.privilege, plain.suite), (Privilege::Operator, None));
     assert_eq!(plain.password, b"secret", "without the newline at its end");
-    let DeviceKind::Ipmi(other) = &fencing.against(Side::Second)[0].kind else {
+    let Device::Ipmi(other) = &fencing.against(Side::Second)[0] else {
         panic!("no BMC");
     };
     assert_eq!(other.privilege, Privilege::Administrator);
     assert_eq!(other.suite, Some(Suite::Three));
     assert_eq!(other.kg.as_deref(), Some(&b"secret"[..]));
-    let DeviceKind::Agent(agent) = &fencing.against(Side::Second)[1].kind else {
+    let Device::Agent(agent) = &fencing.against(Side::Second)[1] else {
         panic!("no agent");
     };
     let options = agent.options.iter().map(|(n, v)| format!("{n}={v}"));

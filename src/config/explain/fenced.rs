@@ -2,7 +2,7 @@
 
 use super::worst::{Term, announce, detection, persist, sum};
 use crate::config::duration::show;
-use crate::config::fencing::{After, Device, Fencing, Kind};
+use crate::config::fencing::{After, Device, Fencing};
 use crate::config::schema::Config;
 use crate::wire::heartbeat::Side;
 use std::fmt::Write;
@@ -80,8 +80,8 @@ pub(super) fn worst(out: &mut String, config: &Config, fencing: &Fencing) -> std
 }
 
 fn told(device: &Device) -> String {
-    match &device.kind {
-        Kind::Ipmi(ipmi) => format!("{device} as {}", ipmi.user),
-        Kind::Agent(_) => device.to_string(),
+    match device {
+        Device::Ipmi(ipmi) => format!("{device} as {}", ipmi.user),
+        Device::Agent(_) => device.to_string(),
     }
 }

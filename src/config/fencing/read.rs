@@ -1,6 +1,6 @@
 //! Reads `[[fence]]` and `[fencing]`.
 
-use super::{After, Agent, Device, Fencing, Kind, MAX_LEVELS, PORT};
+use super::{After, Agent, Device, Fencing, MAX_LEVELS, PORT};
 use crate::agents::fence::ipmi::{Account, Privilege, suite::Suite};
 use crate::config::address;
 use crate::config::build::ReadSecret;
@@ -149,7 +149,7 @@ fn devices(
         let device = device(&section, read_secret, report);
         let Some(side) = side else { continue };
         named[side as usize] = true;
-        if let Some(kind) = device {
+        if let Some(device) = device {
             if devices[side as usize].len() == MAX_LEVELS {
                 let what = format!("more than {MAX_LEVELS} devices for one node");
                 report.add(
@@ -160,7 +160,7 @@ fn devices(
             }
             let level = devices[side as usize].len();
             report.mark(Subject::Fence(side, level), &section.span);
-            devices[side as usize].push(Device { kind });
+            devices[side as usize].push(device);
         }
     }
     if let (true, [first, second]) = (named[0] != named[1], nodes) {
@@ -191,16 +191,16 @@ fn node(section: &Section, nodes: &[NamedNode], report: &mut Report) -> Option<S
     [Side::First, Side::Second].get(index?).copied()
 }
 
-fn device(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Option<Kind> {
+fn device(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Option<Device> {
     let (by_ipmi, by_agent) = (section.value("ipmi"), section.value("agent"));
     match (by_ipmi.is_some(), by_agent.is_some()) {
         (true, false) => {
             let section = section.table("ipmi", &IPMI, report)?;
-            ipmi(&section, read_secret, report).map(Kind::Ipmi)
+            ipmi(&section, read_secret, report).map(Device::Ipmi)
         }
         (false, true) => {
             let section = section.table("agent", &AGENT, report)?;
-            agent(&section, read_secret, report).map(Kind::Agent)
+            agent(&section, read_secret, report).map(Device::Agent)
         }
         (true, true) => {
             report.add(

@@ -1,6 +1,6 @@
 //! What a device may share with the node that it switches off, or with the clients.
 
-use super::{Device, Kind};
+use super::Device;
 use crate::agents::host::Host;
 use crate::config::schema::Config;
 use crate::config::warning::Warning;
@@ -35,9 +35,9 @@ pub(in crate::config) fn warn(config: &Config, side: Side, host: &Host) -> Vec<W
 
 /// Where it is asked, if the file says that by number.
 fn address(device: &Device) -> Option<IpAddr> {
-    match &device.kind {
-        Kind::Ipmi(ipmi) => Some(ipmi.address.ip()),
-        Kind::Agent(agent) => {
+    match device {
+        Device::Ipmi(ipmi) => Some(ipmi.address.ip()),
+        Device::Agent(agent) => {
             let mut options = agent.options.iter();
             let (_, at) = options.find(|(key, _)| key == "ip" || key == "ipaddr")?;
             at.parse().ok()

@@ -4,7 +4,7 @@ use super::clock;
 use crate::agents::fence::agent::{self, Agent, Power};
 use crate::agents::fence::ipmi::{Bmc, Failure, Line, Restore};
 use crate::agents::program::Programs;
-use crate::config::{self, DeviceKind, OFF_LEAVES, OFF_LEAVES_BY_AGENT};
+use crate::config::{self, Device, OFF_LEAVES, OFF_LEAVES_BY_AGENT};
 use crate::core::event::Answer;
 use crate::core::time::Time;
 use std::time::{Duration, Instant};
@@ -51,19 +51,19 @@ const STATUS: Duration = Duration::from_secs(10);
 const STATUS_BY_AGENT: Duration = Duration::from_secs(25);
 
 /// The BMC, if it is one.
-pub(super) fn bmc(kind: &DeviceKind) -> Option<Bmc> {
-    match kind {
-        DeviceKind::Ipmi(account) => Some(Bmc::new(account.clone())),
-        DeviceKind::Agent(_) => None,
+pub(super) fn bmc(device: &Device) -> Option<Bmc> {
+    match device {
+        Device::Ipmi(account) => Some(Bmc::new(account.clone())),
+        Device::Agent(_) => None,
     }
 }
 
 /// Asks a device for the power, once, and says what came of it: for who is no daemon.
-pub async fn look(device: &config::Device) -> Result<String, String> {
+pub async fn look(device: &Device) -> Result<String, String> {
     let began = Instant::now();
-    let bmc = bmc(&device.kind);
+    let bmc = bmc(device);
     let own = std::env::current_exe().unwrap_or_else(|_| "ha-appliance".into());
-    let mut asked = Asked::new(&device.kind, bmc.as_ref(), Programs::here(&own));
+    let mut asked = Asked::new(device, bmc.as_ref(), Programs::here(&own));
     let power = |on| if on { "on" } else { "off" };
     let told = match &mut asked {
         Asked::Ipmi(line, bmc) => {
@@ -91,11 +91,11 @@ pub async fn look(device: &config::Device) -> Result<String, String> {
 
 impl<'a> Asked<'a> {
     /// `bmc` is what [`bmc`] made of it.
-    pub fn new(kind: &'a DeviceKind, bmc: Option<&'a Bmc>, programs: Programs) -> Asked<'a> {
-        match (kind, bmc) {
-            (DeviceKind::Ipmi(_), Some(bmc)) => Asked::Ipmi(Line::new(bmc), bmc),
-            (DeviceKind::Agent(agent), _) => Asked::Agent(agent, None, programs),
-            (DeviceKind::Ipmi(_), None) => unreachable!("a BMC was made of it"),
+    pub fn new(device: &'a Device, bmc: Option<&'a Bmc>, programs: Programs) -> Asked<'a> {
+        match (device, bmc) {
+            (Device::Ipmi(_), Some(bmc)) => Asked::Ipmi(Line::new(bmc), bmc),
+            (Device::Agent(agent), _) => Asked::Agent(agent, None, programs),
+            (Device::Ipmi(_), None) => unreachable!("a BMC was made of it"),
         }
     }
 

@@ -176,10 +176,10 @@ impl Devices {
             readiness: readiness.clone(),
             heard_since: self.heard_since.clone(),
         };
-        let (programs, kind) = (self.programs.clone(), device.kind.clone());
+        let (programs, asked_of) = (self.programs.clone(), device.clone());
         let task = async move {
-            let bmc = ask::bmc(&kind);
-            let asked = Asked::new(&kind, bmc.as_ref(), programs);
+            let bmc = ask::bmc(&asked_of);
+            let asked = Asked::new(&asked_of, bmc.as_ref(), programs);
             task.serve(asked).await;
         };
         Level {
@@ -446,10 +446,10 @@ mod tests {
     #[test]
     fn what_was_right_a_while_ago_is_not_sent_any_more() {
         let fencing = fencing(("", ""));
-        let kind = &fencing.against(Side::Second)[0].kind;
-        let bmc = ask::bmc(kind);
+        let device = &fencing.against(Side::Second)[0];
+        let bmc = ask::bmc(device);
         let programs = Programs::here(Path::new("/nonexistent"));
-        let mut asked = Asked::new(kind, bmc.as_ref(), programs);
+        let mut asked = Asked::new(device, bmc.as_ref(), programs);
         let before = clock::now() - config::OFF_LEAVES;
         let Answer::Failed(why) = smol::block_on(asked.off(before)) else {
             panic!("it is not sent");
