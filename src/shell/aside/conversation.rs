@@ -24,11 +24,6 @@ impl Conversation {
         self.stream.is_open()
     }
 
-    /// The peer's daemon, by its incarnation; 0: none takes part.
-    pub fn peer(&self) -> u64 {
-        self.stream.peer()
-    }
-
     /// So many bytes are said and not taken yet.
     pub fn waits(&self) -> usize {
         self.stream.waits()

@@ -57,11 +57,6 @@ impl Stream {
         self.peer.is_some()
     }
 
-    /// Its incarnation; 0: none does.
-    pub fn peer(&self) -> u64 {
-        self.peer.unwrap_or(0)
-    }
-
     /// So many bytes are not taken yet.
     pub fn waits(&self) -> usize {
         self.waiting.len()

@@ -65,7 +65,8 @@ impl Daemon {
 
     /// Whether the peer is taken as off, or shows that it was not.
     pub(super) fn follow_mistakes(&mut self, report: &Report, words: &str) {
-        let from = self.aside.peer_daemon();
+        // Of the heartbeat that is being judged: what rides beside it is heard after it.
+        let from = self.node.heard().incarnation;
         (self.mistaken).follow(report, words, from, clock::wall_ms());
     }
 

@@ -142,11 +142,6 @@ impl Aside {
         self.conversation.is_open()
     }
 
-    /// The daemon there that takes part, by its incarnation; 0: none.
-    pub(super) fn peer_daemon(&self) -> u64 {
-        self.conversation.peer()
-    }
-
     /// So many bytes are said, and not taken.
     pub(super) fn waits(&self) -> usize {
         self.conversation.waits()

@@ -415,5 +415,8 @@ fn back(lab: &mut Lab, host: Host) -> Outcome {
         |s| status::active(s, GROUP),
     )?;
     ensure!(lab.watch.holders(VIP) == [host.peer()], "it moved");
-    protected(lab)
+    protected(lab)?;
+    let told = lab.node(host).order(&["history"])?;
+    ensure!(!told.contains("lived"), "it was off: {told}");
+    Ok(())
 }
