@@ -188,6 +188,12 @@ impl<S: System> Lab<S> {
     /// Waits until a node's daemon answers, and both hear each other. What a dead one wrote stays
     /// where it is, so the status alone does not tell.
     pub fn daemon_is_back(&mut self, host: Host) -> Outcome {
+        self.daemon_answers(host)?;
+        self.both_alive()
+    }
+
+    /// Waits until a daemon that was restarted answers.
+    pub fn daemon_answers(&mut self, host: Host) -> Outcome {
         let asked = now();
         while self
             .node(host)
@@ -203,7 +209,7 @@ impl<S: System> Lab<S> {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.both_alive()
+        Ok(())
     }
 
     /// What a node's daemon says that the one group is there.

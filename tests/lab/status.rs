@@ -12,12 +12,17 @@ pub fn read(node: &impl Hardware) -> Option<Value> {
 
 /// Whether a group runs here.
 pub fn active(status: &Value, group: &str) -> bool {
+    role(status, group) == "active"
+}
+
+/// What this node does with a group: `active`, `stopping`, …; nothing for one that it does not know.
+pub fn role(status: &Value, group: &str) -> String {
     let groups = &status["groups"];
     let found = match groups {
         Value::Array(list) => list.iter().find(|g| g["name"] == group),
         other => other.get(group),
     };
-    found.is_some_and(|g| word(&g["role"]) == "active")
+    found.map(|g| word(&g["role"])).unwrap_or_default()
 }
 
 /// What this node thinks of its peer, in lower case: `alive`, `one-way`, `silent`, …

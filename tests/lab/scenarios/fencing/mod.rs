@@ -4,6 +4,7 @@
 //! Each step finds a pair that serves and is PROTECTED, and leaves one.
 
 mod chain;
+mod changed;
 mod pair;
 mod rare;
 
@@ -114,10 +115,47 @@ const STEPS: &[Step] = &[
     Step {
         name: "active-active",
         shows: "all paths are cut with a group on each: one survives and serves both",
-        run: rare::active_active,
+        run: changed::active_active,
+        long: true,
+    },
+    Step {
+        name: "cut-in-mid-move",
+        shows: "all paths are cut while the group moves, three times: one survives and serves, the other is off",
+        run: rare::cut_in_mid_move,
+        long: true,
+    },
+    Step {
+        name: "first-level-dead",
+        shows: "the first of two devices of a holder that panics is dead: the second switches it off",
+        run: changed::first_level_dead,
+        long: true,
+    },
+    Step {
+        name: "in-firmware",
+        shows: "a machine that was switched off and on stays in its firmware: it is not shot again, not by a daemon that starts anew either",
+        run: rare::in_firmware,
+        long: true,
+    },
+    Step {
+        name: "back-in-mid-takeover",
+        shows: "the machine that was switched off is back while the service still starts on the other: it takes nothing",
+        run: changed::back_in_mid_takeover,
+        long: true,
+    },
+    Step {
+        name: "stray-unit",
+        shows: "a service that somebody started on the standby, and that cannot be stopped: nobody is shot, the holder serves",
+        run: changed::stray_unit,
+        long: true,
+    },
+    Step {
+        name: "at-the-defaults",
+        shows: "all paths are cut with no interval and no patience in the file: one survives and serves",
+        run: changed::at_the_defaults,
         long: true,
     },
 ];
+
 /// A BMC for each.
 fn prepare(vms: &mut Vms) -> Outcome {
     let more = devices(vms)?;

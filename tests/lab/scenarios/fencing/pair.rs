@@ -99,6 +99,19 @@ pub fn shot(vms: &mut Vms, shots: &Shots, host: Host) -> Outcome {
     Ok(())
 }
 
+/// Waits until either machine was switched off, and on again; gives it.
+pub fn anybody_shot(vms: &mut Vms, shots: &Shots) -> Outcome<Host> {
+    let asked = now();
+    loop {
+        let shot = |host: &&Host| !shots.since(vms, **host).is_empty();
+        if let Some(&host) = NODES.iter().find(shot) {
+            return self::shot(vms, shots, host).map(|()| host);
+        }
+        ensure!(sys::since(asked) < FENCED, "no BMC was told anything");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The page was there all the time, as far as an emulated processor beside others shows it.
 pub fn undisturbed(vms: &Vms, browser: &Client, from: Micros) -> Outcome {
     let outage = browser.outage(from).length();
@@ -170,6 +183,8 @@ pub fn returns(vms: &mut Vms, host: Host) -> Outcome {
     vms.daemon_is_back(host)?;
     protected(vms)?;
     vms.runs_only_on(host.peer(), nginx::UNIT)?;
+    let told = vms.on(host, "journalctl --no-pager --boot --unit=ha-appliance")?;
+    ensure!(!told.contains("lived"), "it was off: {told}");
     holds(vms, vms.net.topology.vip, host.peer())
 }
 

@@ -3,7 +3,7 @@
 use super::super::nginx;
 use super::super::vms::cable;
 use super::pair::*;
-use super::{APACHE, DELAY, FENCED, OFF_AND_ON, SECOND_VIP};
+use super::{DELAY, FENCED, OFF_AND_ON};
 use crate::ensure;
 use crate::lab::{Hardware, Outcome};
 use crate::net::{Cut, Host, NODES, Port, Wire};
@@ -13,46 +13,6 @@ use crate::system::System;
 use crate::vm::{Vm, Vms};
 use std::sync::Arc;
 use std::time::Duration;
-
-pub fn active_active(vms: &mut Vms) -> Outcome {
-    held_by(vms, Host::A)?;
-    let (_, browser) = vms.up()?;
-    for host in NODES {
-        vms.node(host)
-            .write("/etc/apache2/ports.conf", "Listen 8080\n", 0o644)?;
-    }
-    let second = format!(
-        "[[group]]\nname = \"wiki\"\nprefer = \"{}\"\n[[group.resource]]\nvip = \"{SECOND_VIP}/24\"\ninterface = \"bond0\"\n\
-         [[group.resource]]\nservice = \"{APACHE}\"\n",
-        vms.net.name(Host::B)
-    );
-    vms.on_both(&format!(
-        "cd /etc/ha-appliance && cp ha.toml before && cat >>ha.toml <<'E'\n\n{second}E\nsync"
-    ))?;
-    vms.on_both("ha-appliance reload")?;
-    vms.runs_only_on(Host::B, APACHE)?;
-    protected(vms)?;
-    let shots = Shots::so_far(vms);
-    let from = cut_apart(vms)?;
-    // Both run something: the first node shoots first.
-    shot(vms, &shots, Host::B)?;
-    holds(vms, SECOND_VIP, Host::A)?;
-    vms.record.figure("second served", sys::since(from));
-    vms.node(Host::B).booted()?;
-    std::thread::sleep(Duration::from_secs(120));
-    undisturbed(vms, &browser, from)?;
-    for vip in [vms.net.topology.vip, SECOND_VIP] {
-        holds(vms, vip, Host::A)?;
-    }
-    vms.net.mend()?;
-    returns(vms, Host::B)?;
-    vms.runs_only_on(Host::A, APACHE)?;
-    shots.since_are(vms, Host::B, OFF_AND_ON)?;
-    vms.on(Host::A, "ha-appliance stop wiki --yes")?;
-    vms.on_both("cd /etc/ha-appliance && mv before ha.toml && sync")?;
-    vms.on_both("ha-appliance reload")?;
-    vms.both_alive()
-}
 
 pub fn daemon_hangs(vms: &mut Vms) -> Outcome {
     let (holder, browser) = vms.up()?;
@@ -284,4 +244,43 @@ pub fn panic_and_reboot(vms: &mut Vms) -> Outcome {
         "the survivor was shot"
     );
     Ok(())
+}
+
+pub fn cut_in_mid_move(vms: &mut Vms) -> Outcome {
+    for _ in 0..3 {
+        let (holder, browser) = vms.up()?;
+        let shots = Shots::so_far(vms);
+        vms.node(holder).tell("ha-appliance failover web --yes")?;
+        vms.random_phase(Duration::from_secs(3));
+        let from = cut_apart(vms)?;
+        let off = anybody_shot(vms, &shots)?;
+        browser.answered(Some(off.peer()), Vm::PATIENCE)?;
+        vms.record.figure("cut to served", sys::since(from));
+        vms.node(off).booted()?;
+        vms.net.mend()?;
+        returns(vms, off)?;
+        shots.since_are(vms, off, OFF_AND_ON)?;
+    }
+    Ok(())
+}
+
+pub fn in_firmware(vms: &mut Vms) -> Outcome {
+    let (holder, browser) = vms.up()?;
+    let peer = holder.peer();
+    let shots = Shots::so_far(vms);
+    let from = vms.note("the holder's kernel panics; switched on again it stays in its firmware");
+    panics(vms, holder)?;
+    taken_over(vms, &browser, holder, from)?;
+    powered(vms, holder)?;
+    vms.freeze(holder);
+    let served = now();
+    std::thread::sleep(DELAY);
+    vms.kill(peer, "ha-appliance")?;
+    vms.daemon_answers(peer)?;
+    std::thread::sleep(3 * DELAY + Duration::from_secs(5));
+    undisturbed(vms, &browser, served)?;
+    shots.since_are(vms, holder, OFF_AND_ON)?;
+    vms.thaw(holder);
+    returns(vms, holder)?;
+    shots.since_are(vms, holder, OFF_AND_ON)
 }
