@@ -271,6 +271,10 @@ impl fmt::Display for Said<'_, HeldFire> {
                 "heartbeats with this cluster's key come from it, though it does not hear {here}"
             ),
             HeldFire::Maintained => f.write_str("it fell silent in maintenance"),
+            HeldFire::Blind => write!(
+                f,
+                "no gateway answers {here}, so {here} may be the one that is cut off"
+            ),
             HeldFire::Often => f.write_str("it was switched off three times within an hour"),
         }
     }

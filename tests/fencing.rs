@@ -68,6 +68,7 @@ impl Bench {
             peer: PeerState::Silent,
             pleads_since: None,
             needs: true,
+            fit: true,
             role: Role {
                 me: Side::First,
                 runs: true,
@@ -188,11 +189,12 @@ type Hold = (fn(&mut Seen), Option<HeldFire>);
 
 #[test]
 fn what_holds_a_shot_back() {
-    let holds: [Hold; 10] = [
+    let holds: [Hold; 11] = [
         (|seen| seen.maintenance = true, None),
         (|seen| seen.serves = true, Some(HeldFire::Serves)),
         (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
         (|seen| seen.needs = false, None),
+        (|seen| seen.fit = false, Some(HeldFire::Blind)),
         (|seen| seen.role.runs = false, None),
         (|seen| seen.role.me = Side::Second, None),
         (|seen| seen.peer = PeerState::OneWay, None),

@@ -135,8 +135,13 @@ impl Gateway {
     }
 
     /// Forgets, for a search, since when it is as it is, where only people ask.
-    pub fn forget(&mut self) {
-        if self.state != GatewayState::Dampened {
+    pub fn forget(&mut self, fences: bool) {
+        let asked = match self.state {
+            GatewayState::Dampened => true,
+            GatewayState::Lost => fences,
+            GatewayState::Pending | GatewayState::Good => false,
+        };
+        if !asked {
             self.since = LONG_AGO;
         }
     }

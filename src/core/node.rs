@@ -374,7 +374,9 @@ impl Node {
         let latest = self.peer.latest().map(|latest| latest.incarnation);
         let echoed = self.peer.echoed();
         let (before, haste) = (self.before(), self.peer.haste());
-        match self.peer.hear(self.now, path, &heartbeat, own, &setup) {
+        let heard = self.peer.hear(self.now, path, &heartbeat, own, &setup);
+        let echoes = self.peer.echoed() != echoed;
+        match heard {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
                 self.signs.unproven(self.now, &heartbeat);
@@ -382,7 +384,6 @@ impl Node {
                 return (false, true);
             }
             Heard::News { restarted } => {
-                let echoes = self.peer.echoed() != echoed;
                 self.fencing_hears(&heartbeat, !restarted, echoes, out);
                 if restarted {
                     self.vifs.peer_restarted();
@@ -409,6 +410,10 @@ impl Node {
             |w: &crate::wire::heartbeat::Wish| w.subject == WishSubject::Maintenance && w.is_on();
         self.peer_maintained = heartbeat.wishes.iter().any(maintenance);
         self.vifs.hear(self.now, &heartbeat.vifs, out);
+        if echoes {
+            let round = self.setup.interval + self.peer.rhythm().interval;
+            self.vifs.meet(self.now, round, &setup.gateway);
+        }
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);
             self.wishes.merge(setup.me, *wish);

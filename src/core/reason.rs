@@ -195,6 +195,9 @@ pub enum HeldFire {
     Maintained,
     /// It was switched off so often within an hour.
     Often,
+    /// No gateway answers here, which one did when the peer was last heard, or did not know for whom it is dead: it may be this
+    /// node that is cut off.
+    Blind,
 }
 
 /// Something that speaks against running a group here.

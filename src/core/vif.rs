@@ -39,6 +39,8 @@ pub struct Vif {
     gateways: Vec<Gateway>,
     /// When the latest ping was sent that was answered here, by whatever gateway there was then.
     answered: Option<Time>,
+    /// How it was when the peer was last heard both ways.
+    met: Met,
     /// This node's latest question to the peer.
     asked: u32,
     /// The question stands, for the gateway is lost here; true: every one of several is.
@@ -49,6 +51,18 @@ pub struct Vif {
     question: Option<(u32, Time)>,
     /// The peer's latest question answered.
     replied: u32,
+}
+
+/// Whom the gateways of an interface answered when the peer was last heard both ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Met {
+    /// This node, or nobody knows yet.
+    #[default]
+    Here,
+    /// The peer, and not this node.
+    There,
+    /// Neither: the peer was asked, and had time to say so.
+    Nobody,
 }
 
 impl Vifs {
@@ -219,6 +233,27 @@ impl Vifs {
         }
     }
 
+    /// The peer is heard both ways: how the gateways are now is how they were before a silence. `round`: within that
+    /// the peer reads what it is asked, and says what came of it.
+    pub fn meet(&mut self, now: Time, round: Duration, setup: &GatewaySetup) {
+        for vif in &mut self.vifs {
+            let lost_at = vif.gateways.iter().map(|g| g.since).max();
+            let lost_at = lost_at.filter(|_| vif.reaches_none());
+            let known = lost_at.is_some_and(|at| now.since(at) > round + setup.timeout);
+            let reached = vif.asking.is_some() && vif.confirmed == vif.asked;
+            vif.met = match (lost_at, reached) {
+                (Some(_), true) => Met::There,
+                (Some(_), false) if known => Met::Nobody,
+                (Some(_), false) | (None, _) => Met::Here,
+            };
+        }
+    }
+
+    /// Whom the gateways of an interface answered when the peer was last heard both ways.
+    pub fn met(&self, id: VifId) -> Met {
+        self.find(id).map_or(Met::Here, |vif| vif.met)
+    }
+
     /// The peer's daemon restarted: its questions count from the beginning, and it forgot ours.
     pub fn peer_restarted(&mut self) {
         for vif in &mut self.vifs {
@@ -278,10 +313,10 @@ impl Vifs {
         }
     }
 
-    /// Forgets, for a search, what is only shown.
-    pub fn forget(&mut self) {
+    /// Forgets, for a search, what is only shown. `fences`: since when a gateway is lost is asked, too.
+    pub fn forget(&mut self, fences: bool) {
         for vif in &mut self.vifs {
-            vif.gateways.iter_mut().for_each(Gateway::forget);
+            vif.gateways.iter_mut().for_each(|g| g.forget(fences));
         }
     }
 }
@@ -313,6 +348,7 @@ impl Vif {
             own: NOTHING,
             gateways: Vec::new(),
             answered: None,
+            met: Met::default(),
             asked: 0,
             asking: None,
             confirmed: 0,

@@ -67,7 +67,7 @@ impl Node {
         if self.vifs.all_proven() {
             self.prove_at = LONG_AGO;
         }
-        self.vifs.forget();
+        self.vifs.forget(self.setup.fencing.is_some());
         self.peer.forget(now, &self.setup);
         self.signs.forget();
         let setup = self.setup.clone();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::event::Answer;
 use crate::core::protocol::fencing::{Order, Role, Seen, Word};
+use crate::core::vif::Met;
 use crate::wire::heartbeat::FencingReport;
 
 impl Node {
@@ -135,7 +136,8 @@ impl Node {
             tick,
             peer: self.peer.state(),
             pleads_since: self.peer.pleads_since().filter(|_| !self.pleads()),
-            needs: !self.pleads() && (runs_any || groups.clone().any(|g| wants(&g) && fit(&g))),
+            needs: !self.pleads() && groups.clone().any(|g| runs(g) || wants(&g)),
+            fit: groups.clone().any(|g| (runs(g) || wants(&g)) && fit(&g)),
             role: Role {
                 me: self.setup.me,
                 runs: runs_any && !groups.clone().any(|g| stranded(&g)),
@@ -153,19 +155,24 @@ impl Node {
         }
     }
 
-    /// The networks of the group are there, as far as they were before the silence. (Of a gateway that did not answer
-    /// this daemon yet nobody knows that it was lost before: it may be this node that hears nothing.)
+    /// The group's clients can be reached, as far as that is known: on each network a gateway answers, or answered
+    /// neither node when the peer was last heard, and not on all of them the peer alone. (Of one that did not answer this
+    /// daemon yet nobody knows that: it may be this node that hears nothing.)
     fn could_serve(&self, index: usize) -> bool {
         let cx = self.context(index);
         // A peer that asks for it is not silent: what came since it does.
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
-        cx.setup.vifs.iter().all(|&vif| {
-            let gateway = &self.setup.gateway;
-            let counts = gateway.interval * gateway.misses + gateway.timeout;
+        let gateway = &self.setup.gateway;
+        let counts = gateway.interval * gateway.misses + gateway.timeout;
+        let reached = |vif: VifId| {
             let answered = self.vifs.last_answer(vif);
-            let lost_before = answered.is_some_and(|at| at + counts < zero);
-            let lately = answered.is_some_and(|at| at > zero && at + counts >= self.now);
-            !self.vifs.has_gateway(vif) || lost_before || lately
-        })
+            let lately = |at: Time| at > zero && at + counts >= self.now;
+            !self.vifs.has_gateway(vif) || answered.is_some_and(lately)
+        };
+        let vifs = &cx.setup.vifs;
+        let lost_before = |vif: VifId| self.vifs.met(vif) != Met::Here;
+        let cut_off = |vif: VifId| self.vifs.met(vif) == Met::There;
+        vifs.iter().all(|&vif| reached(vif) || lost_before(vif))
+            && (vifs.is_empty() || vifs.iter().any(|&vif| reached(vif) || !cut_off(vif)))
     }
 }

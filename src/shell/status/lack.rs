@@ -1,7 +1,7 @@
 //! What kind of thing a group lacks that does not run: from that follows what is safe to do.
 
 use crate::core::peer::PeerState;
-use crate::core::reason::{Fact, Reason};
+use crate::core::reason::{Fact, HeldFire, Reason};
 
 /// The word for it; empty: it lacks nothing, or nobody knows.
 pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
@@ -15,7 +15,14 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::BestEffortHoldsData
         | Reason::BestEffortWithoutVip
         | Reason::WaitingForPeer
-        | Reason::HeldFire(_)
+        | Reason::HeldFire(
+            HeldFire::Serves
+            | HeldFire::Unmet
+            | HeldFire::Apart
+            | HeldFire::Speaks
+            | HeldFire::Maintained
+            | HeldFire::Often,
+        )
         | Reason::PeerCountsOnFencing
         | Reason::PeerWasRefused
         | Reason::PeerInMaintenance
@@ -31,6 +38,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::Retry(_)
         | Reason::MoveLimited(_) => TIME,
         Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
+        Reason::HeldFire(HeldFire::Blind) => NETWORK,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
         Reason::Unready(..) | Reason::Behind(..) => READINESS,

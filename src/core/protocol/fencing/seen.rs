@@ -16,6 +16,8 @@ pub struct Seen {
     pub pleads_since: Option<Time>,
     /// This node runs a group, or could run one that waits for clearance.
     pub needs: bool,
+    /// Of those it could serve one, as far as it knows which networks it reaches.
+    pub fit: bool,
     /// Who this node is, and what it runs.
     pub role: Role,
     /// When this daemon has been able to hear for a detection time.

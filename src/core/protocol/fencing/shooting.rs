@@ -138,7 +138,7 @@ impl Fencing {
     fn held(&self, seen: &Seen, fencing: &FencingSetup) -> Option<HeldFire> {
         let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
         let pleads = seen.pleads_since.is_some();
-        match self.count {
+        let held = match self.count {
             Some(count) if count.maintained => Some(HeldFire::Maintained),
             _ if seen.serves => Some(HeldFire::Serves),
             _ if often => Some(HeldFire::Often),
@@ -148,7 +148,8 @@ impl Fencing {
             Some(count) if count.spent => Some(HeldFire::Unmet),
             Some(count) if count.shared && count.delay == self.delay(fencing) => None,
             Some(_) => Some(HeldFire::Apart),
-        }
+        };
+        held.or((!seen.fit).then_some(HeldFire::Blind))
     }
 
     /// Of the devices that read on last the first of those tried least.
