@@ -251,7 +251,7 @@ impl fmt::Display for Said<'_, Reason> {
 
 impl fmt::Display for Said<'_, HeldFire> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Voice { here, .. } = self.1;
+        let Voice { here, peer } = self.1;
         match self.0 {
             HeldFire::Serves => write!(
                 f,
@@ -275,7 +275,11 @@ impl fmt::Display for Said<'_, HeldFire> {
                 f,
                 "no gateway answers {here}, so {here} may be the one that is cut off"
             ),
-            HeldFire::Often => f.write_str("it was switched off three times within an hour"),
+            HeldFire::Often => write!(
+                f,
+                "it was switched off three times within an hour, and never heard for long between: see what becomes of \
+                 its machine; `ha-appliance fence {peer}` switches it off once more"
+            ),
         }
     }
 }

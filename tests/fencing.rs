@@ -363,6 +363,38 @@ fn three_accepted_offs_an_hour_are_enough() {
     assert_eq!(bench.fencing.waiting(), Reason::HeldFire(HeldFire::Often));
 }
 
+/// Three offs were accepted at once; then the peer is heard for so long, and silent again: the next off.
+fn shot_again_after(heard: u64, ordered: bool) -> Option<usize> {
+    let mut bench = Bench::ready(16_000);
+    for instant in 1..=3 {
+        let now = instant * 16_000;
+        bench.read_on(now - 100);
+        if ordered {
+            bench.fencing.order(at(now - 1), false);
+        }
+        let device = bench.shot(now, |_| ()).unwrap();
+        bench.answer(now + 100, device, Answer::Accepted);
+        // The order was in vain.
+        bench.step(now + 30_000, |seen| seen.needs = false);
+    }
+    // What left is over.
+    let back = 200_000;
+    for now in [back, back + heard] {
+        bench.heard(now, true);
+        bench.step(now, |seen| seen.peer = PeerState::Alive);
+    }
+    let now = back + heard + 16_000;
+    bench.read_on(now - 100);
+    bench.shot(now, |_| ())
+}
+
+#[test]
+fn a_peer_that_was_back_for_long_and_an_operators_order_do_not_count_among_them() {
+    assert_eq!(shot_again_after(60_000, false), None);
+    assert!(shot_again_after(60_001, false).is_some());
+    assert!(shot_again_after(1, true).is_some());
+}
+
 #[test]
 fn whoever_is_verified_off_and_heard_again_was_not_off() {
     let mut bench = Bench::ready(2000);

@@ -193,7 +193,7 @@ pub enum HeldFire {
     Speaks,
     /// It fell silent in maintenance.
     Maintained,
-    /// It was switched off so often within an hour.
+    /// It was switched off so often within an hour, and never came back for long.
     Often,
     /// No gateway answers here, which one did when the peer was last heard, or did not know for whom it is dead: it may be this
     /// node that is cut off.

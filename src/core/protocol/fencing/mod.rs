@@ -78,8 +78,10 @@ pub struct Fencing {
     used: Option<Time>,
     /// Something was answered since the last tick.
     stirred: bool,
-    /// When the last offs were accepted.
+    /// When the last offs were accepted that no operator ordered, and that no real return of the peer came after.
     lately: Vec<Time>,
+    /// Since when the peer is heard both ways, while that matters.
+    back_since: Option<Time>,
     /// Which device verified that the peer is off, and the incarnation of the peer that was.
     gave: Gave,
     verified: u64,
@@ -108,6 +110,8 @@ enum Shot {
     Sent {
         /// When the last did.
         at: Time,
+        /// By an operator's order.
+        ordered: bool,
         /// A read that was asked late enough found the machine on: what left does nothing any more.
         over: bool,
         /// What came of it.
@@ -137,6 +141,7 @@ impl Fencing {
         let shot = match record.shot {
             true => Shot::Sent {
                 at: now,
+                ordered: false,
                 over: false,
                 said: Said::Nothing,
             },
@@ -291,6 +296,7 @@ impl Fencing {
         }
         self.note(&fencing, out);
         self.forget_shot(seen, fencing.off_deadline + fencing.grace);
+        self.forget_offs(seen, &fencing);
         let alive = seen.peer == PeerState::Alive;
         if !seen.tick {
             return;
@@ -341,6 +347,18 @@ impl Fencing {
         }
     }
 
+    /// Who is heard for longer than an off may take did come back: the offs before did what they were for. (One that dies
+    /// again as soon as it is up did not.)
+    fn forget_offs(&mut self, seen: &Seen, fencing: &FencingSetup) {
+        let counts = seen.peer == PeerState::Alive && !self.lately.is_empty();
+        self.back_since = self.back_since.or(Some(seen.now)).filter(|_| counts);
+        if let Some(since) = self.back_since
+            && seen.now.since(since) > fencing.off_deadline
+        {
+            (self.lately, self.back_since) = (Vec::new(), None);
+        }
+    }
+
     /// When something is due.
     pub fn deadline(&self, seen: &Seen, setup: &Setup) -> Option<Time> {
         let Some(fencing) = setup.fencing.as_ref() else {
@@ -382,6 +400,7 @@ impl Fencing {
         }
         self.used.iter_mut().for_each(&mut *f);
         self.lately.iter_mut().for_each(&mut *f);
+        self.back_since.iter_mut().for_each(&mut *f);
         self.order.iter_mut().for_each(|order| order.times(f));
         self.devices.iter_mut().for_each(|d| d.times(f));
     }
@@ -408,7 +427,7 @@ impl Fencing {
             .iter_mut()
             .for_each(|d| d.forget(now, fencing.settle));
         // No search lasts an hour.
-        self.lately.clear();
+        (self.lately, self.back_since) = (Vec::new(), None);
         (self.verified, self.waits, self.gave) = (0, None, Gave::default());
         self.came.clear();
     }

@@ -28,17 +28,20 @@ impl Fencing {
         }
         if let Some((Ask::Off, _)) = device.asking {
             let accepted = *answer == Answer::Accepted;
-            if accepted {
-                self.lately.push(now);
-                self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
-            }
-            if let Shot::Sent { at, said, .. } = &mut self.shot {
+            if let Shot::Sent {
+                at, said, ordered, ..
+            } = &mut self.shot
+            {
                 // It may have left as late as this.
                 *at = now;
                 *said = match accepted {
                     true => Said::Accepted,
                     false => Said::Refused,
                 };
+                if accepted && !*ordered {
+                    self.lately.push(now);
+                    self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
+                }
             }
         }
         if device.distrusted && *answer == Answer::Off {

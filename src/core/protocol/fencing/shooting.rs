@@ -58,6 +58,7 @@ impl Fencing {
         let at = seen.now;
         self.shot = Shot::Sent {
             at,
+            ordered: self.order.is_some(),
             over: false,
             said: Said::Nothing,
         };
@@ -116,7 +117,7 @@ impl Fencing {
     /// An off left, and may still come to something.
     fn awaited(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
         match self.shot {
-            Shot::Sent { at, over, said } => {
+            Shot::Sent { at, over, said, .. } => {
                 let in_vain = match said {
                     Said::Refused => true,
                     Said::Accepted => over,
