@@ -7,7 +7,7 @@ use ha_appliance::core::event::{Action, Change, Claimed, Command, Event, Op, Out
 use ha_appliance::core::protocol::group::Started;
 use ha_appliance::core::protocol::right::Right;
 use ha_appliance::core::reason::Reason;
-use ha_appliance::core::setup::{Failback, RENEWAL, ResourceSetup};
+use ha_appliance::core::setup::{Failback, RENEWAL, ResourceSetup, Setup};
 use ha_appliance::core::time::Time;
 use ha_appliance::id::{Place, ResourceId};
 use ha_appliance::wire::heartbeat::Side;
@@ -189,10 +189,12 @@ fn what_could_not_be_stopped_is_looked_at_ever_more_rarely_and_believed_after_tw
 fn the_run_directory_is_told_before_a_start_and_before_the_peer_hears_of_a_stop() {
     let mut world = pair();
     let group = world.machines[0].setup.groups[0].id;
-    let covered = world.machines[0].setup.groups[0].list();
+    let resources = &world.machines[0].setup.groups[0].resources;
+    let mut covered: Vec<_> = resources.iter().map(|r| r.id).collect();
+    covered.sort_unstable();
     let started = |epoch| Started {
         epoch,
-        covered,
+        covered: covered.clone(),
         runs: true,
     };
     assert_eq!(world.machines[0].marks, [(group, started(0))]);
@@ -280,4 +282,19 @@ fn an_old_goodbye_starts_nothing_that_isolation_would_stop_at_once() {
     // The replays end, and the goodbye counts again.
     world.run(2 * SECOND);
     assert!(world.runs(Side::Second, 0));
+}
+
+/// Beside a peer that takes over by evidence what is stopped may be the peer's the next moment.
+#[test]
+fn the_run_directory_forgets_what_is_stopped_beside_a_peer_without_a_device() {
+    let [first, second] = SIDES.map(|side| world::setup(side, &[("web", None, Failback::Manual)]));
+    let fencing = Some(world::fencing());
+    let mut world = World::of([Setup { fencing, ..first }, second]);
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(12 * SECOND);
+    let group = world.machines[0].setup.groups[0].id;
+    assert!(world.runs(Side::First, 0) && !world.machines[0].marks.is_empty());
+    world.command(Side::First, 1, Command::Stopped(group, true));
+    world.run(SECOND);
+    assert_eq!(world.machines[0].marks, []);
 }

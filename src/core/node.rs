@@ -162,7 +162,7 @@ impl Node {
                 node.now,
                 setup,
                 record.group(setup.id).as_ref(),
-                mark.map(|(_, started)| *started),
+                mark.map(|(_, started)| started.clone()),
             );
         }
         node

@@ -7,7 +7,7 @@
 
 use super::clock::boot_id;
 use crate::core::protocol::group::Started;
-use crate::id::GroupId;
+use crate::id::{GroupId, ResourceId};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,20 +25,21 @@ impl Marks {
         let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
         let known = entries.filter_map(|entry| {
             let name = entry.file_name();
+            let id = |word: &str| Some(ResourceId(u64::from_str_radix(word, 16).ok()?));
             let group = u64::from_str_radix(name.to_str()?, 16).ok()?;
             let text = fs::read_to_string(entry.path()).ok()?;
             let mut words = text.split_whitespace();
             let ours = words.next()? == boot_id();
             let started = Started {
                 epoch: words.next()?.parse().ok()?,
-                covered: u64::from_str_radix(words.next()?, 16).ok()?,
                 runs: match words.next()? {
                     "runs" => true,
                     "stopped" => false,
                     _ => return None,
                 },
+                covered: words.map(id).collect::<Option<_>>()?,
             };
-            (ours && words.next().is_none()).then_some((GroupId(group), started))
+            ours.then_some((GroupId(group), started))
         });
         Marks {
             known: known.collect(),
@@ -61,7 +62,8 @@ impl Marks {
                 runs,
             }) => {
                 let runs = if runs { "runs" } else { "stopped" };
-                let text = format!("{} {epoch} {covered:016x} {runs}\n", boot_id());
+                let covered: String = covered.iter().map(|id| format!(" {:016x}", id.0)).collect();
+                let text = format!("{} {epoch} {runs}{covered}\n", boot_id());
                 fs::create_dir_all(&self.dir).and_then(|()| fs::write(&path, text))
             }
             None => fs::remove_file(&path),
@@ -92,7 +94,7 @@ mod tests {
         assert_eq!(marks.known(), []);
         let started = |epoch| Started {
             epoch,
-            covered: !7,
+            covered: vec![ResourceId(3), ResourceId(!7)],
             runs: epoch == 4,
         };
         marks.set(GroupId(7), Some(started(4)));
@@ -110,7 +112,7 @@ mod tests {
             [(GroupId(7), started(4)), (GroupId(10), started(6))]
         );
         let other_boot = dir.join("started").join(format!("{:016x}", 9));
-        fs::write(other_boot, "another-boot 6 7\n").unwrap();
+        fs::write(other_boot, "another-boot 6 runs 7\n").unwrap();
         assert_eq!(
             known(),
             [(GroupId(7), started(4)), (GroupId(10), started(6))]

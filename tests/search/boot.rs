@@ -59,7 +59,7 @@ pub fn new_node(world: &mut World, side: Side, disk: Disk, rules: &Rules) -> Opt
         node.describe_vifs(&vifs(side, &rules.bounds));
     }
     let marks = world.seat(side).groups.iter().enumerate();
-    let marks = marks.filter_map(|(index, local)| Some((group(index), local.mark?)));
+    let marks = marks.filter_map(|(index, local)| Some((group(index), local.mark.clone()?)));
     let marks: Vec<_> = marks.collect();
     let noted = world.seat(side).noted;
     Some(if again {

@@ -570,6 +570,7 @@ fn started(
     let resumed = matches!(right, Some(Right::Resumed { .. } | Right::Kept))
         && seat.groups[group]
             .mark
+            .as_ref()
             .is_some_and(|mark| mark.epoch == token.epoch);
     let earlier = before.groups[group].by_right || before.groups[group].agreed;
     let right = earlier || cleared || resumed;

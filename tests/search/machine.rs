@@ -35,7 +35,9 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
                 it.left = ENDLESS;
             }
         }
-        Action::Mark(group, started) => world.seat_mut(side).groups[index(*group)].mark = *started,
+        Action::Mark(group, started) => {
+            world.seat_mut(side).groups[index(*group)].mark = started.clone()
+        }
         Action::Device { ask, .. } => device::ask(world, side, *ask, rules),
         Action::Note(count) => world.seat_mut(side).noted = Some(*count),
         _ => {}

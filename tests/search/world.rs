@@ -98,7 +98,7 @@ pub struct News {
 }
 
 /// One group on one machine, and what was seen of it there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Local {
     pub resources: [Resource; RESOURCES],
     /// The token advertised last, over restarts that keep the state.
@@ -221,7 +221,7 @@ impl World {
                 (&s.disk, &s.older, &s.writing, s.fresh),
                 (s.asking, s.promised, s.news, s.new_file),
                 (s.asked, s.noted, s.doomed, s.shot, s.met),
-                s.groups,
+                &s.groups,
                 s.seen,
             )
         });

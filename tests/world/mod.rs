@@ -636,7 +636,7 @@ impl World {
                 machine.marks.retain(|(id, _)| id != group);
                 machine
                     .marks
-                    .extend(started.map(|started| (*group, started)));
+                    .extend(started.clone().map(|started| (*group, started)));
                 None
             }
             Action::Part(place) => done(place, true, ""),

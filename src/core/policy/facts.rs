@@ -215,7 +215,7 @@ impl Plan {
     /// The first that keeps it from being started here.
     pub(super) fn blocks_start(&self, cx: &Context, group: &Group) -> Option<Fact> {
         // Without a service the addresses are of no use, and the silent peer might have both.
-        let alone = !cx.peer_heard();
+        let alone = !cx.peer_alive();
         let mut facts = self.facts(cx, group).into_iter();
         facts.find(|fact| fact.weight().blocks_start || (alone && matches!(fact, Fact::Down(_))))
     }

@@ -171,7 +171,12 @@ impl Group {
 
     /// That right covers more than was covered, or there is nothing to cover.
     pub(super) fn would_cover(&self, cx: &Context, right: Right) -> bool {
-        self.exclusive().next().is_none() || self.gains(cx, right).next().is_some()
+        self.exclusive().next().is_none() || self.gains_anything(cx, right)
+    }
+
+    /// That right covers something that was not covered.
+    pub(super) fn gains_anything(&self, cx: &Context, right: Right) -> bool {
+        self.gains(cx, right).next().is_some()
     }
 
     /// That right holds nothing of it back.
@@ -194,9 +199,17 @@ impl Group {
             .for_each(|r| r.covered = r.present);
     }
 
-    /// The hash of what runs by right.
-    pub(super) fn covered(&self) -> u64 {
-        hash_of(self.exclusive().filter(|r| r.covered).map(|r| r.id))
+    /// Of its exclusive resources those, sorted.
+    pub(super) fn listing(&self, of: impl Fn(&Resource) -> bool) -> Vec<ResourceId> {
+        let mut list: Vec<ResourceId> = self.exclusive().filter(|r| of(r)).map(|r| r.id).collect();
+        list.sort_unstable();
+        list
+    }
+
+    /// This boot had the right to it, by the token that is this node's still, and gave it to nobody.
+    pub(super) fn had(&self, resource: ResourceId) -> bool {
+        let mark = self.mark.as_ref();
+        mark.is_some_and(|m| m.epoch == self.token.epoch && m.covered.contains(&resource))
     }
 
     /// Nothing of it does.
@@ -209,16 +222,17 @@ impl Group {
     }
 
     /// What that right covers and was not covered: nothing new after what it does not, but what was found
-    /// running is not started by it.
+    /// running is not started by it, and what this boot had ran without what it does not cover.
     fn gains(&self, cx: &Context, right: Right) -> impl Iterator<Item = usize> {
         let found = matches!(self.state, State::Adopted { .. });
+        let kept = right == Right::Kept;
         let mut in_order = true;
         let exclusive = |(_, r): &(usize, &Resource)| r.exclusive() && !r.covered;
         let open = self.resources.iter().enumerate().filter(exclusive);
         open.filter(move |(_, r)| {
             let allowed = self.allows(cx, right, r.id);
             in_order &= allowed;
-            allowed && (in_order || (found && r.present && !r.partial))
+            allowed && (in_order || kept || (found && r.present && !r.partial))
         })
         .map(|(place, _)| place)
     }
@@ -233,7 +247,8 @@ impl Group {
                 let lists = cx.peer.lists();
                 !lists.may_be_elsewhere(cx, self.id, resource)
             }
-            Right::Fenced { .. } | Right::Resumed { .. } | Right::Kept => true,
+            Right::Kept => self.had(resource),
+            Right::Fenced { .. } | Right::Resumed { .. } => true,
         }
     }
 }

@@ -60,12 +60,12 @@ pub struct Group {
 }
 
 /// What a daemon started, for one of the same boot that comes after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Started {
     /// By the token of that epoch.
     pub epoch: u64,
-    /// The hash of what it had the right to start ([`hash_of`](super::coverage::hash_of)): not what was held back.
-    pub covered: u64,
+    /// What it had the right to start, sorted: not what was held back.
+    pub covered: Vec<ResourceId>,
     /// It runs; otherwise it was stopped since, and nobody was given it.
     pub runs: bool,
 }
@@ -356,7 +356,7 @@ impl Group {
 
     /// A daemon of this boot started it, and it was not stopped since, as far as is known.
     pub(in crate::core) fn ran_before(&self) -> bool {
-        self.mark.is_some_and(|mark| mark.runs)
+        self.mark.as_ref().is_some_and(|mark| mark.runs)
     }
 
     pub(in crate::core) fn runs_exclusive(&self) -> bool {

@@ -5,7 +5,6 @@ use super::super::event::{Action, Change};
 use super::super::reason::Reason;
 use super::super::time::Time;
 use super::clearance::{self, Verdict};
-use super::coverage::hash_of;
 use super::evidence;
 use super::group::{Group, Started, State, Wish};
 use super::peer::PeerState;
@@ -144,39 +143,46 @@ impl Group {
             && cx.peer.proves(cx.now, decided, cx.node)
     }
 
-    /// A daemon of this boot started it by right and left it running, and nobody can have it since without switching
-    /// this machine off, which was not.
+    /// A daemon of this boot started it by right and left it running, and nobody can have it since: the peer's last word
+    /// is that it takes nothing over without switching this machine off, whatever this node's own file says by now.
     pub(super) fn nobody_took(&self, cx: &Context) -> bool {
-        self.out_of_reach(cx) && self.left_running(cx)
+        cx.fencing.peer_fences() && self.ours(cx) && self.left_running(cx)
     }
 
-    /// This boot had the right to all of it, by the token that is this node's still, and nobody can have it since, as in
-    /// [`nobody_took`](Self::nobody_took).
+    /// This boot had the right to some of it, and nobody can have that since without switching this machine off, which
+    /// was not. A peer that hears this node is asked all the same.
     fn kept(&self, cx: &Context) -> bool {
-        let had = |mark: Started| (mark.epoch, mark.covered) == (self.token.epoch, self.list());
-        self.out_of_reach(cx) && cx.tick && cx.peer_silent() && self.mark.is_some_and(had)
+        let apart = match cx.peer.state() {
+            PeerState::Alive | PeerState::Refused => false,
+            PeerState::Unknown
+            | PeerState::OneWay
+            | PeerState::Left
+            | PeerState::Silent
+            | PeerState::Fenced => true,
+        };
+        apart
+            && cx.tick
+            && cx.peer_takes_by == TakesBy::Proof
+            && self.ours(cx)
+            && !self.peer_stuck()
+            && self.gains_anything(cx, Right::Kept)
     }
 
-    /// By its token it is this node's, and a peer that takes over by proof only cannot have it without switching this
-    /// machine off.
-    fn out_of_reach(&self, cx: &Context) -> bool {
-        cx.peer_takes_by == TakesBy::Proof
-            && self.token.holder == cx.me()
-            && self.weightier(cx).is_none()
-            && self.adopting.is_none()
+    /// By its token it is this node's, as far as is known.
+    fn ours(&self, cx: &Context) -> bool {
+        self.token.holder == cx.me() && self.weightier(cx).is_none() && self.adopting.is_none()
     }
 
     /// What a daemon of this boot started, by the token that is this node's still, was found running: no less, no
     /// more.
     fn left_running(&self, cx: &Context) -> bool {
         let found = || self.resources.iter().filter(|r| r.exclusive() && r.present);
-        let started = Started {
-            epoch: self.token.epoch,
-            covered: hash_of(found().map(|r| r.id)),
-            runs: true,
+        let started = |mark: &Started| {
+            let known = mark.runs && mark.epoch == self.token.epoch;
+            known && mark.covered == self.listing(|r| r.present)
         };
         matches!(self.state, State::Adopted { .. })
-            && self.mark == Some(started)
+            && self.mark.as_ref().is_some_and(started)
             && self.token.holder == cx.me()
             && found().all(|r| !r.partial)
     }
@@ -193,7 +199,11 @@ impl Group {
             Wish::Run => None,
             Wish::Agree(reason) | Wish::Move(reason) | Wish::Stop(reason) => Some(reason),
         };
+        let kept = matches!(wish, Wish::Run | Wish::Agree(_)) && self.kept(cx);
         let verdict = match (clearance::verdict(cx, &self.probes, self.lease), unable) {
+            // A peer that may be there is waited for: with its agreement nothing is to be sought any more.
+            (verdict @ Verdict::Waiting(Reason::StartWait), None) => verdict,
+            (Verdict::PeerHeard | Verdict::Waiting(_), _) if kept => Verdict::Given(Right::Kept),
             (Verdict::PeerHeard, _) => Verdict::PeerHeard,
             // What is proven is no evidence.
             (Verdict::Given(right), Some(_))
@@ -216,9 +226,9 @@ impl Group {
                 Some(reason) => Verdict::Waiting(reason),
                 None => verdict,
             },
-            // A peer that may be there is waited for: with its agreement nothing is to be sought any more.
-            Verdict::Waiting(Reason::StartWait) => verdict,
-            Verdict::Waiting(_) if self.kept(cx) => Verdict::Given(Right::Kept),
+            Verdict::Given(right) if kept && !self.would_cover(cx, right) => {
+                Verdict::Given(Right::Kept)
+            }
             verdict => verdict,
         };
         match verdict {

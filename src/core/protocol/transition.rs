@@ -7,6 +7,7 @@ use super::super::time::Time;
 use super::group::{Group, Looks, Rest, Seeking, Started, State, Wish};
 use super::resource::{Kind, Resource};
 use super::right::Right;
+use super::takes::TakesBy;
 use crate::wire::heartbeat::{GroupReport, Role, Token};
 use std::time::Duration;
 
@@ -397,7 +398,12 @@ impl Group {
         wish: &Wish,
         out: &mut Vec<Action>,
     ) -> bool {
-        if right.is_clearance() && cx.peer_heard() && !self.begun(next) {
+        let answered = match right {
+            // Half a word is none to what nobody else can have.
+            Right::Kept => cx.peer_alive(),
+            _ => cx.peer_heard(),
+        };
+        if right.is_clearance() && answered && !self.begun(next) {
             // What spoke against the peer counts no more, and it is asked for its agreement.
             let reason = Reason::ClearanceCancelled(cx.peer.state());
             let state = match self.runs_exclusive() {
@@ -690,17 +696,11 @@ impl Group {
 
     /// Everything is stopped, and proven so.
     fn rest(&mut self, cx: &Context, reason: Reason, out: &mut Vec<Action>) {
-        match self.mark {
-            // It is still this node's, whatever the peer makes of its silence.
-            Some(mark) if cx.node.fencing.is_some() => self.note_mark(
-                Some(Started {
-                    runs: false,
-                    ..mark
-                }),
-                out,
-            ),
-            _ => self.note_mark(None, out),
-        }
+        let mark = self.mark.clone().map(|mark| Started {
+            runs: false,
+            ..mark
+        });
+        self.note_mark(mark.filter(|_| self.outlasts(cx)), out);
         self.enter(State::Stopped { rest: Rest::Idle }, reason, out);
     }
 
@@ -719,19 +719,30 @@ impl Group {
         }
     }
 
-    /// What the mark says stays true while the group runs: a token that is followed, what a reload adds or
-    /// takes away, what is covered later.
+    /// What the mark says stays true: while the group runs, of a token that is followed, of what a reload adds or takes
+    /// away, of what is covered later; while it does not, of what is in the file, and of a peer's other word.
     pub(super) fn keep_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        let runs = self.state.right().is_some() && self.token.holder == cx.me();
-        if runs && self.mark.is_some() {
+        let Some(mark) = &self.mark else { return };
+        if self.state.right().is_some() && self.token.holder == cx.me() {
             self.set_mark(out);
+        } else if !mark.runs {
+            let left = Started {
+                covered: self.listing(|r| mark.covered.contains(&r.id)),
+                ..*mark
+            };
+            self.note_mark(Some(left).filter(|_| self.outlasts(cx)), out);
         }
+    }
+
+    /// What this boot had stays this node's when it is stopped, whatever the peer makes of its silence.
+    fn outlasts(&self, cx: &Context) -> bool {
+        cx.peer_takes_by == TakesBy::Proof
     }
 
     fn set_mark(&mut self, out: &mut Vec<Action>) {
         let started = Started {
             epoch: self.token.epoch,
-            covered: self.covered(),
+            covered: self.listing(|r| r.covered),
             runs: true,
         };
         self.note_mark(Some(started), out);
@@ -744,7 +755,7 @@ impl Group {
 
     fn note_mark(&mut self, mark: Option<Started>, out: &mut Vec<Action>) {
         if self.mark != mark {
-            self.mark = mark;
+            self.mark = mark.clone();
             out.push(Action::Mark(self.id, mark));
         }
     }
