@@ -155,11 +155,15 @@ impl Node {
         }
     }
 
-    /// The group's clients can be reached, as far as that is known: on each network a gateway answers, or answered
+    /// It would serve somebody here. And the group's clients can be reached, as far as that is known: on each network a gateway answers, or answered
     /// neither node when the peer was last heard, and not on all of them the peer alone. (Of one that did not answer this
     /// daemon yet nobody knows that: it may be this node that hears nothing.)
     fn could_serve(&self, index: usize) -> bool {
         let cx = self.context(index);
+        let it = &self.groups[index];
+        if !it.plan.would_serve(&cx, &it.group) {
+            return false;
+        }
         // A peer that asks for it is not silent: what came since it does.
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
         let gateway = &self.setup.gateway;

@@ -183,6 +183,14 @@ impl Plan {
         facts
     }
 
+    /// Nothing says that it would serve nobody here.
+    pub fn would_serve(&self, cx: &Context, group: &Group) -> bool {
+        let facts = self.facts(cx, group);
+        // Data that is behind is not, once nobody else has it.
+        let idle = |f: &Fact| !matches!(f, Fact::Behind(_)) && f.serves_nobody(&facts, cx.setup);
+        !facts.iter().any(idle)
+    }
+
     /// The same, as far as it may move a group: a lost gateway only if the peer reaches its own, carrier only
     /// once it is known to be away, and failures only where they speak against what runs, too.
     pub(super) fn facts_that_move(&self, cx: &Context, group: &Group) -> Vec<Fact> {

@@ -471,12 +471,12 @@ impl Plan {
         if let Some(reason) = &self.gave_up {
             return Some(reason.clone());
         }
+        let unheard = || cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
         let left_to_peer = match cx.peer_takes_by {
-            TakesBy::Evidence => {
-                let unheard = cx.counts_as_silent_at().is_some_and(|at| cx.now >= at);
-                cx.peer_silent() || unheard
-            }
-            TakesBy::Proof | TakesBy::Nothing => false,
+            TakesBy::Evidence => cx.peer_silent() || unheard(),
+            // It shoots nobody who answers for the addresses. Where it takes nothing, they are started again here.
+            TakesBy::Proof => cx.peer_silent() || (!cx.peer.state().is_gone() && unheard()),
+            TakesBy::Nothing => false,
         };
         if let Some(resource) = self.not_serving(cx, group).filter(|_| left_to_peer) {
             return Some(Reason::NotServing(group.resources[resource].id));
