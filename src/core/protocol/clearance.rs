@@ -45,7 +45,10 @@ pub(super) fn verdict(cx: &Context, probes: &Probes, lease: Option<Time>) -> Ver
             Verdict::Waiting(Reason::StartWait)
         }
         PeerState::Unknown | PeerState::Silent => match lease {
-            Some(until) if cx.tick && cx.now < until => Verdict::Given(Right::Lease { until }),
+            // Who counts on being switched off first has no lease of its own that would have run out.
+            Some(until) if cx.tick && cx.now < until && cx.takes_by == TakesBy::Evidence => {
+                Verdict::Given(Right::Lease { until })
+            }
             _ => match cx.takes_by {
                 TakesBy::Evidence => evidence::best_effort(cx, probes),
                 TakesBy::Proof => Verdict::Waiting(cx.fencing.waiting()),
