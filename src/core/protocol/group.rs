@@ -101,7 +101,7 @@ pub enum State {
         right: Right,
         /// The peer's token, on its way to the disk before anything is stopped for it.
         granting: Option<Token>,
-        /// How the right to what it does not cover is sought.
+        /// How the right to what it does not cover is sought, or whether the peer lives to take it.
         seeking: Option<Seeking>,
     },
     /// Its addresses are given a short end, and then the peer its token.
@@ -132,7 +132,7 @@ pub enum State {
 pub enum Rest {
     /// Nothing.
     Idle,
-    /// The holder: seeks the right to start.
+    /// The holder: seeks the right to start, or whether the peer lives to take it.
     Seeking(Seeking),
     /// Not the holder: works on clearance.
     Contesting,
@@ -142,13 +142,15 @@ pub enum Rest {
     Granting(Token),
 }
 
-/// A holder that seeks the right to start.
+/// A holder that seeks the right to start, or an answer of the peer that is to have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seeking {
-    /// Agreement must echo this own sequence or a later one.
+    /// What it waits for must echo this own sequence or a later one.
     pub decided: u64,
     /// It works on clearance: the peer must not agree to anything meanwhile.
     pub contested: bool,
+    /// For the peer: what made that a wish here may have ended it, too.
+    pub moves: bool,
 }
 
 /// Looks at what could not be stopped: in passes over all of it, until two in a row find nothing.
@@ -295,7 +297,7 @@ impl Group {
         }
     }
 
-    /// It waits for agreement, with an echo of this own sequence or a later one.
+    /// It waits for agreement, or an answer, with an echo of this own sequence or a later one.
     pub fn decided(&self) -> Option<u64> {
         match self.state {
             State::Stopped {

@@ -187,7 +187,11 @@ impl Group {
         }
         let contested = false;
         self.state = State::Adopted {
-            seeking: Some(Seeking { decided, contested }),
+            seeking: Some(Seeking {
+                decided,
+                contested,
+                moves: false,
+            }),
         };
         false
     }
@@ -251,6 +255,14 @@ impl Group {
         }
         match wish {
             Wish::Move(reason) if self.peer_could(cx) => {
+                let seeking = match rest {
+                    Rest::Seeking(seeking) => Some(seeking),
+                    _ => None,
+                };
+                if let Err(asked) = lives(cx, seeking) {
+                    self.waiting = Some(reason.clone());
+                    return self.turn_to(Rest::Seeking(asked));
+                }
                 self.reason = reason.clone();
                 let token = self.mint_for(cx.me().other(), cx);
                 self.turn_to(Rest::Granting(token))
@@ -299,6 +311,7 @@ impl Group {
         wish: &Wish,
         out: &mut Vec<Action>,
     ) -> bool {
+        let seeking = seeking.filter(|s| !s.moves);
         let decided = seeking.map_or(cx.next_sequence, |s| s.decided);
         if cx.heartbeat && self.agreed(cx, decided) {
             let right = Right::Agreement {
@@ -315,6 +328,7 @@ impl Group {
         let seeking = Seeking {
             decided,
             contested: judged.contested,
+            moves: false,
         };
         self.state = match self.state {
             State::Adopted { .. } => State::Adopted {
@@ -464,6 +478,15 @@ impl Group {
                 true
             }
             (Wish::Move(reason), None) if self.peer_could(cx) && self.adopting.is_none() => {
+                if let Err(asked) = lives(cx, seeking) {
+                    self.waiting = Some(reason.clone());
+                    self.state = State::Active {
+                        right,
+                        granting: None,
+                        seeking: Some(asked),
+                    };
+                    return false;
+                }
                 // On disk before the service stops, so that the outage does not wait for it.
                 let token = self.mint_for(cx.me().other(), cx);
                 self.waiting = Some(reason.clone());
@@ -515,6 +538,7 @@ impl Group {
             self.cover(cx, right);
             return true;
         }
+        let seeking = seeking.filter(|s| !s.moves);
         let decided = seeking.map_or(cx.next_sequence, |s| s.decided);
         let agreement = Right::Agreement {
             echo: cx.peer.proof(),
@@ -532,6 +556,7 @@ impl Group {
             seeking: Some(Seeking {
                 decided,
                 contested: judged.contested,
+                moves: false,
             }),
         };
         let Some(right) = judged.given else {
@@ -804,6 +829,19 @@ impl Group {
             }
             _ => self.role(),
         }
+    }
+}
+
+/// The peer answered something that was sent since it is to be given what is here; or what it is asked.
+fn lives(cx: &Context, seeking: Option<Seeking>) -> Result<(), Seeking> {
+    let asked = seeking.filter(|s| s.moves).unwrap_or(Seeking {
+        decided: cx.next_sequence,
+        contested: false,
+        moves: true,
+    });
+    match cx.peer.proves(cx.now, asked.decided, cx.node) {
+        true => Ok(()),
+        false => Err(asked),
     }
 }
 
