@@ -297,7 +297,9 @@ fn gives_way(
             let misses = i64::from(machines[winner].rhythm.misses.1);
             let window = misses * it.rhythm.interval.1 + 400_000;
             let adopted = is_adopted(known, it, loser, group, now);
-            let isolated = !adopted && evidence.isolated(loser, group, now - window, now);
+            // Beside a device nobody stops for being alone: whoever takes over makes sure that this machine is off.
+            let judged = !adopted && !known.fenced;
+            let isolated = judged && evidence.isolated(loser, group, now - window, now);
             match isolated && vip.is_some_and(|v| v.since <= now - window) {
                 true => Err("the loser is isolated and keeps it".into()),
                 false => Ok(()),
