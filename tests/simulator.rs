@@ -165,7 +165,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::ImmortalVip, Mode::BestEffort, 0, 100),
     (Defect::LyingCede, Mode::BestEffort, 0, 60),
     (Defect::LyingStop, Mode::BestEffort, 0, 40),
-    (Defect::LatePutBack, Mode::BestEffort, 80, 60),
+    (Defect::LatePutBack, Mode::BestEffort, 120, 60),
     (Defect::LyingStop, Mode::Devices, 0, 60),
     (Defect::DeafArp, Mode::BestEffort, 0, 60),
     (Defect::LyingDisk, Mode::BestEffort, 0, 40),

@@ -223,7 +223,7 @@ subcommands! {
         #[argh(positional)]
         group: String,
     }
-    /// Forget fail counts; look again at what failed to stop.
+    /// Forget fail counts; look again at what failed to stop, and stop once more what is still there.
     Clear = "clear" {
         /// the group (default: all)
         #[argh(positional)]

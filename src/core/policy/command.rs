@@ -4,6 +4,7 @@ mod off;
 
 use super::super::event::{Action, Change, Command, NOTHING_TO_CLEAR, Report};
 use super::super::node::{Managed, Node, SIGN_LASTS};
+use super::super::protocol::group::State;
 use super::super::protocol::peer::PeerState;
 use super::super::reason::Reason;
 use super::super::time::Time;
@@ -322,7 +323,7 @@ impl Node {
         }
     }
 
-    /// Where a stop failed nothing is forgotten before a look finds all of it gone.
+    /// Where a stop failed nothing is forgotten before a look finds all of it gone, or another stop ended it.
     fn look_and_clear(&mut self, asker: Asker, group: Option<GroupId>, out: &mut Vec<Action>) {
         if self.failed_stops(group).next().is_none() {
             return self.clear(asker, group, false, out);
@@ -335,7 +336,7 @@ impl Node {
         let now = self.now;
         self.each_group(out, |g, _, _| {
             if group.is_none_or(|wanted| wanted == g.id()) {
-                g.group.look_at_once(now);
+                g.group.try_again(now);
             }
         });
         self.await_effect(asker, What::Clear(group));
@@ -344,6 +345,12 @@ impl Node {
     fn failed_stops(&self, group: Option<GroupId>) -> impl Iterator<Item = &Managed> {
         let failed = self.groups.iter().filter(|g| g.role() == Role::Failed);
         failed.filter(move |g| group.is_none_or(|wanted| wanted == g.id()))
+    }
+
+    fn stops(&self, group: Option<GroupId>) -> bool {
+        let mut wanted =
+            (self.groups.iter()).filter(|g| group.is_none_or(|wanted| wanted == g.id()));
+        wanted.any(|g| matches!(g.group.state(), State::Stopping { .. }))
     }
 
     /// `blocked`: it was until now, and nothing is left of that.
@@ -459,14 +466,22 @@ impl Node {
             What::Clear(group) => {
                 let mut failed = self.failed_stops(*group).peekable();
                 let me = &self.setup.names[self.setup.me as usize];
-                if failed.peek().is_none() {
+                if self.stops(*group) {
+                    late.then(|| {
+                        let text = format!(
+                            "still blocked, nothing cleared: what could not be stopped is being stopped once more on {me}; \
+                             its `status` says what comes of it"
+                        );
+                        (false, text)
+                    })
+                } else if failed.peek().is_none() {
                     Some((true, String::new()))
                 } else if failed.any(|g| g.group.is_still_there()) {
                     Some((
                         false,
                         format!(
-                            "still blocked, nothing cleared: what could not be stopped is still there on {me}; \
-                             its `status` names it"
+                            "still blocked, nothing cleared: what is left of it on {me} could not be stopped now; its \
+                             `status` names it"
                         ),
                     ))
                 } else {

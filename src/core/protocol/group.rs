@@ -164,6 +164,8 @@ pub struct Looks {
     pub clean: u8,
     /// Passes that found something: they are further apart each time.
     pub vain: u8,
+    /// What the next pass finds is to be stopped once more: an operator wants that.
+    pub again: bool,
 }
 
 /// What would be best for a group on this node now. It allows nothing that the protocol does not.

@@ -8,10 +8,12 @@
 //! | left, fenced | when the peer is believed again before anything was started | never; it becomes agreement then |
 //! | lease | when it has run out | when it has run out and the peer is not heard either |
 //! | resumed | it starts nothing | as agreement |
-//! | kept | when the peer is heard before anything was started | never; it becomes agreement then |
+//! | kept | when the peer is heard both ways before anything was started | never; it becomes agreement then |
 //!
 //! What a peer takes over by it says: beside one that takes over by proof only, whatever this boot had and did not give
-//! away nobody can have, for the proof is that this machine went off. So it is *kept*, over stops and restarts.
+//! away nobody can have, for the proof is that this machine went off. So it is *kept*, resource by resource, over stops
+//! and restarts, and whatever is known of the peer: only one that hears this node is asked, and one that is refused is
+//! left alone. (Who takes by proof takes by no lease.)
 
 use super::super::time::Time;
 

@@ -217,6 +217,7 @@ impl Group {
                 at: cx.now + LOOK,
                 clean: 0,
                 vain: 0,
+                again: false,
             };
             self.enter(State::Failed { looks }, reason, out);
             return true;
@@ -637,19 +638,20 @@ impl Group {
         self.enter(active(right), Reason::HandoverAborted, out);
     }
 
-    /// What could not be stopped is looked at now, as somebody may have ended it.
-    pub(in crate::core) fn look_at_once(&mut self, now: Time) {
+    /// What could not be stopped is looked at now, as somebody may have ended it or what kept it, and stopped once more.
+    pub(in crate::core) fn try_again(&mut self, now: Time) {
         if let State::Failed { looks } = &mut self.state {
-            (looks.at, looks.clean, looks.vain) = (now, 0, 0);
+            (looks.at, looks.clean, looks.vain, looks.again) = (now, 0, 0, true);
         }
     }
 
-    /// It was looked at since, and is still there.
+    /// That was in vain.
     pub(in crate::core) fn is_still_there(&self) -> bool {
-        matches!(self.state, State::Failed { looks } if looks.vain > 0)
+        matches!(self.state, State::Failed { looks } if !looks.again)
     }
 
-    /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is.
+    /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is. What is still there
+    /// is stopped once more if somebody wants that, and the rest of the group once nothing stands in its way.
     fn look_again(&mut self, cx: &Context, mut looks: Looks, out: &mut Vec<Action>) -> bool {
         match looks.next {
             None if cx.now < looks.at || self.busy() => return false,
@@ -668,15 +670,18 @@ impl Group {
             Some(_) => {
                 looks.next = None;
                 let stuck = self.resources.iter().any(|r| r.stuck && r.present);
-                if self.runs_exclusive() && !stuck {
-                    // Nothing stands in the way of the rest any more.
+                if self.runs_exclusive() && (looks.again || !stuck) {
                     self.resources.iter_mut().for_each(|r| r.stuck = false);
                     let haste = self.in_haste(cx);
                     let stopping = State::Stopping {
                         haste,
                         granting: None,
                     };
-                    self.enter(stopping, Reason::StuckEnded, out);
+                    let reason = match stuck {
+                        true => Reason::Operator,
+                        false => Reason::StuckEnded,
+                    };
+                    self.enter(stopping, reason, out);
                     return true;
                 }
                 if self.runs_exclusive() {

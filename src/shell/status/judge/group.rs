@@ -174,8 +174,8 @@ pub(crate) fn stuck(status: &Status, group: &Group) -> Option<Concern> {
     Some(blocked(
         format!("{name}: a stop failed on {node}, so what runs there is not known{left}"),
         format!(
-            "`ha-appliance clear {name}` once what is left of it on {node} is ended{names}; what no SIGKILL ends (state D), \
-             only a reboot of {node} does"
+            "`ha-appliance clear {name}` tries it once more; what that leaves end by hand{names}, or reboot {node} if no \
+             SIGKILL ends it (state D)"
         ),
     ))
 }

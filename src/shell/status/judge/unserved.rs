@@ -175,7 +175,9 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
             "mend that on {me}; it is tried again in {left}, and at once by `ha-appliance clear {name}`"
         ),
         (lack::STOP, _) => {
-            format!("on {me}, stop by hand what is left of it, then `ha-appliance clear {name}`")
+            format!(
+                "`ha-appliance clear {name}` tries that once more; what it cannot stop, stop by hand on {me}, and clear it again"
+            )
         }
         (lack::FILE, _) => {
             "bring ha.toml in line on both nodes, then `ha-appliance reload` on each".into()
