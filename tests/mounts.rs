@@ -17,6 +17,7 @@ use smol::{LocalExecutor, Timer};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
@@ -402,6 +403,80 @@ fn while_an_earlier_operation_hangs_nothing_is_known_to_be_stopped() {
     run(&format!("pkill -P {}", hung.id()));
     hung.wait().unwrap();
     assert_eq!(disk.found(), Found::Absent);
+}
+
+/// A checker that is missing, may not be run, is killed, or cannot have the device or memory: it has found nothing. Nor
+/// is a name that is away a disk that is.
+#[test]
+fn a_checker_that_could_not_check_has_found_nothing() {
+    let Some(mut disk) = disk(Kind::Ext4) else {
+        return;
+    };
+    let script = disk.dir.join("checker");
+    let (at, checker) = (script.display(), "/usr/sbin/fsck.ext4");
+    run(&format!(
+        "touch {at}; chmod 755 {at}; mount --bind {at} {checker}"
+    ));
+    let unasked = |disk: &Disk, verb: Verb| {
+        let programs = Programs::here(Path::new(env!("CARGO_BIN_EXE_ha-appliance")));
+        let limit = Duration::from_secs(3);
+        let asked = mount::ask(&programs, &disk.dir, verb, &disk.target, limit);
+        smol::block_on(asked).unwrap_err().to_string()
+    };
+    for (lines, says) in [
+        ("kill -9 $$", "was killed"),
+        ("kill -SEGV $$", "was killed"),
+        ("echo /dev/x is in use.; exit 8", "is in use"),
+        ("echo Cannot allocate memory; exit 8", "memory"),
+        ("exit 32", "ended with 32"),
+        ("exit 127", "ended with 127"),
+    ] {
+        fs::write(&script, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        let why = unasked(&disk, Verb::Start);
+        assert!(why.contains(says), "{lines}: {why}");
+    }
+    assert!(unasked(&disk, Verb::Probe).contains("fsck.ext4 -V"));
+    run(&format!("chmod -x {at}"));
+    let why = unasked(&disk, Verb::Start);
+    assert!(why.contains("fsck.ext4 cannot be run"), "{why}");
+    run(&format!("umount {checker}"));
+    assert_eq!(disk.ask(Verb::Probe), Answer::Done(None));
+    // By a name that udev makes.
+    let name = disk.dir.join("by-id");
+    let device = disk.target.device.clone();
+    std::os::unix::fs::symlink(&device, &name).unwrap();
+    disk.target.device = name.display().to_string();
+    let mut disk = disk.started();
+    fs::remove_file(&name).unwrap();
+    assert!(unasked(&disk, Verb::Probe).contains("by-id"));
+    std::os::unix::fs::symlink(&device, &name).unwrap();
+    assert_eq!(disk.ask(Verb::Probe), Answer::Done(None));
+    assert_eq!(disk.ask(Verb::Stop), Answer::Done(None));
+    disk.target.device = device;
+}
+
+/// A tool that looks at a device has it for itself for a moment.
+#[test]
+fn a_device_that_is_busy_for_a_moment_is_mounted_after_it() {
+    let Some(disk) = disk(Kind::Xfs) else {
+        return;
+    };
+    if Command::new("mkfs.xfs").arg("-V").output().is_err() {
+        return;
+    }
+    let device = disk.target.device.clone();
+    let held = fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_EXCL)
+        .open(&device)
+        .unwrap();
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(900));
+        drop(held);
+    });
+    assert_eq!(disk.ask(Verb::Start), Answer::Done(None));
+    release.join().unwrap();
+    assert_eq!(disk.ask(Verb::Stop), Answer::Done(None));
 }
 
 /// A daemon without a descriptor sees no table, and has no helper: that is no word about what is mounted.

@@ -6,21 +6,21 @@
 use super::Target;
 use super::table::{Number, Table};
 use super::users;
-use crate::agents::trouble::lacks_resources;
+use crate::agents::trouble::{Trouble, lacks_resources};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
 /// Something on this machine has the device. Of one that cannot be opened at all nobody has it: DRBD's secondary
 /// side, a disk that is gone. An error: this machine has nothing left to open it with, which says neither.
-pub(super) fn is_taken(device: &str) -> io::Result<bool> {
+pub(super) fn is_taken(device: &str) -> Result<bool, Trouble> {
     let opened = File::options()
         .read(true)
         .custom_flags(libc::O_EXCL | libc::O_NONBLOCK)
         .open(device);
     match opened {
         Ok(_) => Ok(false),
-        Err(error) if lacks_resources(&error) => Err(error),
+        Err(error) if lacks_resources(&error) => Err(Trouble::of(device, &error)),
         Err(error) => Ok(error.raw_os_error() == Some(libc::EBUSY)),
     }
 }

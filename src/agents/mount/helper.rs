@@ -2,7 +2,7 @@
 //! which nobody types. It prints one line: what became of it.
 
 use super::lock::Files;
-use super::{Answer, Found, Kind, Table, Target, Verb, claim, probe, start, stop};
+use super::{Answer, Found, Kind, Table, Target, Undone, Verb, claim, probe, start, stop};
 use crate::agents::trouble::Trouble;
 use crate::agents::words::in_one_line;
 use std::fs::File;
@@ -79,18 +79,13 @@ impl Order {
         })
     }
 
-    fn carry_out(&self) -> Answer {
+    fn carry_out(&self) -> Result<Answer, Trouble> {
         let until = Instant::now() + self.limit.saturating_sub(MARGIN);
         let target = &self.target;
         let locked = |wait| self.files.lock(&self.ticket, wait);
         let done = match self.verb {
-            Verb::Look => {
-                return match locked(until) {
-                    Ok(_held) => look(target),
-                    Err(why) => Answer::Failed(why),
-                };
-            }
-            Verb::Start => locked(until).and_then(|held| start::start(target, &held)),
+            Verb::Look => locked(until).and_then(|_held| look(target)),
+            Verb::Start => locked(until).and_then(|held| start::start(target, &held, until)),
             Verb::Stop => {
                 for user in [Verb::Probe, Verb::Sync] {
                     self.files.end(&user.to_string());
@@ -101,15 +96,16 @@ impl Order {
                     stopped
                 })
             }
-            Verb::Sync | Verb::Probe => match self.files.share(&self.verb.to_string()) {
-                None => Ok(None),
+            Verb::Sync | Verb::Probe => match self.files.share(&self.verb.to_string())? {
+                None => Ok(Answer::Done(None)),
                 Some(_held) if self.verb == Verb::Sync => probe::sync(target),
                 Some(_held) => probe::probe(target),
             },
         };
         match done {
-            Ok(more) => Answer::Done(more),
-            Err(why) => Answer::Failed(why),
+            Ok(answer) => Ok(answer),
+            Err(Undone::Failed(why)) => Ok(Answer::Failed(why)),
+            Err(Undone::Unasked(trouble)) => Err(trouble),
         }
     }
 }
@@ -121,50 +117,48 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub fn main(arguments: &[String]) -> ExitCode {
     let answer = match Order::parse(arguments) {
         Some(order) => order.carry_out(),
-        None => Answer::Failed("the helper was called wrongly".into()),
+        None => Ok(Answer::Failed("the helper was called wrongly".into())),
     };
     println!("{}", write(&answer));
     ExitCode::SUCCESS
 }
 
-fn look(target: &Target) -> Answer {
-    let table = match Table::read() {
-        Ok(table) => table,
-        Err(error) => return Answer::Failed(format!("/proc/self/mountinfo: {error}")),
-    };
+fn look(target: &Target) -> Result<Answer, Undone> {
+    let table = Table::seen()?;
     if target.entry(&table).is_some() {
-        return Answer::Found(Found::Mounted);
+        return Ok(Answer::Found(Found::Mounted));
     }
     if target.number().is_none() {
-        return Answer::Found(Found::Missing);
+        return Ok(Answer::Found(Found::Missing));
     }
-    match claim::is_taken(&target.device) {
-        Ok(true) => Answer::Found(Found::Elsewhere(claim::holders(target))),
-        Ok(false) => Answer::Found(Found::Absent),
-        Err(error) => Answer::Failed(format!("{}: {error}", target.device)),
-    }
+    Ok(Answer::Found(match claim::is_taken(&target.device)? {
+        true => Found::Elsewhere(claim::holders(target)),
+        false => Found::Absent,
+    }))
 }
 
 /// One line, for [`read`].
-fn write(answer: &Answer) -> String {
+fn write(answer: &Result<Answer, Trouble>) -> String {
     let (word, text) = match answer {
-        Answer::Done(None) => ("done", ""),
-        Answer::Done(Some(more)) => ("done", more.as_str()),
-        Answer::Found(Found::Mounted) => ("mounted", ""),
-        Answer::Found(Found::Absent) => ("absent", ""),
-        Answer::Found(Found::Missing) => ("missing", ""),
-        Answer::Found(Found::Elsewhere(holders)) => ("elsewhere", holders.as_str()),
-        Answer::Failed(why) => ("failed", why.as_str()),
+        Ok(Answer::Done(None)) => ("done", ""),
+        Ok(Answer::Done(Some(more))) => ("done", more.as_str()),
+        Ok(Answer::Found(Found::Mounted)) => ("mounted", ""),
+        Ok(Answer::Found(Found::Absent)) => ("absent", ""),
+        Ok(Answer::Found(Found::Missing)) => ("missing", ""),
+        Ok(Answer::Found(Found::Elsewhere(holders))) => ("elsewhere", holders.as_str()),
+        Ok(Answer::Failed(why)) => ("failed", why.as_str()),
+        Err(Trouble(why)) => ("unasked", why.as_str()),
     };
     format!("{word} {}", in_one_line(text, super::LONGEST, |_| true))
 }
 
 /// What a helper printed; none: it means nothing.
-pub(super) fn read(output: &str) -> Option<Answer> {
+pub(super) fn read(output: &str) -> Option<Result<Answer, Trouble>> {
     let line = output.lines().next_back()?;
     let (word, text) = line.split_once(' ').unwrap_or((line, ""));
     let more = (!text.is_empty()).then(|| text.to_owned());
-    Some(match word {
+    Some(Ok(match word {
+        "unasked" => return Some(Err(Trouble(text.to_owned()))),
         "done" => Answer::Done(more),
         "mounted" => Answer::Found(Found::Mounted),
         "absent" => Answer::Found(Found::Absent),
@@ -172,7 +166,7 @@ pub(super) fn read(output: &str) -> Option<Answer> {
         "elsewhere" => Answer::Found(Found::Elsewhere(text.to_owned())),
         "failed" => Answer::Failed(text.to_owned()),
         _ => return None,
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -182,13 +176,14 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for answer in [
-            Answer::Done(None),
-            Answer::Done(Some("fsck.ext4 corrected it".into())),
-            Answer::Found(Found::Mounted),
-            Answer::Found(Found::Absent),
-            Answer::Found(Found::Missing),
-            Answer::Found(Found::Elsewhere("mounted at /x".into())),
-            Answer::Failed("no such device".into()),
+            Ok(Answer::Done(None)),
+            Ok(Answer::Done(Some("fsck.ext4 corrected it".into()))),
+            Ok(Answer::Found(Found::Mounted)),
+            Ok(Answer::Found(Found::Absent)),
+            Ok(Answer::Found(Found::Missing)),
+            Ok(Answer::Found(Found::Elsewhere("mounted at /x".into()))),
+            Ok(Answer::Failed("no such device".into())),
+            Err(Trouble("too many open files".into())),
         ] {
             assert_eq!(read(&(write(&answer) + "\n")), Some(answer));
         }

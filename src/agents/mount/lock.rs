@@ -6,6 +6,7 @@
 //! the latest that was written.
 
 use super::super::trouble::Trouble;
+use super::Undone;
 use crate::sys;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -38,30 +39,42 @@ impl Files {
         if let Some(parent) = self.0.parent() {
             fs::create_dir_all(parent).map_err(trouble)?;
         }
-        let new = self.0.with_extension("new");
-        fs::write(&new, &ticket).map_err(trouble)?;
-        fs::rename(new, self.0.with_extension("ticket")).map_err(trouble)?;
+        let (new, at) = (
+            self.0.with_extension("new"),
+            self.0.with_extension("ticket"),
+        );
+        let renewed = fs::write(&new, &ticket).and_then(|()| fs::rename(&new, &at));
+        // Over the one before, which is as long, there is room in a full file system.
+        let written = renewed.or_else(|_| {
+            let mut options = File::options();
+            options.write(true).open(&at)?.write_all(ticket.as_bytes())
+        });
+        written.map_err(trouble)?;
         Ok(ticket)
     }
 
     /// Waits for whoever has the lock; then nobody else mounts or unmounts this until it is dropped.
-    pub(super) fn lock(&self, ticket: &str, until: Instant) -> Result<File, String> {
-        let mut file = self.open().map_err(|e| format!("{}: {e}", self.path()))?;
+    pub(super) fn lock(&self, ticket: &str, until: Instant) -> Result<File, Undone> {
+        let trouble = |e: io::Error| Trouble::of(&self.path(), &e);
+        let mut file = self.open().map_err(trouble)?;
         while let Err(error) = sys::lock_opening(&file, false) {
             if error.kind() != io::ErrorKind::WouldBlock {
-                return Err(format!("{}: {error}", self.path()));
+                return Err(trouble(error).into());
             }
             if Instant::now() >= until {
-                return Err(format!(
+                return Err(Undone::Failed(format!(
                     "an earlier operation still hangs: {}",
                     self.holder()
-                ));
+                )));
             }
             std::thread::sleep(PAUSE);
         }
-        let latest = fs::read_to_string(self.0.with_extension("ticket"));
-        if latest.is_ok_and(|latest| latest != ticket) {
-            return Err("it came too late: something else was asked for meanwhile".into());
+        // Where it cannot be read, it is not known to be the latest.
+        let latest = fs::read_to_string(self.0.with_extension("ticket")).map_err(trouble)?;
+        if latest != ticket {
+            return Err(Undone::Failed(
+                "it came too late: something else was asked for meanwhile".into(),
+            ));
         }
         let _ = file.set_len(0);
         let _ = write!(file, "{}", std::process::id());
@@ -69,11 +82,16 @@ impl Files {
     }
 
     /// For a probe or a sync, which only use what is mounted; none: somebody mounts or unmounts it. A stop ends them.
-    pub(super) fn share(&self, what: &str) -> Option<File> {
-        let file = self.open().ok()?;
-        sys::lock_opening(&file, true).ok()?;
-        fs::write(self.user(what), std::process::id().to_string()).ok()?;
-        Some(file)
+    pub(super) fn share(&self, what: &str) -> Result<Option<File>, Trouble> {
+        let trouble = |e: io::Error| Trouble::of(&self.path(), &e);
+        let file = self.open().map_err(trouble)?;
+        match sys::lock_opening(&file, true) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            locked => locked.map_err(trouble)?,
+        }
+        let user = fs::write(self.user(what), std::process::id().to_string());
+        user.map_err(trouble)?;
+        Ok(Some(file))
     }
 
     /// Ends whoever has it by [`share`](Self::share): a probe that hangs must not keep it from being unmounted.
@@ -134,15 +152,19 @@ mod tests {
         let first = files.issue().unwrap();
         let held = files.lock(&first, soon()).unwrap();
         let second = files.issue().unwrap();
-        let why = files.lock(&second, soon()).unwrap_err();
+        let failed = |ticket: &str| match files.lock(ticket, soon()) {
+            Err(Undone::Failed(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        let why = failed(&second);
         let me = std::process::id();
         assert!(why.contains(&format!("process {me}")), "{why}");
-        assert!(files.share("probe").is_none());
+        assert!(files.share("probe").unwrap().is_none());
         drop(held);
-        let why = files.lock(&first, soon()).unwrap_err();
+        let why = failed(&first);
         assert!(why.contains("too late"), "{why}");
         assert!(files.lock(&second, soon()).is_ok());
-        assert!(files.share("probe").is_some());
+        assert!(files.share("probe").unwrap().is_some());
     }
 
     /// The helper was killed, its fsck goes on.

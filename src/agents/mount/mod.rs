@@ -26,7 +26,7 @@ pub use options::wrong;
 pub use table::{Entry, Number, Table, is_within};
 
 use super::program::{End, Program, Programs};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, lacks_resources, words};
 use super::words::in_one_line;
 use std::fmt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -162,6 +162,37 @@ pub enum Answer {
     Failed(String),
 }
 
+/// Why a helper did not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Undone {
+    /// By the mount, its device or whoever uses it.
+    Failed(String),
+    /// By this machine, which lacks something: that says nothing about them.
+    Unasked(Trouble),
+}
+
+impl Undone {
+    /// By what a system call said of that.
+    fn of(what: &str, error: &std::io::Error) -> Undone {
+        match lacks_resources(error) {
+            true => Undone::Unasked(Trouble::of(what, error)),
+            false => Undone::Failed(format!("{what}: {}", words(error))),
+        }
+    }
+}
+
+impl From<String> for Undone {
+    fn from(why: String) -> Undone {
+        Undone::Failed(why)
+    }
+}
+
+impl From<Trouble> for Undone {
+    fn from(trouble: Trouble) -> Undone {
+        Undone::Unasked(trouble)
+    }
+}
+
 /// Has a helper do that, for at most so long; one that comes back later is not waited for.
 pub async fn ask(
     programs: &Programs,
@@ -176,9 +207,13 @@ pub async fn ask(
         user: None,
     };
     let ended = programs.run("mount", &program, b"", limit).await?;
-    let said = || in_one_line(&ended.output, LONGEST, |_| true);
     match ended.end {
-        End::Exited(_) => helper::read(&ended.output).ok_or_else(|| Trouble(said())),
+        End::Exited(_) => helper::read(&ended.output).unwrap_or_else(|| {
+            let said = in_one_line(&ended.output, LONGEST, |_| true);
+            Err(Trouble(format!(
+                "its helper ended without an answer: {said:?}"
+            )))
+        }),
         End::Killed(signal) => Err(Trouble(format!("killed by signal {signal}"))),
         End::Late => Ok(Answer::Failed(format!(
             "{verb} of {} did not end within {} s",

@@ -4,7 +4,8 @@
 //! it: whoever still uses it would go on writing.
 
 use super::users::{self, User};
-use super::{Table, Target, claim};
+use super::{Answer, Table, Target, Undone, claim};
+use crate::agents::trouble::Trouble;
 use crate::sys;
 use std::fs::File;
 use std::io;
@@ -20,7 +21,7 @@ const KILL: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Unmounts it, if it is mounted; what else is to be said.
-pub(super) fn stop(target: &Target, until: Instant) -> Result<Option<String>, String> {
+pub(super) fn stop(target: &Target, until: Instant) -> Result<Answer, Undone> {
     let mut told = Told::default();
     if is_mounted(target)? {
         // Most of it while umount(2) holds nothing up yet.
@@ -39,18 +40,20 @@ pub(super) fn stop(target: &Target, until: Instant) -> Result<Option<String>, St
         if begun.elapsed() >= 2 * SOON {
             let device = &target.device;
             return Err(match taken {
-                Ok(_) => format!("{device} is still in use: {}", claim::holders(target)),
-                Err(error) => format!("whether {device} is still in use is not known: {error}"),
+                Ok(_) => format!("{device} is still in use: {}", claim::holders(target)).into(),
+                Err(Trouble(why)) => {
+                    Trouble(format!("whether it is still in use is not known: {why}")).into()
+                }
             });
         }
         sleep(PAUSE);
     }
-    Ok(told.in_words(&target.point))
+    Ok(Answer::Done(told.in_words(&target.point)))
 }
 
-fn is_mounted(target: &Target) -> Result<bool, String> {
+fn is_mounted(target: &Target) -> Result<bool, Undone> {
     let point = &target.point;
-    let table = Table::read().map_err(|e| format!("/proc/self/mountinfo: {e}"))?;
+    let table = Table::seen()?;
     match table.at(point) {
         None => Ok(false),
         Some(entry) if target.is(entry) => Ok(true),
@@ -61,17 +64,14 @@ fn is_mounted(target: &Target) -> Result<bool, String> {
                 .iter()
                 .any(|other| other.point == *point && target.is(other)) =>
         {
-            Err(format!(
-                "{} is mounted over {point}: unmount it",
-                entry.source
-            ))
+            Err(format!("{} is mounted over {point}: unmount it", entry.source).into())
         }
         // It is not ours to unmount.
         Some(_) => Ok(false),
     }
 }
 
-fn unmount(target: &Target, until: Instant, told: &mut Told) -> Result<(), String> {
+fn unmount(target: &Target, until: Instant, told: &mut Told) -> Result<(), Undone> {
     let point = &target.point;
     let steps = [
         (None, SOON),
@@ -87,7 +87,7 @@ fn unmount(target: &Target, until: Instant, told: &mut Told) -> Result<(), Strin
                 // Somebody else was quicker.
                 Err(_) if !is_mounted(target)? => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
-                Err(error) => return Err(format!("cannot unmount {point}: {error}")),
+                Err(error) => return Err(Undone::of(&format!("cannot unmount {point}"), &error)),
             }
             if let Some(signal) = signal {
                 users = users::find(target);
@@ -102,7 +102,7 @@ fn unmount(target: &Target, until: Instant, told: &mut Told) -> Result<(), Strin
                 }
             }
             if Instant::now() >= until {
-                return Err(in_use(target, &users));
+                return Err(in_use(target, &users).into());
             }
             if step.elapsed() >= patience {
                 break;
@@ -110,7 +110,7 @@ fn unmount(target: &Target, until: Instant, told: &mut Told) -> Result<(), Strin
             sleep(if signal.is_some() { 5 * PAUSE } else { PAUSE });
         }
     }
-    Err(in_use(target, &users))
+    Err(in_use(target, &users).into())
 }
 
 /// Who was told to end, and how.

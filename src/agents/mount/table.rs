@@ -1,7 +1,9 @@
 //! The kernel's table of mounts, as this process sees it: /proc/PID/mountinfo, see proc(5).
 
+use crate::agents::trouble::Trouble;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// A block device by its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +45,13 @@ impl Number {
     }
 }
 
+impl Number {
+    /// This machine has such a device, whatever it is called.
+    pub(super) fn exists(self) -> bool {
+        Path::new(&format!("/sys/dev/block/{self}")).exists()
+    }
+}
+
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.major, self.minor)
@@ -53,6 +62,11 @@ impl Table {
     /// This process's own.
     pub fn read() -> io::Result<Table> {
         Table::of("self")
+    }
+
+    /// The same. That it cannot be read says nothing about any mount.
+    pub(super) fn seen() -> Result<Table, Trouble> {
+        Table::read().map_err(|e| Trouble::of("/proc/self/mountinfo", &e))
     }
 
     /// A process's. Read until it says the same twice: a table that changes meanwhile may lack what never changed.

@@ -25,6 +25,8 @@ pub(super) struct Held {
     /// The last probe.
     pub(super) check: RefCell<Option<CheckView>>,
     prober: RefCell<Option<Task<()>>>,
+    /// What keeps helpers from being had for it, or from finding anything out, since the last answer.
+    pub(super) hindered: RefCell<Option<String>>,
 }
 
 /// What a watch takes for granted.
@@ -49,6 +51,7 @@ impl Held {
             syncing: Cell::default(),
             check: RefCell::default(),
             prober: RefCell::default(),
+            hindered: RefCell::default(),
         };
         if let Some(known) = known {
             held.expected.set(known.expected.get());
@@ -168,7 +171,7 @@ impl Held {
             main_pid: None,
             check: self.check.borrow().clone(),
             has_check: false,
-            notice: None,
+            notice: self.hindered.borrow().clone(),
             watched: self.expected.get().is_some(),
         }
     }

@@ -268,18 +268,22 @@ impl Shared {
     /// Has a helper do it. An error: none could be had in all that time, which says nothing about the mount.
     async fn ask(&self, verb: Verb, held: &Held, limit: Duration) -> Result<Answer, Trouble> {
         let until = Instant::now() + limit;
-        let mut told = false;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let trouble = match self.ask_once(verb, held, left.max(SHORTEST)).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    if held.hindered.take().is_some() {
+                        log::info!("{}: that is over", held.target().point);
+                    }
+                    return Ok(answer);
+                }
                 Err(trouble) => Trouble(format!("{verb} of {}: {trouble}", held.target().point)),
             };
+            if held.hindered.replace(Some(trouble.to_string())).is_none() {
+                log::warn!("{trouble}; it is tried again");
+            }
             if Instant::now() + PAUSE >= until {
                 return Err(trouble);
-            }
-            if !std::mem::replace(&mut told, true) {
-                log::warn!("{trouble}; it is tried again");
             }
             Timer::after(PAUSE).await;
         }
