@@ -6,7 +6,7 @@ mod testing;
 
 use ha_appliance::agents::drbd::events::Kind;
 use ha_appliance::agents::drbd::follow::{Known, follow};
-use ha_appliance::agents::drbd::tools::{Named, Tools};
+use ha_appliance::agents::drbd::tools::{Named, NotDone, Tools};
 use ha_appliance::agents::program::Programs;
 use smol::LocalExecutor;
 use std::cell::Cell;
@@ -44,6 +44,14 @@ fn r0(devices: &[&str]) -> Named {
     }
 }
 
+/// By DRBD's own word.
+fn failed(done: Result<(), NotDone>) -> String {
+    match done {
+        Err(NotDone::Failed(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
 const LONG: Duration = Duration::from_secs(20);
 
 #[test]
@@ -71,7 +79,7 @@ fn what_is_promoted_in_part_is_undone() {
     let dir = TestDir::new();
     let script = "[ $1 != primary ] || { echo 'r0: State change failed: (-2) Need access to UpToDate data'; exit 17; }";
     let tools = tools(&dir, script);
-    let why = smol::block_on(tools.promote(&r0(&[]), false, LONG)).unwrap_err();
+    let why = failed(smol::block_on(tools.promote(&r0(&[]), false, LONG)));
     assert!(
         why.contains("certain to be the newest") && why.contains("(-2)"),
         "{why}"
@@ -109,7 +117,7 @@ fn who_holds_it_open_for_long_is_named() {
     let _held = fs::File::create(&device).unwrap();
     let it = r0(&[device.to_str().unwrap()]);
     let begun = Instant::now();
-    let why = smol::block_on(tools.demote(&it, "")).unwrap_err();
+    let why = failed(smol::block_on(tools.demote(&it, "")));
     assert!(
         why.contains(&format!("process {} (", std::process::id())),
         "{why}"
@@ -125,7 +133,7 @@ fn who_holds_it_open_for_long_is_named() {
 fn nothing_is_demoted_while_its_io_is_frozen() {
     let dir = TestDir::new();
     let tools = tools(&dir, "");
-    let why = smol::block_on(tools.demote(&r0(&[]), "fencing")).unwrap_err();
+    let why = failed(smol::block_on(tools.demote(&r0(&[]), "fencing")));
     assert!(why.contains("frozen (fencing)"), "{why}");
     assert_eq!(asked(&dir), [""; 0]);
 }
@@ -149,11 +157,65 @@ fn a_tool_that_never_returns_is_given_up() {
         smol::future::zip(promote, beside).await
     };
     let (promoted, connected) = smol::block_on(both);
-    assert!(promoted.unwrap_err().contains("was given up"));
+    assert!(failed(promoted).contains("was given up"));
     connected.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(6));
     // Not while the promote was outstanding.
     assert_eq!(asked(&dir), ["primary r0", "connect r0"]);
+}
+
+/// What says nothing about the resource: no tool, none that may be run, killed, another has the lock, a file half
+/// written. Once that is over, the operation goes on within its time.
+#[test]
+fn a_tool_that_cannot_ask_is_tried_again() {
+    let hindrances = [
+        "rm TOOL",
+        "chmod -x TOOL",
+        "kill -9 $$",
+        "kill -SEGV $$",
+        "echo 'drbd.d/r0.res:3: Parse error'; exit 10",
+        "echo 'drbdsetup got killed by signal 15'; exit 20",
+    ];
+    for hindrance in hindrances {
+        let dir = TestDir::new();
+        let tool = dir.join("drbdadm").display().to_string();
+        let tools = tools(&dir, &hindrance.replace("TOOL", &tool));
+        if let "rm TOOL" | "chmod -x TOOL" = hindrance {
+            let line = hindrance.replace("TOOL", &tool);
+            std::process::Command::new("sh")
+                .args(["-c", &line])
+                .status()
+                .unwrap();
+        }
+        let mended = async {
+            smol::Timer::after(Duration::from_millis(700)).await;
+            assert!(tools.hindered().is_some(), "{hindrance}");
+            played(&dir, "drbdadm", "");
+        };
+        let it = r0(&[]);
+        let (done, ()) = smol::block_on(smol::future::zip(tools.promote(&it, false, LONG), mended));
+        assert_eq!(done, Ok(()), "{hindrance}");
+        assert_eq!(tools.hindered(), None);
+        assert_eq!(asked(&dir).last().unwrap(), "primary r0");
+    }
+}
+
+/// For good: it is no verdict either.
+#[test]
+fn a_tool_that_never_can_ask_says_nothing_of_the_resource() {
+    let dir = TestDir::new();
+    let tools = tools(&dir, "echo 'cannot read /etc/drbd.conf'; exit 10");
+    let it = r0(&[]);
+    match smol::block_on(tools.promote(&it, false, Duration::from_secs(1))) {
+        Err(NotDone::Unasked(why)) => assert!(why.contains("cannot read"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(tools.hindered().is_some());
+    smol::block_on(tools.try_out("r0"));
+    assert!(tools.hindered().is_some());
+    played(&dir, "drbdadm", "");
+    smol::block_on(tools.try_out("r0"));
+    assert_eq!(tools.hindered(), None);
 }
 
 const SNAPSHOT: &str = "exists resource name:r0 role:ROLE suspended:no\\n\

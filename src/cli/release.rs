@@ -142,7 +142,7 @@ fn demote(drbd: &Drbd, run_dir: &Path) -> Exit {
     let tools = Tools::new(Programs::new(run_dir), Path::new("/sbin"));
     match smol::block_on(tools.demote(&named, "")) {
         Ok(()) => print(&format!("{name} is Secondary\n")),
-        Err(why) => fail(Exit::Refused, why),
+        Err(why) => fail(Exit::Refused, why.why()),
     }
 }
 

@@ -13,6 +13,8 @@ pub struct State {
     pub complete: bool,
     /// Lines that mean nothing here.
     pub unknown: u64,
+    /// Why no more is told.
+    pub trouble: Option<String>,
 }
 
 /// What a line is about.
@@ -62,6 +64,7 @@ impl State {
         let what = match (action, what) {
             ("exists", Some("-")) => {
                 self.complete = true;
+                self.trouble = None;
                 return Told::Complete;
             }
             ("-", _) => return Told::Broken,

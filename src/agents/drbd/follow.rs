@@ -2,6 +2,7 @@
 
 use super::events::{Object, State, Told};
 use crate::agents::child;
+use crate::agents::trouble::words;
 use smol::Timer;
 use std::cell::RefCell;
 use std::path::Path;
@@ -15,9 +16,13 @@ pub type Known = Rc<RefCell<State>>;
 /// Before it is begun anew, so that a tool that cannot run does not take the whole processor.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// So often it ends without having told anything until that is said.
+const TROUBLE: u32 = 5;
+
 /// Keeps `known` as DRBD has it, and calls `changed` after each change of what is complete; None: everything may be
 /// another. Without end.
 pub async fn follow(directory: &Path, known: Known, changed: impl Fn(Option<&Object>)) {
+    let mut ended = 0;
     loop {
         let mut command = Command::new(directory.join("drbdsetup"));
         command.args(["events2", "--statistics"]);
@@ -32,10 +37,18 @@ pub async fn follow(directory: &Path, known: Known, changed: impl Fn(Option<&Obj
             }
             true
         };
-        if let Err(error) = child::lines(command, line).await {
-            log::debug!("drbdsetup events2: {error}");
-        }
+        let told = child::lines(command, line).await;
         let knew = std::mem::take(&mut *known.borrow_mut()).complete;
+        let trouble = match told {
+            Ok(()) => "drbdsetup events2 ended, and is begun anew".to_owned(),
+            Err(error) => format!("drbdsetup events2: {}; it is tried again", words(&error)),
+        };
+        // One end is no news.
+        ended = if knew { 1 } else { ended + 1 };
+        if ended == TROUBLE {
+            log::warn!("{trouble}");
+        }
+        known.borrow_mut().trouble = Some(trouble);
         if knew {
             changed(None);
         }

@@ -8,6 +8,7 @@ use crate::agents::program::{End, Program, Programs};
 use crate::agents::words::in_one_line;
 use smol::Timer;
 use smol::lock::Mutex;
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ pub struct Tools {
     directory: PathBuf,
     /// Held while one runs.
     one: Mutex<()>,
+    /// What keeps them from being run, since one ran.
+    hindered: RefCell<Option<String>>,
 }
 
 /// A resource, and the devices that are made of it.
@@ -31,11 +34,47 @@ pub struct Named {
     pub devices: Vec<String>,
 }
 
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotDone {
+    /// DRBD refused it, or did not end in time.
+    Failed(String),
+    /// Its tools could not ask it, in all that time: that says nothing about the resource.
+    Unasked(String),
+}
+
+impl NotDone {
+    /// In words.
+    pub fn why(self) -> String {
+        match self {
+            NotDone::Failed(why) | NotDone::Unasked(why) => why,
+        }
+    }
+}
+
 /// What went wrong.
 struct Failed {
     what: String,
+    kind: Fault,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// DRBD refused it.
+    Refused,
     /// It was given up, and may still be carried out.
-    late: bool,
+    Late,
+    /// The tool could not ask.
+    Own,
+}
+
+impl From<Failed> for NotDone {
+    fn from(failed: Failed) -> NotDone {
+        match failed.kind {
+            Fault::Own => NotDone::Unasked(failed.what),
+            Fault::Refused | Fault::Late => NotDone::Failed(failed.what),
+        }
+    }
 }
 
 /// How long it may take to read the metadata of a large disk.
@@ -48,9 +87,14 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2
 /// For so long a demotion is tried.
 const DEMOTE: Duration = Duration::from_secs(10);
 
+/// Between two tries to run one.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// drbdadm's statuses, as the kernel's refusals arrive there.
 const REFUSED: i32 = 11;
 const NO_NEW_DATA: i32 = 17;
+/// The file cannot be read or understood just now, another drbdadm has the lock, drbdsetup died, there is no memory.
+const UNASKED: [i32; 2] = [10, 20];
 
 impl Tools {
     /// Those in that directory: /sbin.
@@ -59,40 +103,54 @@ impl Tools {
             programs,
             directory: directory.to_owned(),
             one: Mutex::new(()),
+            hindered: RefCell::default(),
         }
+    }
+
+    /// What keeps them from being run just now.
+    pub fn hindered(&self) -> Option<String> {
+        self.hindered.borrow().clone()
+    }
+
+    /// Whether they can be run again, by a question that touches nothing.
+    pub async fn try_out(&self, name: &str) {
+        let _one = self.one.lock().await;
+        let _ = self.once(&["dump", name], QUICK).await;
     }
 
     /// Makes it Primary here. `alone`: the other side is certain to be off; the connection to it, which DRBD may still
     /// believe in, is cut first, and no handler is asked for what is known already.
-    pub async fn promote(&self, it: &Named, alone: bool, within: Duration) -> Result<(), String> {
+    pub async fn promote(&self, it: &Named, alone: bool, within: Duration) -> Result<(), NotDone> {
         let _one = self.one.lock().await;
         let until = Instant::now() + within;
         if alone {
-            let cut = self.call(&["disconnect", "--force", &it.name], QUICK).await;
-            cut.map_err(|failed| failed.what)?;
+            let span = within.min(QUICK);
+            self.call(&["disconnect", "--force", &it.name], span)
+                .await?;
         }
         let left = until.saturating_duration_since(Instant::now());
         let Err(why) = self.call(&["primary", &it.name], left).await else {
             return Ok(());
         };
         // It may still be under way, and then no other is started.
-        if why.late {
-            return Err(why.what);
+        if why.kind == Fault::Late {
+            return Err(why.into());
         }
         // Of several volumes some may be promoted: all or none.
-        let undone = self.call(&["secondary", &it.name], QUICK).await;
-        Err(match undone {
+        let undone = self.once(&["secondary", &it.name], QUICK).await;
+        let what = match undone {
             Ok(()) => why.what,
             Err(more) => format!("{}; and it could not be undone: {}", why.what, more.what),
-        })
+        };
+        Err(Failed { what, ..why }.into())
     }
 
     /// Makes it Secondary here. Never while its I/O waits for a handler: that would wait as well.
-    pub async fn demote(&self, it: &Named, frozen: &str) -> Result<(), String> {
+    pub async fn demote(&self, it: &Named, frozen: &str) -> Result<(), NotDone> {
         if !frozen.is_empty() {
-            return Err(format!(
+            return Err(NotDone::Failed(format!(
                 "its I/O is frozen ({frozen}), and it cannot be demoted until that is over"
-            ));
+            )));
         }
         let _one = self.one.lock().await;
         let until = Instant::now() + DEMOTE;
@@ -100,14 +158,17 @@ impl Tools {
         loop {
             let why = match self.call(&["secondary", &it.name], QUICK).await {
                 Ok(()) => return Ok(()),
-                Err(why) => why.what,
+                Err(why) => why,
             };
-            if !why.contains("held open") || Instant::now() + pause > until {
+            if !why.what.contains("held open") {
+                return Err(why.into());
+            }
+            if Instant::now() + pause > until {
                 let who = self.openers(&it.devices).await;
-                return Err(match who.is_empty() || !why.contains("held open") {
-                    true => why,
-                    false => format!("{why}: {who}"),
-                });
+                return Err(NotDone::Failed(match who.is_empty() {
+                    true => why.what,
+                    false => format!("{}: {who}", why.what),
+                }));
             }
             Timer::after(pause).await;
             pause = (pause * 2).min(PAUSES[1]);
@@ -117,7 +178,8 @@ impl Tools {
     /// Attaches and connects it, whatever of it is there already: what did so before may have been given up.
     pub async fn up(&self, it: &Named) -> Result<(), String> {
         let _one = self.one.lock().await;
-        let adjusted = self.call(&["adjust", &it.name], ATTACH).await;
+        // Whoever looks waits for it; it is tried again by itself.
+        let adjusted = self.once(&["adjust", &it.name], ATTACH).await;
         adjusted.map_err(|failed| failed.what)
     }
 
@@ -179,7 +241,36 @@ impl Tools {
         self.call(words, QUICK).await.map_err(|failed| failed.what)
     }
 
+    /// Until it was asked.
     async fn call(&self, words: &[&str], within: Duration) -> Result<(), Failed> {
+        let until = Instant::now() + within;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.once(words, left).await {
+                Err(failed) if failed.kind == Fault::Own && Instant::now() + PAUSE < until => {}
+                ended => return ended,
+            }
+            Timer::after(PAUSE).await;
+        }
+    }
+
+    /// One try; says when none is possible any more, and when one is again.
+    async fn once(&self, words: &[&str], within: Duration) -> Result<(), Failed> {
+        let ended = self.run(words, within).await;
+        match &ended {
+            Err(failed) if failed.kind == Fault::Own => {
+                let what = failed.what.clone();
+                if self.hindered.replace(Some(what)).is_none() {
+                    log::warn!("{}; it is tried again", failed.what);
+                }
+            }
+            _ if self.hindered.take().is_some() => log::info!("drbdadm can be run again"),
+            _ => {}
+        }
+        ended
+    }
+
+    async fn run(&self, words: &[&str], within: Duration) -> Result<(), Failed> {
         let tool = self.directory.join("drbdadm").display().to_string();
         let shown = format!("drbdadm {}", words.join(" "));
         let words = [tool]
@@ -192,10 +283,16 @@ impl Tools {
         let ended = self.programs.run("drbd", &program, b"", within).await;
         let ended = ended.map_err(|trouble| Failed {
             what: format!("{shown}: {trouble}"),
-            late: false,
+            kind: Fault::Own,
         })?;
         let said = in_one_line(&ended.output, 300, |line| !line.starts_with("Command '"));
-        let late = ended.end == End::Late;
+        let kind = match ended.end {
+            End::Late => Fault::Late,
+            // For want of memory, or by a person: what it was to ask it may have asked, which does no harm twice.
+            End::Killed(_) => Fault::Own,
+            End::Exited(status) if UNASKED.contains(&status) => Fault::Own,
+            End::Exited(_) => Fault::Refused,
+        };
         let what = match ended.end {
             End::Exited(0) => return Ok(()),
             End::Exited(NO_NEW_DATA) => {
@@ -209,7 +306,7 @@ impl Tools {
                 within.as_secs()
             ),
         };
-        Err(Failed { what, late })
+        Err(Failed { what, kind })
     }
 }
 

@@ -4,11 +4,12 @@ use super::{Peer, Shared, is_connected};
 use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::standing::{Lineage, Standing};
 use crate::agents::drbd::tools::Named;
-use crate::core::event::{Event, Extent, Unready};
+use crate::core::event::{Event, Extent, Outcome, Unready};
 use crate::core::time::Time;
 use crate::id::Place;
 use crate::shell::clock;
 use crate::shell::services::ServiceView;
+use crate::shell::status::sentence::FROZEN;
 use smol::Timer;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -151,6 +152,16 @@ impl Disk {
         Standing::of(state, name, self.lineage.get(), shared.proof(), peer)
     }
 
+    /// A start that could not be asked for. The core takes it for not ready from now on, until it is told otherwise.
+    pub(super) fn unasked(&self, why: String) -> Outcome {
+        let unready = Unready {
+            why: why.clone(),
+            extent: Extent::Entirely,
+        };
+        self.told.replace(Some(Some(unready)));
+        Outcome::Unasked(why)
+    }
+
     /// Until DRBD says so too, for a moment.
     pub(super) async fn wait_for(&self, shared: &Shared, primary: bool) {
         let until = Instant::now() + SOON;
@@ -259,7 +270,9 @@ impl Disk {
                 .set(self.unknown_since.get().or(Some(now)));
         }
         let brief = (self.unknown_since.get()).is_some_and(|since| now.since(since) < BRIEF);
-        if brief {
+        // That DRBD cannot be asked says nothing about what runs.
+        let promoted = self.expected.get() == Some(Expected::Primary);
+        if brief || promoted && !state.complete {
             return news;
         }
         let unready = self.lack(shared, state, now);
@@ -329,6 +342,14 @@ impl Disk {
                 extent: Extent::Entirely,
             });
         }
+        // Until they can be run again, it is not tried again either. What is under way has its own patience.
+        let idle = self.is_watched() || matches!(*self.told.borrow(), Some(Some(_)));
+        if let Some(why) = shared.tools.hindered().filter(|_| idle) {
+            return Some(Unready {
+                why,
+                extent: Extent::Entirely,
+            });
+        }
         // Whether the other node can be seen off is found out by trying.
         let mut proof = shared.proof();
         proof.off_at = proof.off_at.or(proof.silent_since.map(|_| now));
@@ -356,15 +377,24 @@ impl Disk {
             main_pid: None,
             check: None,
             has_check: false,
-            notice: self.frozen_since.get().map(|since| {
-                format!(
-                    "I/O FROZEN for {}, until it is certain that {} writes nothing",
-                    clock::span(clock::now().since(since)),
-                    shared.peer_name
-                )
-            }),
+            notice: self.notice(shared, state),
             watched: self.is_watched(),
         }
+    }
+
+    /// What an operator should know of it just now.
+    fn notice(&self, shared: &Shared, state: &State) -> Option<String> {
+        let frozen = self.frozen_since.get().map(|since| {
+            format!(
+                "{FROZEN} for {}, until it is certain that {} writes nothing",
+                clock::span(clock::now().since(since)),
+                shared.peer_name
+            )
+        });
+        let unfollowed = || state.trouble.clone().filter(|_| !state.complete);
+        frozen
+            .or_else(|| shared.tools.hindered())
+            .or_else(unfollowed)
     }
 
     /// Roles, disks and the connection, in DRBD's words.

@@ -13,7 +13,7 @@ use super::services::ServiceView;
 use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::follow::{Known, follow};
 use crate::agents::drbd::standing::Proof;
-use crate::agents::drbd::tools::Tools;
+use crate::agents::drbd::tools::{NotDone, Tools};
 use crate::agents::program::Programs;
 use crate::config::Drbd;
 use crate::core::event::{Event, Outcome, Presence};
@@ -52,6 +52,8 @@ struct Shared {
     peer_name: String,
     /// Marks of what was done in this boot.
     marks: PathBuf,
+    /// Demotions that DRBD could not be asked for.
+    owed: RefCell<BTreeMap<Place, Task<()>>>,
 }
 
 /// What is known of the other node.
@@ -103,6 +105,7 @@ impl Disks {
                 }),
                 peer_name: peer_name.to_owned(),
                 marks: run_dir.join("drbd"),
+                owed: RefCell::default(),
             }),
             followers: Vec::new(),
         }
@@ -168,6 +171,7 @@ impl Disks {
 
     /// Promotes it, by that right.
     pub fn start(&mut self, place: Place, right: Option<Right>) {
+        self.shared.owed.borrow_mut().remove(&place);
         self.operate(place, move |disk, shared| async move {
             let until = Instant::now() + Drbd::START - AROUND;
             let off = matches!(right, Some(Right::Fenced { .. }));
@@ -178,10 +182,13 @@ impl Disks {
                     Err(why) => return Outcome::Failed(why),
                     Ok(None) if Instant::now() >= until => {
                         let peer = &shared.peer_name;
-                        return Outcome::Unasked(format!(
-                            "{} is not connected to {peer}, and it is not certain that {peer} is off",
-                            disk.name
-                        ));
+                        return disk.unasked(match shared.known.borrow().complete {
+                            false => format!("what DRBD says of {} is not known", disk.name),
+                            true => format!(
+                                "{} is not connected to {peer}, and it is not certain that {peer} is off",
+                                disk.name
+                            ),
+                        });
                     }
                     Ok(None) => drop(Timer::after(POLL).await),
                 }
@@ -202,22 +209,30 @@ impl Disks {
                     disk.expect(&shared, Expected::Primary);
                     Outcome::Done
                 }
-                Err(why) => Outcome::Failed(why),
+                Err(NotDone::Unasked(why)) => disk.unasked(why),
+                Err(NotDone::Failed(why)) => Outcome::Failed(why),
             }
         });
     }
 
     /// Demotes it. Whoever has its device open is waited for, and then named.
     pub fn stop(&mut self, place: Place) {
-        self.operate(place, |disk, shared| async move {
+        self.operate(place, move |disk, shared| async move {
             let known = !module() || shared.complete_within(PATIENCE).await;
             if !known || disk.is_primary(&shared.known.borrow()) {
                 let (named, frozen) = {
                     let state = shared.known.borrow();
                     (disk.named(&state), disk.standing(&shared, &state).frozen)
                 };
-                if let Err(why) = shared.tools.demote(&named, &frozen).await {
-                    return Outcome::Failed(why);
+                match shared.tools.demote(&named, &frozen).await {
+                    Ok(()) => {}
+                    Err(NotDone::Failed(why)) => return Outcome::Failed(why),
+                    Err(NotDone::Unasked(why)) => {
+                        shared.owe_a_stop(place);
+                        return Outcome::Failed(format!(
+                            "{why}; it is demoted as soon as that can be"
+                        ));
+                    }
                 }
                 disk.wait_for(&shared, false).await;
             }
@@ -319,6 +334,9 @@ async fn patrol(shared: Rc<Shared>) {
         Timer::after(ROUND).await;
         shared.review();
         let all = shared.all.borrow().clone();
+        if let (Some(_), Some(first)) = (shared.tools.hindered(), all.first()) {
+            shared.tools.try_out(&first.name).await;
+        }
         for disk in all {
             // What did not come up at once, may do so later: its disk, or the network, was not there.
             if disk.idle_for(AGAIN) && disk.is_watched() {
@@ -417,6 +435,32 @@ impl Shared {
         }
         disk.rising.set(false);
         Ok(())
+    }
+
+    /// Demotes it once its tools can be run, unless it is to be promoted before. The core, which knows the stop for
+    /// failed, looks now and then and finds it stopped.
+    fn owe_a_stop(self: &Rc<Shared>, place: Place) {
+        let shared = self.clone();
+        let stop = async move {
+            loop {
+                Timer::after(ROUND).await;
+                let Some(disk) = shared.disk(place) else {
+                    return;
+                };
+                // In maintenance nobody touches anything.
+                if !shared.watching.get() {
+                    continue;
+                }
+                let named = disk.named(&shared.known.borrow());
+                match shared.tools.demote(&named, "").await {
+                    Ok(()) => return log::info!("{}: demoted, now that it can be", disk.name),
+                    Err(NotDone::Failed(why)) => return log::warn!("{}: {why}", disk.name),
+                    Err(NotDone::Unasked(_)) => {}
+                }
+            }
+        };
+        let task = self.executor.spawn(stop);
+        self.owed.borrow_mut().insert(place, task);
     }
 
     /// Makes the connection again that was cut here.

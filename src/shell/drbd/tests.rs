@@ -235,3 +235,39 @@ fn frozen_io_of_which_nobody_asks_any_more_is_asked_about_again() {
     played.says("change resource name:r0 suspended:no");
     assert!(!owes(&played, 60));
 }
+
+/// It is Primary, and its tools cannot be run for a while: nobody knows better, so nothing is another.
+#[test]
+fn what_runs_is_not_lost_because_nobody_can_ask() {
+    let mut played = Played::new();
+    played.says(IN_SYNC);
+    played.says("change resource name:r0 role:Primary");
+    played.expects(Expected::Primary);
+    played.news();
+    let disk = played.disks.shared.disk(PLACE).unwrap();
+    std::mem::take(&mut *played.disks.shared.known.borrow_mut());
+    for seconds in 0..10 {
+        let later = clock::now() + Duration::from_secs(seconds);
+        let state = played.disks.shared.known.borrow();
+        assert_eq!(disk.review(&played.disks.shared, &state, later), []);
+    }
+    played.disks.watch(true);
+    // Where it does not run, nobody takes it over blindly.
+    played.expects(Expected::Secondary);
+    let later = clock::now() + Duration::from_secs(20);
+    let state = played.disks.shared.known.borrow();
+    let unknown = unready("what DRBD says is not known yet", Extent::Entirely);
+    assert_eq!(disk.review(&played.disks.shared, &state, later), [unknown]);
+}
+
+/// It counts as not ready until somebody says otherwise, and somebody must.
+#[test]
+fn a_start_that_could_not_be_asked_for_may_be_tried_again() {
+    let played = Played::new();
+    played.says(IN_SYNC);
+    let disk = played.disks.shared.disk(PLACE).unwrap();
+    let why = "drbdadm primary r0: too many open files".to_owned();
+    assert_eq!(disk.unasked(why.clone()), Outcome::Unasked(why));
+    played.disks.shared.review();
+    assert_eq!(played.news(), [READY]);
+}

@@ -84,7 +84,7 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     concerns.extend(refused::of_refused(status, now));
     concerns.extend(links::of_links(status, now));
     concerns.extend(fencing::of_fencing(status));
-    concerns.extend(here::of_here(status));
+    concerns.extend(here::of_here(status, now));
     // What is over comes last.
     for group in &status.groups {
         let past = group::of_the_past(status, group, now);

@@ -6,6 +6,9 @@ use crate::shell::refused::{NOBODY_LISTENS, OWN_NAME};
 use std::fmt::Display;
 use std::time::Duration;
 
+/// How it begins that DRBD lets nothing be written, for it waits for a proof.
+pub(crate) const FROZEN: &str = "I/O FROZEN";
+
 /// What a path is called.
 pub(crate) fn kind_of_path(last_resort: bool) -> &'static str {
     match last_resort {

@@ -1,15 +1,16 @@
 //! What is to be said of this node.
 
 use super::{Concern, degraded, noted};
+use crate::core::time::Time;
 use crate::shell::status::{Group, Resource, Status, sentence};
 
-pub(super) fn of_here(status: &Status) -> Vec<Concern> {
+pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
     let mut concerns = Vec::new();
     concerns.extend(
         status
             .groups
             .iter()
-            .flat_map(|group| of_resources(&status.node, group)),
+            .flat_map(|group| of_resources(status, group, now)),
     );
     if status.maintenance {
         let text = match status.peer.state.as_str() {
@@ -117,7 +118,8 @@ fn unwritable_there(status: &Status) -> bool {
 }
 
 /// What cannot run here, or waits. What failed, and gateways and cables, have concerns of their own.
-fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
+fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
+    let here = &status.node;
     let mut concerns = Vec::new();
     let missing = |r: &&Resource| {
         let fact = group.facts.iter().any(|fact| fact.contains(&r.name));
@@ -147,8 +149,13 @@ fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
         concerns.extend(notice.map(|notice| {
             degraded(
                 format!("{}: {}: {notice}", group.name, resource.name),
-                "it goes on by itself as soon as it can, and does not count against the service"
-                    .into(),
+                match notice.starts_with(sentence::FROZEN) {
+                    true => thaw(status, now),
+                    false => format!(
+                        "it goes on by itself as soon as it can, and does not count against {}",
+                        resource.name
+                    ),
+                },
             )
         }));
     }
@@ -157,6 +164,21 @@ fn of_resources(here: &str, group: &Group) -> Vec<Concern> {
         ..concern
     };
     concerns.into_iter().map(of).collect()
+}
+
+/// What lets DRBD write again.
+fn thaw(status: &Status, now: Time) -> String {
+    let peer = status.peer_name();
+    let ends =
+        format!("it ends when {peer} is connected again, or by the proof that {peer} is off");
+    let blind = !status.blind_spots().is_empty() || status.peer_shows_life(now);
+    match status.peer.state.as_str() {
+        "silent" | "left" | "unknown" if !blind => format!(
+            "{ends}; look at {peer}; only if you have seen with your own eyes that it is off: \
+             `ha-appliance confirm-fenced {peer}`"
+        ),
+        _ => format!("{ends}; look at {peer}, and at the link that DRBD uses"),
+    }
 }
 
 fn first_line(text: &str) -> &str {
