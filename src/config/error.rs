@@ -138,7 +138,8 @@ impl<'a> Report<'a> {
     pub fn add(&mut self, span: &Span, what: impl Into<String>, help: impl Into<String>) {
         let mistake = Mistake {
             place: Some(self.place(span)),
-            what: what.into(),
+            // Of an empty text two backticks would be left.
+            what: what.into().replace("``", "an empty text"),
             help: help.into(),
         };
         self.found.push((span.start, mistake));

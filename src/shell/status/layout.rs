@@ -99,7 +99,9 @@ fn wrapped(line: &str, room: usize) -> Vec<String> {
         + 2;
     let mut parts = Vec::new();
     let mut part = String::new();
-    for piece in pieces(line) {
+    // Longer than a line is what a word, or a command, must be broken for.
+    let fitting = |piece| broken(piece, room.saturating_sub(indent).max(1));
+    for piece in pieces(line).into_iter().flat_map(fitting) {
         let long = part.chars().count() + piece.trim_end().chars().count() > room;
         if long && !part.trim().is_empty() {
             parts.push(part.trim_end().to_owned());
@@ -108,6 +110,28 @@ fn wrapped(line: &str, room: usize) -> Vec<String> {
         part += piece;
     }
     parts.push(part.trim_end().to_owned());
+    parts
+}
+
+/// A piece in those that fit: a command between its words, a word anywhere.
+fn broken(piece: &str, room: usize) -> Vec<&str> {
+    let long = |text: &str| text.trim_end().chars().count() > room;
+    if !long(piece) {
+        return vec![piece];
+    }
+    let mut parts = Vec::new();
+    for mut word in piece.split_inclusive(' ') {
+        while long(word) {
+            let end = word
+                .char_indices()
+                .nth(room)
+                .map_or(word.len(), |(at, _)| at);
+            let (first, rest) = word.split_at(end);
+            parts.push(first);
+            word = rest;
+        }
+        parts.push(word);
+    }
     parts
 }
 
@@ -179,6 +203,14 @@ mod tests {
             ]
         );
         assert_eq!(wrapped("short", 50), ["short"]);
+        assert_eq!(
+            wrapped("run `failover databases --to second-node` now", 24),
+            ["run `failover databases", "  --to second-node` now"]
+        );
+        assert_eq!(
+            wrapped(&"x".repeat(25), 10),
+            ["xxxxxxxx", "  xxxxxxxx", "  xxxxxxxx", "  x"]
+        );
     }
 
     #[test]

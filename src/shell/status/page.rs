@@ -178,16 +178,12 @@ fn nodes(status: &Status, now: Time) -> Vec<String> {
             (false, false) => "",
         };
         let more = if node.here {
-            format!(
-                "version {}, up {}",
-                daemon.software,
-                age(now, daemon.started_us)
-            )
+            format!("v{}, up {}", daemon.software, age(now, daemon.started_us))
         } else {
             let since = age(now, peer.since_us);
             match (peer.state.as_str(), peer.software.as_str()) {
                 ("alive", software) => {
-                    format!("version {software}, for {since}{}", detection(peer))
+                    format!("v{software}, for {since}{}", detection(peer))
                 }
                 ("silent", _) if let Some(at) = peer.ended_us => {
                     format!("its daemon ended {} ago, as it was told", age(now, at))

@@ -104,7 +104,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         ),
         "left" => (
             Some(format!("{peer} left {since} ago{alone}")),
-            format!("on {peer}: `systemctl start ha-appliance`"),
+            format!("on {peer} `systemctl start ha-appliance`; if it runs: compare `port`"),
         ),
         // Somebody was wrong, or it was switched on again.
         "fenced" if !state.signs_of_life.is_empty() => (

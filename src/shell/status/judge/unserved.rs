@@ -124,7 +124,14 @@ pub(crate) fn awaited(status: &Status, group: &Group) -> Option<Duration> {
 fn due(status: &Status, group: &Group) -> Option<Duration> {
     let fencing = status.fencing.as_ref().filter(|f| f.answers())?;
     let waits = group.retry_us.is_none() && matches!(group.lacks.as_str(), lack::TIME | "");
-    waits.then(|| Duration::from_millis(2 * fencing.delay_ms))
+    // Who runs nothing and knows no gateway leaves the first of its instants to the other.
+    let runs = status.groups.iter().any(|group| group.role == "active");
+    let sees = status
+        .gateways
+        .iter()
+        .any(|gateway| gateway.state == "good");
+    let instants = if runs || sees { 2 } else { 4 };
+    waits.then(|| Duration::from_millis(instants * fencing.delay_ms))
 }
 
 /// Where this node could run it and lacks the proof alone, and a device answers that can give it.

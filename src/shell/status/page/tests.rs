@@ -970,3 +970,77 @@ fn an_address_of_one_file_alone_is_served_by_nobody() {
     let headline = "\nweb         192.168.10.80/24: active on lb2, by its word; stopped on lb1\n";
     assert!(page.contains(headline), "{page}");
 }
+
+/// In characters, of which names and spans may have any number.
+const WIDTH: usize = 80;
+
+fn of_length(name: &str, length: usize) -> String {
+    name.chars().cycle().take(length).collect()
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_line_is_longer_than_a_terminal(
+        lengths in (1usize..=64, 1usize..=64, 1usize..=64, 1usize..=15),
+        (seconds, silence) in (0i64..200_000_000, 0i64..200_000_000),
+        states in (0usize..7, 0usize..5, 0usize..5),
+        flags: [bool; 8],
+        reason in "[a-z /.]{0,300}",
+    ) {
+        let (first, second, group, interface) = lengths;
+        let mut sample = Sample::default();
+        sample.names.cluster = of_length("cluster-", group);
+        sample.names.nodes = [of_length("node-a.", first), of_length("node-b.", second)];
+        sample.names.groups[0].name = of_length("group_", group);
+        sample.names.vifs[0].1 = of_length("enp3s0f", interface);
+        sample.daemon.software = of_length("0.1.0-rc", first);
+        sample.daemon.config = format!("/etc/{}", of_length("dir", 3 * second));
+        let view = &mut sample.view;
+        view.peer.state = [
+            PeerState::Unknown,
+            PeerState::Alive,
+            PeerState::OneWay,
+            PeerState::Refused,
+            PeerState::Left,
+            PeerState::Silent,
+            PeerState::Fenced,
+        ][states.0];
+        view.peer.reason = Reason::ResourceFailed(VIPS, reason.clone());
+        view.peer.detection = Duration::from_millis(seconds as u64 / 7);
+        view.peer.software = of_length("10.20.30-", group);
+        view.peer.drift = flags[0];
+        let roles = [Role::Stopped, Role::Starting, Role::Active, Role::Stopping, Role::Failed];
+        let it = &mut view.groups[0];
+        it.role = roles[states.1];
+        it.peer = flags[1].then_some((roles[states.2], Readiness::Impaired));
+        it.reason = Reason::ResourceFailed(NGINX, reason);
+        it.fail_count = u16::from(flags[2]) * 999;
+        it.stopped = flags[3];
+        view.maintenance = flags[4];
+        view.standby = [flags[5], flags[6]];
+        view.leaving = flags[7];
+        (view.peer.since, it.since) = (ago(1000 * silence), ago(1000 * seconds));
+        view.peer.last_heard = Some(ago(1000 * silence));
+        view.gateways[0].since = ago(1000 * seconds);
+        view.gateways[0].state = [GatewayState::Good, GatewayState::Lost][usize::from(flags[0])];
+        sample.daemon.started_us = ago(1000 * seconds).0;
+        let (page, _) = render(&sample.status(), NOW, Style::default());
+        for line in page.lines() {
+            proptest::prop_assert!(line.chars().count() <= WIDTH, "{line}\n{page}");
+        }
+    }
+}
+
+/// In the table of nodes an ordinary pair has one line a node, however long it is up.
+#[test]
+fn a_node_has_a_line() {
+    for seconds in [1, 59, 600, 3599, 80_000, 86_399, 40_000_000] {
+        let mut sample = Sample::default();
+        sample.names.nodes = ["lb-east".into(), "lb-west".into()];
+        sample.view.peer.since = ago(1000 * seconds);
+        sample.daemon.started_us = ago(1000 * seconds).0;
+        let rows = nodes(&sample.status(), NOW);
+        let longest = rows.iter().map(|row| row.chars().count()).max();
+        assert!(longest <= Some(WIDTH - 12), "{rows:?}");
+    }
+}
