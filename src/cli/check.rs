@@ -83,7 +83,7 @@ fn devices(config: &Config, side: Side) -> bool {
     for device in devices {
         let told = smol::block_on(devices::look(device));
         answered &= told.is_ok();
-        let told = told.unwrap_or_else(|why| format!("does not answer: {why}"));
+        let told = told.unwrap_or_else(|why| format!("cannot be used: {why}"));
         print(&format!("  {device}: {told}\n"));
     }
     answered

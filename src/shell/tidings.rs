@@ -231,13 +231,13 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
         let mine = fencing.known().map(|ready| !ready);
         let mine = Subject::new("fencing".into(), mine, || {
             let text = format!("UNPROTECTED: {}", protection::not_ready(fencing, peer));
-            let over = format!("something that switches {peer} off answers again");
+            let over = format!("something that switches {peer} off can be used again");
             trouble("fencing", Duration::ZERO, text, over)
         });
         let theirs = fencing.peer_ready.map(|ready| !ready).filter(|_| answers);
         let theirs = Subject::new("fencing there".into(), theirs, || {
-            let text = format!("UNPROTECTED: nothing that switches {here} off answers {peer}");
-            let over = format!("something that switches {here} off answers {peer} again");
+            let text = format!("UNPROTECTED: {}", sentence::useless_there(here, peer));
+            let over = format!("something that switches {here} off can be used by {peer} again");
             trouble("fencing", Duration::ZERO, text, over)
         });
         [mine, theirs]

@@ -59,6 +59,8 @@ enum Question {
     },
     /// The machine is off, verified: it may be switched on again.
     Verified,
+    /// Somebody may have mended it.
+    Again,
 }
 
 /// What of `[fencing]` concerns the asking.
@@ -97,7 +99,12 @@ impl Devices {
         for (number, device) in devices.iter().enumerate() {
             let times = times.expect("there are devices");
             let level = match before.next() {
-                Some(level) if level.device == *device && level.times == times => level,
+                Some(level) if level.device == *device && level.times == times => {
+                    if level.readiness.borrow_mut().forgive() {
+                        let _ = level.inbox.try_send(Question::Again);
+                    }
+                    level
+                }
                 was => {
                     if let Some(level) = was {
                         self.end(number, &level);
@@ -264,6 +271,10 @@ impl Serving {
                     if std::mem::replace(&mut after, After::Off) == After::On {
                         self.switch_on(&mut asked).await;
                     }
+                    continue;
+                }
+                Some(Question::Again) => {
+                    probe_at = clock::now();
                     continue;
                 }
                 None if clock::now() < probe_at => {

@@ -39,9 +39,11 @@ pub enum State {
     Failed(String),
 }
 
-/// After three wrong passwords in a row it is asked so rarely, until a reload: some devices lock a user out.
+/// After three wrong passwords in a row it is asked so rarely, but for a reload: some devices lock a user out.
 const LOCKED_OUT: Duration = Duration::from_secs(3600);
 const WRONG: u8 = 3;
+const LOCKED: &str = "wrong password, three times: it is tried once an hour, so that the user is not locked out, and at once by \
+    `ha-appliance reload`";
 const ANOTHERS: &str = "it says off of a node that is heard: it is another machine's, and not asked again before its \
     `[[fence]]` is corrected and reloaded, or the daemon restarted";
 
@@ -68,13 +70,16 @@ impl Readiness {
                 (self.suite, self.passwords) = (suite, 0);
             }
             Probed::Failed { why, password } => {
-                self.state = State::Failed(why);
                 self.passwords = match password {
                     true => self.passwords.saturating_add(1),
                     false => 0,
                 };
                 let locked = self.passwords >= WRONG;
                 self.locked_until = locked.then(|| now + LOCKED_OUT);
+                self.state = State::Failed(match locked {
+                    true => LOCKED.into(),
+                    false => why,
+                });
             }
         }
     }
@@ -100,11 +105,13 @@ impl Readiness {
         if self.anothers {
             return Some(ANOTHERS.into());
         }
-        self.locked_until.filter(|at| now < *at).map(|_| {
-            format!(
-                "the password was wrong {WRONG} times: it is tried again after an hour, or after a change of this device in ha.toml and a reload"
-            )
-        })
+        let locked = self.locked_until.filter(|at| now < *at);
+        locked.map(|_| LOCKED.into())
+    }
+
+    /// Somebody may have mended it: one wrong password more is risked. True: it was locked out.
+    pub(super) fn forgive(&mut self) -> bool {
+        self.locked_until.take().is_some()
     }
 
     /// It failed, and not for a password, which a device counts.
@@ -149,9 +156,16 @@ mod tests {
         device.probed(Time(0), Probed::Power(true, None));
         (0..2).for_each(|_| device.probed(Time(0), wrong()));
         assert_eq!(device.refused(Time(0)), None);
+        assert_eq!(device.state, State::Failed("wrong password".into()));
         device.probed(Time(0), wrong());
         assert!(device.refused(Time(0)).is_some());
+        assert_eq!(device.state, State::Failed(LOCKED.into()), "it is said");
         assert_eq!(device.refused(Time(0) + LOCKED_OUT), None);
+        // Whoever reloads may have mended it, and has one try.
+        assert!(device.forgive());
+        assert_eq!(device.refused(Time(0)), None);
+        device.probed(Time(0), wrong());
+        assert!(device.refused(Time(0)).is_some());
     }
 
     #[test]

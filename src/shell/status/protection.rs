@@ -1,7 +1,7 @@
 //! By what a silent peer's part is taken over: by fencing, with what that lacks just now, or by best effort.
 
 use super::judge::age;
-use super::{FenceDevice, Fencing, Group, Status};
+use super::{FenceDevice, Fencing, Group, Status, sentence};
 use crate::core::time::Time;
 
 /// As the page says it.
@@ -32,7 +32,7 @@ pub(crate) fn lack(fencing: &Fencing, me: &str, peer: &str, heard: bool) -> Opti
         (false, _) => Some(not_ready(fencing, peer)),
         (true, _) if !heard => Some(format!("{peer} is not heard, and does not watch {me}")),
         (true, Some(true)) => None,
-        (true, Some(false)) => Some(format!("nothing that switches {me} off answers {peer}")),
+        (true, Some(false)) => Some(sentence::useless_there(me, peer)),
         (true, None) => Some(format!("{peer} has not said that it could switch {me} off")),
     }
 }
@@ -59,7 +59,7 @@ fn verb(fencing: &Fencing) -> &'static str {
         .any(|device| device.state == "distrusted")
     {
         true => "is believed",
-        false => "answers",
+        false => "can be used",
     }
 }
 
@@ -103,7 +103,7 @@ fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
         ("failed", good) => {
             let why = device.why.as_deref().unwrap_or_default();
             let good = good.map_or(String::new(), |good| format!("; it answered {good} ago"));
-            format!("{name} does not answer: {why}{good}{rehearsed}")
+            format!("{name} cannot be used: {why}{good}{rehearsed}")
         }
         _ => format!("{name} was not asked yet{rehearsed}"),
     }

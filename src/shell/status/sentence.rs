@@ -27,6 +27,11 @@ pub(crate) fn deaf(kind: &str, from: &str, to: &str, peer: &str, here: &str) -> 
     format!("{kind} {from} → {to}: {peer} hears nothing of {here} on it")
 }
 
+/// What is to switch this node off is of no use to the peer.
+pub(crate) fn useless_there(here: &str, peer: &str) -> String {
+    format!("nothing that switches {here} off can be used by {peer}")
+}
+
 /// A gateway is lost.
 pub(crate) fn gateway_lost(address: &dyn Display, interface: &str) -> String {
     format!("gateway {address} on {interface} does not answer")

@@ -46,7 +46,7 @@ impl Fencing {
         }
         if device.distrusted && *answer == Answer::Off {
             let why =
-                "a device reads off that was found to lie: it is believed once it was rehearsed";
+                "a device reads off that is not believed: it read off of a machine that lived on";
             self.waits = Some(Reason::ClearanceRefused(why.into()));
         }
         let read = device.answered(now, answer, setup.settle);

@@ -12,7 +12,11 @@ pub(super) fn of_fencing(status: &Status) -> Option<Concern> {
         false => protection::not_ready(fencing, peer),
         true => protection::lack(fencing, me, peer, true).filter(|_| alive)?,
     };
+    let believed = fencing.devices.iter().any(|d| d.state != "distrusted");
     let hint = match fencing.ready {
+        false if !believed => format!(
+            "nothing of a silent {peer} would be taken over: find out which machine it switches before you rehearse it"
+        ),
         false => format!(
             "a silent {peer} could not be switched off, and nothing of it would be taken over: look at the device, its \
              network and its user"

@@ -453,7 +453,7 @@ fn devices_that_do_not_answer_do_not() {
     there.fencing.as_mut().unwrap().peer_ready = Some(false);
     let (page, worst) = render(&there.status(), NOW, Style::default());
     assert_eq!(worst, Severity::Degraded);
-    let told = "UNPROTECTED: nothing that switches lb1 off answers lb2";
+    let told = "UNPROTECTED: nothing that switches lb1 off can be used by lb2";
     assert!(page.contains(told), "{page}");
 }
 
