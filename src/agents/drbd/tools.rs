@@ -254,19 +254,14 @@ impl Tools {
         }
     }
 
-    /// One try; says when none is possible any more, and when one is again.
+    /// One try.
     async fn once(&self, words: &[&str], within: Duration) -> Result<(), Failed> {
         let ended = self.run(words, within).await;
-        match &ended {
-            Err(failed) if failed.kind == Fault::Own => {
-                let what = failed.what.clone();
-                if self.hindered.replace(Some(what)).is_none() {
-                    log::warn!("{}; it is tried again", failed.what);
-                }
-            }
-            _ if self.hindered.take().is_some() => log::info!("drbdadm can be run again"),
-            _ => {}
-        }
+        let hindered = match &ended {
+            Err(failed) if failed.kind == Fault::Own => Some(failed.what.clone()),
+            _ => None,
+        };
+        self.hindered.replace(hindered);
         ended
     }
 

@@ -7,7 +7,6 @@ use crate::agents::drbd::tools::Named;
 use crate::core::event::{Event, Extent, Outcome, Unready};
 use crate::core::time::Time;
 use crate::id::Place;
-use crate::shell::clock;
 use crate::shell::services::ServiceView;
 use crate::shell::status::sentence::FROZEN;
 use smol::Timer;
@@ -304,19 +303,9 @@ impl Disk {
             .map_or("", |resource| state.word(resource, "suspended"));
         let frozen = !matches!(why, "" | "no");
         match (frozen, self.frozen_since.get()) {
-            (true, None) => {
-                self.frozen_since.set(Some(now));
-                log::warn!(
-                    "{}: all I/O is frozen ({why}) until it is certain that the other node writes nothing",
-                    self.name
-                );
-            }
-            (false, Some(since)) => {
-                self.frozen_since.set(None);
-                let span = clock::span(now.since(since));
-                log::warn!("{}: I/O goes on, after {span}", self.name);
-            }
-            _ => {}
+            (true, None) => self.frozen_since.set(Some(now)),
+            (false, _) => self.frozen_since.set(None),
+            (true, Some(_)) => {}
         }
     }
 
@@ -384,12 +373,9 @@ impl Disk {
 
     /// What an operator should know of it just now.
     fn notice(&self, shared: &Shared, state: &State) -> Option<String> {
-        let frozen = self.frozen_since.get().map(|since| {
-            format!(
-                "{FROZEN} for {}, until it is certain that {} writes nothing",
-                clock::span(clock::now().since(since)),
-                shared.peer_name
-            )
+        let frozen = self.frozen_since.get().map(|_| {
+            let peer = &shared.peer_name;
+            format!("{FROZEN} until it is certain that {peer} writes nothing")
         });
         let unfollowed = || state.trouble.clone().filter(|_| !state.complete);
         frozen

@@ -272,16 +272,12 @@ impl Shared {
             let left = until.saturating_duration_since(Instant::now());
             let trouble = match self.ask_once(verb, held, left.max(SHORTEST)).await {
                 Ok(answer) => {
-                    if held.hindered.take().is_some() {
-                        log::info!("{}: that is over", held.target().point);
-                    }
+                    held.hindered.take();
                     return Ok(answer);
                 }
                 Err(trouble) => Trouble(format!("{verb} of {}: {trouble}", held.target().point)),
             };
-            if held.hindered.replace(Some(trouble.to_string())).is_none() {
-                log::warn!("{trouble}; it is tried again");
-            }
+            held.hindered.replace(Some(trouble.to_string()));
             if Instant::now() + PAUSE >= until {
                 return Err(trouble);
             }

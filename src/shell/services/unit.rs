@@ -84,13 +84,7 @@ impl Unit {
     /// status while it lasts.
     pub(super) fn told(&self) -> impl Fn(Option<&Trouble>) + '_ {
         |trouble| {
-            let name = &self.service.unit;
-            let before = self.trouble.replace(trouble.map(Trouble::to_string));
-            match (before, trouble) {
-                (None, Some(trouble)) => log::warn!("{name}: {trouble}; it is tried again"),
-                (Some(_), None) => log::info!("{name}: systemd can be asked about it again"),
-                _ => {}
-            }
+            self.trouble.replace(trouble.map(Trouble::to_string));
         }
     }
 

@@ -361,7 +361,6 @@ async fn started_again(unit: &Unit, seen: Seen) -> Option<Seen> {
         "stopped by somebody else: started again {} s later unless they do",
         UPGRADE.as_secs()
     );
-    log::info!("{name}: {text}");
     unit.waiting.replace(Some(text));
     let until = Instant::now() + UPGRADE;
     let seen = loop {
@@ -441,17 +440,10 @@ async fn bad_health(shared: &Shared, unit: &Unit, trial: &Trial) -> End {
     }
 }
 
-/// Says that the check cannot be asked, when that begins, changes and ends.
+/// Whether the check cannot be asked.
 fn unasked(unit: &Unit, trouble: Option<&Trouble>) {
     let text = trouble.map(|trouble| format!("its check cannot be asked: {trouble}"));
-    let before = unit.unasked.replace(text.clone());
-    match (before, text) {
-        (before, Some(text)) if before.as_ref() != Some(&text) => {
-            log::warn!("{}: {text}", unit.service.unit);
-        }
-        (Some(_), None) => log::info!("{}: its check is asked again", unit.service.unit),
-        _ => {}
-    }
+    unit.unasked.replace(text);
 }
 
 fn said(check: &Check, why: &str, failures: u32) -> String {

@@ -1,13 +1,15 @@
 //! What one node tells the other of its groups, and how that is read on the other's clock.
 
-use super::{Failed, Group, Pending, Said};
+use super::{Failed, Group, Pending, Said, sentence};
 use crate::core::reason::{Fact, Reason};
 
 impl Said {
     /// What this node tells of a group.
     pub fn of(group: &Group) -> Said {
         let amiss = group.resources.iter().filter_map(|resource| {
-            let amiss = resource.amiss.as_ref()?;
+            let notice = resource.service.as_ref()?.notice.as_ref();
+            let frozen = notice.filter(|notice| notice.starts_with(sentence::FROZEN));
+            let amiss = resource.amiss.as_ref().or(frozen)?;
             Some(format!("{}: {amiss}", resource.name))
         });
         Said {

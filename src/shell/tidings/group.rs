@@ -1,9 +1,10 @@
 //! What is told of a group: who could serve it, and that nobody does.
 
-use super::{PROVING, Standing, Subject, Trouble, WHILE};
+use super::{MOMENT, PROVING, Standing, Subject, Trouble, WHILE};
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
-use crate::core::view::GroupView;
+use crate::core::view::{GroupView, ResourceView};
+use crate::id::Place;
 use crate::shell::status::{
     Facts, Severity, Status, awaited, on_its_way, readiness as readiness_word, sentence, served,
     stuck, unserved,
@@ -68,6 +69,34 @@ pub(super) fn subjects(facts: &Facts, group: &GroupView, now: Time) -> [Subject;
         trouble("takeover", WHILE, text, over)
     });
     [impaired, never, kept]
+}
+
+/// What keeps a resource of it from being asked, or from going on.
+pub(super) fn notices(facts: &Facts, group: &GroupView) -> Vec<Subject> {
+    let name = facts.names.group(group.id);
+    let of = |resource: &ResourceView| {
+        let place = Place {
+            group: group.id,
+            resource: resource.id,
+        };
+        let notice = facts.services.get(&place)?.notice.as_ref();
+        let named = facts.names.resource(Some(group.id), resource.id);
+        let frozen = notice.is_some_and(|notice| notice.starts_with(sentence::FROZEN));
+        let trouble = || Trouble {
+            group: Some(name.clone()),
+            change: "resource",
+            level: if frozen { Level::Error } else { Level::Warn },
+            settle: MOMENT,
+            text: format!("{named}: {}", notice.map_or("", String::as_str)),
+            over: match frozen {
+                true => format!("{named}: its I/O goes on"),
+                false => format!("{named}: that is over"),
+            },
+        };
+        let subject = format!("{name} {named} notice");
+        Some(Subject::new(subject, Some(notice.is_some()), trouble))
+    };
+    group.resources.iter().filter_map(of).collect()
 }
 
 /// Groups that nobody is known to serve, though nobody wished that: as `status` says it, with its advice.

@@ -237,7 +237,10 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
         let over = format!("no more heartbeats of {peer} that answer none of {here}'s");
         trouble("datagrams", WHILE, text, over)
     }));
-    subjects.extend((view.groups.iter()).flat_map(|group| group::subjects(facts, group, now)));
+    for group in &view.groups {
+        subjects.extend(group::subjects(facts, group, now));
+        subjects.extend(group::notices(facts, group));
+    }
     subjects
 }
 

@@ -402,3 +402,42 @@ fn gateways_carriers_and_files_are_told() {
         ]
     );
 }
+
+/// What keeps a resource from being asked, or from writing, is in the history as well as on the page.
+#[test]
+fn what_hinders_a_resource_is_told_when_it_lasts() {
+    let (mut tidings, mut sample) = (Tidings::default(), Sample::default());
+    let place = crate::shell::status::sample::nginx_place();
+    let hinder = |sample: &mut Sample, notice: Option<&str>| {
+        sample.services.get_mut(&place).unwrap().notice = notice.map(str::to_owned);
+    };
+    let cause = "systemctl cannot be run: too many open files";
+    for (notice, level, over) in [
+        (cause, Level::Warn, "that is over"),
+        (
+            "I/O FROZEN until it is certain that lb2 writes nothing",
+            Level::Error,
+            "its I/O goes on",
+        ),
+    ] {
+        hinder(&mut sample, Some(notice));
+        assert_eq!(told(&mut tidings, 0, &sample), []);
+        let text = format!("service nginx.service: {notice}");
+        assert_eq!(told(&mut tidings, 1000, &sample), [(level, text)]);
+        assert_eq!(told(&mut tidings, 5000, &sample), []);
+        hinder(&mut sample, None);
+        let over = format!("service nginx.service: {over}, after 6.0 s");
+        assert_eq!(told(&mut tidings, 6000, &sample), [(Level::Info, over)]);
+    }
+}
+
+/// Where lb1 cannot write, lb2's page says so too.
+#[test]
+fn frozen_writes_are_told_to_the_other_node() {
+    let mut sample = Sample::default();
+    let place = crate::shell::status::sample::nginx_place();
+    let notice = "I/O FROZEN until it is certain that lb2 writes nothing";
+    sample.services.get_mut(&place).unwrap().notice = Some(notice.into());
+    let said = crate::shell::status::Said::of(&sample.status().groups[0]);
+    assert_eq!(said.amiss, [format!("service nginx.service: {notice}")]);
+}
