@@ -215,8 +215,8 @@ impl fmt::Display for Said<'_, Reason> {
             }
             Reason::Maintenance(true) => f.write_str("maintenance began: nothing is touched"),
             Reason::Maintenance(false) => f.write_str("maintenance ended"),
-            Reason::Standby(_, true) => f.write_str("standby"),
-            Reason::Standby(_, false) => f.write_str("online again"),
+            Reason::Standby(_, true) => f.write_str("is in standby"),
+            Reason::Standby(_, false) => f.write_str("is online again"),
             Reason::Stopped(true) => f.write_str("stopped by the operator"),
             Reason::Stopped(false) => f.write_str("may run again"),
             Reason::PeerLacksGroup => write!(

@@ -292,7 +292,10 @@ pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
         let lines = protection::lines(status, now).into_iter();
         let lines = lines.filter(|line| !line.starts_with("UNPROTECTED"));
         findings.extend(lines.map(|line| {
-            let well = |line: &str| !line.contains("does not answer") && !line.contains("not asked");
+            let well = |line: &str| {
+                let ill = ["cannot be used", "not asked", "not believed"];
+                !ill.iter().any(|words| line.contains(words))
+            };
             match line.starts_with("PROTECTED, unrehearsed") {
                 true => Finding::warning("fencing", line).cured_by(format!(
                     "`ha-appliance standby {0}`, `ha-appliance fence --rehearse {0}`, then `ha-appliance online {0}`",

@@ -16,7 +16,7 @@ pub(crate) fn lines(status: &Status, now: Time) -> Vec<String> {
         ),
         None => format!("PROTECTED: a silent {peer} is switched off, then taken over"),
         // Each device's reason stands below.
-        Some(_) if !fencing.ready => {
+        Some(_) if fencing.known() == Some(false) => {
             let verb = verb(fencing);
             format!("UNPROTECTED: nothing that switches {peer} off {verb}")
         }

@@ -6,6 +6,9 @@ use crate::shell::status::{Facts, protection, sentence};
 use log::Level;
 use std::time::Duration;
 
+/// What did not answer once is asked again within seconds: a machine boots before its network is up.
+const SETTLE: Duration = Duration::from_secs(10);
+
 /// Of this node's devices, and of the peer's by its word.
 pub(super) fn subjects(facts: &Facts) -> Vec<Subject> {
     let Some(fencing) = facts.fencing else {
@@ -17,7 +20,7 @@ pub(super) fn subjects(facts: &Facts) -> Vec<Subject> {
         group: None,
         change: "fencing",
         level: Level::Warn,
-        settle: Duration::ZERO,
+        settle: SETTLE,
         text,
         over,
     };

@@ -190,6 +190,9 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
             "bring ha.toml in line on both nodes, then `ha-appliance reload` on each".into()
         }
         (lack::TIME, Some(left)) => format!("it is tried again by itself in {left}"),
+        (lack::TIME, None) if status.fencing.as_ref().is_some_and(|f| !f.answers()) => format!(
+            "it goes on by itself once what switches {peer} off answers, or {peer} is heard"
+        ),
         (lack::TIME, None) => "it goes on by itself".into(),
         // From a node that sees nothing nobody may conclude that the other is dead.
         _ if !blind.is_empty() => {
