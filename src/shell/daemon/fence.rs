@@ -155,6 +155,9 @@ impl Daemon {
                         State::Unasked => ("unasked", None),
                         State::Power(true) => ("on", None),
                         State::Power(false) => ("off", None),
+                        State::Failed(why) if device.is_anothers() => {
+                            ("distrusted", Some(why.clone()))
+                        }
                         State::Failed(why) => ("failed", Some(why.clone())),
                     };
                     FenceDevice {

@@ -73,6 +73,11 @@ impl Fit {
         self.next.into_iter().chain(glance).min()
     }
 
+    /// The files were read just now, whenever they were written.
+    pub(super) fn read_anew(&mut self) {
+        self.glance.begun.set(false);
+    }
+
     /// The network or the peer changed.
     pub(super) fn outdated(&mut self) {
         self.stale = true;

@@ -86,6 +86,7 @@ impl Daemon {
         let verdict = found.and_then(|(config, looked)| self.try_reload(config, looked));
         self.supervisor.reloaded();
         self.status.reload_error = verdict.clone().err();
+        self.fit.read_anew();
         self.dirty = true;
         let (accepted, text) = match verdict {
             Ok(text) => (true, text),

@@ -271,8 +271,10 @@ impl Daemon {
         subjects.push(Subject::new(
             "unloaded".into(),
             Some(unloaded.is_some()),
-            || {
-                trouble(
+            || Trouble {
+                // Who edits it, loads it next.
+                settle: EDITING,
+                ..trouble(
                     "file",
                     unloaded.clone(),
                     "ha.toml on disk is what is in force",
@@ -330,6 +332,9 @@ impl Daemon {
         }
     }
 }
+
+/// A file that was just written is no news.
+const EDITING: Duration = Duration::from_secs(2);
 
 /// One of the groups that are meant, on either node.
 fn known_to_run(status: &status::Status, meant: impl Fn(&status::Group) -> bool) -> bool {

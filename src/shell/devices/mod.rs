@@ -292,9 +292,10 @@ impl Serving {
                     let mut readiness = self.readiness.borrow_mut();
                     readiness.news = true;
                     match (was_odd, odd) {
-                        (true, true) => readiness.is_anothers(),
+                        (true, true) => readiness.found_anothers(),
                         // It may have lost its power just now, and be heard no more in a moment.
                         (false, true) => {
+                            readiness.doubt();
                             drop(readiness);
                             probe_at = clock::now() + DOUBT;
                             continue;

@@ -44,6 +44,7 @@ const LOCKED_OUT: Duration = Duration::from_secs(3600);
 const WRONG: u8 = 3;
 const LOCKED: &str = "wrong password, three times: it is tried once an hour, so that the user is not locked out, and at once by \
     `ha-appliance reload`";
+const DOUBTED: &str = "it says off of a node that is heard, and is asked once more";
 const ANOTHERS: &str = "it says off of a node that is heard: it is another machine's, and not asked again before its \
     `[[fence]]` is corrected and reloaded, or the daemon restarted";
 
@@ -94,10 +95,20 @@ impl Readiness {
         std::mem::take(&mut self.said)
     }
 
+    /// It says off of a machine that is heard: once more, and it is another's.
+    pub(super) fn doubt(&mut self) {
+        self.state = State::Failed(DOUBTED.into());
+    }
+
     /// It says off, again and again, of a machine that is heard all the time.
-    pub(super) fn is_anothers(&mut self) {
+    pub(super) fn found_anothers(&mut self) {
         self.anothers = true;
         self.state = State::Failed(ANOTHERS.into());
+    }
+
+    /// What it says is said of another machine.
+    pub fn is_anothers(&self) -> bool {
+        self.anothers
     }
 
     /// Why it is not asked now.
@@ -181,7 +192,7 @@ mod tests {
         assert!(!failed(&mut device, true));
         device.probed(Time(0), Probed::Power(true, None));
         assert!(!device.may_answer_soon());
-        device.is_anothers();
+        device.found_anothers();
         assert!(!device.may_answer_soon());
     }
 }

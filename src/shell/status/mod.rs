@@ -571,12 +571,17 @@ impl Status {
             let why = why.lines().next().unwrap_or_default();
             format!("the last reload was refused, the configuration before is in force: {why}")
         });
-        self.daemon
-            .unloaded
-            .iter()
+        self.unloaded()
             .cloned()
+            .into_iter()
             .chain(refused)
             .collect()
+    }
+
+    /// What the file on disk is like, unless it is said that its reload was refused.
+    pub fn unloaded(&self) -> Option<&String> {
+        let refused = self.refused_reload().is_some();
+        self.daemon.unloaded.as_ref().filter(|_| !refused)
     }
 
     /// Something speaks for the life of a peer that is not heard.

@@ -41,7 +41,12 @@ pub(crate) fn lack(fencing: &Fencing, me: &str, peer: &str, heard: bool) -> Opti
 pub(crate) fn not_ready(fencing: &Fencing, peer: &str) -> String {
     let failed = |device: &FenceDevice| Some(format!("{}: {}", device.name, device.why.as_ref()?));
     let failed: Vec<String> = fencing.devices.iter().filter_map(failed).collect();
+    let answered = fencing
+        .devices
+        .iter()
+        .any(|device| device.good_us.is_some());
     match failed.is_empty() {
+        true if answered => format!("nothing that switches {peer} off has answered lately"),
         true => format!("nothing that switches {peer} off was asked yet"),
         false => format!(
             "nothing that switches {peer} off {} ({})",

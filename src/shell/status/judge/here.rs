@@ -66,7 +66,7 @@ pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
         ));
     }
     concerns.extend(status.daemon.warnings.iter().cloned().map(noted));
-    if let Some(unloaded) = &status.daemon.unloaded {
+    if let Some(unloaded) = status.unloaded() {
         concerns.push(noted(unloaded.clone()));
     }
     if let Some(why) = status.refused_reload() {
