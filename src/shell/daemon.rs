@@ -430,6 +430,7 @@ impl Daemon {
         self.tell_outdated();
         self.note();
         self.hear_devices();
+        self.hear_mounts();
         while let Some(event) = self.next_finished() {
             self.dirty = true;
             if let Event::Device { device, answer } = &event {

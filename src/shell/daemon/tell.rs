@@ -201,6 +201,19 @@ impl Daemon {
         self.supervisor.tell(now, &view, &self.names);
     }
 
+    /// What became of who used a mount, and what was corrected of it.
+    pub(super) fn hear_mounts(&mut self) {
+        for (place, said) in self.mounts.take_said() {
+            let resource = self.names.resource(Some(place.group), place.resource);
+            self.tell(Tiding {
+                group: Some(self.names.group(place.group)),
+                change: "resource",
+                level: log::Level::Warn,
+                text: format!("{resource}: {said}"),
+            });
+        }
+    }
+
     /// What keeps a group from running here is why it starts, once it is over.
     fn note_what_is_kept(&mut self, now: Time) {
         let groups = self

@@ -1,7 +1,7 @@
 //! One mount of the configuration: what is known of it, and the task that probes it.
 
 use super::{Shared, watch};
-use crate::agents::mount::{Found, Table, Target};
+use crate::agents::mount::{Found, Table, Target, Verb};
 use crate::config::Mount;
 use crate::id::Place;
 use crate::shell::services::{CheckView, ServiceView};
@@ -26,7 +26,7 @@ pub(super) struct Held {
     pub(super) check: RefCell<Option<CheckView>>,
     prober: RefCell<Option<Task<()>>>,
     /// What keeps helpers from being had for it, or from finding anything out, since the last answer.
-    pub(super) hindered: RefCell<Option<String>>,
+    pub(super) hindered: RefCell<Option<(Verb, String)>>,
 }
 
 /// What a watch takes for granted.
@@ -131,6 +131,17 @@ impl Held {
         });
     }
 
+    /// A helper could do that: what kept others from it is over, as far as that tells.
+    pub(super) fn could(&self, verb: Verb) {
+        let tells = |hindered: Verb| {
+            let tries_all = matches!(verb, Verb::Start | Verb::Probe);
+            hindered == verb || tries_all && hindered != Verb::Stop
+        };
+        self.hindered
+            .borrow_mut()
+            .take_if(|(hindered, _)| tells(*hindered));
+    }
+
     pub(super) fn say(&self, state: String) {
         self.state.replace(state);
     }
@@ -171,7 +182,7 @@ impl Held {
             main_pid: None,
             check: self.check.borrow().clone(),
             has_check: false,
-            notice: self.hindered.borrow().clone(),
+            notice: self.hindered.borrow().as_ref().map(|(_, why)| why.clone()),
             watched: self.expected.get().is_some(),
         }
     }

@@ -45,6 +45,8 @@ struct Shared {
     watching: Cell<bool>,
     /// Stops that no helper could be had for.
     owed: RefCell<BTreeMap<Place, Task<()>>>,
+    /// What else became of an operation that did what it should: who was ended, what was corrected.
+    said: RefCell<Vec<(Place, String)>>,
 }
 
 /// A look waits no longer for an earlier operation.
@@ -75,6 +77,7 @@ impl Mounts {
                 all: RefCell::default(),
                 watching: Cell::new(true),
                 owed: RefCell::default(),
+                said: RefCell::default(),
             }),
             patrol: None,
         }
@@ -138,11 +141,11 @@ impl Mounts {
     /// Checks it, mounts it, and watches it.
     pub fn start(&mut self, place: Place) {
         self.shared.owed.borrow_mut().remove(&place);
-        self.operate(place, |held, shared| async move {
+        self.operate(place, move |held, shared| async move {
             let limit = held.mount.start_timeout;
             match shared.ask(Verb::Start, &held, limit).await {
                 Ok(Answer::Failed(why)) => return Outcome::Failed(why),
-                Ok(Answer::Done(Some(more))) => log::warn!("{}: {more}", held.target().point),
+                Ok(Answer::Done(Some(more))) => shared.say(place, more),
                 Ok(Answer::Done(None) | Answer::Found(_)) => {}
                 Err(Trouble(why)) => {
                     shared.ask_until_answered(&held);
@@ -175,7 +178,7 @@ impl Mounts {
                 }
                 Ok(answer) => {
                     if let Answer::Done(Some(more)) = answer {
-                        log::warn!("{more}");
+                        shared.say(place, more);
                     }
                     held.noted(&Found::Absent);
                     held.expect(&shared, Expected::Absent);
@@ -223,6 +226,11 @@ impl Mounts {
         }
     }
 
+    /// What the operations have to say besides how they ended.
+    pub fn take_said(&self) -> Vec<(Place, String)> {
+        self.shared.said.take()
+    }
+
     /// What is known of each mount, by its place, for the status.
     pub fn views(&self) -> BTreeMap<Place, ServiceView> {
         let all = self.shared.all.borrow();
@@ -260,6 +268,10 @@ impl Shared {
         self.events.borrow_mut().push_back(event);
     }
 
+    fn say(&self, place: Place, what: String) {
+        self.said.borrow_mut().push((place, what));
+    }
+
     fn held(&self, place: Place) -> Option<Rc<Held>> {
         let all = self.all.borrow();
         all.iter().find(|held| held.place.get() == place).cloned()
@@ -272,12 +284,12 @@ impl Shared {
             let left = until.saturating_duration_since(Instant::now());
             let trouble = match self.ask_once(verb, held, left.max(SHORTEST)).await {
                 Ok(answer) => {
-                    held.hindered.take();
+                    held.could(verb);
                     return Ok(answer);
                 }
                 Err(trouble) => Trouble(format!("{verb} of {}: {trouble}", held.target().point)),
             };
-            held.hindered.replace(Some(trouble.to_string()));
+            held.hindered.replace(Some((verb, trouble.to_string())));
             if Instant::now() + PAUSE >= until {
                 return Err(trouble);
             }

@@ -89,6 +89,8 @@ pub struct Tidings {
 #[derive(Debug)]
 struct Known {
     since: Time,
+    /// Since when it is wrong without a pause; None: it is being mended.
+    lasting: Option<Time>,
     told: bool,
     trouble: Trouble,
 }
@@ -108,14 +110,21 @@ impl Tidings {
                     None
                 }
                 Standing::NotKnown => known.filter(|_| told),
-                Standing::Under => known,
+                Standing::Under => known.map(|known| Known {
+                    lasting: None,
+                    ..known
+                }),
                 Standing::Wrong(trouble) => {
-                    let since = known.map_or(now, |known| known.since);
-                    let tell = !told && now.since(since) >= trouble.settle;
+                    let since = known.as_ref().map_or(now, |known| known.since);
+                    let lasting = known.and_then(|known| known.lasting).unwrap_or(now);
+                    // What has just ended in vain may be another's a moment later.
+                    let lasts = now.since(lasting) >= trouble.settle.min(MOMENT);
+                    let tell = !told && lasts && now.since(since) >= trouble.settle;
                     tidings.extend(tell.then(|| trouble.tiding()));
                     let told = told || tell;
                     Some(Known {
                         since,
+                        lasting: Some(lasting),
                         told,
                         trouble,
                     })

@@ -121,6 +121,7 @@ fn unwritable_there(status: &Status) -> bool {
 fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     let here = &status.node;
     let mut concerns = Vec::new();
+    let mut said = Vec::new();
     let missing = |r: &&Resource| {
         let fact = group.facts.iter().any(|fact| fact.contains(&r.name));
         (fact || r.state == "down") && group.fail_count == 0
@@ -132,6 +133,7 @@ fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
                 || format!("{} is down on {here}", resource.name),
                 String::clone,
             );
+            said.push(resource.name.clone());
             concerns.push(degraded(
                 format!("{}: {text}", group.name),
                 match resource.state == "held back" {
@@ -146,6 +148,8 @@ fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
     }
     for resource in &group.resources {
         let notice = resource.service.as_ref().and_then(|s| s.notice.as_ref());
+        // What keeps it from running here has been said, with the same cause.
+        let notice = notice.filter(|_| !said.contains(&resource.name));
         concerns.extend(notice.map(|notice| {
             degraded(
                 format!("{}: {}: {notice}", group.name, resource.name),
