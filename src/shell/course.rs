@@ -117,8 +117,8 @@ impl Course {
                     None => words.to_owned(),
                 });
             }
-            (Change::Role(_, Role::Stopped | Role::Failed), _) => {
-                past.came_by = None;
+            (Change::Role(_, to @ (Role::Stopping | Role::Stopped | Role::Failed)), _) => {
+                past.came_by.take_if(|_| *to != Role::Stopping);
                 past.went_by = Some(match report.reason {
                     Reason::Operator => past.signed(words, now),
                     _ => words.to_owned(),
@@ -572,6 +572,34 @@ mod tests {
             change(Role::Stopping, Role::Stopped, Reason::Operator, 61),
             (None, None)
         );
+    }
+
+    /// What it stopped for once is no reason for what stops it now.
+    #[test]
+    fn what_stops_it_is_known_from_the_first_moment() {
+        let mut course = Course::default();
+        let mut change = |from, to, reason, words: &str| {
+            let report = report(Change::Role(from, to), reason);
+            course.follow(&report, words, |_| true, at(60));
+            course.went_by(WEB).cloned()
+        };
+        let lost = "it was unmounted by somebody else";
+        let failed = || Reason::ResourceFailed(crate::id::ResourceId(1), String::new());
+        change(Role::Active, Role::Stopping, failed(), lost);
+        assert_eq!(
+            change(Role::Stopping, Role::Stopped, failed(), lost).as_deref(),
+            Some(lost)
+        );
+        change(Role::Stopped, Role::Starting, Reason::Agreement, "agreed");
+        change(
+            Role::Starting,
+            Role::Active,
+            Reason::Complete,
+            "everything runs",
+        );
+        let wish = "the operator asked for it";
+        let went_by = change(Role::Active, Role::Stopping, Reason::Operator, wish);
+        assert_eq!(went_by.as_deref(), Some(wish));
     }
 
     #[test]

@@ -167,15 +167,35 @@ pub(crate) fn stuck(status: &Status, group: &Group) -> Option<Concern> {
             .map(|says| &says.reason),
     };
     let left = why.map_or(String::new(), |why| format!(": {why}"));
+    // What kept it from being stopped may be gone, and it is there all the same.
+    let there: Vec<&Resource> = match here {
+        true => group
+            .resources
+            .iter()
+            .filter(|r| r.state == "stuck")
+            .collect(),
+        false => Vec::new(),
+    };
+    let is = |resource: &&Resource| match &resource.service {
+        Some(seen) => format!("{} ({})", resource.name, seen.state),
+        None => resource.name.clone(),
+    };
+    let still: Vec<String> = there.iter().map(is).collect();
+    let still = match still.is_empty() {
+        true => String::new(),
+        false => format!("; not stopped: {}", still.join(", ")),
+    };
+    let points = there.iter().filter_map(|r| r.name.strip_prefix("mount "));
+    let unmount: String = points.map(|point| format!(" (`umount {point}`)")).collect();
     let names = match why {
         Some(_) => "",
         None => " (`ha-appliance status` there names it)",
     };
     Some(blocked(
-        format!("{name}: a stop failed on {node}, so what runs there is not known{left}"),
+        format!("{name}: a stop failed on {node}, so what runs there is not known{left}{still}"),
         format!(
-            "`ha-appliance clear {name}` tries it once more; what that leaves end by hand{names}, or reboot {node} if no \
-             SIGKILL ends it (state D)"
+            "`ha-appliance clear {name}` tries it once more; what that leaves end by hand{names}{unmount}, or reboot {node} if \
+             no SIGKILL ends it (state D)"
         ),
     ))
 }

@@ -109,6 +109,26 @@ fn stop_failed() {
     expect("stop-failed", &sample, Severity::Blocked);
 }
 
+/// What kept it from being unmounted may be gone: it is mounted still, and nobody tries again.
+#[test]
+fn what_was_not_stopped_is_named_with_what_ends_it() {
+    let mut sample = Sample::default();
+    sample.names.groups[0].resources[1].1 = "mount /mnt/data".into();
+    sample.services.get_mut(&nginx_place()).unwrap().state = "/dev/sdb is mounted".into();
+    let group = &mut sample.view.groups[0];
+    group.role = Role::Failed;
+    group.reason = Reason::ResourceFailed(NGINX, "/mnt/data is still in use: process 7".into());
+    group.resources[1].state = ResourceState::Stuck;
+    let concern = &judge(&sample.status(), NOW)[0];
+    let text = "process 7; not stopped: mount /mnt/data (/dev/sdb is mounted)";
+    assert!(concern.text.ends_with(text), "{}", concern.text);
+    let hint = concern.hint.as_ref().unwrap();
+    assert!(
+        hint.contains("end by hand (`umount /mnt/data`), or"),
+        "{hint}"
+    );
+}
+
 #[test]
 fn a_service_that_fails_is_told_with_its_words() {
     let mut sample = Sample::default();
