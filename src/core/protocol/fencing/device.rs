@@ -137,9 +137,14 @@ impl Device {
         times.into_iter().flatten().for_each(f);
     }
 
-    /// Forgets, for a search, how long ago is longer than anything asks for.
-    pub fn forget(&mut self, now: Time, settle: Duration) {
-        self.off_since = self.off_since.map(|at| at.max(now - 2 * settle));
+    /// Forgets, for a search, how long ago is longer than anything asks for: of a question that is not answered longer
+    /// than an off may be on its way, of an answer longer before the question under way than two of them are apart.
+    pub fn forget(&mut self, now: Time, settle: Duration, dying: Duration) {
+        if let Some((_, since)) = &mut self.asking {
+            *since = (*since).max(now - dying);
+        }
+        let asked = self.asking.map_or(now, |(_, since)| since);
+        self.off_since = self.off_since.map(|at| at.max(asked - 2 * settle));
         self.next = self.next.map(|at| at.max(now));
         (self.failures, self.tries) = (self.failures.min(1), self.tries.min(1));
         self.took = Duration::ZERO;

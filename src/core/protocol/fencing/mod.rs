@@ -425,7 +425,7 @@ impl Fencing {
         self.used = self.used.filter(|at| now < *at + width);
         self.devices
             .iter_mut()
-            .for_each(|d| d.forget(now, fencing.settle));
+            .for_each(|d| d.forget(now, fencing.settle, fencing.off_deadline + fencing.grace));
         // No search lasts an hour.
         (self.lately, self.back_since) = (Vec::new(), None);
         (self.verified, self.waits, self.gave) = (0, None, Gave::default());
