@@ -62,14 +62,12 @@ impl Readiness {
         });
         let lacks: Vec<_> = lacks.collect();
         let (vip, vif, lack) = lacks.first()?;
-        let name = vif
-            .name
-            .as_deref()
-            .unwrap_or("the interface of its network");
+        let name = vif.name.as_deref().unwrap_or_default();
         let left_out = beside && lacks.iter().all(|(_, _, lack)| lack.is_of_ipv6());
         Some(Unready {
             why: match lack {
                 // It may well stand there still.
+                _ if name.is_empty() => format!("no interface here has the network of {vip}"),
                 Lack::OwnAddress => format!("{name} has no address of its own beside {vip}"),
                 _ => format!("{vip} cannot be on {name}: {lack}"),
             },

@@ -166,9 +166,7 @@ impl Names {
         match reason {
             Reason::NoGatewayKnown(vif)
             | Reason::NoGatewayAnswer(vif)
-            | Reason::ProbeUnproven(vif) => {
-                format!("{}: {}", self.vif(*vif), words())
-            }
+            | Reason::ProbeUnproven(vif) => self.on_vif(*vif, words()),
             Reason::Fact(fact) => self.fact(*fact, group),
             // It may know of a later one than this node, and hold none itself.
             Reason::HigherToken(token) => format!(
@@ -208,7 +206,7 @@ impl Names {
         let Voice { here, peer } = self.voice();
         match fact {
             Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => {
-                format!("{}: {fact}", self.vif(vif))
+                self.on_vif(vif, fact.to_string())
             }
             Fact::NoCarrier(vif) => self.no_carrier(vif),
             Fact::Missing(resource) => {
@@ -289,6 +287,14 @@ impl Names {
             || "a resource that is not in ha.toml any more".into(),
             |(_, name)| name.clone(),
         )
+    }
+
+    /// What is said of a VIP interface; one that nobody knows yet has no name.
+    fn on_vif(&self, id: VifId, what: String) -> String {
+        match self.vif(id) {
+            "" => what,
+            name => format!("{name}: {what}"),
+        }
     }
 
     /// Why a VIP interface reaches nobody.

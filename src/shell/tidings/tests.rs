@@ -443,3 +443,13 @@ fn frozen_writes_are_told_to_the_other_node() {
     let said = crate::shell::status::Said::of(&sample.status().groups[0]);
     assert_eq!(said.amiss, [format!("service nginx.service: {notice}")]);
 }
+
+/// An interface that nobody knows yet has no name to begin with.
+#[test]
+fn what_is_said_of_an_interface_without_a_name_begins_with_the_thing() {
+    let mut sample = Sample::default();
+    sample.names.vifs[0].1.clear();
+    let why = crate::core::reason::Reason::NoGatewayKnown(LAN);
+    let words = sample.names.reason(&why, None);
+    assert_eq!(words, "no gateway is known on the VIP interface");
+}
