@@ -264,13 +264,19 @@ impl fmt::Display for Said<'_, HeldFire> {
             ),
             HeldFire::Apart => write!(
                 f,
-                "when it was last heard it had not heard {here} for a while, so both could shoot at once"
+                "when it was last heard it had not heard {here} for a while, or not of a change of `delay`, so both could \
+                 shoot at once"
+            ),
+            HeldFire::Short => write!(
+                f,
+                "the `delay` in force when it was last heard is shorter than what ha.toml on {here} asks for now"
             ),
             HeldFire::Speaks => write!(
                 f,
                 "heartbeats with this cluster's key come from it, though it does not hear {here}"
             ),
             HeldFire::Maintained => f.write_str("it fell silent in maintenance"),
+            HeldFire::Unable => write!(f, "what would run on {here} then would serve nobody"),
             HeldFire::Blind => write!(
                 f,
                 "no gateway answers {here}, so {here} may be the one that is cut off"

@@ -68,6 +68,7 @@ impl Bench {
             peer: PeerState::Silent,
             pleads_since: None,
             needs: true,
+            able: true,
             fit: true,
             role: Role {
                 me: Side::First,
@@ -76,7 +77,10 @@ impl Bench {
             },
             listened_at: Some(at(0)),
             maintenance: false,
+            fresh: false,
+            peer_idle: false,
             speaks: false,
+            claims: false,
             serves: false,
             asked: true,
             saved: self.fencing.record().shot,
@@ -189,12 +193,17 @@ type Hold = (fn(&mut Seen), Option<HeldFire>);
 
 #[test]
 fn what_holds_a_shot_back() {
-    let holds: [Hold; 11] = [
+    let holds: [Hold; 13] = [
         (|seen| seen.maintenance = true, None),
         (|seen| seen.serves = true, Some(HeldFire::Serves)),
         (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
+        (|seen| seen.claims = true, Some(HeldFire::Speaks)),
         (|seen| seen.needs = false, None),
         (|seen| seen.fit = false, Some(HeldFire::Blind)),
+        (
+            |seen| (seen.able, seen.fit) = (false, false),
+            Some(HeldFire::Unable),
+        ),
         (|seen| seen.role.runs = false, None),
         (|seen| seen.role.me = Side::Second, None),
         (|seen| seen.peer = PeerState::OneWay, None),
@@ -246,6 +255,35 @@ fn nobody_is_shot_who_was_not_met_or_whose_zero_may_be_another() {
     maintained.fencing.maintained(true);
     assert_eq!(maintained.shot(2000, |_| ()), None);
     assert_eq!(held(&maintained), Some(HeldFire::Maintained));
+}
+
+/// Heard at 0, and then the file says another delay, or names a device that takes longer.
+#[test]
+fn a_silence_is_counted_by_what_both_knew_when_it_began() {
+    let reload = |now: u64, change: fn(&mut FencingSetup)| {
+        let mut bench = Bench::new();
+        bench.heard(0, true);
+        let before = bench.setup.fencing;
+        bench.setup.fencing.iter_mut().for_each(change);
+        let fresh = now < 1000;
+        (bench.fencing).reconcile(at(now), 5, before.as_ref(), &bench.setup);
+        bench.step(now, |seen| (seen.fresh, seen.needs) = (fresh, false));
+        bench.read_on(15_900);
+        let shot = bench.shot(16_000, |_| ());
+        (shot, bench.fencing.waiting())
+    };
+    let longer = |f: &mut FencingSetup| f.delay = Duration::from_secs(12);
+    let slower = |f: &mut FencingSetup| {
+        (f.delay, f.off_time) = (Duration::from_secs(20), Duration::from_secs(15));
+    };
+    assert_eq!(reload(5000, longer).0, Some(0));
+    let held = |why| (None, Reason::HeldFire(why));
+    assert_eq!(
+        reload(500, longer),
+        held(HeldFire::Apart),
+        "the peer may hear of it"
+    );
+    assert_eq!(reload(5000, slower), held(HeldFire::Short));
 }
 
 #[test]

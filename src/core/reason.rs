@@ -187,14 +187,19 @@ pub enum HeldFire {
     /// It was not heard both ways in this boot, since this node's daemon was last ended by order, or since it was last
     /// known to be gone.
     Unmet,
-    /// What was last heard of it came when it did not hear this node: it may count its silence from another moment.
+    /// What was last heard of it came when it did not hear this node, or not of the `delay` that this node announced: it may
+    /// count its silence from another moment, or by another one.
     Apart,
-    /// Heartbeats come from it that do not show that it hears this node, which serves.
+    /// The `delay` that both count by is shorter than this file's devices need.
+    Short,
+    /// Heartbeats come from it that do not show that it hears this node, and one of the two serves.
     Speaks,
     /// It fell silent in maintenance.
     Maintained,
     /// It was switched off so often within an hour, and never came back for long.
     Often,
+    /// Nothing that it runs, or that waits here, would serve anybody here.
+    Unable,
     /// No gateway answers here, which one did when the peer was last heard, or did not know for whom it is dead: it may be this
     /// node that is cut off.
     Blind,

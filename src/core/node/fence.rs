@@ -94,11 +94,15 @@ impl Node {
     /// What the peer is told.
     pub(super) fn fencing_report(&self) -> Option<FencingReport> {
         let setup = self.setup.fencing.as_ref()?;
-        let interval = self.peer.rhythm().interval;
         Some(FencingReport {
             delay: setup.delay,
-            fresh: self.fencing.is_fresh(self.now, &self.setup, interval),
+            fresh: self.fresh(),
         })
+    }
+
+    fn fresh(&self) -> bool {
+        let interval = self.peer.rhythm().interval;
+        self.fencing.is_fresh(self.now, &self.setup, interval)
     }
 
     fn seen(&self, tick: bool) -> Seen {
@@ -137,6 +141,9 @@ impl Node {
             peer: self.peer.state(),
             pleads_since: self.peer.pleads_since().filter(|_| !self.pleads()),
             needs: !self.pleads() && groups.clone().any(|g| runs(g) || wants(&g)),
+            able: groups
+                .clone()
+                .any(|g| (runs(g) || wants(&g)) && self.would_serve(g)),
             fit: groups.clone().any(|g| (runs(g) || wants(&g)) && fit(&g)),
             role: Role {
                 me: self.setup.me,
@@ -144,8 +151,14 @@ impl Node {
                 hesitates: !groups.clone().any(runs) && !gateway,
             },
             listened_at: up.map(|at| at + detection),
+            fresh: self.fresh(),
             maintenance: self.wishes.is_on(WishSubject::Maintenance) || self.peer_maintained,
+            peer_idle: self.peer.state() == PeerState::Alive && !self.peer_may_run(),
             speaks: self.signs.spoke_at().is_some_and(since),
+            claims: self.signs.spoke_at().is_some_and(since)
+                && groups
+                    .clone()
+                    .any(|g| !runs(g) && self.signs.claims(self.groups[g].id())),
             asked: self.peer.state().is_heard()
                 || groups
                     .clone()
@@ -155,13 +168,12 @@ impl Node {
         }
     }
 
-    /// It would serve somebody here. And the group's clients can be reached, as far as that is known: on each network a gateway answers, or answered
-    /// neither node when the peer was last heard, and not on all of them the peer alone. (Of one that did not answer this
-    /// daemon yet nobody knows that: it may be this node that hears nothing.)
+    /// It would serve somebody here, and the group's clients can be reached, as far as that is known: on each network a
+    /// gateway answers, or answered neither node when the peer was last heard; and where one answered the peer alone, on
+    /// another one. (Of one that did not answer this daemon yet nobody knows that: it may be this node that hears nothing.)
     fn could_serve(&self, index: usize) -> bool {
         let cx = self.context(index);
-        let it = &self.groups[index];
-        if !it.plan.would_serve(&cx, &it.group) {
+        if !self.would_serve(index) {
             return false;
         }
         // A peer that asks for it is not silent: what came since it does.
@@ -177,6 +189,11 @@ impl Node {
         let lost_before = |vif: VifId| self.vifs.met(vif) != Met::Here;
         let cut_off = |vif: VifId| self.vifs.met(vif) == Met::There;
         vifs.iter().all(|&vif| reached(vif) || lost_before(vif))
-            && (vifs.is_empty() || vifs.iter().any(|&vif| reached(vif) || !cut_off(vif)))
+            && (vifs.iter().any(|&vif| reached(vif)) || !vifs.iter().any(|&vif| cut_off(vif)))
+    }
+
+    fn would_serve(&self, index: usize) -> bool {
+        let it = &self.groups[index];
+        it.plan.would_serve(&self.context(index), &it.group)
     }
 }

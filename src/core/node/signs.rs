@@ -120,6 +120,15 @@ impl Signs {
         self.latest.iter().find(spoke).map(|sign| sign.at)
     }
 
+    /// It said that the group runs there.
+    pub fn claims(&self, group: GroupId) -> bool {
+        let runs = |sign: &Sign| match &sign.kind {
+            SignKind::Unproven(roles) => roles.contains(&(group, Role::Active)),
+            SignKind::Answered(..) | SignKind::Unlistening => false,
+        };
+        self.latest.iter().any(runs)
+    }
+
     pub(super) fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.latest.iter_mut().for_each(|sign| f(&mut sign.at));
         self.rivals.iter_mut().for_each(|rival| f(&mut rival.at));

@@ -16,7 +16,8 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::BestEffortWithoutVip
         | Reason::WaitingForPeer
         | Reason::HeldFire(
-            HeldFire::Serves
+            HeldFire::Short
+            | HeldFire::Serves
             | HeldFire::Unmet
             | HeldFire::Apart
             | HeldFire::Speaks
@@ -39,6 +40,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::MoveLimited(_) => TIME,
         Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
         Reason::HeldFire(HeldFire::Blind) => NETWORK,
+        Reason::HeldFire(HeldFire::Unable) => RESOURCE,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
         Reason::Unready(..) | Reason::Behind(..) => READINESS,

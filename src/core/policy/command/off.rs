@@ -80,14 +80,23 @@ impl Node {
                 "{peer} is not heard ({state}): rehearse it with a node that is well"
             ));
         }
-        let may_run = |g: &Managed| {
-            let report = self.peer.group(g.id());
-            report.is_none_or(|report| report.role != Role::Stopped)
-        };
-        self.groups
-            .iter()
-            .any(may_run)
+        self.peer_may_run()
             .then(|| format!("{peer} runs a group, or may: `ha-appliance standby {peer}` first"))
+    }
+
+    /// The peer runs a group, or is to: who has the right to one waits at most for its next try.
+    pub(in crate::core) fn peer_may_run(&self) -> bool {
+        let peer = self.setup.me.other();
+        let standby = self.wishes.is_on(WishSubject::Standby(peer));
+        let may_run = |g: &Managed| {
+            let stopped = standby || self.wishes.is_on(WishSubject::Stopped(g.id()));
+            let report = self.peer.group(g.id());
+            report.is_none_or(|report| {
+                let holds = [g.token().holder, report.token.holder].contains(&peer);
+                report.role != Role::Stopped || (holds && !stopped)
+            })
+        };
+        self.groups.iter().any(may_run)
     }
 
     /// What came of that order; None: it is being carried out.

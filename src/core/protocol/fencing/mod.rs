@@ -294,6 +294,7 @@ impl Fencing {
         if seen.peer.is_gone() {
             self.spend();
         }
+        self.part(seen, &fencing);
         self.note(&fencing, out);
         self.forget_shot(seen, fencing.off_deadline + fencing.grace);
         self.forget_offs(seen, &fencing);
@@ -316,14 +317,27 @@ impl Fencing {
         }
     }
 
+    /// Another `delay` is announced than the one that both counted by, and what this node says may still make a zero of it
+    /// there: until that is heard the two may count apart.
+    fn part(&mut self, seen: &Seen, setup: &FencingSetup) {
+        let delay = self.delay(setup);
+        if let Some(count) = &mut self.count {
+            count.shared &= count.delay == delay || !seen.fresh;
+        }
+    }
+
     /// An order ends with the peer, in maintenance, or in vain.
     fn end_order(&mut self, seen: &Seen) {
         let Some(order) = &self.order else { return };
         let survived = self.shot == Shot::None && !order.goes_on(self.devices.len());
         let over = seen.peer == PeerState::Fenced || seen.maintenance || survived;
-        if over || seen.now >= order.ends() {
+        let unfit = order.unsent() && !order.allows(seen);
+        if over || unfit || seen.now >= order.ends() {
             self.order = None;
             self.came = match &self.waits {
+                _ if unfit => {
+                    "it was not asked to, for it runs a group by now, or is heard no more".into()
+                }
                 Some(Reason::ClearanceRefused(why)) => why.clone(),
                 _ if self.devices.iter().any(|d| d.on) => "it has power still".into(),
                 _ if seen.peer.is_heard() => "it is heard".into(),
@@ -369,9 +383,9 @@ impl Fencing {
         let shot = self.next_shot(seen, setup, fencing);
         let reads = self.devices.iter().filter(|d| d.asking.is_none());
         let reads = reads.filter_map(|d| Some(d.reads_at(d.next.or(at_once)?, shot)));
-        let instant = self
-            .base(seen, fencing)
-            .and_then(|zero| instants::next(seen.now, zero, seen.role, self.delay(fencing), setup));
+        let base = self.base(seen, setup, fencing);
+        let instant =
+            base.and_then(|(zero, delay)| instants::next(seen.now, zero, seen.role, delay, setup));
         let over = self.forgets_at(seen, fencing.off_deadline + fencing.grace);
         let stirred = self.stirred.then(|| seen.now + Duration::from_micros(1));
         let listens = (seen.listened_at).filter(|at| seen.is_silent() && *at > seen.now);
@@ -413,7 +427,8 @@ impl Fencing {
         };
         let delay = self.delay(fencing);
         let counts = [&mut self.count, &mut self.noted].into_iter().flatten();
-        for zero in counts.map(|count| &mut count.zero).chain(plea) {
+        let counts = counts.map(|count| (&mut count.zero, count.delay));
+        for (zero, delay) in counts.chain(plea.map(|plea| (plea, delay))) {
             while now.since(*zero) >= 4 * delay {
                 *zero = *zero + 2 * delay;
             }
@@ -442,7 +457,7 @@ impl Fencing {
         let Some(count) = self.count else { return };
         let lags = |noted: Count| {
             let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
-            let told = |count: Count| (count.shared, count.spent, count.maintained);
+            let told = |count: Count| (count.shared, count.spent, count.delay, count.maintained);
             lags || told(noted) != told(count)
         };
         if self.noted.is_none_or(lags) {

@@ -1,5 +1,7 @@
 //! An operator's order to switch the peer off, whatever it does.
 
+use super::Seen;
+use crate::core::protocol::peer::PeerState;
 use crate::core::time::Time;
 use std::time::Duration;
 
@@ -36,6 +38,17 @@ impl Order {
     /// One more may leave.
     pub(super) fn goes_on(&self, devices: usize) -> bool {
         usize::from(self.offs) < MOST * devices
+    }
+
+    /// A rehearsal is of a machine that is well and runs nothing, up to the moment at which an off leaves.
+    pub(super) fn allows(&self, seen: &Seen) -> bool {
+        let dies = self.offs > 0 && seen.peer != PeerState::Alive;
+        !self.rehearsal || seen.peer_idle || dies
+    }
+
+    /// None left yet.
+    pub(super) fn unsent(&self) -> bool {
+        self.offs == 0
     }
 
     pub(super) fn sent(&mut self) {

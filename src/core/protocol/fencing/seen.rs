@@ -16,16 +16,24 @@ pub struct Seen {
     pub pleads_since: Option<Time>,
     /// This node runs a group, or could run one that waits for clearance.
     pub needs: bool,
+    /// Of those one would serve somebody here.
+    pub able: bool,
     /// Of those it could serve one, as far as it knows which networks it reaches.
     pub fit: bool,
     /// Who this node is, and what it runs.
     pub role: Role,
     /// When this daemon has been able to hear for a detection time.
     pub listened_at: Option<Time>,
+    /// The peer is told that this node's zero is fresh.
+    pub fresh: bool,
     /// Nothing is to be shot: maintenance, of the pair now or of the peer when it was last heard.
     pub maintenance: bool,
+    /// The peer is heard, runs nothing, and is not to: what a rehearsal asks for.
+    pub peer_idle: bool,
     /// Heartbeats come that may be the peer's, and do not show that it hears this node.
     pub speaks: bool,
+    /// They say that a group runs there that does not run here.
+    pub claims: bool,
     /// The peer's machine answers for an address of a group that is not run here.
     pub serves: bool,
     /// It had time to answer for those addresses, or is heard.

@@ -1,7 +1,7 @@
 //! Shoots: in which instant, by which device, and what speaks against it.
 
 use super::device::Device;
-use super::{Count, Fencing, Order, Said, Seen, Shot, instants};
+use super::{Count, Fencing, Order, Said, Seen, Shot, instants, least_delay};
 use crate::core::event::{Action, Ask};
 use crate::core::protocol::peer::PeerState;
 use crate::core::reason::{HeldFire, Reason};
@@ -22,7 +22,7 @@ impl Fencing {
         fencing: &FencingSetup,
         out: &mut Vec<Action>,
     ) {
-        let held = self.held(seen, fencing);
+        let held = self.held(seen, setup, fencing);
         if self.devices.iter().any(|d| d.on) {
             let survived =
                 || Reason::ClearanceRefused("the off was accepted, and it has power still".into());
@@ -36,7 +36,10 @@ impl Fencing {
             );
             self.waits = held.map(Reason::HeldFire).or(idle.then(survived));
         }
-        if !self.is_free(seen, fencing) && self.order.is_none() && self.shot == Shot::Intended {
+        if !self.is_free(seen, setup, fencing)
+            && self.order.is_none()
+            && self.shot == Shot::Intended
+        {
             self.shot = Shot::None;
         }
         let instant = self.next_shot(seen, setup, fencing);
@@ -79,18 +82,17 @@ impl Fencing {
         setup: &Setup,
         fencing: &FencingSetup,
     ) -> Option<(Time, Time)> {
-        let base = self.base(seen, fencing);
+        let base = self.base(seen, setup, fencing);
         let free = match &self.order {
-            Some(order) => order.goes_on(self.devices.len()),
-            None => self.is_free(seen, fencing),
+            Some(order) => order.goes_on(self.devices.len()) && order.allows(seen),
+            None => self.is_free(seen, setup, fencing),
         };
         let width = setup.detection_time(setup.interval);
         if self.order.is_some() && (base.is_none() || seen.peer == PeerState::Alive) {
             let at_once = free && !self.awaited(seen, fencing);
             return at_once.then(|| (seen.now, seen.now + width));
         }
-        let zero = base.filter(|_| free)?;
-        let delay = self.delay(fencing);
+        let (zero, delay) = base.filter(|_| free)?;
         let open = instants::open(seen.now, zero, seen.role, delay, setup);
         let unused = open.filter(|at| self.used != Some(*at));
         let next = || instants::next(seen.now, zero, seen.role, delay, setup);
@@ -98,13 +100,19 @@ impl Fencing {
         Some((from, from + width))
     }
 
-    /// From when the instants count; None: nothing that reads on is shot.
-    pub(super) fn base(&self, seen: &Seen, setup: &FencingSetup) -> Option<Time> {
-        let delay = self.delay(setup);
-        let shared = |count: &Count| count.shared && !count.spent && count.delay == delay;
+    /// From when the instants count, and how far apart they are; None: nothing that reads on is shot. Whoever is silent counts
+    /// by what both knew then, whatever a file has said since.
+    pub(super) fn base(
+        &self,
+        seen: &Seen,
+        setup: &Setup,
+        fencing: &FencingSetup,
+    ) -> Option<(Time, Duration)> {
+        let lasts = |count: &Count| self.lasts(*count, setup, fencing);
+        let shared = |count: &Count| count.shared && !count.spent && lasts(count);
         match (seen.peer, self.count.filter(shared)) {
-            (PeerState::Silent, Some(count)) if seen.listened() => Some(count.zero),
-            (PeerState::Alive, _) => seen.pleads_since,
+            (PeerState::Silent, Some(count)) if seen.listened() => Some((count.zero, count.delay)),
+            (PeerState::Alive, _) => Some((seen.pleads_since?, self.delay(fencing))),
             _ => None,
         }
     }
@@ -131,12 +139,12 @@ impl Fencing {
     }
 
     /// Nothing speaks against a shot but that its instant has not come.
-    fn is_free(&self, seen: &Seen, fencing: &FencingSetup) -> bool {
-        self.held(seen, fencing).is_none() && !seen.maintenance && seen.needs
+    fn is_free(&self, seen: &Seen, setup: &Setup, fencing: &FencingSetup) -> bool {
+        self.held(seen, setup, fencing).is_none() && !seen.maintenance && seen.needs
     }
 
     /// What speaks against a shot as long as it lasts, whatever the instant.
-    fn held(&self, seen: &Seen, fencing: &FencingSetup) -> Option<HeldFire> {
+    fn held(&self, seen: &Seen, setup: &Setup, fencing: &FencingSetup) -> Option<HeldFire> {
         let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
         let pleads = seen.pleads_since.is_some();
         let held = match self.count {
@@ -144,13 +152,22 @@ impl Fencing {
             _ if seen.serves => Some(HeldFire::Serves),
             _ if often => Some(HeldFire::Often),
             _ if pleads => None,
-            _ if seen.speaks && seen.role.runs => Some(HeldFire::Speaks),
+            _ if seen.claims || (seen.speaks && seen.role.runs) => Some(HeldFire::Speaks),
             None => Some(HeldFire::Unmet),
             Some(count) if count.spent => Some(HeldFire::Unmet),
-            Some(count) if count.shared && count.delay == self.delay(fencing) => None,
-            Some(_) => Some(HeldFire::Apart),
+            Some(count) if !count.shared => Some(HeldFire::Apart),
+            Some(count) if !self.lasts(count, setup, fencing) => Some(HeldFire::Short),
+            Some(_) => None,
         };
-        held.or((!seen.fit).then_some(HeldFire::Blind))
+        held.or((!seen.able).then_some(HeldFire::Unable))
+            .or((!seen.fit).then_some(HeldFire::Blind))
+    }
+
+    /// The `delay` that both knew is as long as what is announced now, or long enough for what this file names.
+    fn lasts(&self, count: Count, setup: &Setup, fencing: &FencingSetup) -> bool {
+        let detection = setup.detection_time(setup.interval);
+        let least = least_delay(detection, setup.interval, fencing);
+        count.delay >= least.min(self.delay(fencing))
     }
 
     /// Of the devices that read on last the first of those tried least.
