@@ -172,6 +172,7 @@ const LIES: &[(Defect, Mode, u64, u64)] = &[
     (Defect::UndoneWishes, Mode::BestEffort, 0, 20),
     (Defect::LyingDevice, Mode::Devices, 0, 40),
     (Defect::ShortDelay, Mode::Devices, 0, 40),
+    (Defect::GhostGateway, Mode::Devices, 0, 60),
     (Defect::NoEcho, Mode::BestEffort, 0, 10),
     (Defect::NeverDrained, Mode::BestEffort, 0, 2),
 ];

@@ -35,7 +35,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                     return None; // what waits is read, and what is due is done
                 }
             }
-            device::time_passes(world)?;
+            device::time_passes(world, rules)?;
             world.leases.iter_mut().for_each(lease::ages);
             for group in 0..rules.bounds.groups.len() {
                 let both = world.seats.iter().all(|s| s.keeps(group));

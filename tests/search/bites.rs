@@ -7,7 +7,7 @@ use super::defect::Defect;
 use super::explore::{Samples, explore};
 use super::keep::{replay, scenario};
 use super::moves::Rules;
-use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, NONE, VIP};
+use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, DEVICES_LAN, NONE, VIP};
 use super::setup::Kind;
 
 /// An operator's move.
@@ -379,6 +379,18 @@ const BITES: &[(Defect, Property, Bounds)] = &[
         Bounds {
             left: CUT,
             ..DEVICES
+        },
+    ),
+    (
+        Defect::BlindProbe,
+        Property::BlindNeverShoots,
+        Bounds {
+            left: Left {
+                cuts: 1,
+                lan: 1,
+                ..NONE
+            },
+            ..DEVICES_LAN
         },
     ),
     (

@@ -2,7 +2,7 @@
 
 use super::bounds::Left;
 use super::moves::Rules;
-use super::setup::{Kind, group as group_id, index, indices, lifetime};
+use super::setup::{Kind, answer_steps, group as group_id, index, indices, lifetime};
 use super::world::{NOW, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Ask, Event};
@@ -39,6 +39,7 @@ pub enum Property {
     NeverMutual,
     NoChain,
     UnheardNotShot,
+    BlindNeverShoots,
     DyingNeverAgreed,
     RefusedIdle,
     ReloadKeeps,
@@ -53,7 +54,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 27] = [
+    pub const ALL: [Property; 28] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -77,6 +78,7 @@ impl Property {
         Property::NeverMutual,
         Property::NoChain,
         Property::UnheardNotShot,
+        Property::BlindNeverShoots,
         Property::DyingNeverAgreed,
         Property::RefusedIdle,
         Property::ReloadKeeps,
@@ -145,6 +147,9 @@ impl Property {
             Property::NoChain => "no chain of shots in one lasting cut (§7a)",
             Property::UnheardNotShot => {
                 "no shot at a peer never seen (§7a), which is: in this boot never heard both ways"
+            }
+            Property::BlindNeverShoots => {
+                "for what: a group it could run now (§7): nobody shoots to whom no gateway answers, while one answers the peer"
             }
             Property::DyingNeverAgreed => "nothing agreed with a dying peer (§7a)",
             Property::RefusedIdle => {
@@ -290,6 +295,11 @@ fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), B
     if state == PeerState::Refused || idle(world, rules) {
         let how = format!("{side:?} shoots a peer that is there and refused");
         rules.broken(Property::RefusedIdle, how)?;
+    }
+    let lives = world.node(side.other()).is_some() && world.lans.reaches(side.other());
+    if rules.bounds.networks > 0 && seat.blind >= answer_steps(&rules.bounds) && lives {
+        let how = format!("{side:?} shoots, and reaches nobody; its peer does");
+        rules.broken(Property::BlindNeverShoots, how)?;
     }
     let there = world.seat(side.other());
     let serves = |g: usize| {

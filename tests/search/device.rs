@@ -9,7 +9,7 @@ use super::check::Property;
 use super::defect::Defect;
 use super::machine::power_off;
 use super::moves::{Rules, What, affordable, spend};
-use super::setup::{fencing, off_steps};
+use super::setup::{answer_steps, fencing, off_steps};
 use super::world::{Doom, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Answer, Ask};
@@ -112,7 +112,17 @@ pub fn answer(world: &mut World, side: Side, works: bool, rules: &Rules) -> Opti
 }
 
 /// A time step; None: a machine has to go off first.
-pub fn time_passes(world: &mut World) -> Option<()> {
+pub fn time_passes(world: &mut World, rules: &Rules) -> Option<()> {
+    if rules.bounds.networks > 0 {
+        for side in SIDES {
+            let reaches = world.lans.reaches(side);
+            let seat = world.seat_mut(side);
+            seat.blind = match reaches {
+                true => 0,
+                false => (seat.blind + 1).min(answer_steps(&rules.bounds)),
+            };
+        }
+    }
     for seat in &mut world.seats {
         seat.doomed = match seat.doomed {
             Some(Doom {

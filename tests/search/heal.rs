@@ -135,7 +135,10 @@ impl Healer {
         let mut world = world.clone();
         world.left = ENOUGH;
         world.cut = [false; 2];
-        world.lans = Lans::well(&self.rules.bounds);
+        // What reads off is off, whomever a gateway answers.
+        if gone.is_none() || !self.rules.bounds.devices {
+            world.lans = Lans::well(&self.rules.bounds);
+        }
         (world.both, world.kills) = ([0; GROUPS], 0);
         world.seats.iter_mut().for_each(|s| s.paused = false);
         free(&mut world);

@@ -87,7 +87,7 @@ pub const DEVICES: Bounds = Bounds {
     ..BASE
 };
 /// The same, and an address on a network on which the peer is asked for it before it is shot.
-const DEVICES_LAN: Bounds = Bounds {
+pub const DEVICES_LAN: Bounds = Bounds {
     groups: &[Kind::Vip],
     networks: 1,
     ..DEVICES

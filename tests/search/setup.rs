@@ -141,13 +141,7 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         misses,
         start_wait: interval * misses,
         wait_for_peer: false,
-        gateway: GatewaySetup {
-            require_all: false,
-            interval,
-            timeout: interval / 2,
-            misses: 2,
-            dampening: 2 * interval,
-        },
+        gateway: gateway_setup(bounds),
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
         vifs,
         fencing: fencing(bounds),
@@ -187,6 +181,23 @@ fn off_time(bounds: &Bounds) -> Duration {
 /// The same in time steps.
 pub fn off_steps(bounds: &Bounds) -> u8 {
     steps(off_time(bounds), bounds)
+}
+
+/// For how many time steps a gateway's answer counts.
+pub fn answer_steps(bounds: &Bounds) -> u8 {
+    let gateway = gateway_setup(bounds);
+    steps(gateway.interval * gateway.misses + gateway.timeout, bounds)
+}
+
+fn gateway_setup(bounds: &Bounds) -> GatewaySetup {
+    let interval = bounds.interval();
+    GatewaySetup {
+        require_all: false,
+        interval,
+        timeout: interval / 2,
+        misses: 2,
+        dampening: 2 * interval,
+    }
 }
 
 /// The hardware address of a machine on its networks.

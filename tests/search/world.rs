@@ -65,6 +65,8 @@ pub struct Seat {
     pub shot: bool,
     /// In this boot of the machine the other was heard both ways.
     pub met: bool,
+    /// For so many time steps no gateway has answered it, up to as many as an answer counts for.
+    pub blind: u8,
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
     /// Promises under way to it: the time steps that are left of each.
@@ -259,6 +261,7 @@ impl Seat {
             doomed: None,
             shot: false,
             met: false,
+            blind: 0,
             new_file: false,
             promised: [None; GROUPS],
             news: [News::default(); NETWORKS],

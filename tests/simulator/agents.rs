@@ -146,7 +146,8 @@ pub fn act(world: &mut World, m: usize, action: Action) {
         Action::Ping { gateway, stamp } => {
             let machine = &world.machines[m];
             let (vif, up) = machine.gateways[gateway_at(gateway)];
-            if up && machine.carriers[vif] {
+            let ghost = world.defect == Some(Defect::GhostGateway);
+            if up && machine.carriers[vif] || ghost {
                 let life = machine.life;
                 let after = world.rng.between(200, 900);
                 world.later(

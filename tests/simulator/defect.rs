@@ -21,6 +21,8 @@ pub enum Defect {
     LyingDevice,
     /// The file's delay is shorter than what it has to keep apart.
     ShortDelay,
+    /// A gateway that a machine does not reach answers it.
+    GhostGateway,
     /// Delivered heartbeats echo nothing: nobody is ever alive to anybody.
     NoEcho,
     /// A daemon is woken, and never told that everything was read.

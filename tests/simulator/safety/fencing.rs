@@ -29,6 +29,10 @@ pub struct Shots {
     deaf: [Spell; 2],
     /// A gateway answered there when that began.
     heard_gateway: [bool; 2],
+    /// A gateway answers there.
+    reaches: [Spell; 2],
+    /// Of some group no gateway answers either machine.
+    dark: Spell,
     /// Its clock stood still while a hypervisor paused it, since both were last alive to each other.
     stood_still: bool,
     /// A human switched one on while the other still had to make sure that it was off.
@@ -42,6 +46,8 @@ pub struct Shots {
 const SEEN: i64 = 4_200_000;
 /// What was under way when a shooter went deaf may have been read this much later.
 const UNDER_WAY: i64 = 1_000;
+/// How a router stood for both nodes is known from the last echo, which may be as much older than what was heard last.
+const KNOWN: i64 = 10_000_000;
 
 impl Shots {
     pub fn started(&mut self, m: usize, boots: bool) {
@@ -83,6 +89,9 @@ impl Safety {
             "" if !runs && it.sees[m].all(now - SEEN, now) && !pleads() => {
                 "who serves where everybody can see it"
             }
+            "" if self.is_blind(now, m, machines) && !pleads() => {
+                "while it reaches nobody, and the other does"
+            }
             "" if !runs && deaf && it.heard_gateway[m] && !pleads() => {
                 "while it hears nobody at all"
             }
@@ -91,6 +100,22 @@ impl Safety {
         if !found.is_empty() {
             self.find(now, format!("{m} shoots somebody {found}"));
         }
+    }
+
+    /// No gateway has answered it for as long as an answer counts, and one answers the other, whose daemon runs. (A router
+    /// that was dead for both when they last heard each other tells nothing of either.)
+    fn is_blind(&self, now: i64, m: usize, machines: &[Machine; 2]) -> bool {
+        let gateway = &machines[m].setup.gateway;
+        let counts = gateway.interval * gateway.misses + gateway.timeout;
+        let from = now - counts.as_micros() as i64 * 11 / 10 - UNDER_WAY;
+        let it = &self.shots;
+        let there = &machines[1 - m];
+        let known = |heard: i64| it.dark.within(heard - KNOWN, heard) == 0;
+        it.reaches[m].within(from, now) == 0
+            && it.reaches[1 - m].all(from, now)
+            && there.awake()
+            && there.node.is_some()
+            && self.evidence.last_heard(m).is_some_and(known)
     }
 
     /// A machine goes off by the other's order.
@@ -144,10 +169,13 @@ impl World {
             it.stood_still |= still;
             it.sees[m].set(now, sees);
             it.deaf[m].set(now, deaf);
+            it.reaches[m].set(now, hears);
             if !deaf {
                 it.heard_gateway[m] = hears;
             }
         }
+        let dark = self.is_dark();
+        self.safety.shots.dark.set(now, dark);
         if alive == [true, true] {
             let it = &mut self.safety.shots;
             (it.since_alive, it.stood_still, it.unverified) = (0, false, false);
@@ -171,6 +199,16 @@ impl World {
     fn is_deaf(&self, m: usize) -> bool {
         let deaf = |medium: &_| self.wire(*medium, 1 - m).cut;
         self.media.iter().all(deaf) && !self.hears_gateway(m)
+    }
+
+    /// Of a group all of whose networks have no gateway, or one that is dead, either node is as good as the other.
+    fn is_dark(&self) -> bool {
+        let reached = |vif: usize| self.machines.iter().any(|m| m.reaches(vif));
+        let mut groups = self.machines[0].catalogue.iter();
+        let lans = 0..self.topology.lans.len();
+        let lacking = |vif: usize| !self.topology.gateways.contains(&vif);
+        groups.any(|g| !g.vifs.iter().any(|vif| reached(vif.0 as usize)))
+            || lans.into_iter().any(lacking)
     }
 
     fn hears_gateway(&self, m: usize) -> bool {
