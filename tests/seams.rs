@@ -165,3 +165,17 @@ fn nobody_is_switched_off_for_what_could_not_run_here_either() {
     assert!(operations(&world, Side::Second).is_empty());
     assert!(world.machines[0].node.is_some());
 }
+
+/// The holder's I/O waits for that word, and the machine that was shot may take minutes to be back, or stay off.
+#[test]
+fn a_shot_that_was_verified_is_proof_at_once() {
+    let mut world = pair_of(&[disk(), world::vip()], Some(world::fencing()));
+    world.link = [false, false];
+    world.said.clear();
+    world.run(Duration::from_secs(20));
+    world.question(Side::First, 7);
+    assert_eq!(
+        operations(&world, Side::First),
+        ["off", "the peer is off, verified"]
+    );
+}

@@ -283,7 +283,9 @@ impl Group {
     /// By what it is known for certain that the peer runs nothing of it: for whoever asks from outside.
     pub fn proof(&self, cx: &Context) -> Option<Right> {
         let certain = clearance::proof(cx)?;
-        (!cx.peer_dying() && self.covers_all(cx, certain)).then_some(certain)
+        // Who was verified off has died of it.
+        let dying = cx.peer_dying() && !matches!(certain, Right::Fenced { .. });
+        (!dying && self.covers_all(cx, certain)).then_some(certain)
     }
 
     /// The peer's token, where it wins over this node's.
