@@ -1,6 +1,7 @@
 //! A look at what ha.toml names beside the network: programs and units. It may take as long as a disk or
 //! systemd takes, so the daemon never waits for it.
 
+use crate::agents::drbd::around::around;
 use crate::agents::drbd::dump::Dump;
 use crate::agents::drbd::judge::{self, Finding};
 use crate::agents::executable;
@@ -272,7 +273,16 @@ async fn judged(all: Vec<Replicated>) -> Vec<(String, Finding)> {
             nine: version.as_ref().is_some_and(|v| v.starts_with('9')),
         };
         match &dump {
-            Ok(dump) => judge::judge(dump, &asked).into_iter().for_each(add),
+            Ok(dump) => {
+                judge::judge(dump, &asked).into_iter().for_each(&mut add);
+                let resource = dump.resource(&one.name).into_iter();
+                let hosts = resource.flat_map(|resource| &resource.hosts);
+                let volumes = hosts.flat_map(|host| &host.volumes);
+                let mut devices: Vec<&str> = volumes.map(|v| v.device.as_str()).collect();
+                devices.sort_unstable();
+                devices.dedup();
+                around(Path::new("/"), &devices).into_iter().for_each(add);
+            }
             Err(why) => add(unable(
                 format!("DRBD's configuration cannot be read: {why}"),
                 "install drbd-utils, and mend it until `drbdadm dump` prints it",

@@ -1,5 +1,6 @@
 //! DRBD, by its own tools: its configuration, its state, and what may be done with its data.
 
+pub mod around;
 pub mod dump;
 pub mod events;
 pub mod follow;
