@@ -59,9 +59,10 @@ fn promoted_and_demoted() {
     let dir = TestDir::new();
     let tools = tools(&dir, "");
     smol::block_on(async {
-        tools.promote(&r0(&[]), false, LONG).await.unwrap();
-        tools.promote(&r0(&[]), true, LONG).await.unwrap();
+        tools.promote(&r0(&[]), false, false, LONG).await.unwrap();
+        tools.promote(&r0(&[]), true, false, LONG).await.unwrap();
         tools.demote(&r0(&[]), "").await.unwrap();
+        tools.promote(&r0(&[]), true, true, LONG).await.unwrap();
     });
     assert_eq!(
         asked(&dir),
@@ -69,7 +70,9 @@ fn promoted_and_demoted() {
             "primary r0",
             "disconnect --force r0",
             "primary r0",
-            "secondary r0"
+            "secondary r0",
+            "disconnect --force r0",
+            "primary --force r0"
         ]
     );
 }
@@ -79,7 +82,7 @@ fn what_is_promoted_in_part_is_undone() {
     let dir = TestDir::new();
     let script = "[ $1 != primary ] || { echo 'r0: State change failed: (-2) Need access to UpToDate data'; exit 17; }";
     let tools = tools(&dir, script);
-    let why = failed(smol::block_on(tools.promote(&r0(&[]), false, LONG)));
+    let why = failed(smol::block_on(tools.promote(&r0(&[]), false, false, LONG)));
     assert!(
         why.contains("certain to be the newest") && why.contains("(-2)"),
         "{why}"
@@ -147,7 +150,9 @@ fn a_tool_that_never_returns_is_given_up() {
     let both = async {
         let promote = async {
             let it = r0(&[]);
-            tools.promote(&it, false, Duration::from_secs(1)).await
+            tools
+                .promote(&it, false, false, Duration::from_secs(1))
+                .await
         };
         let beside = async {
             smol::Timer::after(Duration::from_millis(300)).await;
@@ -193,7 +198,10 @@ fn a_tool_that_cannot_ask_is_tried_again() {
             played(&dir, "drbdadm", "");
         };
         let it = r0(&[]);
-        let (done, ()) = smol::block_on(smol::future::zip(tools.promote(&it, false, LONG), mended));
+        let (done, ()) = smol::block_on(smol::future::zip(
+            tools.promote(&it, false, false, LONG),
+            mended,
+        ));
         assert_eq!(done, Ok(()), "{hindrance}");
         assert_eq!(tools.hindered(), None);
         assert_eq!(asked(&dir).last().unwrap(), "primary r0");
@@ -206,7 +214,7 @@ fn a_tool_that_never_can_ask_says_nothing_of_the_resource() {
     let dir = TestDir::new();
     let tools = tools(&dir, "echo 'cannot read /etc/drbd.conf'; exit 10");
     let it = r0(&[]);
-    match smol::block_on(tools.promote(&it, false, Duration::from_secs(1))) {
+    match smol::block_on(tools.promote(&it, false, false, Duration::from_secs(1))) {
         Err(NotDone::Unasked(why)) => assert!(why.contains("cannot read"), "{why}"),
         other => panic!("{other:?}"),
     }

@@ -76,6 +76,7 @@ fn installs_upgrades_and_keeps_what_is_the_operators() {
         "/etc/ha-appliance/ha.toml",
         "/etc/systemd/system/ha-appliance-release.service",
         "/etc/systemd/system/ha-appliance-services.target",
+        "/etc/systemd/system/ha-appliance-storage.service",
         "/etc/systemd/system/ha-appliance.service",
         "/usr/local/share/doc/ha-appliance/README.md",
         "/usr/local/share/doc/ha-appliance/config/nginx.toml",

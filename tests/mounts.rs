@@ -517,7 +517,10 @@ fn child_without_descriptors() {
         smol::block_on(executor.run(event.or(late)))
     };
     let programs = Programs::here(Path::new(env!("CARGO_BIN_EXE_ha-appliance")));
-    let mut mounts = Mounts::new(executor.clone(), events.clone(), programs, &disk.dir);
+    let mut mounts = {
+        let (executor, events) = (executor.clone(), events.clone());
+        Mounts::new(executor, events, programs, &disk.dir, Default::default())
+    };
     let place = Place {
         group: GroupId(1),
         resource: ResourceId(1),

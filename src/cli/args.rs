@@ -241,6 +241,15 @@ subcommands! {
         #[argh(switch)]
         despite_signs_of_life: bool,
     }
+    /// Say that what this node has of a DRBD resource is good enough, though the other node's data may be newer, which is given up then. Whether the other node is off is another question: see `confirm-fenced`.
+    AcceptData = "accept-data" {
+        /// the resource, as DRBD calls it
+        #[argh(positional)]
+        resource: String,
+        /// the newer data is lost, or not wanted
+        #[argh(switch)]
+        yes: bool,
+    }
     /// Switch the other node off, at once and hard, by its device in ha.toml: what runs there is taken over here.
     Fence = "fence" {
         /// the other node's name
@@ -394,6 +403,7 @@ mod tests {
                 "stop" | "start" => " web",
                 "confirm-fenced" | "fence" => " lb2",
                 "maintenance" => " on",
+                "accept-data" => " r0",
                 _ => "",
             };
             parse(&format!(

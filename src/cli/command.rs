@@ -25,6 +25,8 @@ pub(super) enum Target {
     Group(String),
     /// This group, or all.
     AnyGroup(Option<String>),
+    /// The group that has this DRBD resource.
+    Drbd(String),
     /// This node, by name; None: the one where we are.
     Node(Option<String>),
     /// The other node, by name.
@@ -207,6 +209,16 @@ fn aim(status: &Status, target: &Target) -> Result<(Side, Option<u8>), String> {
                 ))
             }
         },
+        Target::Drbd(resource) => {
+            let name = format!("drbd {resource}");
+            let has = |group: &status::Group| group.resources.iter().any(|r| r.name == name);
+            match status.groups.iter().position(has) {
+                Some(index) if index <= usize::from(MAX_GROUP) => {
+                    Ok((side(here), Some(index as u8)))
+                }
+                _ => Err(format!("no group has a DRBD resource `{resource}`")),
+            }
+        }
         Target::Node(Some(name)) => Ok((side(node(name)?), None)),
         Target::Peer(name) => match node(name)? {
             index if index == there => Ok((side(index), None)),

@@ -103,6 +103,19 @@ pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
     )
 }
 
+/// What the other node wrote alone is given up.
+pub(super) fn of_data(status: &Status, resource: &str) -> Option<Cost> {
+    let (here, peer) = (&status.node, status.peer_name());
+    let name = format!("drbd {resource}");
+    let mut resources = status.groups.iter().flat_map(|group| &group.resources);
+    let known = resources.find(|r| r.name == name)?;
+    let is = known.service.as_ref().map_or("", |s| s.state.as_str());
+    Some(Cost::Asked(format!(
+        "{resource} on {here} is: {is}\nyou say that this is good enough: whatever {peer} wrote that is not here is given up, and \
+         {peer} must not be started alone from now on: its data is then to be discarded, see DRBD in ha.toml(5)"
+    )))
+}
+
 /// What the other node does not list would be lost, and nobody knows what that is.
 pub(super) fn of_move(status: &Status, _now: Time) -> Option<Cost> {
     moved(status).map(Cost::Asked)

@@ -55,10 +55,7 @@ fn ask(options: &Options, resource: &str) -> Result<u8, String> {
     let has = |group: &status::Group| group.resources.iter().any(|r| r.name == name);
     let group = status.groups.iter().position(has);
     let group = group.and_then(|index| u8::try_from(index).ok());
-    let Some(group) = group else {
-        return Err(format!("no group of ha.toml has {resource}"));
-    };
-    match command::sent(options, &holder, &status, Verb::FencePeer, Some(group)) {
+    match command::sent(options, &holder, &status, Verb::FencePeer, group) {
         Ok(Answer {
             accepted: true,
             text,

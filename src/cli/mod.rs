@@ -41,6 +41,7 @@ pub fn main() -> ExitCode {
             runner::WORD => return runner::main(arguments),
             helper::WORD => return helper::main(arguments),
             tools::OPENERS => return tools::main(arguments),
+            release::DOWN => return release::down(&Options::default()).into(),
             "fence-peer" => return fence_peer::main(),
             // What has come back is synced by DRBD, and asks nobody.
             "unfence-peer" => return ExitCode::SUCCESS,
@@ -111,6 +112,11 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
             let despite = a.despite_signs_of_life;
             let cost = |status: &Status, now| consent::of_confirm(status, despite, now);
             command::give_if(options, Target::Peer(a.node_name), |_| verb, a.yes, cost)
+        }
+        S::AcceptData(a) => {
+            let cost = |status: &Status, _| consent::of_data(status, &a.resource);
+            let target = Target::Drbd(a.resource.clone());
+            command::give_if(options, target, |_| Verb::AcceptData, a.yes, cost)
         }
         S::Fence(a) => {
             let verb = match a.rehearse {

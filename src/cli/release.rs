@@ -5,6 +5,7 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
+use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::tools::{Named, Tools};
 use crate::agents::mount::{self, Answer, Verb};
 use crate::agents::program::Programs;
@@ -58,8 +59,8 @@ pub(super) fn run(options: &Options) -> Exit {
             // As sd_booted(3): elsewhere there is no systemctl to ask, and nothing that the daemon started.
             Resource::Service(_) if !Path::new("/run/systemd/system").is_dir() => Exit::Well,
             Resource::Service(service) => stop(service),
-            Resource::Mount(mount) => unmount(mount, &options.run_dir),
-            Resource::Drbd(drbd) => demote(drbd, &options.run_dir),
+            Resource::Mount(mount) => unmount(mount, &Programs::new(&options.run_dir), options),
+            Resource::Drbd(drbd) => demote(drbd, &tools(Programs::new(&options.run_dir))),
             Resource::Vip(_) => Exit::Well,
         };
         stopped = if said == Exit::Well { stopped } else { said };
@@ -120,9 +121,9 @@ fn stop(service: &Service) -> Exit {
     }
 }
 
-fn unmount(mount: &Mount, run_dir: &Path) -> Exit {
-    let (programs, target) = (Programs::new(run_dir), &mount.target);
-    let asked = mount::ask(&programs, run_dir, Verb::Stop, target, mount.stop_timeout);
+fn unmount(mount: &Mount, programs: &Programs, options: &Options) -> Exit {
+    let (run_dir, target) = (&options.run_dir, &mount.target);
+    let asked = mount::ask(programs, run_dir, Verb::Stop, target, mount.stop_timeout);
     match smol::block_on(asked) {
         Ok(Answer::Done(_) | Answer::Found(_)) => print(&format!("unmounted {}\n", target.point)),
         Ok(Answer::Failed(why)) => fail(Exit::Refused, why),
@@ -130,20 +131,95 @@ fn unmount(mount: &Mount, run_dir: &Path) -> Exit {
     }
 }
 
-fn demote(drbd: &Drbd, run_dir: &Path) -> Exit {
+fn tools(programs: Programs) -> Tools {
+    Tools::new(programs, Path::new("/sbin"))
+}
+
+fn named(drbd: &Drbd) -> Named {
+    Named {
+        name: drbd.resource.clone(),
+        devices: Vec::new(),
+    }
+}
+
+fn demote(drbd: &Drbd, tools: &Tools) -> Exit {
     let name = &drbd.resource;
-    if !Path::new("/sys/module/drbd").exists() {
+    if !Path::new(MODULE).exists() {
         return Exit::Well;
     }
-    let named = Named {
-        name: name.clone(),
-        devices: Vec::new(),
-    };
-    let tools = Tools::new(Programs::new(run_dir), Path::new("/sbin"));
-    match smol::block_on(tools.demote(&named, "")) {
+    match smol::block_on(tools.demote(&named(drbd), "")) {
         Ok(()) => print(&format!("{name} is Secondary\n")),
         Err(why) => fail(Exit::Refused, why.why()),
     }
+}
+
+/// The kernel has DRBD.
+const MODULE: &str = "/sys/module/drbd";
+
+/// The word by which the unit that is stopped last at shutdown asks for [`down`].
+pub(super) const DOWN: &str = "__down";
+
+/// Unmounts and takes down what holds data, in maintenance too: this machine is about to stop, and DRBD's other side
+/// is to know it. What is down already stays so.
+pub(super) fn down(options: &Options) -> Exit {
+    let config = match load(options) {
+        Ok(config) => config,
+        Err(e) => return fail(Exit::Config, e),
+    };
+    let holds = |group: &&Group| group.drbd().is_some() || group.mounts().next().is_some();
+    let groups: Vec<&Group> = config.groups.iter().rev().filter(holds).collect();
+    if groups.is_empty() {
+        return Exit::Well;
+    }
+    let _lock = match PidLock::acquire(&options.run_dir) {
+        Ok(lock) => lock,
+        Err(e) => return fail(Exit::Refused, e),
+    };
+    // Below this process: a machine that shuts down starts no units.
+    let runner = std::env::current_exe().unwrap_or_else(|_| "ha-appliance".into());
+    let programs = || Programs::here(&runner);
+    let mut worst = Exit::Well;
+    for group in groups {
+        if let Some(drbd) = group.drbd().filter(|drbd| is_frozen(drbd)) {
+            // An unmount or a demotion would wait for it for ever.
+            let name = &drbd.resource;
+            worst = fail(
+                Exit::Refused,
+                format!("the I/O of {name} is frozen: it is left as it is"),
+            );
+            continue;
+        }
+        for mount in group.mounts() {
+            let said = unmount(mount, &programs(), options);
+            worst = if said == Exit::Well { worst } else { said };
+        }
+        if let Some(drbd) = group.drbd().filter(|_| Path::new(MODULE).exists()) {
+            let tools = tools(programs());
+            let said = demote(drbd, &tools);
+            let down = match said {
+                Exit::Well => smol::block_on(tools.down(&named(drbd))),
+                _ => Ok(()),
+            };
+            worst = match down {
+                Ok(()) if said == Exit::Well => worst,
+                Ok(()) => said,
+                Err(why) => fail(Exit::Refused, why),
+            };
+        }
+    }
+    worst
+}
+
+/// It waits until it is certain what became of the other node.
+fn is_frozen(drbd: &Drbd) -> bool {
+    let mut command = std::process::Command::new("/sbin/drbdsetup");
+    command.args(["events2", "--now", &drbd.resource]);
+    let mut state = State::default();
+    let told = command.output().map(|told| told.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&told);
+    text.lines().for_each(|line| drop(state.take(line)));
+    let mut resources = state.of(&drbd.resource, Kind::Resource);
+    resources.any(|resource| !matches!(state.word(resource, "suspended"), "" | "no"))
 }
 
 /// The file without its keys: a lost key must not keep the VIPs here.

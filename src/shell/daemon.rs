@@ -29,7 +29,7 @@ use super::clock;
 use super::contact::Contact;
 use super::course::Course;
 use super::devices::Devices;
-use super::drbd::Disks;
+use super::drbd::{Disks, Frozen};
 use super::duplicates::Duplicates;
 use super::history::{self, Chronicle, History};
 use super::identity;
@@ -269,11 +269,13 @@ impl Daemon {
         let units = assembly::services(&config, &network.resolved);
         services.replace(units, assembly::mount_units(&config));
         let run_dir = &options.run_dir;
+        let frozen = Frozen::default();
         let mut mounts = Mounts::new(
             executor.clone(),
             finished.clone(),
             programs.clone(),
             run_dir,
+            frozen.clone(),
         );
         mounts.replace(assembly::mounts(&config, &network.resolved));
         let peer_name = &config.node(me.other()).name;
@@ -283,6 +285,7 @@ impl Daemon {
             programs.clone(),
             run_dir,
             peer_name,
+            frozen,
         );
         disks.replace(assembly::disks(&config, &network.resolved));
         let marks = Marks::open(&options.run_dir);

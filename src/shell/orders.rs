@@ -73,11 +73,13 @@ pub enum Verb {
     FenceRehearse = 19,
     /// DRBD asks what is certain of the other node.
     FencePeer = 20,
+    /// The operator takes what this node has of the group's DRBD resource for good.
+    AcceptData = 21,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 20] = [
+    pub const ALL: [Verb; 21] = [
         Verb::Failover,
         Verb::StandbyFirst,
         Verb::StandbySecond,
@@ -98,6 +100,7 @@ impl Verb {
         Verb::Fence,
         Verb::FenceRehearse,
         Verb::FencePeer,
+        Verb::AcceptData,
     ];
 
     /// To that node.
@@ -170,8 +173,10 @@ pub enum Deed {
     ReloadDryRun,
     /// For the shell: ask the other node how it is.
     Doctor,
-    /// For the shell: say what is certain of the other node, for this group's DRBD resource.
-    FencePeer(GroupId),
+    /// For the shell: say what is certain of the other node, for this group's DRBD resource, or one in no group.
+    FencePeer(Option<GroupId>),
+    /// For the shell: the group's data here is good enough, by an operator's word.
+    AcceptData(GroupId),
 }
 
 impl Order {
@@ -194,7 +199,8 @@ impl Order {
             Verb::Reload => return Ok(Deed::Reload),
             Verb::ReloadDryRun => return Ok(Deed::ReloadDryRun),
             Verb::Doctor => return Ok(Deed::Doctor),
-            Verb::FencePeer => return Ok(Deed::FencePeer(one?)),
+            Verb::FencePeer => return Ok(Deed::FencePeer(group)),
+            Verb::AcceptData => return Ok(Deed::AcceptData(one?)),
             Verb::Failover => Command::Failover(group),
             Verb::MoveToFirst => Command::MoveTo(group, Side::First),
             Verb::MoveToSecond => Command::MoveTo(group, Side::Second),

@@ -32,6 +32,7 @@ pub trait System: Hardware {
             "ha-appliance.service",
             "ha-appliance-services.target",
             "ha-appliance-release.service",
+            "ha-appliance-storage.service",
         ] {
             let shipped = std::fs::read_to_string(in_repository(&format!("systemd/{unit}")))?;
             self.write(&format!("/etc/systemd/system/{unit}"), &shipped, 0o644)?;

@@ -113,6 +113,13 @@ impl State {
         Told::Changed(object)
     }
 
+    /// The names of all resources.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        let objects = self.objects.keys();
+        let resources = objects.filter(|object| object.kind == Kind::Resource);
+        resources.map(|object| object.resource.as_str())
+    }
+
     /// What is said of it under that key; empty: nothing.
     pub fn word(&self, object: &Object, key: &str) -> &str {
         let fields = self.objects.get(object);

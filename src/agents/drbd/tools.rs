@@ -119,8 +119,15 @@ impl Tools {
     }
 
     /// Makes it Primary here. `alone`: the other side is certain to be off; the connection to it, which DRBD may still
-    /// believe in, is cut first, and no handler is asked for what is known already.
-    pub async fn promote(&self, it: &Named, alone: bool, within: Duration) -> Result<(), NotDone> {
+    /// believe in, is cut first, and no handler is asked for what is known already. `force`: an operator takes what is
+    /// here for good, though DRBD does not.
+    pub async fn promote(
+        &self,
+        it: &Named,
+        alone: bool,
+        force: bool,
+        within: Duration,
+    ) -> Result<(), NotDone> {
         let _one = self.one.lock().await;
         let until = Instant::now() + within;
         if alone {
@@ -129,7 +136,11 @@ impl Tools {
                 .await?;
         }
         let left = until.saturating_duration_since(Instant::now());
-        let Err(why) = self.call(&["primary", &it.name], left).await else {
+        let words: &[&str] = match force {
+            true => &["primary", "--force", &it.name],
+            false => &["primary", &it.name],
+        };
+        let Err(why) = self.call(words, left).await else {
             return Ok(());
         };
         // It may still be under way, and then no other is started.

@@ -25,6 +25,9 @@ const NAME: &str = "zz-ha-appliance.conf";
 /// Shipped with the daemon's own unit, which comes after it and says why.
 const TARGET: &str = "ha-appliance-services.target";
 
+/// Shipped too; it takes down what services keep their data on.
+const STORAGE: &str = "ha-appliance-storage.service";
+
 /// What follows a unit's own description.
 const MARK: &str = " (Cluster Controlled: ha-appliance)";
 
@@ -128,8 +131,9 @@ fn text(unit: &UnitState, control: Control) -> String {
         "# Written by ha-appliance; gone at the next boot.\n\
          [Unit]\n\
          {description}\
-         # At shutdown ha-appliance stops first and hands over.\n\
+         # At shutdown ha-appliance stops first and hands over; DRBD and mounts go last.\n\
          Before={TARGET}\n\
+         After={STORAGE}\n\
          {restart}"
     )
 }
@@ -219,8 +223,9 @@ mod tests {
             "# Written by ha-appliance; gone at the next boot.\n\
              [Unit]\n\
              Description=A 100%% good server (Cluster Controlled: ha-appliance)\n\
-             # At shutdown ha-appliance stops first and hands over.\n\
+             # At shutdown ha-appliance stops first and hands over; DRBD and mounts go last.\n\
              Before=ha-appliance-services.target\n\
+             After=ha-appliance-storage.service\n\
              \n\
              [Service]\n\
              # Restarted by ha-appliance, or started on the other node.\n\

@@ -6,7 +6,11 @@ use crate::config::nearest::nearest;
 /// Longest name that systemd accepts, in bytes.
 const LONGEST: usize = 255;
 /// Stopping these would stop the one who stops them.
-const OURS: [&str; 2] = ["ha-appliance.service", "ha-appliance-release.service"];
+const OURS: [&str; 3] = [
+    "ha-appliance.service",
+    "ha-appliance-release.service",
+    "ha-appliance-storage.service",
+];
 
 /// Without these a standby could not go on, or shut down.
 const NEEDED: [&str; 3] = ["dbus", "dbus-broker", "polkit"];

@@ -61,6 +61,11 @@ pub enum Message {
         /// Why it was not done; none: it was.
         refused: Option<String>,
     },
+    /// The sender leaves, and has taken these down: what it has of them is never newer than what the reader has.
+    Parted {
+        /// DRBD's names.
+        resources: Vec<String>,
+    },
     /// An operator knows that both nodes ran these groups.
     Acknowledged {
         /// By name.

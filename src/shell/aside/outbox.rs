@@ -18,6 +18,7 @@ pub struct Outbox {
 enum Kind {
     Outdate,
     Outdated,
+    Parted,
     Ends,
     Tell,
     Reply,
@@ -70,6 +71,7 @@ fn kind(message: &Message) -> Kind {
     match message {
         Message::Outdate { .. } => Kind::Outdate,
         Message::Outdated { .. } => Kind::Outdated,
+        Message::Parted { .. } => Kind::Parted,
         Message::Tell { .. } => Kind::Tell,
         Message::Reply { .. } => Kind::Reply,
         Message::Ask { .. } => Kind::Ask,

@@ -58,6 +58,9 @@ impl Daemon {
             Ok(Deed::Reload) => Some("reload".into()),
             Ok(Deed::ReloadDryRun) => Some("reload --dry-run".into()),
             Ok(Deed::Doctor | Deed::FencePeer(_)) => None, // it changes nothing
+            Ok(Deed::AcceptData(group)) => {
+                Some(format!("accept-data of {}", self.names.group(*group)))
+            }
             Err(_) => Some("an order".into()),
         };
         if let Some(words) = words {
@@ -77,6 +80,11 @@ impl Daemon {
             Ok(Deed::ReloadDryRun) => self.try_out(order.number),
             Ok(Deed::Doctor) => self.ask_peer_how_it_is(order.number),
             Ok(Deed::FencePeer(group)) => self.answer_drbd(order.number, group),
+            Ok(Deed::AcceptData(group)) => {
+                let accepted = self.disks.accept(group);
+                let well = accepted.is_ok();
+                self.answered(number, well, accepted.unwrap_or_else(|why| why));
+            }
             Err(why) => self.answered(number, false, why.into()),
         }
     }

@@ -95,7 +95,10 @@ impl Daemon {
 
     pub(super) fn part(&mut self, place: Place) {
         match self.keeper(place) {
-            Keeper::Disks => self.disks.part(place),
+            Keeper::Disks => {
+                let theirs = self.is_theirs(place.group);
+                self.disks.part(place, theirs, self.outdated.clone());
+            }
             // Nothing of them is left up.
             Keeper::Vips | Keeper::Services | Keeper::Mounts => {
                 self.done(Op::Resource(place), Outcome::Done)

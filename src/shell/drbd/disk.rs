@@ -1,16 +1,19 @@
 //! One DRBD resource of the configuration: what is known of it.
 
-use super::{Peer, Shared, is_connected};
+use super::meeting::Meeting;
+use super::{Shared, is_connected};
 use crate::agents::drbd::events::{Kind, State};
-use crate::agents::drbd::standing::{Lineage, Standing};
+use crate::agents::drbd::standing::{Lineage, Proof, Standing};
 use crate::agents::drbd::tools::Named;
 use crate::core::event::{Event, Extent, Outcome, Unready};
+use crate::core::peer::PeerState;
 use crate::core::time::Time;
 use crate::id::Place;
 use crate::shell::services::ServiceView;
 use crate::shell::status::sentence::FROZEN;
 use smol::Timer;
 use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A resource.
@@ -20,8 +23,7 @@ pub(super) struct Disk {
     /// What a watch takes for granted until it sees otherwise; none: nothing is watched.
     expected: Cell<Option<Expected>>,
     lineage: Cell<Lineage>,
-    /// When the connection came that there is; None: there is none.
-    connected_since: Cell<Option<Time>>,
+    meeting: Cell<Meeting>,
     /// Since when DRBD has not said all that there is.
     unknown_since: Cell<Option<Time>>,
     /// It is being brought up.
@@ -30,10 +32,16 @@ pub(super) struct Disk {
     tried: Cell<Option<Instant>>,
     /// Since when its I/O waits.
     frozen_since: Cell<Option<Time>>,
+    /// When its handler asked last.
+    pub(super) asked: Cell<Option<Time>>,
     /// When DRBD was made to ask again.
     asked_again: Cell<Option<Time>>,
     /// What the core knows of it; none: nothing was said.
     told: RefCell<Option<Option<Unready>>>,
+    /// An operator takes what is here for good.
+    pub(super) accepted: Cell<bool>,
+    /// When the other node, which leaves, said that it has taken its side down; None: it has not, or is back.
+    pub(super) parted: Cell<Option<Time>>,
     /// The other node is asked to outdate what it has.
     pub(super) outdating: Cell<Option<Outdating>>,
 }
@@ -71,13 +79,16 @@ impl Disk {
             place: Cell::new(place),
             expected: Cell::default(),
             lineage: Cell::default(),
-            connected_since: Cell::default(),
+            meeting: Cell::default(),
             unknown_since: Cell::new(Some(Time(0))),
             rising: Cell::default(),
             tried: Cell::default(),
             frozen_since: Cell::default(),
+            asked: Cell::default(),
             asked_again: Cell::default(),
             told: RefCell::default(),
+            accepted: Cell::default(),
+            parted: Cell::default(),
             outdating: Cell::default(),
         }
     }
@@ -147,8 +158,17 @@ impl Disk {
     }
 
     pub(super) fn standing(&self, shared: &Shared, state: &State) -> Standing {
+        self.standing_by(shared, state, shared.proof())
+    }
+
+    /// The same if that was certain of the other node.
+    fn standing_by(&self, shared: &Shared, state: &State, proof: Proof) -> Standing {
         let (name, peer) = (&self.name, &shared.peer_name);
-        Standing::of(state, name, self.lineage.get(), shared.proof(), peer)
+        let mut standing = Standing::of(state, name, self.lineage.get(), proof, peer);
+        if self.accepted.get() {
+            standing.unpromotable = None;
+        }
+        standing
     }
 
     /// A start that could not be asked for. The core takes it for not ready from now on, until it is told otherwise.
@@ -171,12 +191,7 @@ impl Disk {
 
     /// Whether it may be promoted now, and if so, whether the connection to a node that is off is to be cut first;
     /// None: not before something more is known of the other node. `off`: this was verified.
-    pub(super) fn may_promote(
-        &self,
-        shared: &Shared,
-        off: bool,
-        now: Time,
-    ) -> Result<Option<bool>, String> {
+    pub(super) fn may_promote(&self, shared: &Shared, off: bool) -> Result<Option<bool>, String> {
         let state = shared.known.borrow();
         if !state.complete {
             return Ok(None);
@@ -186,12 +201,17 @@ impl Disk {
         }
         let peer = shared.peer.get();
         let connected = is_connected(&state, &self.name);
-        if off || peer.off_at.is_some() {
-            if connected && self.met_since_off(peer, now) {
-                return Err(format!(
-                    "{} was seen off, and DRBD is connected to it since then: somebody started it",
-                    shared.peer_name
-                ));
+        if off || peer.off_at.is_some() || self.parted.get().is_some() {
+            let met = peer.off_at.filter(|off| self.meeting.get().is_after(*off));
+            match connected {
+                _ if met.is_none() => {}
+                false => return Ok(None),
+                true => {
+                    return Err(format!(
+                        "{} was seen off, and DRBD is connected to it since then: somebody started it",
+                        shared.peer_name
+                    ));
+                }
             }
             // What waits for the other side anyway need not be cut.
             let waits = state
@@ -209,26 +229,21 @@ impl Disk {
         Ok(answered.then_some(false))
     }
 
-    /// The connection that there is came after the other node was seen off.
-    fn met_since_off(&self, peer: Peer, now: Time) -> bool {
-        let since = self.connected_since.get().unwrap_or(now);
-        peer.off_at.is_some_and(|off| since > off)
-    }
-
     /// The other node was seen off, and DRBD has not met it since.
     pub(super) fn peer_is_off(&self, shared: &Shared) -> bool {
-        let peer = shared.peer.get();
-        let met = self.connected_since.get();
-        peer.off_at
-            .is_some_and(|off| met.is_none_or(|met| met <= off))
+        let off = shared.peer.get().off_at;
+        off.is_some_and(|off| !self.meeting.get().is_after(off))
     }
 
-    /// Its I/O is frozen though the other node was seen off, and whoever asked would have been told so by now.
+    /// Its I/O is frozen, nobody asks any more, and whoever did would be answered, or the other node be asked.
     pub(super) fn owes_an_answer(&self, shared: &Shared, now: Time) -> bool {
         let long = |since: Time| now.since(since) >= DEBT;
+        let answered = self.peer_is_off(shared)
+            || self.parted.get().is_some()
+            || shared.peer.get().state == PeerState::Alive;
         let due = self.frozen_since.get().is_some_and(long)
-            && shared.peer.get().off_at.is_some_and(long)
-            && self.peer_is_off(shared)
+            && answered
+            && self.asked.get().is_none_or(long)
             && self.is_watched()
             && self
                 .asked_again
@@ -246,7 +261,7 @@ impl Disk {
         let place = self.place.get();
         if state.complete {
             self.unknown_since.set(None);
-            self.follow(state, now);
+            self.follow(shared, state, now);
             let primary = self.is_primary(state);
             match self.expected.get() {
                 Some(Expected::Primary) if !primary => {
@@ -284,28 +299,43 @@ impl Disk {
         news
     }
 
-    fn follow(&self, state: &State, now: Time) {
+    fn follow(&self, shared: &Shared, state: &State, now: Time) {
         let mut lineage = self.lineage.get();
         lineage.follow(state, &self.name, now);
         self.lineage.set(lineage);
-        match is_connected(state, &self.name) {
-            true => {
-                // What was asked for the disconnection before says nothing about the next.
-                self.outdating.set(None);
-                let since = self.connected_since.get().unwrap_or(now);
-                self.connected_since.set(Some(since));
-            }
-            false => self.connected_since.set(None),
+        let connected = is_connected(state, &self.name);
+        let mut meeting = self.meeting.get();
+        if meeting.follow(connected, now) {
+            self.parted.set(None);
+            self.accepted.set(false);
+        }
+        self.meeting.set(meeting);
+        if connected {
+            // What was asked for the disconnection before says nothing about the next.
+            self.outdating.set(None);
         }
         let mut suspended = state.of(&self.name, Kind::Resource);
         let why = suspended
             .next()
             .map_or("", |resource| state.word(resource, "suspended"));
         let frozen = !matches!(why, "" | "no");
+        let tell = |until: Option<Time>| {
+            let mut frozen = shared.frozen.borrow_mut();
+            for device in self.named(state).devices.into_iter().map(PathBuf::from) {
+                frozen.retain(|(other, _)| *other != device);
+                frozen.push((device, until));
+            }
+        };
         match (frozen, self.frozen_since.get()) {
-            (true, None) => self.frozen_since.set(Some(now)),
-            (false, _) => self.frozen_since.set(None),
-            (true, Some(_)) => {}
+            (true, None) => {
+                self.frozen_since.set(Some(now));
+                tell(None);
+            }
+            (false, Some(_)) => {
+                self.frozen_since.set(None);
+                tell(Some(now));
+            }
+            (true, Some(_)) | (false, None) => {}
         }
     }
 
@@ -342,8 +372,7 @@ impl Disk {
         // Whether the other node can be seen off is found out by trying.
         let mut proof = shared.proof();
         proof.off_at = proof.off_at.or(proof.silent_since.map(|_| now));
-        let peer = &shared.peer_name;
-        let standing = Standing::of(state, &self.name, self.lineage.get(), proof, peer);
+        let standing = self.standing_by(shared, state, proof);
         let (why, extent) = match (standing.unpromotable, standing.unready) {
             (Some(why), _) => (why, Extent::Entirely),
             (None, Some(why)) => (why, Extent::Handover),

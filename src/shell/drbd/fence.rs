@@ -24,7 +24,7 @@ pub enum Verdict {
 /// The other node's data is Outdated.
 const OUTDATED: u8 = 4;
 /// The other node was switched off.
-const SHOT: u8 = 7;
+pub(super) const SHOT: u8 = 7;
 /// The question may have been lost with the daemon that was asked.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -44,6 +44,7 @@ impl Disks {
         let Some(disk) = all.iter().find(|disk| disk.place.get().group == group) else {
             return Verdict::Unknown("no group of ha.toml has it".into());
         };
+        disk.asked.set(Some(now));
         let standing = disk.standing(shared, &shared.known.borrow());
         // DRBD takes what is here for the newest, once the other side is certain to be out.
         if let Some(why) = own_doubt(&standing) {
@@ -58,6 +59,9 @@ impl Disks {
                     "{peer} was seen off, and DRBD has been connected to it since"
                 )),
             };
+        }
+        if disk.parted.get().is_some() {
+            return Verdict::Certain(OUTDATED, format!("{peer} has left, and taken it down"));
         }
         if shared.peer.get().state != PeerState::Alive {
             return Verdict::Unknown(format!("it is not certain that {peer} is off"));

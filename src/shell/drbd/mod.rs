@@ -4,9 +4,12 @@
 //! As with services and mounts, everything is a task of the daemon's executor and ends in an event. What is known of
 //! DRBD comes from one child, `drbdsetup events2`; what is done to it, by a tool in a unit of its own, one at a time.
 
+mod accept;
 mod disk;
 mod fence;
+mod meeting;
 mod outdate;
+mod strangers;
 
 use super::operations::Operations;
 use super::services::ServiceView;
@@ -21,9 +24,11 @@ use crate::core::peer::PeerState;
 use crate::core::protocol::right::Right;
 use crate::core::time::Time;
 use crate::id::Place;
+use crate::shell::aside::Message;
 use crate::shell::clock;
 use disk::{Disk, Expected};
 pub use fence::Verdict;
+use outdate::Answers;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +43,9 @@ pub struct Disks {
     /// Follows what DRBD says.
     followers: Vec<Task<()>>,
 }
+
+/// Devices of which all I/O waits, or has waited: until then; None: it still does.
+pub type Frozen = Rc<RefCell<Vec<(PathBuf, Option<Time>)>>>;
 
 /// What the tasks share.
 struct Shared {
@@ -54,6 +62,11 @@ struct Shared {
     marks: PathBuf,
     /// Demotions that DRBD could not be asked for.
     owed: RefCell<BTreeMap<Place, Task<()>>>,
+    /// Taken down here, since this node leaves.
+    gone: RefCell<Vec<String>>,
+    /// What no group has.
+    strangers: RefCell<strangers::Strangers>,
+    frozen: Frozen,
 }
 
 /// What is known of the other node.
@@ -88,6 +101,7 @@ impl Disks {
         programs: Programs,
         run_dir: &Path,
         peer_name: &str,
+        frozen: Frozen,
     ) -> Disks {
         Disks {
             operations: Operations::new(executor.clone(), events.clone()),
@@ -106,6 +120,9 @@ impl Disks {
                 peer_name: peer_name.to_owned(),
                 marks: run_dir.join("drbd"),
                 owed: RefCell::default(),
+                gone: RefCell::default(),
+                strangers: RefCell::default(),
+                frozen,
             }),
             followers: Vec::new(),
         }
@@ -138,6 +155,10 @@ impl Disks {
     pub fn peer(&mut self, state: PeerState, now: Time) {
         let before = self.shared.peer.get();
         let since = before.silent_since.unwrap_or(now);
+        if state.is_heard() && !before.state.is_heard() {
+            let all = self.shared.all.borrow();
+            all.iter().for_each(|disk| disk.parted.set(None));
+        }
         self.shared.peer.set(Peer {
             state,
             silent_since: (!state.is_heard()).then_some(since),
@@ -176,8 +197,7 @@ impl Disks {
             let until = Instant::now() + Drbd::START - AROUND;
             let off = matches!(right, Some(Right::Fenced { .. }));
             let alone = loop {
-                let now = clock::now();
-                match disk.may_promote(&shared, off, now) {
+                match disk.may_promote(&shared, off) {
                     Ok(Some(alone)) => break alone,
                     Err(why) => return Outcome::Failed(why),
                     Ok(None) if Instant::now() >= until => {
@@ -198,9 +218,11 @@ impl Disks {
             if alone {
                 shared.mark(&disk, CUT);
             }
-            let promoted = shared.tools.promote(&named, alone, left).await;
+            let force = disk.accepted.get();
+            let promoted = shared.tools.promote(&named, alone, force, left).await;
             match promoted {
                 Ok(()) => {
+                    disk.accepted.set(false);
                     if alone {
                         // The other side finds it here when it is back.
                         shared.connect_again(&disk).await;
@@ -241,21 +263,48 @@ impl Disks {
         });
     }
 
-    /// Takes it down: this node leaves, and what it has is older from now on.
-    pub fn part(&mut self, place: Place) {
-        self.operate(place, |disk, shared| async move {
-            if !module() || !disk.is_up(&shared.known.borrow()) {
+    /// Takes it down: this node leaves. What it has is older from now on where it is `theirs`, which DRBD writes down
+    /// by itself only while it is connected. `answers` is where this is told: the other node's DRBD may ask for it.
+    pub fn part(&mut self, place: Place, theirs: bool, answers: Answers) {
+        self.operate(place, move |disk, shared| async move {
+            let (up, connected, named) = {
+                let state = shared.known.borrow();
+                let up = module() && disk.is_up(&state);
+                (up, is_connected(&state, &disk.name), disk.named(&state))
+            };
+            if up {
+                // One that is Inconsistent is worth less than that, and refuses.
+                if theirs && !connected {
+                    let _ = shared.tools.outdate(&named, false).await;
+                }
+                if let Err(why) = shared.tools.down(&named).await {
+                    return Outcome::Failed(why);
+                }
+                shared.unmark(&disk, UP);
+            }
+            // What was written here alone is newer than what the other has.
+            if !theirs && !connected {
                 return Outcome::Done;
             }
-            let named = disk.named(&shared.known.borrow());
-            match shared.tools.down(&named).await {
-                Ok(()) => {
-                    shared.unmark(&disk, UP);
-                    Outcome::Done
-                }
-                Err(why) => Outcome::Failed(why),
-            }
+            let resources = {
+                let mut gone = shared.gone.borrow_mut();
+                gone.push(disk.name.clone());
+                gone.clone()
+            };
+            answers
+                .borrow_mut()
+                .push_back(Message::Parted { resources });
+            Outcome::Done
         });
+    }
+
+    /// The other node leaves, and has taken these down.
+    pub fn parted(&self, resources: &[String], now: Time) {
+        for resource in resources {
+            if let Some(disk) = self.shared.named(resource) {
+                disk.parted.set(Some(now));
+            }
+        }
     }
 
     /// Ends an operation now. What the tool does goes on.
@@ -368,6 +417,7 @@ impl Shared {
     /// Something may be another: tells the core what that changes.
     fn review(&self) {
         let (state, now) = (self.known.borrow(), clock::now());
+        self.follow_strangers(&state, now);
         for disk in self.all.borrow().iter() {
             let events = disk.review(self, &state, now);
             self.events.borrow_mut().extend(events);

@@ -27,6 +27,7 @@ const BACK: &str = "change connection name:r0 peer-node-id:0 conn-name:peer conn
 struct Played {
     disks: Disks,
     events: Rc<RefCell<VecDeque<Event>>>,
+    frozen: Frozen,
     _dir: TestDir,
 }
 
@@ -35,7 +36,9 @@ impl Played {
         let dir = TestDir::new();
         let events: Rc<RefCell<VecDeque<Event>>> = Rc::default();
         let programs = Programs::new(&dir);
-        let mut disks = Disks::new(Rc::default(), events.clone(), programs, &dir, "lb2");
+        let frozen = Frozen::default();
+        let (executor, told) = (Rc::default(), events.clone());
+        let mut disks = Disks::new(executor, told, programs, &dir, "lb2", frozen.clone());
         let r0 = Drbd {
             resource: "r0".into(),
         };
@@ -44,6 +47,7 @@ impl Played {
         Played {
             disks,
             events,
+            frozen,
             _dir: dir,
         }
     }
@@ -79,7 +83,7 @@ impl Played {
 
     fn may_promote(&self, off: bool) -> Result<Option<bool>, String> {
         let disk = self.disks.shared.disk(PLACE).unwrap();
-        disk.may_promote(&self.disks.shared, off, clock::now())
+        disk.may_promote(&self.disks.shared, off)
     }
 }
 
@@ -175,6 +179,76 @@ fn a_node_that_was_seen_off_is_off_until_drbd_meets_it() {
     played.says(BACK);
     assert!(matches!(played.asked(OFF), Verdict::Unknown(_)));
     assert!(played.may_promote(true).is_err());
+    // Its daemon was not heard all the while.
+    played.says(CUT);
+    assert!(matches!(played.asked(OFF), Verdict::Unknown(_)));
+    assert_eq!(played.may_promote(true), Ok(None));
+}
+
+#[test]
+fn a_node_that_left_has_taken_its_side_down_until_it_is_back() {
+    let mut played = Played::new();
+    let parts = |played: &Played| played.disks.parted(&["r0".into()], clock::now());
+    played.says(IN_SYNC);
+    // The cable of DRBD is cut, which it may not have seen yet.
+    parts(&played);
+    played.peer(PeerState::Left);
+    let left = Verdict::Certain(4, "lb2 has left, and taken it down".into());
+    assert_eq!(played.asked(Some(Right::Left)), left);
+    assert_eq!(played.may_promote(false), Ok(Some(true)), "cut first");
+    played.says(CUT);
+    assert_eq!(played.asked(Some(Right::Left)), left);
+    assert_eq!(played.may_promote(false), Ok(Some(false)));
+    // Silent without a goodbye, which was lost: down it is all the same.
+    played.peer(PeerState::Silent);
+    assert_eq!(played.asked(None), left);
+    played.peer(PeerState::Alive);
+    assert!(matches!(played.asked(None), Verdict::Ask(_)), "it is back");
+    parts(&played);
+    played.says(BACK);
+    played.says(CUT);
+    played.peer(PeerState::Left);
+    assert!(
+        matches!(played.asked(Some(Right::Left)), Verdict::Unknown(_)),
+        "somebody brought it up"
+    );
+}
+
+/// One that inherits the handler and stands in no group is answered by what holds for the whole node.
+#[test]
+fn what_no_group_has_is_answered_once_the_node_was_seen_off() {
+    let mut played = Played::new();
+    let lines = |lines: &str| {
+        lines
+            .replace("r0", "r5")
+            .replace("volume:0 minor:1", "volume:0 minor:5")
+    };
+    played.says(IN_SYNC);
+    played.says(&lines(IN_SYNC));
+    let asked = |played: &Played, off| played.disks.fence_stranger(off, true);
+    played.says(&lines(CUT));
+    assert!(
+        matches!(asked(&played, false), Verdict::Unknown(_)),
+        "it is heard"
+    );
+    played.peer(PeerState::Silent);
+    played.peer(PeerState::Fenced);
+    assert!(matches!(asked(&played, true), Verdict::Certain(7, _)));
+    let unfenced = played.disks.fence_stranger(true, false);
+    assert!(matches!(unfenced, Verdict::Unknown(_)), "by no device");
+    played.says("change device name:r5 volume:0 minor:5 disk:Consistent");
+    assert!(
+        matches!(asked(&played, true), Verdict::Unknown(_)),
+        "old data"
+    );
+    played.says("change device name:r5 volume:0 minor:5 disk:UpToDate");
+    std::thread::sleep(Duration::from_millis(1));
+    played.says(&lines(BACK));
+    played.says(&lines(CUT));
+    assert!(
+        matches!(asked(&played, true), Verdict::Unknown(_)),
+        "it was met since"
+    );
 }
 
 #[test]
@@ -189,6 +263,35 @@ fn old_data_is_neither_promoted_nor_answered_for() {
     played.peer(PeerState::Fenced);
     assert!(matches!(played.asked(OFF), Verdict::Unknown(_)));
     assert!(played.may_promote(true).is_err());
+}
+
+/// The good copy is lost, and a human says so: of the data, and of the node.
+#[test]
+fn old_data_is_promoted_by_an_operators_word_about_it() {
+    let mut played = Played::new();
+    let outdated = IN_SYNC.replace(" disk:UpToDate", " disk:Outdated");
+    played.says(&outdated);
+    let accept = |played: &Played| played.disks.accept(PLACE.group);
+    assert!(accept(&played).unwrap_err().contains("it is synced"));
+    played.says(CUT);
+    assert!(accept(&played).unwrap_err().contains("connect it first"));
+    played.peer(PeerState::Silent);
+    assert!(accept(&played).is_ok());
+    assert_eq!(
+        played.may_promote(false),
+        Ok(None),
+        "nobody saw that it is off"
+    );
+    played.peer(PeerState::Fenced);
+    assert_eq!(played.may_promote(true), Ok(Some(false)));
+    assert!(matches!(played.asked(OFF), Verdict::Certain(7, _)));
+    assert!(accept(&played).unwrap_err().contains("as it is"));
+    // What it meets is a copy again, which is to be looked at anew.
+    played.says(BACK);
+    assert!(played.may_promote(true).is_err());
+    played.says(CUT);
+    played.says("change device name:r0 volume:0 minor:1 disk:Inconsistent");
+    assert!(accept(&played).unwrap_err().contains("backup"));
 }
 
 #[test]
@@ -222,18 +325,32 @@ fn frozen_io_of_which_nobody_asks_any_more_is_asked_about_again() {
         let later = clock::now() + Duration::from_secs(seconds);
         disk.owes_an_answer(&played.disks.shared, later)
     };
+    played.peer(PeerState::Silent);
     assert!(
         !owes(&played, 60),
         "it is not certain that the other is off"
     );
-    played.peer(PeerState::Silent);
     played.peer(PeerState::Fenced);
-    assert!(!owes(&played, 1), "its handler is about to be told");
-    assert!(owes(&played, 6));
-    assert!(!owes(&played, 7), "once in a while");
+    assert!(!owes(&played, 1), "its handler is about to ask");
+    let now = clock::now() + Duration::from_secs(5);
+    let told = played.disks.fence_peer(PLACE.group, None, true, 7, now);
+    assert!(matches!(told, Verdict::Unknown(_)));
+    assert!(!owes(&played, 6), "it asks, and is told");
+    assert!(owes(&played, 11));
+    assert!(!owes(&played, 12), "once in a while");
     assert!(owes(&played, 30));
+    let until = |played: &Played| played.frozen.borrow().clone();
+    let device = PathBuf::from("/dev/drbd1");
+    assert_eq!(until(&played), [(device, None)], "who reads waits");
     played.says("change resource name:r0 suspended:no");
+    assert!(until(&played)[0].1.is_some());
     assert!(!owes(&played, 60));
+    played.says("change resource name:r0 suspended:fencing");
+    played.peer(PeerState::Alive);
+    assert!(owes(&played, 90), "it is to be asked");
+    played.disks.parted(&["r0".into()], clock::now());
+    played.peer(PeerState::Left);
+    assert!(owes(&played, 120));
 }
 
 /// It is Primary, and its tools cannot be run for a while: nobody knows better, so nothing is another.

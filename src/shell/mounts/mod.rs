@@ -9,6 +9,7 @@
 mod held;
 mod watch;
 
+use super::drbd::Frozen;
 use super::operations::Operations;
 use super::services::ServiceView;
 use crate::agents::mount::{self, Answer, Found, Target, Verb};
@@ -47,6 +48,8 @@ struct Shared {
     owed: RefCell<BTreeMap<Place, Task<()>>>,
     /// What else became of an operation that did what it should: who was ended, what was corrected.
     said: RefCell<Vec<(Place, String)>>,
+    /// Devices that answer nobody for now, and are not lost.
+    frozen: Frozen,
 }
 
 /// A look waits no longer for an earlier operation.
@@ -66,6 +69,7 @@ impl Mounts {
         events: Rc<RefCell<VecDeque<Event>>>,
         programs: Programs,
         run_dir: &Path,
+        frozen: Frozen,
     ) -> Mounts {
         Mounts {
             operations: Operations::new(executor.clone(), events.clone()),
@@ -78,6 +82,7 @@ impl Mounts {
                 watching: Cell::new(true),
                 owed: RefCell::default(),
                 said: RefCell::default(),
+                frozen,
             }),
             patrol: None,
         }

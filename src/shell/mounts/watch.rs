@@ -5,6 +5,7 @@ use super::held::{Expected, Held};
 use crate::agents::mount::watch::Changes;
 use crate::agents::mount::{Answer, Table, Verb};
 use crate::core::event::Event;
+use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::services::CheckView;
 use smol::Timer;
@@ -80,11 +81,23 @@ fn news(held: &Held, table: &Table) -> Option<Event> {
     other.then_some(Event::Reinstalled { place })
 }
 
+/// Its device waits on DRBD's word, or did so at some time after that: what reads from it waits as well, for minutes.
+fn was_frozen(shared: &Shared, held: &Held, since: Time) -> bool {
+    let device = &held.target().device;
+    let real = std::fs::canonicalize(device).unwrap_or_else(|_| device.into());
+    let frozen = shared.frozen.borrow();
+    let mut until = frozen.iter().filter(|(device, _)| *device == real);
+    until.any(|(_, until)| until.is_none_or(|until| until >= since))
+}
+
 /// Until it cannot be read: pushes one event and ends.
 pub(super) async fn probe(shared: Rc<Shared>, held: Rc<Held>) {
     loop {
         Timer::after(PROBE).await;
         let at = clock::now();
+        if was_frozen(&shared, &held, at) {
+            continue; // it would only wait
+        }
         let error = match shared.ask(Verb::Probe, &held, HANGS).await {
             Ok(Answer::Failed(why)) => Some(why),
             Ok(Answer::Done(_) | Answer::Found(_)) => None,
@@ -93,6 +106,9 @@ pub(super) async fn probe(shared: Rc<Shared>, held: Rc<Held>) {
                 continue;
             }
         };
+        if error.is_some() && was_frozen(&shared, &held, at) {
+            continue;
+        }
         let failures = u32::from(error.is_some());
         held.check.replace(Some(CheckView {
             at,

@@ -1,0 +1,81 @@
+//! When DRBD met the other side of a resource: proof that it was off answers for no later disconnection than that
+//! which it was for.
+
+use crate::core::time::Time;
+use std::time::Duration;
+
+/// Of one resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meeting {
+    /// When the connection came that there is; None: there is none.
+    since: Option<Time>,
+    /// It was seen not to be connected.
+    apart: bool,
+    /// The last moment at which the other side certainly took part.
+    certain: Option<Time>,
+}
+
+/// DRBD believes in a connection to a dead node for as long as its own pings take.
+const BELIEVES: Duration = Duration::from_secs(15);
+
+impl Meeting {
+    /// What DRBD says now; true: it has just met the other side.
+    pub(super) fn follow(&mut self, connected: bool, now: Time) -> bool {
+        if !connected {
+            (self.since, self.apart) = (None, true);
+            return false;
+        }
+        let met = self.since.is_none();
+        let since = *self.since.get_or_insert(now);
+        // One that is there when it is looked at first may be of a node that has just died.
+        if met && self.apart {
+            self.certain = Some(now);
+        }
+        if now.since(since) >= BELIEVES {
+            self.certain = self.certain.max(Some(now - BELIEVES));
+        }
+        met
+    }
+
+    /// It met the other side after that, or may have.
+    pub(super) fn is_after(&self, off: Time) -> bool {
+        let met = [self.since, self.certain];
+        met.into_iter().flatten().any(|met| met > off)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn what_was_met_after_a_proof_ends_it_for_good() {
+        let mut meeting = Meeting::default();
+        assert!(meeting.follow(true, at(1)) && !meeting.follow(true, at(2)));
+        assert!(!meeting.follow(false, at(5)) && !meeting.is_after(at(4)));
+        assert!(meeting.follow(true, at(9)) && meeting.is_after(at(4)));
+        meeting.follow(false, at(10));
+        assert!(meeting.is_after(at(4)) && !meeting.is_after(at(9)));
+    }
+
+    /// It is taken for connected for ten seconds and more after it died, by a daemon that started meanwhile too.
+    #[test]
+    fn a_connection_to_a_node_that_has_just_died_is_no_meeting() {
+        let mut meeting = Meeting::default();
+        meeting.follow(true, at(100));
+        meeting.follow(true, at(111));
+        meeting.follow(false, at(112));
+        assert!(!meeting.is_after(at(101)));
+        // What is connected for longer is: the proof is of before this daemon.
+        let mut meeting = Meeting::default();
+        for second in 100..120 {
+            meeting.follow(true, at(second));
+        }
+        meeting.follow(false, at(120));
+        assert!(meeting.is_after(at(103)) && !meeting.is_after(at(104)));
+    }
+}
