@@ -93,7 +93,7 @@ pub fn judge(vms: &mut Vms, from: Micros) -> Outcome {
 pub fn explained(vms: &mut Vms, error: Box<dyn Error>) -> Box<dyn Error> {
     let mut text = error.to_string();
     for host in NODES {
-        let asked = "ha-appliance status; ip -brief address; systemctl --failed; top -b -n 1 | head -20; \
+        let asked = "ha-appliance status; ip -brief address; systemctl --failed; top -b -n 1 | head -20; dmesg | tail -40; \
                      journalctl --no-pager --boot --unit='ha-appliance*' --unit=lab-guest --unit=nginx --lines=60";
         let said = match vms.node(host).hardware.has_power() {
             true => vms.node(host).try_run(asked),

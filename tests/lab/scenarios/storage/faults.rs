@@ -1,0 +1,148 @@
+//! What fails on one node: the service, a demotion, the daemon while DRBD asks it.
+
+use super::super::fencing::{Shots, drop_in, no_drop_in, shot, without_power};
+use super::pair::*;
+use super::{APACHE, SHOT};
+use crate::ensure;
+use crate::lab::{Hardware, Outcome};
+use crate::net::{Cut, Port, Wire};
+use crate::sys::{self, now};
+use crate::vm::Vms;
+use std::time::Duration;
+
+/// The first failure moves the group, and its node stays barred until `clear`.
+pub fn apache_killed(vms: &mut Vms) -> Outcome {
+    let (holder, browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    let from = vms.kill(holder, APACHE)?;
+    serves(vms, &browser, other, &writer, from, "Apache killed")?;
+    synced(vms)?;
+    ensure!(
+        !failover(vms, other)?,
+        "it was moved to where it failed and nobody has looked"
+    );
+    vms.on(other, "ha-appliance clear")?;
+    let from = now();
+    failover(vms, other)?;
+    serves(vms, &browser, holder, &writer, from, "moved back")?;
+    ends(vms, holder, &writer)
+}
+
+/// Somebody has the device open while it is demoted: for a moment, which is waited for, and for longer, who is named; and
+/// the node is switched off then, which is the one shot that is needed here.
+pub fn held_open(vms: &mut Vms) -> Outcome {
+    let (holder, browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    let opens = |vms: &mut Vms, host, seconds: u32| -> Outcome {
+        let line = format!("sh -c 'exec 7</dev/drbd1; exec sleep {seconds}'");
+        vms.node(host).tell(&line)?;
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(())
+    };
+    opens(vms, holder, 4)?;
+    let from = now();
+    failover(vms, holder)?;
+    serves(vms, &browser, other, &writer, from, "held open")?;
+    synced(vms)?;
+    if !vms.record.long {
+        return ends(vms, other, &writer);
+    }
+    let shots = Shots::so_far(vms);
+    opens(vms, other, 600)?;
+    ensure!(!failover(vms, other)?, "it was moved though it is open");
+    let history = vms.on(other, "ha-appliance history")?;
+    ensure!(history.contains("(sleep)"), "the opener is not named");
+    // It asks to be switched off, for nobody could run it otherwise; and so it is.
+    let from = now();
+    shot(vms, &shots, other)?;
+    serves(vms, &browser, holder, &writer, from, "held open, shot")?;
+    returns(vms, other)?;
+    ends(vms, holder, &writer)
+}
+
+/// DRBD asks, and neither a daemon nor, in the end, the handler is there: the daemon that comes back pays that debt.
+/// (In maintenance, where nobody is shot meanwhile.)
+pub fn handler_without_daemon(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let writer = writes(vms, holder)?;
+    vms.on(holder, "ha-appliance maintenance on")?;
+    drop_in(vms, "Restart=no\\n[Unit]\\nOnFailure=")?;
+    vms.kill(holder, "ha-appliance")?;
+    let cut = vms.note("the daemon is dead, and the interlink is cut");
+    vms.net.cut(Port(holder, Wire::Interlink), Cut::Both)?;
+    frozen(vms, holder)?;
+    std::thread::sleep(Duration::from_secs(3));
+    vms.on(holder, "pkill -KILL -x ha-appliance")?;
+    let dead = now();
+    std::thread::sleep(Duration::from_secs(2));
+    frozen(vms, holder)?;
+    ensure!(
+        writer.stall(dead).is_zero(),
+        "something was acknowledged while all I/O was frozen"
+    );
+    no_drop_in(vms)?;
+    let back = now();
+    vms.on(
+        holder,
+        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
+    )?;
+    vms.daemon_is_back(holder)?;
+    vms.on(holder, "ha-appliance maintenance off")?;
+    writer.acknowledged_after(now(), SHOT)?;
+    vms.record.figure("frozen, then released", sys::since(back));
+    vms.record.figure("stall", writer.stall(cut));
+    vms.net.mend()?;
+    ends(vms, holder, &writer)
+}
+
+/// The standby and its BMC lose their power: all I/O is frozen for longer than a probe of the mount waits, which is no
+/// fault of the disk, until a human confirms it.
+pub fn frozen_for_long(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    let from = vms.note("the standby loses its power together with its BMC");
+    vms.net.cut(Port(other.bmc(), Wire::Bmc), Cut::Both)?;
+    vms.node(other).die();
+    frozen(vms, holder)?;
+    std::thread::sleep(Duration::from_secs(100));
+    frozen(vms, holder)?;
+    vms.nothing_moved(holder, from)?;
+    let name = vms.net.name(other);
+    vms.on(holder, &format!("ha-appliance confirm-fenced {name} --yes"))?;
+    writer.acknowledged_after(now(), SHOT)?;
+    vms.nothing_moved(holder, from)?;
+    vms.net.mend()?;
+    vms.node(other).switch_on()?;
+    returns(vms, other)?;
+    ends(vms, holder, &writer)
+}
+
+/// In maintenance a node leaves all as it is, and its DRBD goes down with the machine: in order, so that the other side
+/// knows it and writes on.
+pub fn rebooted_in_maintenance(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    vms.on(holder, "ha-appliance maintenance on")?;
+    let from = vms.note("the standby is switched off in maintenance");
+    vms.node(other).tell("systemctl poweroff")?;
+    without_power(vms, other)?;
+    std::thread::sleep(Duration::from_secs(10));
+    writer.acknowledged_after(now(), SHOT)?;
+    let stall = writer.stall(from);
+    vms.record.figure("rebooted in maintenance, stall", stall);
+    ensure!(
+        stall < Duration::from_secs(6),
+        "I/O was frozen for {stall:?}"
+    );
+    vms.node(other).switch_on()?;
+    vms.node(other).booted()?;
+    vms.daemon_is_back(other)?;
+    vms.on(holder, "ha-appliance maintenance off")?;
+    returns(vms, other)?;
+    vms.nothing_moved(holder, from)?;
+    ends(vms, holder, &writer)
+}
