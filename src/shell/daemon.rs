@@ -12,6 +12,7 @@ mod aside;
 mod before;
 mod disks;
 mod doctor;
+mod farewell;
 mod fence;
 mod first;
 mod fit;
@@ -235,6 +236,8 @@ struct Daemon {
     /// status.json could not be written.
     mute: bool,
     exit: bool,
+    /// What is said once more on the way out.
+    farewell: Vec<Heartbeat>,
 }
 
 impl Daemon {
@@ -362,6 +365,7 @@ impl Daemon {
             dirty: true,
             mute: false,
             exit: false,
+            farewell: Vec::new(),
             options: options.clone(),
             config,
             me,
@@ -396,6 +400,7 @@ impl Daemon {
         (self.status.ended, self.dirty) = (true, true);
         self.publish(clock::now());
         self.tell_end();
+        self.repeat_goodbye();
         self.aside.end();
         self.history.flush();
         Ok(())
@@ -490,6 +495,7 @@ impl Daemon {
 
     fn act(&mut self, action: Action) {
         match action {
+            Action::Send(heartbeat) if heartbeat.goodbye => self.say_goodbye(*heartbeat),
             Action::Send(heartbeat) => self.send(&heartbeat),
             Action::Persist(record) => self.persist(record),
             Action::Look(place) => self.look(place),
