@@ -656,6 +656,8 @@ impl Node {
                 None => managed(self.now, g, &known, None),
             })
             .collect();
+        // What was started of it is told again, should it come back.
+        out.extend(old.iter().map(|gone| Action::Mark(gone.id(), None)));
         // Whoever comes back finds its token again, and its failures.
         self.retired = known.without(&setup);
         self.vifs.reconcile(&setup, &known);

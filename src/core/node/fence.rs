@@ -127,11 +127,21 @@ impl Node {
             .vifs
             .iter()
             .any(|&vif| self.vifs.has_gateway(vif));
-        let since = |at: Time| self.now.since(at) <= self.setup.detection_time(self.setup.interval);
+        let lasts = self.setup.detection_time(self.setup.interval);
+        let since = |at: Time| self.now.since(at) <= lasts;
+        // Where no gateway answered after it either, it may be this node that hears nothing.
+        let silenced = |cx: &Context, at: Time| {
+            let answers = cx
+                .setup
+                .vifs
+                .iter()
+                .filter_map(|&vif| self.vifs.last_answer(vif));
+            let mut answers = answers.filter(|to| *to > cx.silence_began());
+            answers.all(|to| to.since(at) > lasts)
+        };
         let answers = |g: &usize| {
-            self.signs
-                .answered_for(self.groups[*g].id())
-                .is_some_and(since)
+            let at = self.signs.answered_for(self.groups[*g].id());
+            at.is_some_and(|at| since(at) || !silenced(&self.context(*g), at))
         };
         let up = self.link_up.map(|at| at.max(self.started));
         let detection = self.peer.detection_time();
@@ -179,14 +189,19 @@ impl Node {
         // A peer that asks for it is not silent: what came since it does.
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
         let gateway = &self.setup.gateway;
-        let counts = gateway.interval * gateway.misses + gateway.timeout;
+        let counts = match self.peer.state().is_heard() {
+            true => gateway.interval * gateway.misses + gateway.timeout,
+            // It is asked all the time while heartbeats are missing.
+            false => (self.setup.detection_time(self.setup.interval)).max(gateway.timeout),
+        };
         let reached = |vif: VifId| {
             let answered = self.vifs.last_answer(vif);
             let lately = |at: Time| at > zero && at + counts >= self.now;
             !self.vifs.has_gateway(vif) || answered.is_some_and(lately)
         };
         let vifs = &cx.setup.vifs;
-        let lost_before = |vif: VifId| self.vifs.met(vif) != Met::Here;
+        let again = |vif: VifId| self.vifs.last_answer(vif).is_some_and(|at| at > zero);
+        let lost_before = |vif: VifId| self.vifs.met(vif) != Met::Here && !again(vif);
         let cut_off = |vif: VifId| self.vifs.met(vif) == Met::There;
         vifs.iter().all(|&vif| reached(vif) || lost_before(vif))
             && (vifs.iter().any(|&vif| reached(vif)) || !vifs.iter().any(|&vif| cut_off(vif)))

@@ -152,6 +152,11 @@ impl Group {
     /// This boot had the right to some of it, and nobody can have that since without switching this machine off, which
     /// was not. A peer that hears this node is asked all the same.
     fn kept(&self, cx: &Context) -> bool {
+        cx.tick && self.undisputed(cx) && self.gains_anything(cx, Right::Kept)
+    }
+
+    /// What this boot had the right to is this node's, whatever else is.
+    pub(super) fn undisputed(&self, cx: &Context) -> bool {
         let apart = match cx.peer.state() {
             PeerState::Alive | PeerState::Refused => false,
             PeerState::Unknown
@@ -160,12 +165,7 @@ impl Group {
             | PeerState::Silent
             | PeerState::Fenced => true,
         };
-        apart
-            && cx.tick
-            && cx.peer_takes_by == TakesBy::Proof
-            && self.ours(cx)
-            && !self.peer_stuck()
-            && self.gains_anything(cx, Right::Kept)
+        apart && cx.peer_takes_by == TakesBy::Proof && self.ours(cx) && !self.peer_stuck()
     }
 
     /// By its token it is this node's, as far as is known.

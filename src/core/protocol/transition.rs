@@ -706,6 +706,9 @@ impl Group {
     fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
         self.waiting = None;
         self.cover(cx, right);
+        if self.undisputed(cx) {
+            self.cover(cx, Right::Kept);
+        }
         // Used up: whoever stops again asks again, for the peer may have taken over meanwhile.
         self.probes.end();
         self.enter(State::Starting { next: 0, right }, reason, out);
@@ -755,12 +758,13 @@ impl Group {
         let Some(mark) = &self.mark else { return };
         if self.state.right().is_some() && self.token.holder == cx.me() {
             self.set_mark(out);
-        } else if !mark.runs {
+        } else {
             let left = Started {
                 covered: self.listing(|r| mark.covered.contains(&r.id)),
                 ..*mark
             };
-            self.note_mark(Some(left).filter(|_| self.outlasts(cx)), out);
+            let keeps = left.runs || self.outlasts(cx);
+            self.note_mark(Some(left).filter(|_| keeps), out);
         }
     }
 
