@@ -805,7 +805,7 @@ fn words_are_checked() {
         Case {
             change: r#"name = "web""#,
             to: r#"name = """#,
-            told: r#"ha.toml:18:8: `` cannot be the name of a group
+            told: r#"ha.toml:18:8: an empty text cannot be the name of a group
  18 | name = ""
     |        ^^
     use 1 to 64 letters, digits, `.`, `_` and `-`, not first a `-`"#,
