@@ -490,7 +490,7 @@ impl Node {
         };
         self.peer_takes_by() == TakesBy::Proof
             && !self.wishes.is_on(WishSubject::Maintenance)
-            && self.groups.iter().any(failed)
+            && self.groups.iter().any(|g| failed(g) && !stopped(g))
             && self.groups.iter().all(|g| failed(g) || theirs(g))
     }
 

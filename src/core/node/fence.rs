@@ -128,6 +128,12 @@ impl Node {
             .iter()
             .any(|&vif| self.vifs.has_gateway(vif));
         let lasts = self.setup.detection_time(self.setup.interval);
+        let pleads_since = self.peer.pleads_since().filter(|_| !self.pleads());
+        // Who asks to be switched off is so for what it could not stop, and this node is to run.
+        let matters = |g: &usize| match pleads_since {
+            Some(_) => wants(g) && self.context(*g).pleaded(),
+            None => runs(*g) || wants(g),
+        };
         let since = |at: Time| self.now.since(at) <= lasts;
         // Where no gateway answered after it either, it may be this node that hears nothing.
         let silenced = |cx: &Context, at: Time| {
@@ -149,12 +155,10 @@ impl Node {
             now: self.now,
             tick,
             peer: self.peer.state(),
-            pleads_since: self.peer.pleads_since().filter(|_| !self.pleads()),
-            needs: !self.pleads() && groups.clone().any(|g| runs(g) || wants(&g)),
-            able: groups
-                .clone()
-                .any(|g| (runs(g) || wants(&g)) && self.would_serve(g)),
-            fit: groups.clone().any(|g| (runs(g) || wants(&g)) && fit(&g)),
+            pleads_since,
+            needs: !self.pleads() && groups.clone().any(|g| matters(&g)),
+            able: groups.clone().any(|g| matters(&g) && self.would_serve(g)),
+            fit: groups.clone().any(|g| matters(&g) && fit(&g)),
             role: Role {
                 me: self.setup.me,
                 runs: runs_any && !groups.clone().any(|g| stranded(&g)),
