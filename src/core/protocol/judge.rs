@@ -237,7 +237,11 @@ impl Group {
                 self.judged(cx, false, before, None, out)
             }
             Verdict::Waiting(reason) => {
-                let contested = !matches!(reason, Reason::StartWait | Reason::WaitingForPeer);
+                let contested = match reason {
+                    Reason::StartWait | Reason::WaitingForPeer => false,
+                    // That it is gone may cover nothing more than runs here.
+                    _ => clearance::proof(cx).is_none_or(|right| self.would_cover(cx, right)),
+                };
                 self.waiting = Some(reason);
                 self.judged(cx, contested, before, None, out)
             }
