@@ -558,17 +558,19 @@ impl Node {
         }
     }
 
-    /// What a node could not stop it still has, in standby too.
+    /// What a node could not stop it still has.
     fn but_for_a_stop(&self, subject: WishSubject) -> &'static str {
-        let WishSubject::Standby(side) = subject else {
-            return "";
+        let here = |g: &Managed| g.role() == Role::Failed;
+        let there = |g: &Managed| {
+            self.peer
+                .group(g.id())
+                .is_some_and(|r| r.role == Role::Failed)
         };
-        let failed = |group: &Managed| match side == self.setup.me {
-            true => group.role() == Role::Failed,
-            false => {
-                let report = self.peer.group(group.id());
-                report.is_some_and(|report| report.role == Role::Failed)
-            }
+        let failed = |g: &Managed| match subject {
+            WishSubject::Standby(side) if side == self.setup.me => here(g),
+            WishSubject::Standby(_) => there(g),
+            WishSubject::Stopped(id) => g.id() == id && (here(g) || there(g)),
+            WishSubject::Maintenance => false,
         };
         match self.wishes.is_on(subject) && self.groups.iter().any(failed) {
             true => ", but could not stop everything: see `ha-appliance status`",
