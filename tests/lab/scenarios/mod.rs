@@ -2,6 +2,7 @@
 
 mod agents;
 mod apache;
+mod clock;
 mod fenced;
 mod fencing;
 mod gateway;

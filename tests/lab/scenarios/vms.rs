@@ -2,6 +2,7 @@
 //!
 //! Each step finds a pair that serves, and leaves one.
 
+use super::clock;
 use super::nginx;
 use super::scarce::{daemon_memory, daemon_processes, service_memory};
 use crate::bmc::ipmitool;
@@ -46,6 +47,12 @@ const STEPS: &[Step] = &[
         name: "bond-without-carrier",
         shows: "all cards of the holder's bond lose their carrier: the group moves",
         run: bond_without_carrier,
+        long: false,
+    },
+    Step {
+        name: "clock-steps",
+        shows: "each clock is set an hour ahead and back, and a group moves by a wrong one: nothing moves by itself, no hour is told that did not pass",
+        run: clock::steps,
         long: false,
     },
     Step {
