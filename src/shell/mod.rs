@@ -25,6 +25,7 @@ pub mod notify;
 mod operations;
 pub mod options;
 pub mod orders;
+mod owed;
 pub mod paths;
 mod patience;
 mod readiness;

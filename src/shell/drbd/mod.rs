@@ -12,6 +12,7 @@ mod outdate;
 mod strangers;
 
 use super::operations::Operations;
+use super::owed::Owed;
 use super::services::ServiceView;
 use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::follow::{Known, follow};
@@ -32,6 +33,7 @@ use outdate::Answers;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -61,7 +63,7 @@ struct Shared {
     /// Marks of what was done in this boot.
     marks: PathBuf,
     /// Demotions that DRBD could not be asked for.
-    owed: RefCell<BTreeMap<Place, Task<()>>>,
+    owed: Owed,
     /// Taken down here, since this node leaves.
     gone: RefCell<Vec<String>>,
     /// What no group has.
@@ -106,6 +108,7 @@ impl Disks {
         Disks {
             operations: Operations::new(executor.clone(), events.clone()),
             shared: Rc::new(Shared {
+                owed: Owed::new(executor.clone()),
                 executor,
                 events,
                 tools: Tools::new(programs, Path::new(TOOLS)),
@@ -119,7 +122,6 @@ impl Disks {
                 }),
                 peer_name: peer_name.to_owned(),
                 marks: run_dir.join("drbd"),
-                owed: RefCell::default(),
                 gone: RefCell::default(),
                 strangers: RefCell::default(),
                 frozen,
@@ -192,7 +194,7 @@ impl Disks {
 
     /// Promotes it, by that right.
     pub fn start(&mut self, place: Place, right: Option<Right>) {
-        self.shared.owed.borrow_mut().remove(&place);
+        self.shared.owed.forget(place);
         self.operate(place, move |disk, shared| async move {
             let until = Instant::now() + Drbd::START - AROUND;
             let off = matches!(right, Some(Right::Fenced { .. }));
@@ -491,26 +493,28 @@ impl Shared {
     /// failed, looks now and then and finds it stopped.
     fn owe_a_stop(self: &Rc<Shared>, place: Place) {
         let shared = self.clone();
-        let stop = async move {
-            loop {
-                Timer::after(ROUND).await;
-                let Some(disk) = shared.disk(place) else {
-                    return;
-                };
-                // In maintenance nobody touches anything.
-                if !shared.watching.get() {
-                    continue;
-                }
-                let named = disk.named(&shared.known.borrow());
-                match shared.tools.demote(&named, "").await {
-                    Ok(()) => return log::info!("{}: demoted, now that it can be", disk.name),
-                    Err(NotDone::Failed(why)) => return log::warn!("{}: {why}", disk.name),
-                    Err(NotDone::Unasked(_)) => {}
-                }
-            }
+        let stop = move || {
+            let shared = shared.clone();
+            async move { shared.stop_what_is_owed(place).await }
         };
-        let task = self.executor.spawn(stop);
-        self.owed.borrow_mut().insert(place, task);
+        self.owed.owe(place, (ROUND, ROUND), stop);
+    }
+
+    async fn stop_what_is_owed(&self, place: Place) -> ControlFlow<()> {
+        let Some(disk) = self.disk(place) else {
+            return ControlFlow::Break(());
+        };
+        // In maintenance nobody touches anything.
+        if !self.watching.get() {
+            return ControlFlow::Continue(());
+        }
+        let named = disk.named(&self.known.borrow());
+        match self.tools.demote(&named, "").await {
+            Ok(()) => log::info!("{}: demoted, now that it can be", disk.name),
+            Err(NotDone::Failed(why)) => log::warn!("{}: {why}", disk.name),
+            Err(NotDone::Unasked(_)) => return ControlFlow::Continue(()),
+        }
+        ControlFlow::Break(())
     }
 
     /// Makes the connection again that was cut here.

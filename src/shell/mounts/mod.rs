@@ -11,6 +11,7 @@ mod watch;
 
 use super::drbd::Frozen;
 use super::operations::Operations;
+use super::owed::Owed;
 use super::services::ServiceView;
 use crate::agents::mount::{self, Answer, Found, Target, Verb};
 use crate::agents::program::Programs;
@@ -23,6 +24,7 @@ use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -45,7 +47,7 @@ struct Shared {
     /// False in maintenance.
     watching: Cell<bool>,
     /// Stops that no helper could be had for.
-    owed: RefCell<BTreeMap<Place, Task<()>>>,
+    owed: Owed,
     /// What else became of an operation that did what it should: who was ended, what was corrected.
     said: RefCell<Vec<(Place, String)>>,
     /// Devices that answer nobody for now, and are not lost.
@@ -74,13 +76,13 @@ impl Mounts {
         Mounts {
             operations: Operations::new(executor.clone(), events.clone()),
             shared: Rc::new(Shared {
+                owed: Owed::new(executor.clone()),
                 executor,
                 events,
                 programs,
                 run_dir: run_dir.to_owned(),
                 all: RefCell::default(),
                 watching: Cell::new(true),
-                owed: RefCell::default(),
                 said: RefCell::default(),
                 frozen,
             }),
@@ -145,7 +147,7 @@ impl Mounts {
 
     /// Checks it, mounts it, and watches it.
     pub fn start(&mut self, place: Place) {
-        self.shared.owed.borrow_mut().remove(&place);
+        self.shared.owed.forget(place);
         self.operate(place, move |held, shared| async move {
             let limit = held.mount.start_timeout;
             match shared.ask(Verb::Start, &held, limit).await {
@@ -334,27 +336,27 @@ impl Shared {
     /// failed, looks now and then and finds it stopped.
     fn owe_a_stop(self: &Rc<Shared>, place: Place) {
         let shared = self.clone();
-        let stop = async move {
-            loop {
-                Timer::after(REST).await;
-                let Some(held) = shared.held(place) else {
-                    return;
-                };
-                // In maintenance nobody touches anything.
-                if !shared.watching.get() {
-                    continue;
-                }
-                let limit = held.mount.stop_timeout;
-                match shared.ask(Verb::Stop, &held, limit).await {
-                    Ok(Answer::Failed(why)) => {
-                        return held.say(format!("cannot be unmounted: {why}"));
-                    }
-                    Ok(_) => return held.noted(&Found::Absent),
-                    Err(_) => {}
-                }
-            }
+        let stop = move || {
+            let shared = shared.clone();
+            async move { shared.stop_what_is_owed(place).await }
         };
-        let task = self.executor.spawn(stop);
-        self.owed.borrow_mut().insert(place, task);
+        self.owed.owe(place, (REST, REST), stop);
+    }
+
+    async fn stop_what_is_owed(&self, place: Place) -> ControlFlow<()> {
+        let Some(held) = self.held(place) else {
+            return ControlFlow::Break(());
+        };
+        // In maintenance nobody touches anything.
+        if !self.watching.get() {
+            return ControlFlow::Continue(());
+        }
+        let limit = held.mount.stop_timeout;
+        match self.ask(Verb::Stop, &held, limit).await {
+            Ok(Answer::Failed(why)) => held.say(format!("cannot be unmounted: {why}")),
+            Ok(_) => held.noted(&Found::Absent),
+            Err(_) => return ControlFlow::Continue(()),
+        }
+        ControlFlow::Break(())
     }
 }

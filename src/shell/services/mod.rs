@@ -15,6 +15,7 @@ mod watch;
 pub use view::{CheckView, ServiceView};
 
 use super::operations::Operations;
+use super::owed::Owed;
 use crate::agents::program::Programs;
 use crate::agents::service::{self, NotStarted, NotStopped, Patience, Presence, Seen, drop_in};
 use crate::agents::trouble::Trouble;
@@ -28,6 +29,7 @@ use smol::future::FutureExt;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use unit::Unit;
@@ -54,7 +56,7 @@ struct Shared {
     leaving: Cell<bool>,
     gate: Gate,
     /// Stops that systemd could not be asked for.
-    owed: RefCell<BTreeMap<Place, Task<()>>>,
+    owed: Owed,
 }
 
 /// An operation waits no longer for systemd to read its units.
@@ -80,6 +82,7 @@ impl Services {
         Services {
             operations: Operations::new(executor.clone(), events.clone()),
             shared: Rc::new(Shared {
+                owed: Owed::new(executor.clone()),
                 executor,
                 events,
                 programs,
@@ -87,7 +90,6 @@ impl Services {
                 watching: Cell::new(true),
                 leaving: Cell::default(),
                 gate: Gate::default(),
-                owed: RefCell::default(),
             }),
             patrol: None,
             observer: None,
@@ -176,7 +178,7 @@ impl Services {
 
     /// Starts the service, or restarts it if it runs and its check failed, and watches it.
     pub fn start(&mut self, place: Place) {
-        self.shared.owed.borrow_mut().remove(&place);
+        self.shared.owed.forget(place);
         self.operate(place, |unit, shared, begun| async move {
             let service = &unit.service;
             let known = unit.seen.borrow().clone();
@@ -372,35 +374,35 @@ impl Shared {
     /// for failed, looks now and then and finds it stopped.
     fn owe_a_stop(self: &Rc<Shared>, place: Place) {
         let shared = self.clone();
-        let stop = async move {
-            let mut pause = FIRST_PAUSE;
-            loop {
-                Timer::after(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                let Some(unit) = shared.unit(place) else {
-                    return;
-                };
-                let told = unit.told();
-                let known = service::look(&unit.service.unit, &Patience::new(ANSWER, &told)).await;
-                // In maintenance nobody touches anything.
-                let (Ok(known), true) = (known, shared.watching.get()) else {
-                    continue;
-                };
-                let patience = Patience::new(unit.service.stop_timeout, &told);
-                let leaving = shared.leaving.get();
-                let name = &unit.service.unit;
-                match service::stop(name, Some(known), &patience, leaving).await {
-                    Ok(seen) => {
-                        log::info!("{name}: stopped, now that systemd can be asked");
-                        return unit.saw(seen);
-                    }
-                    Err(NotStopped::Stuck(why)) => return log::warn!("{why}"),
-                    Err(NotStopped::Unasked(_)) => {}
-                }
-            }
+        let stop = move || {
+            let shared = shared.clone();
+            async move { shared.stop_what_is_owed(place).await }
         };
-        let task = self.executor.spawn(stop);
-        self.owed.borrow_mut().insert(place, task);
+        self.owed.owe(place, (FIRST_PAUSE, LONGEST_PAUSE), stop);
+    }
+
+    async fn stop_what_is_owed(&self, place: Place) -> ControlFlow<()> {
+        let Some(unit) = self.unit(place) else {
+            return ControlFlow::Break(());
+        };
+        let told = unit.told();
+        let known = service::look(&unit.service.unit, &Patience::new(ANSWER, &told)).await;
+        // In maintenance nobody touches anything.
+        let (Ok(known), true) = (known, self.watching.get()) else {
+            return ControlFlow::Continue(());
+        };
+        let patience = Patience::new(unit.service.stop_timeout, &told);
+        let leaving = self.leaving.get();
+        let name = &unit.service.unit;
+        match service::stop(name, Some(known), &patience, leaving).await {
+            Ok(seen) => {
+                log::info!("{name}: stopped, now that systemd can be asked");
+                unit.saw(seen);
+            }
+            Err(NotStopped::Stuck(why)) => log::warn!("{why}"),
+            Err(NotStopped::Unasked(_)) => return ControlFlow::Continue(()),
+        }
+        ControlFlow::Break(())
     }
 
     fn unit(&self, place: Place) -> Option<Rc<Unit>> {
