@@ -209,16 +209,12 @@ fn aim(status: &Status, target: &Target) -> Result<(Side, Option<u8>), String> {
                 ))
             }
         },
-        Target::Drbd(resource) => {
-            let name = format!("drbd {resource}");
-            let has = |group: &status::Group| group.resources.iter().any(|r| r.name == name);
-            match status.groups.iter().position(has) {
-                Some(index) if index <= usize::from(MAX_GROUP) => {
-                    Ok((side(here), Some(index as u8)))
-                }
-                _ => Err(format!("no group has a DRBD resource `{resource}`")),
+        Target::Drbd(resource) => match status.drbd(resource) {
+            Some((index, _)) if index <= usize::from(MAX_GROUP) => {
+                Ok((side(here), Some(index as u8)))
             }
-        }
+            _ => Err(format!("no group has a DRBD resource `{resource}`")),
+        },
         Target::Node(Some(name)) => Ok((side(node(name)?), None)),
         Target::Peer(name) => match node(name)? {
             index if index == there => Ok((side(index), None)),

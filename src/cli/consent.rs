@@ -106,9 +106,7 @@ pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
 /// What the other node wrote alone is given up.
 pub(super) fn of_data(status: &Status, resource: &str) -> Option<Cost> {
     let (here, peer) = (&status.node, status.peer_name());
-    let name = format!("drbd {resource}");
-    let mut resources = status.groups.iter().flat_map(|group| &group.resources);
-    let known = resources.find(|r| r.name == name)?;
+    let (_, known) = status.drbd(resource)?;
     let is = known.service.as_ref().map_or("", |s| s.state.as_str());
     Some(Cost::Asked(format!(
         "{resource} on {here} is: {is}\nyou say that this is good enough: whatever {peer} wrote that is not here is given up, and \

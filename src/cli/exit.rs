@@ -19,6 +19,16 @@ pub(super) enum Exit {
     Config = crate::config::EX_CONFIG as isize,
 }
 
+impl Exit {
+    /// This, unless all is well by it: then the other.
+    pub(super) fn or(self, other: Exit) -> Exit {
+        match self {
+            Exit::Well => other,
+            said => said,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

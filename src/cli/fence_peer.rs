@@ -51,10 +51,8 @@ fn ask(options: &Options, resource: &str) -> Result<u8, String> {
     if status.daemon.software != env!("CARGO_PKG_VERSION") {
         return Err("the daemon is of another version: restart it".into());
     }
-    let name = format!("drbd {resource}");
-    let has = |group: &status::Group| group.resources.iter().any(|r| r.name == name);
-    let group = status.groups.iter().position(has);
-    let group = group.and_then(|index| u8::try_from(index).ok());
+    let group = status.drbd(resource);
+    let group = group.and_then(|(index, _)| u8::try_from(index).ok());
     match command::sent(options, &holder, &status, Verb::FencePeer, group) {
         Ok(Answer {
             accepted: true,

@@ -5,7 +5,7 @@
 
 use super::exit::Exit;
 use super::out::{fail, print};
-use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::events::State;
 use crate::agents::drbd::tools::{Named, Tools};
 use crate::agents::mount::{self, Answer, Verb};
 use crate::agents::program::Programs;
@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options) -> Exit {
             Resource::Drbd(drbd) => demote(drbd, &tools(Programs::new(&options.run_dir))),
             Resource::Vip(_) => Exit::Well,
         };
-        stopped = if said == Exit::Well { stopped } else { said };
+        stopped = said.or(stopped);
     }
     if removed == Exit::Well {
         if stopped == Exit::Well {
@@ -191,20 +191,17 @@ pub(super) fn down(options: &Options) -> Exit {
         }
         for mount in group.mounts() {
             let said = unmount(mount, &programs(), options);
-            worst = if said == Exit::Well { worst } else { said };
+            worst = said.or(worst);
         }
         if let Some(drbd) = group.drbd().filter(|_| Path::new(MODULE).exists()) {
             let tools = tools(programs());
             let said = demote(drbd, &tools);
-            let down = match said {
-                Exit::Well => smol::block_on(tools.down(&named(drbd))),
-                _ => Ok(()),
+            let said = match said {
+                Exit::Well => smol::block_on(tools.down(&named(drbd)))
+                    .map_or_else(|why| fail(Exit::Refused, why), |()| Exit::Well),
+                said => said,
             };
-            worst = match down {
-                Ok(()) if said == Exit::Well => worst,
-                Ok(()) => said,
-                Err(why) => fail(Exit::Refused, why),
-            };
+            worst = said.or(worst);
         }
     }
     worst
@@ -218,8 +215,7 @@ fn is_frozen(drbd: &Drbd) -> bool {
     let told = command.output().map(|told| told.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&told);
     text.lines().for_each(|line| drop(state.take(line)));
-    let mut resources = state.of(&drbd.resource, Kind::Resource);
-    resources.any(|resource| !matches!(state.word(resource, "suspended"), "" | "no"))
+    state.frozen(&drbd.resource).is_some()
 }
 
 /// The file without its keys: a lost key must not keep the VIPs here.

@@ -134,6 +134,13 @@ impl State {
         objects.filter(move |object| object.resource == resource && object.kind == kind)
     }
 
+    /// By what all its I/O is suspended; None: it is not.
+    pub fn frozen(&self, resource: &str) -> Option<&str> {
+        let why = self.of(resource, Kind::Resource).next()?;
+        let why = self.word(why, "suspended");
+        (!matches!(why, "" | "no")).then_some(why)
+    }
+
     fn unknown(&mut self) -> Told {
         self.unknown += 1;
         Told::Nothing

@@ -92,13 +92,11 @@ impl Standing {
         let out_of_sync = out_of_sync
             .filter_map(|word| word.parse::<u64>().ok())
             .sum();
-        let mut suspended = words(state, resource, Kind::Resource, "suspended");
-        let suspended = suspended.next().filter(|word| !matches!(*word, "" | "no"));
         Standing {
             primary: words(state, resource, Kind::Resource, "role").any(|role| role == "Primary"),
             peer_primary: words(state, resource, Kind::Connection, "role")
                 .any(|role| role == "Primary"),
-            frozen: suspended.unwrap_or_default().to_owned(),
+            frozen: state.frozen(resource).unwrap_or_default().to_owned(),
             out_of_sync,
             unready: unpromotable
                 .clone()

@@ -43,9 +43,7 @@ impl Number {
             minor: libc::minor(device),
         }
     }
-}
 
-impl Number {
     /// This machine has such a device, whatever it is called.
     pub(super) fn exists(self) -> bool {
         Path::new(&format!("/sys/dev/block/{self}")).exists()

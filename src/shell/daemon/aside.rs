@@ -235,7 +235,7 @@ impl Daemon {
                 resource,
                 refused,
             } => self.disks.outdated(number, &resource, refused),
-            Message::Parted { resources } => self.disks.parted(&resources, clock::now()),
+            Message::Parted { resources } => self.disks.parted(&resources),
             Message::Acknowledged { groups } => self.hear_acknowledged(&groups),
             Message::TakenAsOff { why, since_ms } => self.hear_mistake(&why, since_ms),
             Message::Ends => self.aside.ended = Some(clock::now()),

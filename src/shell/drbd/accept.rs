@@ -9,9 +9,7 @@ impl Disks {
     /// What this node has of the group's resource may be promoted from now on, until it is or meets the other side's.
     pub fn accept(&self, group: GroupId) -> Result<String, String> {
         let shared = &self.shared;
-        let all = shared.all.borrow();
-        let disk = all.iter().find(|disk| disk.place.get().group == group);
-        let disk = disk.ok_or("the group has no DRBD resource")?;
+        let disk = shared.of(group).ok_or("the group has no DRBD resource")?;
         let (name, peer) = (&disk.name, &shared.peer_name);
         let state = shared.known.borrow();
         if disk.standing(shared, &state).unpromotable.is_none() {

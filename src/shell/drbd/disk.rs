@@ -40,8 +40,8 @@ pub(super) struct Disk {
     told: RefCell<Option<Option<Unready>>>,
     /// An operator takes what is here for good.
     pub(super) accepted: Cell<bool>,
-    /// When the other node, which leaves, said that it has taken its side down; None: it has not, or is back.
-    pub(super) parted: Cell<Option<Time>>,
+    /// The other node, which leaves, said that it has taken its side down, and is not back.
+    pub(super) parted: Cell<bool>,
     /// The other node is asked to outdate what it has.
     pub(super) outdating: Cell<Option<Outdating>>,
 }
@@ -201,7 +201,7 @@ impl Disk {
         }
         let peer = shared.peer.get();
         let connected = is_connected(&state, &self.name);
-        if off || peer.off_at.is_some() || self.parted.get().is_some() {
+        if off || peer.off_at.is_some() || self.parted.get() {
             let met = peer.off_at.filter(|off| self.meeting.get().is_after(*off));
             match connected {
                 _ if met.is_none() => {}
@@ -239,7 +239,7 @@ impl Disk {
     pub(super) fn owes_an_answer(&self, shared: &Shared, now: Time) -> bool {
         let long = |since: Time| now.since(since) >= DEBT;
         let answered = self.peer_is_off(shared)
-            || self.parted.get().is_some()
+            || self.parted.get()
             || shared.peer.get().state == PeerState::Alive;
         let due = self.frozen_since.get().is_some_and(long)
             && answered
@@ -306,7 +306,7 @@ impl Disk {
         let connected = is_connected(state, &self.name);
         let mut meeting = self.meeting.get();
         if meeting.follow(connected, now) {
-            self.parted.set(None);
+            self.parted.set(false);
             self.accepted.set(false);
         }
         self.meeting.set(meeting);
@@ -314,11 +314,7 @@ impl Disk {
             // What was asked for the disconnection before says nothing about the next.
             self.outdating.set(None);
         }
-        let mut suspended = state.of(&self.name, Kind::Resource);
-        let why = suspended
-            .next()
-            .map_or("", |resource| state.word(resource, "suspended"));
-        let frozen = !matches!(why, "" | "no");
+        let frozen = state.frozen(&self.name).is_some();
         let tell = |until: Option<Time>| {
             let mut frozen = shared.frozen.borrow_mut();
             for device in self.named(state).devices.into_iter().map(PathBuf::from) {

@@ -40,8 +40,7 @@ impl Disks {
         now: Time,
     ) -> Verdict {
         let shared = &self.shared;
-        let all = shared.all.borrow();
-        let Some(disk) = all.iter().find(|disk| disk.place.get().group == group) else {
+        let Some(disk) = shared.of(group) else {
             return Verdict::Unknown("no group of ha.toml has it".into());
         };
         disk.asked.set(Some(now));
@@ -60,7 +59,7 @@ impl Disks {
                 )),
             };
         }
-        if disk.parted.get().is_some() {
+        if disk.parted.get() {
             return Verdict::Certain(OUTDATED, format!("{peer} has left, and taken it down"));
         }
         if shared.peer.get().state != PeerState::Alive {

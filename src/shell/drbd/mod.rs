@@ -24,7 +24,7 @@ use crate::core::event::{Event, Outcome, Presence};
 use crate::core::peer::PeerState;
 use crate::core::protocol::right::Right;
 use crate::core::time::Time;
-use crate::id::Place;
+use crate::id::{GroupId, Place};
 use crate::shell::aside::Message;
 use crate::shell::clock;
 use disk::{Disk, Expected};
@@ -159,7 +159,7 @@ impl Disks {
         let since = before.silent_since.unwrap_or(now);
         if state.is_heard() && !before.state.is_heard() {
             let all = self.shared.all.borrow();
-            all.iter().for_each(|disk| disk.parted.set(None));
+            all.iter().for_each(|disk| disk.parted.set(false));
         }
         self.shared.peer.set(Peer {
             state,
@@ -301,10 +301,10 @@ impl Disks {
     }
 
     /// The other node leaves, and has taken these down.
-    pub fn parted(&self, resources: &[String], now: Time) {
+    pub fn parted(&self, resources: &[String]) {
         for resource in resources {
             if let Some(disk) = self.shared.named(resource) {
-                disk.parted.set(Some(now));
+                disk.parted.set(true);
             }
         }
     }
@@ -409,6 +409,12 @@ impl Shared {
     fn disk(&self, place: Place) -> Option<Rc<Disk>> {
         let all = self.all.borrow();
         all.iter().find(|disk| disk.place.get() == place).cloned()
+    }
+
+    fn of(&self, group: GroupId) -> Option<Rc<Disk>> {
+        let all = self.all.borrow();
+        let of = |disk: &&Rc<Disk>| disk.place.get().group == group;
+        all.iter().find(of).cloned()
     }
 
     fn named(&self, name: &str) -> Option<Rc<Disk>> {

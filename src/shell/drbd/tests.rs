@@ -188,7 +188,7 @@ fn a_node_that_was_seen_off_is_off_until_drbd_meets_it() {
 #[test]
 fn a_node_that_left_has_taken_its_side_down_until_it_is_back() {
     let mut played = Played::new();
-    let parts = |played: &Played| played.disks.parted(&["r0".into()], clock::now());
+    let parts = |played: &Played| played.disks.parted(&["r0".into()]);
     played.says(IN_SYNC);
     // The cable of DRBD is cut, which it may not have seen yet.
     parts(&played);
@@ -348,7 +348,7 @@ fn frozen_io_of_which_nobody_asks_any_more_is_asked_about_again() {
     played.says("change resource name:r0 suspended:fencing");
     played.peer(PeerState::Alive);
     assert!(owes(&played, 90), "it is to be asked");
-    played.disks.parted(&["r0".into()], clock::now());
+    played.disks.parted(&["r0".into()]);
     played.peer(PeerState::Left);
     assert!(owes(&played, 120));
 }

@@ -83,9 +83,12 @@ fn news(held: &Held, table: &Table) -> Option<Event> {
 
 /// Its device waits on DRBD's word, or did so at some time after that: what reads from it waits as well, for minutes.
 fn was_frozen(shared: &Shared, held: &Held, since: Time) -> bool {
+    let frozen = shared.frozen.borrow();
+    if frozen.is_empty() {
+        return false;
+    }
     let device = &held.target().device;
     let real = std::fs::canonicalize(device).unwrap_or_else(|_| device.into());
-    let frozen = shared.frozen.borrow();
     let mut until = frozen.iter().filter(|(device, _)| *device == real);
     until.any(|(_, until)| until.is_none_or(|until| until >= since))
 }

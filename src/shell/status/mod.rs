@@ -536,6 +536,14 @@ impl Status {
         self.groups.iter().position(|g| g.name == name)
     }
 
+    /// The group that has this DRBD resource, by its index, and the resource.
+    pub fn drbd(&self, resource: &str) -> Option<(usize, &Resource)> {
+        let name = format!("drbd {resource}");
+        let groups = self.groups.iter().enumerate();
+        let mut resources = groups.flat_map(|(at, g)| g.resources.iter().map(move |r| (at, r)));
+        resources.find(|(_, known)| known.name == name)
+    }
+
     /// This node and its peer, by index of [`Self::nodes`].
     pub fn here_and_there(&self) -> (usize, usize) {
         let here = self.nodes.iter().position(|n| n.here).unwrap_or(0);
