@@ -343,14 +343,18 @@ impl Node {
     }
 
     fn failed_stops(&self, group: Option<GroupId>) -> impl Iterator<Item = &Managed> {
-        let failed = self.groups.iter().filter(|g| g.role() == Role::Failed);
-        failed.filter(move |g| group.is_none_or(|wanted| wanted == g.id()))
+        self.meant(group).filter(|g| g.role() == Role::Failed)
     }
 
     fn stops(&self, group: Option<GroupId>) -> bool {
-        let mut wanted =
-            (self.groups.iter()).filter(|g| group.is_none_or(|wanted| wanted == g.id()));
-        wanted.any(|g| matches!(g.group.state(), State::Stopping { .. }))
+        self.meant(group)
+            .any(|g| matches!(g.group.state(), State::Stopping { .. }))
+    }
+
+    /// This group, or all.
+    fn meant(&self, group: Option<GroupId>) -> impl Iterator<Item = &Managed> {
+        let meant = move |g: &&Managed| group.is_none_or(|wanted| wanted == g.id());
+        self.groups.iter().filter(meant)
     }
 
     /// `blocked`: it was until now, and nothing is left of that.
