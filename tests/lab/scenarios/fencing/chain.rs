@@ -56,11 +56,7 @@ pub fn daemons_restart(vms: &mut Vms) -> Outcome {
 pub fn all_cut(vms: &mut Vms) -> Outcome {
     let (holder, browser) = vms.up()?;
     let shots = Shots::so_far(vms);
-    let from = cut_apart(vms)?;
-    // Who runs the group shoots first: it goes on serving.
-    shot(vms, &shots, holder.peer())?;
-    vms.record.figure("off after", sys::since(from));
-    vms.node(holder.peer()).booted()?;
+    let from = shoots_the_standby(vms, &shots, holder)?;
     // It boots into the cut, and has met nobody: it neither shoots nor takes.
     let lasts = match vms.record.long {
         true => Duration::from_secs(120),

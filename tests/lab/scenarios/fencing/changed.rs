@@ -129,10 +129,7 @@ pub fn at_the_defaults(vms: &mut Vms) -> Outcome {
     )?;
     let (holder, browser) = vms.up()?;
     let shots = Shots::so_far(vms);
-    let from = cut_apart(vms)?;
-    shot(vms, &shots, holder.peer())?;
-    vms.record.figure("off after", sys::since(from));
-    vms.node(holder.peer()).booted()?;
+    let from = shoots_the_standby(vms, &shots, holder)?;
     undisturbed(vms, &browser, from)?;
     vms.net.mend()?;
     returns(vms, holder.peer())?;

@@ -84,6 +84,15 @@ pub fn cut_apart(vms: &mut Vms) -> Outcome<Micros> {
     Ok(at)
 }
 
+/// All paths between them are cut: who runs the group shoots first, and goes on serving; the other boots into the cut.
+pub fn shoots_the_standby(vms: &mut Vms, shots: &Shots, holder: Host) -> Outcome<Micros> {
+    let from = cut_apart(vms)?;
+    shot(vms, shots, holder.peer())?;
+    vms.record.figure("off after", sys::since(from));
+    vms.node(holder.peer()).booted()?;
+    Ok(from)
+}
+
 /// Waits until a machine was switched off, and on again.
 pub fn shot(vms: &mut Vms, shots: &Shots, host: Host) -> Outcome {
     let asked = now();
