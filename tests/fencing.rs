@@ -68,8 +68,7 @@ impl Bench {
             peer: PeerState::Silent,
             pleads_since: None,
             needs: true,
-            able: true,
-            fit: true,
+            unfit: None,
             role: Role {
                 me: Side::First,
                 runs: true,
@@ -199,9 +198,12 @@ fn what_holds_a_shot_back() {
         (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
         (|seen| seen.claims = true, Some(HeldFire::Speaks)),
         (|seen| seen.needs = false, None),
-        (|seen| seen.fit = false, Some(HeldFire::Blind)),
         (
-            |seen| (seen.able, seen.fit) = (false, false),
+            |seen| seen.unfit = Some(HeldFire::Blind),
+            Some(HeldFire::Blind),
+        ),
+        (
+            |seen| seen.unfit = Some(HeldFire::Unable),
             Some(HeldFire::Unable),
         ),
         (|seen| seen.role.runs = false, None),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::event::Answer;
 use crate::core::protocol::fencing::{Order, Role, Seen, Word};
+use crate::core::reason::HeldFire;
 use crate::core::vif::Met;
 use crate::wire::heartbeat::FencingReport;
 
@@ -157,8 +158,7 @@ impl Node {
             peer: self.peer.state(),
             pleads_since,
             needs: !self.pleads() && groups.clone().any(|g| matters(&g)),
-            able: groups.clone().any(|g| matters(&g) && self.would_serve(g)),
-            fit: groups.clone().any(|g| matters(&g) && fit(&g)),
+            unfit: self.unfit(groups.clone().filter(matters)),
             role: Role {
                 me: self.setup.me,
                 runs: runs_any && !groups.clone().any(|g| stranded(&g)),
@@ -179,6 +179,15 @@ impl Node {
                     .all(|g| self.groups[g].group.was_asked(&self.context(g))),
             serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
             saved: self.memory.saved().fencing.shot,
+        }
+    }
+
+    /// Why none of these could be served here.
+    fn unfit(&self, groups: impl Iterator<Item = usize> + Clone) -> Option<HeldFire> {
+        match groups.clone().any(|g| self.would_serve(g)) {
+            false => Some(HeldFire::Unable),
+            true if groups.into_iter().any(|g| self.could_serve(g)) => None,
+            true => Some(HeldFire::Blind),
         }
     }
 

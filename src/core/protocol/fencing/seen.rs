@@ -2,6 +2,7 @@
 
 use super::Role;
 use crate::core::protocol::peer::PeerState;
+use crate::core::reason::HeldFire;
 use crate::core::time::Time;
 
 /// What a step sees of the rest of the node.
@@ -16,10 +17,8 @@ pub struct Seen {
     pub pleads_since: Option<Time>,
     /// This node runs a group, or could run one that waits for clearance.
     pub needs: bool,
-    /// Of those one would serve somebody here.
-    pub able: bool,
-    /// Of those it could serve one, as far as it knows which networks it reaches.
-    pub fit: bool,
+    /// Why it could serve none of those, as far as it knows which networks it reaches.
+    pub unfit: Option<HeldFire>,
     /// Who this node is, and what it runs.
     pub role: Role,
     /// When this daemon has been able to hear for a detection time.

@@ -159,8 +159,7 @@ impl Fencing {
             Some(count) if !self.lasts(count, setup, fencing) => Some(HeldFire::Short),
             Some(_) => None,
         };
-        held.or((!seen.able).then_some(HeldFire::Unable))
-            .or((!seen.fit).then_some(HeldFire::Blind))
+        held.or(seen.unfit)
     }
 
     /// The `delay` that both knew is as long as what is announced now, or long enough for what this file names.
