@@ -1,5 +1,6 @@
 //! Addresses as ha.toml writes them; each refusal is a pair of what is wrong and what to do.
 
+use super::error::quoted;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -40,7 +41,7 @@ pub(super) fn vip(text: &str) -> Result<IpNet, Refusal> {
     let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
     let Ok(length) = prefix.parse::<u8>() else {
         return refuse(
-            format!("`{prefix}` is not a prefix length"),
+            format!("{} is not a prefix length", quoted(prefix)),
             format!(
                 "write a number from 1 to {longest}: \"{address}/{}\"",
                 longest / 4 * 3
@@ -110,7 +111,7 @@ fn plain(text: &str, example: &str) -> Result<IpAddr, Refusal> {
             );
         }
         (
-            format!("`{text}` is not an IP address"),
+            format!("{} is not an IP address", quoted(text)),
             format!("write it in numbers, as \"{example}\"; names are not looked up"),
         )
     })

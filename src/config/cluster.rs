@@ -1,7 +1,7 @@
 //! Reads `[cluster]`, and the keys it names.
 
 use super::build::{CheckPrivate, ReadSecret};
-use super::error::{Mistake, Report};
+use super::error::{Mistake, Report, quoted};
 use super::key::{self, Secret};
 use super::keys::CLUSTER;
 use super::places::Subject;
@@ -63,7 +63,7 @@ pub(super) fn cluster(
         if !notify.value.starts_with('/') {
             report.add(
                 &notify.span,
-                format!("`{}` is not an absolute path", notify.value),
+                format!("{} is not an absolute path", quoted(notify.value)),
                 "write it from the root: \"/usr/local/bin/ha-notify\"; it is run without a shell",
             );
         } else if notify.value.contains(char::is_whitespace) {

@@ -1,6 +1,6 @@
 //! Reads a `[[group.resource]]` of kind `drbd`.
 
-use super::error::Report;
+use super::error::{Report, quoted};
 use super::places::Subject;
 use super::read::Section;
 use super::vip::Around;
@@ -32,7 +32,7 @@ pub(super) fn drbd(
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+');
     let resource = name.value.to_owned();
     if resource.is_empty() || resource.starts_with('-') || !resource.chars().all(fits) {
-        let what = format!("`{resource}` is no name of a DRBD resource");
+        let what = format!("{} is no name of a DRBD resource", quoted(&resource));
         let help = "write the name that stands after `resource` in /etc/drbd.d: \"r0\"";
         report.add(&name.span, what, help);
         return None;

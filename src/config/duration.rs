@@ -4,6 +4,7 @@
 //! cluster works, and no reader should have to know it. Milliseconds are the finest unit, since the
 //! scheduler of a busy machine is no finer.
 
+use super::error::quoted;
 use std::time::Duration;
 
 /// Reads a duration; the error says what is wrong with it and what to write instead.
@@ -13,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, (String, String)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
-        return wrong(format!("`{text}` is not a duration"), example);
+        return wrong(format!("{} is not a duration", quoted(text)), example);
     }
     let millis = match unit {
         "ms" => 1,

@@ -16,6 +16,22 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// A name or a value as the file has it, between backticks; of an empty one nothing would be seen there.
+pub(super) fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+pub(super) struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("`\"\"`"),
+            text => write!(f, "`{text}`"),
+        }
+    }
+}
+
 /// The exit status for a configuration that cannot be used: EX_CONFIG of sysexits.h.
 pub const EX_CONFIG: u8 = 78;
 
@@ -138,8 +154,7 @@ impl<'a> Report<'a> {
     pub fn add(&mut self, span: &Span, what: impl Into<String>, help: impl Into<String>) {
         let mistake = Mistake {
             place: Some(self.place(span)),
-            // Of an empty text two backticks would be left.
-            what: what.into().replace("``", "an empty text"),
+            what: what.into(),
             help: help.into(),
         };
         self.found.push((span.start, mistake));

@@ -1,7 +1,7 @@
 //! Reads `[gateway]`.
 
 use super::address;
-use super::error::{At, Report};
+use super::error::{At, Report, quoted};
 use super::keys::GATEWAY;
 use super::nodes::{NamedNode, link_owner};
 use super::places::Subject;
@@ -33,7 +33,7 @@ pub(super) fn gateway(top: &Section, nodes: &[NamedNode], report: &mut Report) -
             "all" => gateway.require = Require::All,
             other => report.add(
                 &require.span,
-                format!("`require` is `{other}`"),
+                format!("`require` is {}", quoted(other)),
                 "write \"any\" (one answer is enough) or \"all\"",
             ),
         }

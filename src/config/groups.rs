@@ -1,7 +1,7 @@
 //! Reads `[[group]]`, and tells its resources' kinds apart.
 
 use super::drbd::drbd;
-use super::error::{At, Report, Span};
+use super::error::{At, Report, Span, quoted};
 use super::keys::{DRBD, FAILBACK, GROUP, KINDS, MOUNT, SERVICE, VIP};
 use super::mount::mount;
 use super::nodes::{NamedNode, known_nodes};
@@ -93,7 +93,10 @@ fn name<'a>(section: &Section<'a>, names: &mut Vec<At<&'a str>>, report: &mut Re
         let there = report.line_column(&twin.span);
         report.add(
             &name.span,
-            format!("a second group `{}` (the first: line {there})", name.value),
+            format!(
+                "a second group {} (the first: line {there})",
+                quoted(name.value)
+            ),
             "rename one of them: the token of a group goes by its name",
         );
     }
@@ -133,7 +136,7 @@ fn group(section: &Section, name: String, around: &mut Around, report: &mut Repo
     if tables.is_empty() {
         report.add(
             &section.span,
-            format!("group `{name}` has no resources"),
+            format!("group {} has no resources", quoted(&name)),
             "add `[[group.resource]]` with a `vip`, a `mount` or a `service` below it, or delete the group",
         );
     }
@@ -154,7 +157,7 @@ fn node_side(name: &At<&str>, nodes: &[NamedNode], report: &mut Report) -> Optio
         Some(0) => Some(Side::First),
         Some(_) => Some(Side::Second),
         None => {
-            let what = format!("`prefer` names `{}`, which is no node", name.value);
+            let what = format!("`prefer` names {}, which is no node", quoted(name.value));
             report.add(&name.span, what, known_nodes(name.value, nodes));
             None
         }
@@ -170,7 +173,11 @@ fn failback(section: &Section, report: &mut Report) -> Failback {
         DeValue::String(text) if text == "manual" => Failback::Manual,
         DeValue::String(text) if text == "auto" => Failback::Auto,
         DeValue::String(other) => {
-            report.add(&value.span(), format!("`failback` is `{other}`"), help);
+            report.add(
+                &value.span(),
+                format!("`failback` is {}", quoted(other)),
+                help,
+            );
             Failback::default()
         }
         DeValue::Table(table) => {

@@ -1,6 +1,6 @@
 //! Reads a `[[group.resource]]` of kind `mount`.
 
-use super::error::{At, Report};
+use super::error::{At, Report, quoted};
 use super::key::Refusal;
 use super::places::Subject;
 use super::read::Section;
@@ -175,7 +175,11 @@ fn kind(section: &Section, report: &mut Report) -> Option<Kind> {
     if kind.is_none() {
         // `zfs` is near to `xfs`, and meant.
         let help = "write \"ext4\" or \"xfs\": what these do after a power cut is known, and no other is supported";
-        report.add(&text.span, format!("`fstype` is `{}`", text.value), help);
+        report.add(
+            &text.span,
+            format!("`fstype` is {}", quoted(text.value)),
+            help,
+        );
     }
     kind
 }
@@ -211,7 +215,7 @@ fn plain(path: &str, example: &str) -> Result<(), Refusal> {
     let help = format!("write the whole path: \"{example}\"");
     let fits = |c: char| !c.is_whitespace() && !c.is_control() && c != '\\';
     if !path.starts_with('/') {
-        return Err((format!("`{path}` is no whole path"), help));
+        return Err((format!("{} is no whole path", quoted(path)), help));
     }
     if !path.chars().all(fits) {
         return Err((format!("`{path}` has a space or the like in it"), help));

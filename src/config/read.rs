@@ -6,7 +6,7 @@
 //! in the report, and no `Config` is built from a report with mistakes in it.
 
 use super::duration;
-use super::error::{At, Report, Span};
+use super::error::{At, Report, Span, quoted};
 use super::keys::{Keys, TABLES};
 use super::nearest::nearest;
 use std::time::Duration;
@@ -227,7 +227,7 @@ pub(super) fn check_name(what: &str, name: &At<&str>, report: &mut Report) {
     if value.is_empty() || value.len() > 64 || value.starts_with('-') || !value.chars().all(fits) {
         report.add(
             &name.span,
-            format!("`{value}` cannot be the name of a {what}"),
+            format!("{} cannot be the name of a {what}", quoted(value)),
             "use 1 to 64 letters, digits, `.`, `_` and `-`, not first a `-`",
         );
     }
@@ -278,6 +278,10 @@ fn unknown_key(
             format!("known here: {}", known.join(", "))
         }
     };
-    report.add(span, format!("unknown key `{name}` in {title}"), help);
+    report.add(
+        span,
+        format!("unknown key {} in {title}", quoted(name)),
+        help,
+    );
     near
 }

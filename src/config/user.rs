@@ -1,6 +1,6 @@
 //! Reads whom a program runs as.
 
-use super::error::Report;
+use super::error::{Report, quoted};
 use super::places::Subject;
 use super::read::Section;
 
@@ -15,7 +15,7 @@ pub(super) fn read(section: &Section, key: &str, report: &mut Report) -> Option<
             .starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.value.len() <= LONGEST;
     if !good {
-        let what = format!("`{}` is no user's name", name.value);
+        let what = format!("{} is no user's name", quoted(name.value));
         let help = "write it as /etc/passwd has it: \"nginx\"";
         report.add(&name.span, what, help);
         return None;

@@ -1,7 +1,7 @@
 //! Reads a `[[group.resource]]` of kind `vip`.
 
 use super::address;
-use super::error::{At, Report};
+use super::error::{At, Report, quoted};
 use super::nodes::{NamedNode, known_nodes, link_owner};
 use super::places::Subject;
 use super::read::{Section, kind};
@@ -130,7 +130,10 @@ fn interface_table(
             .position(|node| node.name == key.get_ref().as_ref());
         let Some(side) = side.filter(|side| *side < 2) else {
             unknown = true;
-            let what = format!("`interface` names `{}`, which is no node", key.get_ref());
+            let what = format!(
+                "`interface` names {}, which is no node",
+                quoted(key.get_ref())
+            );
             report.add(&key.span(), what, known_nodes(key.get_ref(), nodes));
             continue;
         };
@@ -166,7 +169,7 @@ fn interface_name(name: &str, place: &Spanned<DeValue>, report: &mut Report) -> 
         report.add(&place.span(), what, "name the interface that clients reach");
     } else if name.is_empty() || name.len() > 15 || name.starts_with('.') || !name.chars().all(fits)
     {
-        let what = format!("`{name}` cannot be the name of an interface");
+        let what = format!("{} cannot be the name of an interface", quoted(name));
         report.add(&place.span(), what, "`ip link` shows their names: \"eth0\"");
     } else {
         return Some(name.to_owned());

@@ -805,7 +805,7 @@ fn words_are_checked() {
         Case {
             change: r#"name = "web""#,
             to: r#"name = """#,
-            told: r#"ha.toml:18:8: an empty text cannot be the name of a group
+            told: r#"ha.toml:18:8: `""` cannot be the name of a group
  18 | name = ""
     |        ^^
     use 1 to 64 letters, digits, `.`, `_` and `-`, not first a `-`"#,
@@ -1328,6 +1328,32 @@ key = "00112233445566778899aabbccddeeff""#,
     ha.toml is TOML: `key = value`, one a line, texts in quotes, `[table]` in brackets"#,
         },
     ]);
+}
+
+#[test]
+fn an_empty_text_is_seen_wherever_it_stands() {
+    let shipped = [
+        include_str!("../../config/ha.toml"),
+        include_str!("../../config/drbd.toml"),
+        include_str!("../../config/active-active.toml"),
+        BASE,
+    ];
+    let mut told = 0;
+    for file in shipped {
+        for (at, _) in file.match_indices('"') {
+            // From each quote to the next one: the texts themselves, and what is between two of them, which is no TOML.
+            let Some(end) = file[at + 1..].find('"') else {
+                continue;
+            };
+            let emptied = format!("{}\"\"{}", &file[..at], &file[at + end + 2..]);
+            if let Err(error) = parse(&emptied) {
+                let error = error.to_string();
+                assert!(!error.contains("``"), "{error}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 50, "{told}");
 }
 
 #[test]

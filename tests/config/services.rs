@@ -18,7 +18,7 @@ fn a_unit_has_a_name_and_stands_once() {
 7
     1:11 `service` must be a text in quotes, not a number | write `service = "haproxy.service"`
 ""
-    1:11 `service`: an empty text cannot be the name of a unit | write it as `systemctl list-units` shows it: "haproxy.service"
+    1:11 `service`: `""` cannot be the name of a unit | write it as `systemctl list-units` shows it: "haproxy.service"
 "nginx php"
     1:11 `service`: `nginx php` cannot be the name of a unit | write it as `systemctl list-units` shows it: "haproxy.service"
 "/etc/systemd/system/nginx.service"
@@ -221,7 +221,7 @@ fn a_program_is_run_without_a_shell() {
 { exec = [] }
     2:18 `exec` is empty | write a program and its arguments: ["/usr/local/bin/is-well", "web"]
 { exec = "" }
-    2:18 an empty text is not an absolute path | write it from the root: "/usr/bin/curl"; it is run without a shell
+    2:18 `""` is not an absolute path | write it from the root: "/usr/bin/curl"; it is run without a shell
 { exec = "is-well" }
     2:18 `is-well` is not an absolute path | write it from the root: "/usr/bin/curl"; it is run without a shell
 { exec = "/usr/bin/curl -fs http://127.0.0.1/" }

@@ -6,7 +6,7 @@ use crate::config::address;
 use crate::config::build::ReadSecret;
 use crate::config::cluster::beside;
 use crate::config::duration::show;
-use crate::config::error::{At, Report, Span};
+use crate::config::error::{At, Report, Span, quoted};
 use crate::config::key::Secret;
 use crate::config::keys::{AGENT, FENCE, FENCING, IPMI};
 use crate::config::nodes::{NamedNode, known_nodes};
@@ -92,7 +92,7 @@ fn times(fencing: &mut Fencing, section: &Section, report: &mut Report) -> Optio
             "off" => fencing.after = After::Off,
             other => report.add(
                 &after.span,
-                format!("`after` is `{other}`"),
+                format!("`after` is {}", quoted(other)),
                 "write \"on\" (switched on again) or \"off\" (stays off until somebody looks)",
             ),
         }
@@ -185,7 +185,7 @@ fn node(section: &Section, nodes: &[NamedNode], report: &mut Report) -> Option<S
     let name = section.text("node", report)?;
     let index = nodes.iter().position(|node| node.name == name.value);
     if index.is_none() {
-        let what = format!("`{}` is no node", name.value);
+        let what = format!("{} is no node", quoted(name.value));
         report.add(&name.span, what, known_nodes(name.value, nodes));
     }
     [Side::First, Side::Second].get(index?).copied()
@@ -260,7 +260,7 @@ fn ipmi(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Opti
         "operator" => Some(Privilege::Operator),
         "administrator" => Some(Privilege::Administrator),
         other => {
-            let what = format!("`privilege` is `{other}`");
+            let what = format!("`privilege` is {}", quoted(other));
             let help = "write \"operator\", which is enough, or \"administrator\"";
             report.add(&text.span, what, help);
             None
@@ -333,7 +333,7 @@ fn agent(section: &Section, read_secret: ReadSecret, report: &mut Report) -> Opt
         if !(path || named) || !name.value.chars().all(fits) {
             report.add(
                 &name.span,
-                format!("`{}` is no fence agent", name.value),
+                format!("{} is no fence agent", quoted(name.value)),
                 "their names begin with `fence_`; name another by its whole path",
             );
         }
@@ -368,7 +368,7 @@ fn options(
             DeValue::Integer(number) => number.to_string(),
             DeValue::Boolean(truth) => if *truth { "1" } else { "0" }.to_owned(),
             other => {
-                let what = format!("option `{name}` cannot be {}", kind(other));
+                let what = format!("option {} cannot be {}", quoted(name), kind(other));
                 report.add(
                     &value.span(),
                     what,

@@ -3,7 +3,7 @@
 use super::url;
 use super::{Check, Probe};
 use crate::agents::program::Program;
-use crate::config::error::{At, Report};
+use crate::config::error::{At, Report, quoted};
 use crate::config::key::Refusal;
 use crate::config::keys::CHECK;
 use crate::config::places::Subject;
@@ -138,7 +138,7 @@ fn exec(section: &Section, report: &mut Report) -> Option<Vec<String>> {
         return None;
     };
     if !program.value.starts_with('/') {
-        let what = format!("`{}` is not an absolute path", program.value);
+        let what = format!("{} is not an absolute path", quoted(program.value));
         let help = "write it from the root: \"/usr/bin/curl\"; it is run without a shell";
         report.add(&program.span, what, help);
     } else if program.value.contains(char::is_whitespace) {

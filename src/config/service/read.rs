@@ -3,7 +3,7 @@
 use super::check::check;
 use super::unit::unit;
 use super::{Mode, Service};
-use crate::config::error::{At, Report};
+use crate::config::error::{At, Report, quoted};
 use crate::config::places::Subject;
 use crate::config::read::Section;
 use crate::config::vip::Around;
@@ -95,7 +95,7 @@ fn mode(section: &Section, report: &mut Report) -> Mode {
         "both" => Mode::Both,
         other => {
             let help = "write \"one\" (it runs where the group does) or \"both\" (it runs on both nodes, and is only watched)";
-            report.add(&text.span, format!("`mode` is `{other}`"), help);
+            report.add(&text.span, format!("`mode` is {}", quoted(other)), help);
             Mode::default()
         }
     }

@@ -1,5 +1,6 @@
 //! The name of a systemd unit, by the rules of systemd.unit(5) and the habits of `systemctl`.
 
+use crate::config::error::quoted;
 use crate::config::key::Refusal;
 use crate::config::nearest::nearest;
 
@@ -18,7 +19,7 @@ const NEEDED: [&str; 3] = ["dbus", "dbus-broker", "polkit"];
 /// The full name of a service unit: `haproxy` means `haproxy.service`, as it does for `systemctl`.
 pub(super) fn unit(text: &str) -> Result<String, Refusal> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    let wrong = |what: &str| format!("`{text}` {what}");
+    let wrong = |what: &str| format!("{} {what}", quoted(text));
     if text.is_empty() || !text.chars().all(allowed) {
         let help = "write it as `systemctl list-units` shows it: \"haproxy.service\"";
         return refuse(wrong("cannot be the name of a unit"), help);

@@ -2,6 +2,7 @@
 //! a name server fails when that does.
 
 use crate::config::address;
+use crate::config::error::quoted;
 use crate::config::key::Refusal;
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,7 +25,10 @@ pub(super) fn http(text: &str) -> Result<Url, Refusal> {
         return refuse("https is not spoken here", help);
     }
     let Some(rest) = text.strip_prefix("http://") else {
-        return refuse(format!("`{text}` does not begin with http://"), example);
+        return refuse(
+            format!("{} does not begin with http://", quoted(text)),
+            example,
+        );
     };
     if !text.chars().all(|c| c.is_ascii_graphic()) {
         let help = "write a space as %20, other letters by their bytes in the same way";
@@ -67,11 +71,16 @@ fn socket(text: &str, default_port: Option<u16>) -> Result<SocketAddr, Refusal> 
     let colon = text.rfind(':').filter(|at| !text[*at..].contains(']'));
     let (host, port) = text.split_at(colon.unwrap_or(text.len()));
     let port = match (port.strip_prefix(':'), default_port) {
-        (None, None) => return refuse(format!("`{text}` has no port"), example),
+        (None, None) => return refuse(format!("{} has no port", quoted(text)), example),
         (None, Some(port)) => port,
         (Some(port), _) => match number(port) {
             Some(port) => port,
-            None => return refuse(format!("`{port}` is not a port"), "ports are 1 to 65535"),
+            None => {
+                return refuse(
+                    format!("{} is not a port", quoted(port)),
+                    "ports are 1 to 65535",
+                );
+            }
         },
     };
     let in_brackets = host

@@ -8,7 +8,8 @@ use crate::config::{self, Config, Kind, Warning};
 use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::machine::{Asked, Looked};
-use crate::shell::status::{Severity, Status, judge, protection};
+use crate::shell::status::protection::{self, Worth};
+use crate::shell::status::{Severity, Status, judge};
 use crate::wire::heartbeat::{MAX_DATAGRAM, Side};
 use serde::{Deserialize, Serialize};
 use smol::future::FutureExt;
@@ -288,22 +289,16 @@ pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
         findings.push(Finding::ok("link", text));
     }
     if status.fencing.is_some() {
-        // What does not protect is among the concerns, with its cure.
         let lines = protection::lines(status, now).into_iter();
-        let lines = lines.filter(|line| !line.starts_with("UNPROTECTED"));
-        findings.extend(lines.map(|line| {
-            let well = |line: &str| {
-                let ill = ["cannot be used", "not asked", "not believed"];
-                !ill.iter().any(|words| line.contains(words))
-            };
-            match line.starts_with("PROTECTED, unrehearsed") {
-                true => Finding::warning("fencing", line).cured_by(format!(
-                    "`ha-appliance standby {0}`, `ha-appliance fence --rehearse {0}`, then `ha-appliance online {0}`",
-                    status.peer_name()
-                )),
-                false if well(&line) => Finding::ok("fencing", line),
-                false => Finding::warning("fencing", line),
-            }
+        findings.extend(lines.filter_map(|line| match line.worth {
+            Worth::Good => Some(Finding::ok("fencing", line.text)),
+            Worth::Useless => Some(Finding::warning("fencing", line.text)),
+            Worth::Unrehearsed => Some(Finding::warning("fencing", line.text).cured_by(format!(
+                "`ha-appliance standby {0}`, `ha-appliance fence --rehearse {0}`, then `ha-appliance online {0}`",
+                status.peer_name()
+            ))),
+            // It is among the concerns, with its cure.
+            Worth::Unprotected => None,
         }));
     }
     findings.extend(judge(status, now).into_iter().map(|concern| Finding {

@@ -26,7 +26,8 @@ pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
     page.section("links", links);
     page.section("last resort", last_resort);
     page.section("gateways", gateways(status, now));
-    page.section("protection", protection::lines(status, now));
+    let protection = protection::lines(status, now).into_iter();
+    page.section("protection", protection.map(|line| line.text).collect());
     for group in &status.groups {
         page.gap();
         page.section(&group.name, group::lines(status, group, now, style));

@@ -4,26 +4,58 @@ use super::judge::age;
 use super::{FenceDevice, Fencing, Group, Status, sentence};
 use crate::core::time::Time;
 
+/// A line of the page.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// What it is worth.
+    pub worth: Worth,
+    /// As the page says it.
+    pub text: String,
+}
+
+/// What a line says of the protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// It protects.
+    Good,
+    /// It protects, and was never seen to do so.
+    Unrehearsed,
+    /// A device that is of no use now.
+    Useless,
+    /// Nothing protects: a concern tells that too, with its cure.
+    Unprotected,
+}
+
 /// As the page says it.
-pub(crate) fn lines(status: &Status, now: Time) -> Vec<String> {
+pub(crate) fn lines(status: &Status, now: Time) -> Vec<Line> {
     let Some(fencing) = &status.fencing else {
         return without_fencing(status);
     };
     let (me, peer) = (&status.node, status.peer_name());
-    let mut lines = vec![match lack(fencing, me, peer, heard(status)) {
-        None if !fencing.rehearsed() => format!(
-            "PROTECTED, unrehearsed: {me} has not yet switched {peer} off to see that it does"
+    let (worth, text) = match lack(fencing, me, peer, heard(status)) {
+        None if !fencing.rehearsed() => (
+            Worth::Unrehearsed,
+            format!(
+                "PROTECTED, unrehearsed: {me} has not yet switched {peer} off to see that it does"
+            ),
         ),
-        None => format!("PROTECTED: a silent {peer} is switched off, then taken over"),
+        None => (
+            Worth::Good,
+            format!("PROTECTED: a silent {peer} is switched off, then taken over"),
+        ),
         // Each device's reason stands below.
         Some(_) if fencing.known() == Some(false) => {
             let verb = verb(fencing);
-            format!("UNPROTECTED: nothing that switches {peer} off {verb}")
+            let text = format!("UNPROTECTED: nothing that switches {peer} off {verb}");
+            (Worth::Unprotected, text)
         }
-        Some(why) => format!("UNPROTECTED: {why}"),
-    }];
-    lines.extend(fencing.devices.iter().map(|device| told(device, peer, now)));
-    lines
+        Some(why) => (Worth::Unprotected, format!("UNPROTECTED: {why}")),
+    };
+    let devices = fencing.devices.iter();
+    let devices = devices.map(|device| of_device(device, peer, now));
+    std::iter::once(Line { worth, text })
+        .chain(devices)
+        .collect()
 }
 
 /// What is missing until either node can make sure of the other; None: nothing.
@@ -87,7 +119,7 @@ fn heard(status: &Status) -> bool {
     status.peer.state == "alive"
 }
 
-fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
+fn of_device(device: &FenceDevice, peer: &str, now: Time) -> Line {
     let name = &device.name;
     let good = device.good_us.map(|at| age(now, at));
     let suite = device.suite.as_ref();
@@ -96,38 +128,56 @@ fn told(device: &FenceDevice, peer: &str, now: Time) -> String {
     let day = |date: &String| date.split('T').next().unwrap_or_default().to_owned();
     let rehearsed = rehearsed.map(day);
     let rehearsed = rehearsed.map_or(String::new(), |day| format!("; last switched it off {day}"));
+    let why = device.why.as_deref().unwrap_or_default();
     match (device.state.as_str(), good) {
-        ("on" | "off", Some(good)) => format!(
-            "{name} said {good} ago that {peer} is {}{suite}{rehearsed}",
-            device.state
-        ),
-        ("distrusted", _) => {
-            let why = device.why.as_deref().unwrap_or_default();
-            format!("{name} is not believed: {why}")
-        }
+        ("on" | "off", Some(good)) => Line {
+            worth: Worth::Good,
+            text: format!(
+                "{name} said {good} ago that {peer} is {}{suite}{rehearsed}",
+                device.state
+            ),
+        },
+        ("distrusted", _) => Line::useless(format!("{name} is not believed: {why}")),
         ("failed", good) => {
-            let why = device.why.as_deref().unwrap_or_default();
             let good = good.map_or(String::new(), |good| format!("; it answered {good} ago"));
-            format!("{name} cannot be used: {why}{good}{rehearsed}")
+            Line::useless(format!("{name} cannot be used: {why}{good}{rehearsed}"))
         }
-        _ => format!("{name} was not asked yet{rehearsed}"),
+        _ => Line::useless(format!("{name} was not asked yet{rehearsed}")),
     }
 }
 
-fn without_fencing(status: &Status) -> Vec<String> {
+fn without_fencing(status: &Status) -> Vec<Line> {
     let none = |group: &&Group| group.protection == "none";
     let none: Vec<&str> = (status.groups.iter().filter(none))
         .map(|g| g.name.as_str())
         .collect();
     if !none.is_empty() && none.len() == status.groups.len() {
-        return vec!["NONE: no takeover by itself from a dead peer, see attention".into()];
+        let text = "NONE: no takeover by itself from a dead peer, see attention";
+        return vec![Line::unprotected(text)];
     }
-    let mut lines =
-        vec!["UNPROTECTED: no fencing, no witness; a takeover is best effort".to_owned()];
+    let text = "UNPROTECTED: no fencing, no witness; a takeover is best effort";
+    let mut lines = vec![Line::unprotected(text)];
     if !none.is_empty() {
-        lines.push(format!("NONE for {}: see attention", none.join(", ")));
+        let text = format!("NONE for {}: see attention", none.join(", "));
+        lines.push(Line::unprotected(text));
     }
     lines
+}
+
+impl Line {
+    fn useless(text: String) -> Line {
+        Line {
+            worth: Worth::Useless,
+            text,
+        }
+    }
+
+    fn unprotected(text: impl Into<String>) -> Line {
+        Line {
+            worth: Worth::Unprotected,
+            text: text.into(),
+        }
+    }
 }
 
 impl Fencing {
