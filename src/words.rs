@@ -11,6 +11,20 @@ use crate::core::protocol::right::{Right, Word};
 use crate::core::reason::{Fact, HeldFire, Reason};
 use crate::core::time::Time;
 use std::fmt;
+use std::time::Duration;
+
+/// A span for people: `340 ms`, `3.2 s`, `48 s`, `5 m 12 s`, `3 h 12 m`, `12 d 4 h`.
+pub fn span(span: Duration) -> String {
+    let s = span.as_secs();
+    match s {
+        0 => format!("{} ms", span.as_millis()),
+        1..10 => format!("{}.{} s", s, span.subsec_millis() / 100),
+        10..60 => format!("{s} s"),
+        60..3600 => format!("{} m {} s", s / 60, s % 60),
+        3600..86_400 => format!("{} h {} m", s / 3600, s % 3600 / 60),
+        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
+    }
+}
 
 /// Which node says it, and which one is its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +72,7 @@ impl fmt::Display for Said<'_, Reason> {
             Reason::FoundStopped => f.write_str("looked at everything: nothing runs"),
             Reason::PeerHeard => write!(f, "heard, and hears {here}"),
             Reason::PeerDeaf => write!(f, "heard, but does not hear {here}"),
-            Reason::PeerSilent(span) => write!(f, "no heartbeat for {} ms", span.as_millis()),
+            Reason::PeerSilent(span) => write!(f, "no heartbeat for {}", self::span(*span)),
             Reason::PeerUnknown => write!(f, "never heard since the daemon on {here} started"),
             Reason::PeerRestarted => write!(f, "{peer}'s daemon, or its machine, was started anew"),
             Reason::PeerLeft => write!(f, "{peer} left: stopped and handed over"),
@@ -156,7 +170,11 @@ impl fmt::Display for Said<'_, Reason> {
                 let most = match most.as_millis() {
                     0 => String::new(),
                     ms @ ..1000 => format!(", for at most {ms} ms"),
-                    ms => format!(", for at most {}.{} s", ms / 1000, ms % 1000 / 100),
+                    // Never less than it may have been.
+                    ms => {
+                        let tenths = ms.div_ceil(100);
+                        format!(", for at most {}.{} s", tenths / 10, tenths % 10)
+                    }
                 };
                 let end = match yields {
                     true => format!("{peer} keeps it, and {here} gives it up"),
@@ -183,8 +201,8 @@ impl fmt::Display for Said<'_, Reason> {
             }
             Reason::Late(span) => write!(
                 f,
-                "{here} stood still: its addresses were renewed {} ms ago and may have expired",
-                span.as_millis()
+                "{here} stood still: its addresses were renewed {} ago and may have expired",
+                self::span(*span)
             ),
             Reason::SilentWhileStarting => {
                 write!(f, "{peer} fell silent before the group was up")
@@ -195,7 +213,7 @@ impl fmt::Display for Said<'_, Reason> {
             Reason::HeldBack(id) => write!(f, "{}", Said(&Fact::HeldBack(*id), voice)),
             Reason::Covered(_) => f.write_str("is held back no more"),
             Reason::FoundDown(_) => f.write_str("found stopped: started"),
-            Reason::Recovered(_, span) => write!(f, "runs again after {} ms", span.as_millis()),
+            Reason::Recovered(_, span) => write!(f, "runs again after {}", self::span(*span)),
             Reason::NotServing(_) => write!(
                 f,
                 "a resource does not run and {peer} may count {here} as silent: left to {peer}, should it live"
@@ -366,7 +384,7 @@ impl fmt::Display for PeerState {
 impl Sign {
     /// What it is and how long ago, without the names that the core does not know.
     pub fn words(&self, now: Time, here: &str) -> String {
-        let ago = format!("{} ms ago", now.since(self.at).as_millis());
+        let ago = format!("{} ago", span(now.since(self.at)));
         match &self.kind {
             SignKind::Unproven(_) => format!(
                 "heartbeats with this cluster's key come from it, the latest {ago}, though it does not hear {here}"
@@ -423,5 +441,22 @@ impl fmt::Display for GatewayState {
             GatewayState::Dampened => "answers again",
             GatewayState::Lost => "lost",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        let of = |ms| span(Duration::from_millis(ms));
+        assert_eq!(of(0), "0 ms");
+        assert_eq!(of(999), "999 ms");
+        assert_eq!(of(3_290), "3.2 s");
+        assert_eq!(of(48_000), "48 s");
+        assert_eq!(of(312_000), "5 m 12 s");
+        assert_eq!(of(11_520_000), "3 h 12 m");
+        assert_eq!(of(1_051_200_000), "12 d 4 h");
     }
 }

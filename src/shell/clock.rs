@@ -4,6 +4,8 @@ use crate::core::time::Time;
 use crate::sys;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use crate::words::span;
+
 /// Now, on CLOCK_BOOTTIME, which also counts while the machine sleeps.
 pub fn now() -> Time {
     Time(sys::boottime_us())
@@ -109,19 +111,6 @@ pub fn boot_id() -> String {
         .to_owned()
 }
 
-/// A span for people: `340 ms`, `3.2 s`, `48 s`, `5 m 12 s`, `3 h 12 m`, `12 d 4 h`.
-pub fn span(span: Duration) -> String {
-    let s = span.as_secs();
-    match s {
-        0 => format!("{} ms", span.as_millis()),
-        1..10 => format!("{}.{} s", s, span.subsec_millis() / 100),
-        10..60 => format!("{s} s"),
-        60..3600 => format!("{} m {} s", s / 60, s % 60),
-        3600..86_400 => format!("{} h {} m", s / 3600, s % 3600 / 60),
-        _ => format!("{} d {} h", s / 86_400, s % 86_400 / 3600),
-    }
-}
-
 fn rfc3339(since_epoch: Duration) -> String {
     let seconds = since_epoch.as_secs();
     let (year, month, day) = civil(seconds / 86_400);
@@ -212,18 +201,6 @@ mod tests {
             assert_eq!(seconds_of(wrong), None, "{wrong}");
         }
         assert_eq!(local(1_795_158_869, Zone::Utc), "Nov 20 07:14:29");
-    }
-
-    #[test]
-    fn spans() {
-        let of = |ms| span(Duration::from_millis(ms));
-        assert_eq!(of(0), "0 ms");
-        assert_eq!(of(999), "999 ms");
-        assert_eq!(of(3_290), "3.2 s");
-        assert_eq!(of(48_000), "48 s");
-        assert_eq!(of(312_000), "5 m 12 s");
-        assert_eq!(of(11_520_000), "3 h 12 m");
-        assert_eq!(of(1_051_200_000), "12 d 4 h");
     }
 
     #[test]

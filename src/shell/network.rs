@@ -217,17 +217,40 @@ impl Network {
             )
         });
         // That this may be the other node is told by who knows which it runs as.
-        let told = |w: &&Warning| !w.is_remark() && !matches!(w, Warning::PeersAddressHere { .. });
+        let told = |w: &&Warning| match w {
+            Warning::PeersAddressHere { .. } => false,
+            // Of one that VIPs stand on, its carrier is followed by itself.
+            Warning::LinkDown { interface, .. } => !self.has_vips(interface),
+            w => !w.is_remark(),
+        };
         let warnings = self.warnings.iter().filter(told).map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
         let paths = self.paths.iter().filter_map(Path::trouble);
         warnings.chain(looking).chain(deaf).chain(paths)
     }
 
-    /// What it is as the file chose it, or is told elsewhere.
+    /// What it is as the file chose it, or is told elsewhere; but for carriers, which are followed by themselves.
     pub fn remarks(&self) -> impl Iterator<Item = String> {
-        let remarks = self.warnings.iter().filter(|w| w.is_remark());
+        let followed = |w: &Warning| {
+            matches!(
+                w,
+                Warning::InterfaceDown { .. } | Warning::InterfaceAbsent { .. }
+            )
+        };
+        let remarks = self.warnings.iter();
+        let remarks = remarks.filter(move |w| w.is_remark() && !followed(w));
         remarks.map(Warning::to_string)
+    }
+
+    fn has_vips(&self, interface: &str) -> bool {
+        let mut vifs = self.vifs.iter();
+        vifs.any(|vif| vif.name == interface)
+    }
+
+    /// The interface of that index is there, up, and has carrier.
+    pub fn is_live(&self, index: Option<u32>) -> bool {
+        let mut interfaces = self.host.interfaces.iter();
+        interfaces.any(|i| Some(i.index) == index && i.up && i.carrier)
     }
 
     /// Whose claims on a VIP interface matter.

@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(signs.len(), 1);
         assert_eq!(
             signs[0].words(at(30), "lb1"),
-            "its machine answered 5000 ms ago that nobody listens on the heartbeat's port"
+            "its machine answered 5.0 s ago that nobody listens on the heartbeat's port"
         );
     }
 }

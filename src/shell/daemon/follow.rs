@@ -194,6 +194,9 @@ impl Daemon {
         let vifs = self.network.resolved.vifs.iter();
         self.names.absent = vifs.filter(|v| v.index.is_none()).map(|v| v.id).collect();
         self.names.paths.truncate(links);
+        for (names, link) in (self.names.paths.iter_mut()).zip(&self.network.resolved.links) {
+            names.unplugged = !self.network.is_live(link.interface);
+        }
         for vif in 0..self.network.vifs.len() {
             if let (Some(own), Some(peer), true) = (
                 self.network.own_address(vif),
@@ -205,6 +208,7 @@ impl Daemon {
                     peer: peer.to_string(),
                     last_resort: true,
                     place: links + vif,
+                    unplugged: !self.network.is_live(self.network.resolved.vifs[vif].index),
                 });
             }
         }

@@ -85,6 +85,7 @@ impl Daemon {
             peer: shown(self.network.peer_on(vif)),
             last_resort: true,
             place: path,
+            unplugged: false,
         }
     }
 

@@ -52,6 +52,8 @@ pub struct PathNames {
     pub last_resort: bool,
     /// Its place among the core's, in which those that are not open have one too.
     pub place: usize,
+    /// This node's end stands on no live interface: what is said of that says why nothing goes this way.
+    pub unplugged: bool,
 }
 
 impl Names {
@@ -384,6 +386,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 in_ok: path.in_ok,
                 // What it said before it was refused is of then.
                 out_ok: path.out_ok.filter(|_| facts.peer_speaks()),
+                unplugged: names.unplugged,
             })
             .collect(),
         interfaces: view
@@ -419,6 +422,16 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
         answers: answers.to_vec(),
     }
     .judged(now)
+}
+
+/// Behind a dead cable no gateway answers: that is no second fact.
+fn follows(fact: Fact, from: &[Fact]) -> bool {
+    match fact {
+        Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => {
+            from.contains(&Fact::NoCarrier(vif))
+        }
+        _ => false,
+    }
 }
 
 /// By the peer's last word. What is refused says of its file no more than why it is refused.
@@ -505,6 +518,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         facts: group
             .facts
             .iter()
+            .filter(|fact| !follows(**fact, &group.facts))
             .map(|&fact| names.fact_of(fact, group))
             .collect(),
         peer: group.peer.map(|(r, ready)| GroupAtPeer {

@@ -244,7 +244,7 @@ fn paths(status: &Status, now: Time) -> (Vec<String>, Vec<String>) {
     let of = |path: &Path| {
         let outward = match path.out_ok {
             Some(true) => "ok".into(),
-            Some(false) => format!("not heard by {}", status.peer_name()),
+            Some(false) => "not heard".into(),
             None => "?".into(),
         };
         let inward = if path.in_ok {

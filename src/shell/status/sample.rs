@@ -106,6 +106,7 @@ impl Default for Sample {
             peer: peer.into(),
             last_resort: place == 2,
             place,
+            unplugged: false,
         };
         Sample {
             view: View {

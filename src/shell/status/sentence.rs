@@ -27,6 +27,11 @@ pub(crate) fn deaf(kind: &str, from: &str, to: &str, peer: &str, here: &str) -> 
     format!("{kind} {from} → {to}: {peer} hears nothing of {here} on it")
 }
 
+/// Nothing that either node sends on a path arrives.
+pub(crate) fn severed(kind: &str, own: &str, other: &str) -> String {
+    format!("{kind} {own} ⇄ {other}: nothing gets through in either direction")
+}
+
 /// What is to switch this node off is of no use to the peer.
 pub(crate) fn useless_there(here: &str, peer: &str) -> String {
     format!("nothing that switches {here} off can be used by {peer}")
@@ -182,8 +187,8 @@ pub(crate) fn silence(
         cause => format!("{datagrams} that were dropped ({cause})"),
     };
     Some(format!(
-        "nothing accepted for {} ms; {count} {what}",
-        span.as_millis()
+        "nothing accepted for {}; {count} {what}",
+        crate::shell::clock::span(span)
     ))
 }
 

@@ -47,6 +47,8 @@ pub enum Standing {
     NotKnown,
     /// It is being mended, or so it seems: what was wrong has lasted so long if it is wrong after that.
     Under,
+    /// It is not well, and another subject says why: it is told if it lasts a while beyond that.
+    Explained(Trouble),
     /// It was looked at, and is not well.
     Wrong(Trouble),
 }
@@ -91,6 +93,8 @@ struct Known {
     since: Time,
     /// Since when it is wrong without a pause; None: it is being mended.
     lasting: Option<Time>,
+    /// Until when something else explained it.
+    explained: Option<Time>,
     told: bool,
     trouble: Trouble,
 }
@@ -114,17 +118,27 @@ impl Tidings {
                     lasting: None,
                     ..known
                 }),
+                Standing::Explained(trouble) => Some(Known {
+                    since: known.filter(|_| told).map_or(now, |known| known.since),
+                    lasting: Some(now),
+                    explained: Some(now),
+                    told,
+                    trouble,
+                }),
                 Standing::Wrong(trouble) => {
                     let since = known.as_ref().map_or(now, |known| known.since);
+                    let explained = known.as_ref().and_then(|known| known.explained);
                     let lasting = known.and_then(|known| known.lasting).unwrap_or(now);
                     // What has just ended in vain may be another's a moment later.
-                    let lasts = now.since(lasting) >= trouble.settle.min(MOMENT);
+                    let lasts = now.since(lasting) >= trouble.settle.min(MOMENT)
+                        && explained.is_none_or(|until| now.since(until) >= WHILE);
                     let tell = !told && lasts && now.since(since) >= trouble.settle;
                     tidings.extend(tell.then(|| trouble.tiding()));
                     let told = told || tell;
                     Some(Known {
                         since,
                         lasting: Some(lasting),
+                        explained,
                         told,
                         trouble,
                     })
@@ -191,17 +205,31 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
     for (names, path) in names.paths(view).filter(|(n, _)| !n.is_as_a_link(all)) {
         let kind = sentence::kind_of_path(names.last_resort);
         let (own, other) = (&names.own, &names.peer);
+        let answers = answers && !names.unplugged;
+        let mute = answers.then_some(!path.in_ok);
+        let deaf = path.out_ok.filter(|_| answers).map(|hears| !hears);
+        // A cable that dies is one edge, not one for each direction.
+        let severed = match (mute, deaf) {
+            (Some(true), Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        };
+        let either = |wrong: Option<bool>| wrong.filter(|_| severed != Some(true));
+        let way = format!("{kind} {own} ⇄ {other}");
+        let over = format!("{way}: heard again in both directions");
+        subjects.push(Subject::new(way, severed, || {
+            let text = sentence::severed(kind, own, other);
+            trouble("link", MOMENT, text, over)
+        }));
         let way = format!("{kind} {other} → {own}");
         let over = format!("{way}: heard again");
-        let mute = answers.then_some(!path.in_ok);
-        subjects.push(Subject::new(way, mute, || {
+        subjects.push(Subject::new(way, either(mute), || {
             let text = sentence::mute(kind, other, own, peer);
             trouble("link", MOMENT, text, over)
         }));
         let way = format!("{kind} {own} → {other}");
         let over = format!("{way}: heard again by {peer}");
-        let deaf = path.out_ok.filter(|_| answers).map(|hears| !hears);
-        subjects.push(Subject::new(way, deaf, || {
+        subjects.push(Subject::new(way, either(deaf), || {
             let text = sentence::deaf(kind, own, other, peer, here);
             trouble("link", MOMENT, text, over)
         }));
@@ -216,10 +244,19 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
             // One that comes and goes is told once.
             GatewayState::Pending | GatewayState::Dampened => None,
         };
-        subjects.push(Subject::new(name, lost, || {
+        let text = || {
             let text = sentence::gateway_lost(address, vif);
             trouble("gateway", Duration::ZERO, text, over)
-        }));
+        };
+        let mut interfaces = view.vifs.iter();
+        let dead = interfaces.any(|vif| vif.id == gateway.id.vif && !vif.carrier);
+        subjects.push(match dead && lost == Some(true) {
+            true => Subject {
+                name,
+                standing: Standing::Explained(text()),
+            },
+            false => Subject::new(name, lost, text),
+        });
     }
     for vif in &view.vifs {
         let name = names.vif(vif.id);

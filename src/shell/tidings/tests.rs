@@ -132,7 +132,7 @@ fn a_lost_link_is_not_heard_again_because_its_peer_is_gone() {
     lost.view.peer.paths[0].out_ok = Some(false);
     let mut tidings = Tidings::default();
     told(&mut tidings, 0, &lost);
-    assert_eq!(told(&mut tidings, 1000, &lost).len(), 2);
+    assert_eq!(told(&mut tidings, 1000, &lost).len(), 1);
     for state in [
         PeerState::Silent,
         PeerState::Left,
@@ -151,10 +151,60 @@ fn a_lost_link_is_not_heard_again_because_its_peer_is_gone() {
         .collect();
     assert_eq!(
         back,
-        [
-            "link 10.1.1.2 → 10.1.1.1: heard again, after 2 m 0 s",
-            "link 10.1.1.1 → 10.1.1.2: heard again by lb2, after 2 m 0 s",
-        ]
+        ["link 10.1.1.1 ⇄ 10.1.1.2: heard again in both directions, after 2 m 0 s"]
+    );
+}
+
+/// One cable, one line: what goes by it in each direction, and the gateway behind it, are no news beside that.
+#[test]
+fn a_carrier_that_is_lost_is_told_once() {
+    let mut lost = Sample::default();
+    lost.view.peer.paths[1].in_ok = false;
+    lost.view.peer.paths[1].out_ok = Some(false);
+    let mut tidings = Tidings::default();
+    // By one direction it was seen a moment before the other.
+    let mut begun = Sample::default();
+    begun.view.peer.paths[1].in_ok = false;
+    assert_eq!(told(&mut tidings, 0, &begun), []);
+    assert_eq!(told(&mut tidings, 100, &lost), []);
+    let severed = "link 192.168.10.81 ⇄ 192.168.10.82: nothing gets through in either direction";
+    assert_eq!(
+        told(&mut tidings, 1100, &lost),
+        [(Level::Warn, severed.into())]
+    );
+    lost.view.vifs[0].carrier = false;
+    lost.view.gateways[0].state = GatewayState::Lost;
+    lost.names.paths[1].unplugged = true;
+    lost.names.paths[2].unplugged = true;
+    let mut tidings = Tidings::default();
+    assert_eq!(told(&mut tidings, 0, &lost), []);
+    let carrier = |level, text: &str| [(level, text.to_owned())];
+    assert_eq!(
+        told(&mut tidings, 1000, &lost),
+        carrier(Level::Warn, "eth0: no carrier")
+    );
+    assert_eq!(told(&mut tidings, 60_000, &lost), []);
+    // On the page, too.
+    let texts: Vec<String> = (crate::shell::status::judge(&lost.status(), NOW).into_iter())
+        .map(|concern| concern.text)
+        .collect();
+    assert_eq!(texts, ["eth0: no carrier"]);
+    // It is plugged in again: what comes back with it has a while to do so.
+    lost.view.vifs[0].carrier = true;
+    (0..3).for_each(|path| lost.names.paths[path].unplugged = false);
+    assert_eq!(
+        told(&mut tidings, 61_000, &lost),
+        carrier(Level::Info, "eth0: carrier is back, after 1 m 1 s")
+    );
+    assert_eq!(told(&mut tidings, 61_900, &lost), []);
+    let mut mended = Sample::default();
+    mended.view.gateways[0].state = GatewayState::Lost;
+    assert_eq!(told(&mut tidings, 62_000, &mended), []);
+    assert_eq!(told(&mut tidings, 64_000, &mended), []);
+    let gateway = "gateway 192.168.10.1 on eth0 does not answer";
+    assert_eq!(
+        told(&mut tidings, 66_000, &mended),
+        carrier(Level::Warn, gateway)
     );
 }
 
@@ -370,9 +420,8 @@ fn files_are_the_same_again_once_the_peer_says_so() {
 }
 
 #[test]
-fn gateways_carriers_and_files_are_told() {
+fn carriers_and_files_are_told() {
     let mut sample = Sample::default();
-    sample.view.gateways[0].state = GatewayState::Lost;
     sample.view.vifs[0].carrier = false;
     sample.view.peer.drift = true;
     sample.view.groups[0].peer = Some((Role::Stopped, Readiness::Impaired));
@@ -383,14 +432,7 @@ fn gateways_carriers_and_files_are_told() {
     }];
     sample.view.groups[0].no_seizure = Some(crate::core::reason::Reason::NoGatewayKnown(LAN));
     let mut tidings = Tidings::default();
-    let first = told(&mut tidings, 0, &sample);
-    assert_eq!(
-        first,
-        [(
-            Level::Warn,
-            "gateway 192.168.10.1 on eth0 does not answer".into()
-        )]
-    );
+    assert_eq!(told(&mut tidings, 0, &sample), []);
     let texts: Vec<String> = (told(&mut tidings, 20_000, &sample).into_iter())
         .map(|(_, text)| text)
         .collect();

@@ -90,7 +90,11 @@ pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
             },
         ));
     }
-    for gateway in &status.gateways {
+    let dead = |name: &String| {
+        let mut interfaces = status.interfaces.iter();
+        interfaces.any(|i| i.name == *name && !i.carrier)
+    };
+    for gateway in status.gateways.iter().filter(|g| !dead(&g.interface)) {
         concerns.push(match gateway.state.as_str() {
             "lost" => degraded(
                 sentence::gateway_lost(&gateway.address, &gateway.interface),

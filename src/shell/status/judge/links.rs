@@ -21,20 +21,25 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
             "look for a filter or a broken cable in that direction".into(),
         )
     };
+    let lasting = |what: String, path: &Path| match path.heard_us {
+        Some(at) => format!("{what}, for {}", age(now, at)),
+        None => format!("{what} yet"),
+    };
     let of = |path: &Path| {
         let (own, other) = (&path.own, &path.peer);
         let kind = sentence::kind_of_path(path.last_resort);
-        let mute = (!path.in_ok).then(|| {
-            let what = sentence::mute(kind, other, own, peer);
-            broken(match path.heard_us {
-                Some(at) => format!("{what}, for {}", age(now, at)),
-                None => format!("{what} yet"),
-            })
-        });
         // Of one that hears nothing at all it is said once.
-        let deaf = (path.out_ok == Some(false) && status.peer.state != "one-way")
-            .then(|| broken(sentence::deaf(kind, own, other, peer, &status.node)));
-        [deaf, mute]
+        let deaf = path.out_ok == Some(false) && status.peer.state != "one-way";
+        let concern = match (!path.in_ok, deaf) {
+            (true, true) => degraded(
+                lasting(sentence::severed(kind, own, other), path),
+                format!("look for a broken cable, a switch or a filter between {own} and {other}"),
+            ),
+            (true, false) => broken(lasting(sentence::mute(kind, other, own, peer), path)),
+            (false, true) => broken(sentence::deaf(kind, own, other, peer, &status.node)),
+            (false, false) => return None,
+        };
+        Some(concern)
     };
     // One of last resort that goes the way of a link says nothing more.
     let as_a_link = |path: &Path| {
@@ -45,9 +50,8 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     status
         .paths
         .iter()
-        .filter(|path| !as_a_link(path))
-        .flat_map(of)
-        .flatten()
+        .filter(|path| !path.unplugged && !as_a_link(path))
+        .filter_map(of)
         .collect()
 }
 
