@@ -305,6 +305,18 @@ fn the_hook_gets_each_transition_in_order_one_at_a_time() {
 }
 
 #[test]
+fn what_waits_for_the_hook_is_told_before_the_end() {
+    let dir = TestDir::new();
+    let (notifier, task) = Notifier::new(hook(&dir, "sleep 0.05; cat >> log"), programs());
+    (0..3).for_each(|n| notifier.push(entry(n)));
+    let executor = smol::LocalExecutor::new();
+    executor.spawn(task).detach();
+    smol::block_on(executor.run(notifier.end()));
+    let log = std::fs::read_to_string(dir.join("log")).unwrap();
+    assert_eq!(log.lines().count(), 3);
+}
+
+#[test]
 fn a_hook_that_hangs_or_prints_without_end_is_ended_and_the_next_runs() {
     for hang in ["sleep 60", "yes"] {
         let dir = TestDir::new();

@@ -146,7 +146,7 @@ pub fn status_names(config: &Config, me: Side, resolved: &Resolved) -> Names {
         peer: link.peer.to_string(),
         last_resort: false,
         place: link.index,
-        unplugged: false,
+        hindered: false,
     };
     let group = |(index, group): (usize, &crate::config::Group)| {
         let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();

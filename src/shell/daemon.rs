@@ -403,6 +403,7 @@ impl Daemon {
         self.repeat_goodbye();
         self.aside.end();
         self.history.flush();
+        self.finish_hook();
         Ok(())
     }
 

@@ -27,6 +27,8 @@ pub struct Notifier {
     lost: Cell<u64>,
     name: String,
     ran: Ran,
+    /// Closed once the hook has run for all that waited.
+    ended: Receiver<()>,
 }
 
 /// How the hook ran last; none: it did not run yet.
@@ -48,6 +50,13 @@ impl Notifier {
             let why = format!("it is too slow: {MAX_QUEUE} transitions wait, more are dropped");
             self.ran.replace(Some(Err(why)));
         }
+    }
+
+    /// Nothing more comes: ends once the hook has run for all that waits.
+    pub async fn end(self) {
+        drop(self.queue);
+        // Nobody sends: it is closed.
+        let _ = self.ended.recv().await;
     }
 
     /// How the hook ran last, or why it does not work; none: it did not run yet.
@@ -72,6 +81,7 @@ impl Notifier {
         limit: Duration,
     ) -> (Notifier, impl Future<Output = ()> + 'static) {
         let (queue, entries) = bounded(MAX_QUEUE);
+        let (open, ended) = bounded(1);
         let ran = Ran::default();
         let user = hook.user.as_deref().unwrap_or_default();
         (
@@ -80,8 +90,12 @@ impl Notifier {
                 lost: Cell::new(0),
                 name: format!("{} {user}", hook.words.join(" ")),
                 ran: ran.clone(),
+                ended,
             },
-            serve(hook, programs, entries, limit, ran),
+            async move {
+                serve(hook, programs, entries, limit, ran).await;
+                drop(open);
+            },
         )
     }
 }

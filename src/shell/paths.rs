@@ -171,7 +171,7 @@ fn refuses(outcome: &io::Result<usize>) -> bool {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {} on {}", self.local, self.peer, self.interface.0)
+        write!(f, "{} → {} on {}", self.local, self.peer, self.interface.0)
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
         path.follow(Some(route(port)), &ready);
         assert!(!path.is_open() && path.is_refused());
         let expected = format!(
-            "link 127.0.0.1 -> 127.0.0.2 on lo cannot be opened: UDP port {port} of 127.0.0.1 is taken by another \
+            "link 127.0.0.1 → 127.0.0.2 on lo cannot be opened: UDP port {port} of 127.0.0.1 is taken by another \
              program (5405 is Corosync's, too); `ss -ulpn 'sport = :{port}'` shows which: end it, or choose another \
              `port` in [heartbeat] for both nodes; tried again every second"
         );

@@ -157,6 +157,7 @@ impl Daemon {
 
     /// Tells what is not as it should be, as it is now; each thing is logged when it comes and when it goes.
     pub(super) fn note(&mut self) {
+        self.follow_hindered();
         let network = self.network.notices().chain(self.unanswered());
         let network: Vec<String> = network.chain(self.duplicate_notices()).collect();
         let network = (network, self.network.remarks().collect());

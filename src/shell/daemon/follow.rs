@@ -194,9 +194,6 @@ impl Daemon {
         let vifs = self.network.resolved.vifs.iter();
         self.names.absent = vifs.filter(|v| v.index.is_none()).map(|v| v.id).collect();
         self.names.paths.truncate(links);
-        for (names, link) in (self.names.paths.iter_mut()).zip(&self.network.resolved.links) {
-            names.unplugged = !self.network.is_live(link.interface);
-        }
         for vif in 0..self.network.vifs.len() {
             if let (Some(own), Some(peer), true) = (
                 self.network.own_address(vif),
@@ -208,9 +205,23 @@ impl Daemon {
                     peer: peer.to_string(),
                     last_resort: true,
                     place: links + vif,
-                    unplugged: !self.network.is_live(self.network.resolved.vifs[vif].index),
+                    hindered: false,
                 });
             }
+        }
+        self.follow_hindered();
+    }
+
+    /// At which of its own ends this node knows something amiss, which is told by itself.
+    pub(super) fn follow_hindered(&mut self) {
+        let (links, vifs) = (&self.network.resolved.links, &self.network.resolved.vifs);
+        let interfaces = links.iter().map(|link| link.interface);
+        let interfaces: Vec<_> = interfaces.chain(vifs.iter().map(|vif| vif.index)).collect();
+        for names in &mut self.names.paths {
+            let live = interfaces.get(names.place);
+            let live = live.is_some_and(|index| self.network.is_live(*index));
+            let path = self.network.paths.get(names.place);
+            names.hindered = !live || path.is_some_and(|path| path.trouble().is_some());
         }
     }
 

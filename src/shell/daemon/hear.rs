@@ -85,7 +85,7 @@ impl Daemon {
             peer: shown(self.network.peer_on(vif)),
             last_resort: true,
             place: path,
-            unplugged: false,
+            hindered: false,
         }
     }
 

@@ -52,8 +52,9 @@ pub struct PathNames {
     pub last_resort: bool,
     /// Its place among the core's, in which those that are not open have one too.
     pub place: usize,
-    /// This node's end stands on no live interface: what is said of that says why nothing goes this way.
-    pub unplugged: bool,
+    /// This node's end stands on no live interface, or a socket there is of no use: what is said of that says why nothing
+    /// goes this way.
+    pub hindered: bool,
 }
 
 impl Names {
@@ -386,7 +387,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 in_ok: path.in_ok,
                 // What it said before it was refused is of then.
                 out_ok: path.out_ok.filter(|_| facts.peer_speaks()),
-                unplugged: names.unplugged,
+                hindered: names.hindered,
             })
             .collect(),
         interfaces: view

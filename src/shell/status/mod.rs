@@ -280,9 +280,9 @@ pub struct Path {
     pub in_ok: bool,
     /// The peer says that it hears this node on it; null: it does not say.
     pub out_ok: Option<bool>,
-    /// This node's end stands on no live interface.
+    /// This node's end stands on no live interface, or nothing can be sent there.
     #[serde(default)]
-    pub unplugged: bool,
+    pub hindered: bool,
 }
 
 /// An interface that VIPs stand on.

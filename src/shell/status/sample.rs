@@ -106,7 +106,7 @@ impl Default for Sample {
             peer: peer.into(),
             last_resort: place == 2,
             place,
-            unplugged: false,
+            hindered: false,
         };
         Sample {
             view: View {

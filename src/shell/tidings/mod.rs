@@ -205,9 +205,11 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
     for (names, path) in names.paths(view).filter(|(n, _)| !n.is_as_a_link(all)) {
         let kind = sentence::kind_of_path(names.last_resort);
         let (own, other) = (&names.own, &names.peer);
-        let answers = answers && !names.unplugged;
+        let answers = answers && !names.hindered;
         let mute = answers.then_some(!path.in_ok);
-        let deaf = path.out_ok.filter(|_| answers).map(|hears| !hears);
+        // Of one that hears nothing at all it is said once.
+        let hears = view.peer.state == PeerState::Alive && answers;
+        let deaf = path.out_ok.filter(|_| hears).map(|hears| !hears);
         // A cable that dies is one edge, not one for each direction.
         let severed = match (mute, deaf) {
             (Some(true), Some(true)) => Some(true),

@@ -174,8 +174,8 @@ fn a_carrier_that_is_lost_is_told_once() {
     );
     lost.view.vifs[0].carrier = false;
     lost.view.gateways[0].state = GatewayState::Lost;
-    lost.names.paths[1].unplugged = true;
-    lost.names.paths[2].unplugged = true;
+    lost.names.paths[1].hindered = true;
+    lost.names.paths[2].hindered = true;
     let mut tidings = Tidings::default();
     assert_eq!(told(&mut tidings, 0, &lost), []);
     let carrier = |level, text: &str| [(level, text.to_owned())];
@@ -191,7 +191,7 @@ fn a_carrier_that_is_lost_is_told_once() {
     assert_eq!(texts, ["eth0: no carrier"]);
     // It is plugged in again: what comes back with it has a while to do so.
     lost.view.vifs[0].carrier = true;
-    (0..3).for_each(|path| lost.names.paths[path].unplugged = false);
+    (0..3).for_each(|path| lost.names.paths[path].hindered = false);
     assert_eq!(
         told(&mut tidings, 61_000, &lost),
         carrier(Level::Info, "eth0: carrier is back, after 1 m 1 s")

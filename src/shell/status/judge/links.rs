@@ -50,7 +50,7 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
     status
         .paths
         .iter()
-        .filter(|path| !path.unplugged && !as_a_link(path))
+        .filter(|path| !path.hindered && !as_a_link(path))
         .filter_map(of)
         .collect()
 }
