@@ -1,7 +1,7 @@
 //! A look at what ha.toml names beside the network: programs and units. It may take as long as a disk or
 //! systemd takes, so the daemon never waits for it.
 
-use crate::agents::drbd::around::around;
+use crate::agents::drbd::around::{above, around};
 use crate::agents::drbd::dump::Dump;
 use crate::agents::drbd::judge::{self, Finding};
 use crate::agents::executable;
@@ -246,48 +246,60 @@ async fn judged(all: Vec<Replicated>) -> Vec<(String, Finding)> {
         (None, Err("drbdadm does not answer".into()))
     };
     let (version, dump) = look.or(late).await;
+    found(&all, version.as_deref(), &dump, around(Path::new("/")))
+}
+
+/// Each with the resource that it is told of: what concerns the machine, with the first.
+fn found(
+    all: &[Replicated],
+    version: Option<&str>,
+    dump: &Result<Dump, String>,
+    around: Vec<Finding>,
+) -> Vec<(String, Finding)> {
     let unable = |what: String, help: &str| Finding {
         refused: true,
         what,
         help: help.into(),
     };
+    let mut machine = Vec::new();
+    match version {
+        None => machine.push(unable(
+            "this kernel has no module drbd".into(),
+            "install it for this kernel; `modinfo drbd` finds it then",
+        )),
+        Some(version) => machine.extend(judge::version(version.trim())),
+    }
+    if let Err(why) = dump {
+        machine.push(unable(
+            format!("DRBD's configuration cannot be read: {why}"),
+            "install drbd-utils, and mend it until `drbdadm dump` prints it",
+        ));
+    }
+    machine.extend(around);
     let mut found = Vec::new();
-    for one in &all {
-        let mut add = |finding| found.push((one.name.clone(), finding));
-        match &version {
-            None => add(unable(
-                "this kernel has no module drbd".into(),
-                "install it for this kernel; `modinfo drbd` finds it then",
-            )),
-            Some(version) => judge::version(version.trim())
-                .into_iter()
-                .for_each(&mut add),
+    for one in all {
+        let mut findings = std::mem::take(&mut machine);
+        if let Ok(dump) = dump {
+            let program = std::env::current_exe().unwrap_or_default();
+            let asked = judge::Asked {
+                name: &one.name,
+                nodes: one.nodes.each_ref().map(String::as_str),
+                fenced: one.fenced,
+                program: &program.display().to_string(),
+                devices: &one.devices.iter().map(String::as_str).collect::<Vec<_>>(),
+                nine: version.is_some_and(|v| v.starts_with('9')),
+            };
+            findings.extend(judge::judge(dump, &asked));
+            let resource = dump.resource(&one.name).into_iter();
+            let hosts = resource.flat_map(|resource| &resource.hosts);
+            let volumes = hosts.flat_map(|host| &host.volumes);
+            let mut devices: Vec<&str> = volumes.map(|v| v.device.as_str()).collect();
+            devices.sort_unstable();
+            devices.dedup();
+            let above = devices.into_iter().filter_map(|d| above(Path::new("/"), d));
+            findings.extend(above);
         }
-        let program = std::env::current_exe().unwrap_or_default();
-        let asked = judge::Asked {
-            name: &one.name,
-            nodes: one.nodes.each_ref().map(String::as_str),
-            fenced: one.fenced,
-            program: &program.display().to_string(),
-            devices: &one.devices.iter().map(String::as_str).collect::<Vec<_>>(),
-            nine: version.as_ref().is_some_and(|v| v.starts_with('9')),
-        };
-        match &dump {
-            Ok(dump) => {
-                judge::judge(dump, &asked).into_iter().for_each(&mut add);
-                let resource = dump.resource(&one.name).into_iter();
-                let hosts = resource.flat_map(|resource| &resource.hosts);
-                let volumes = hosts.flat_map(|host| &host.volumes);
-                let mut devices: Vec<&str> = volumes.map(|v| v.device.as_str()).collect();
-                devices.sort_unstable();
-                devices.dedup();
-                around(Path::new("/"), &devices).into_iter().for_each(add);
-            }
-            Err(why) => add(unable(
-                format!("DRBD's configuration cannot be read: {why}"),
-                "install drbd-utils, and mend it until `drbdadm dump` prints it",
-            )),
-        }
+        found.extend(findings.into_iter().map(|f| (one.name.clone(), f)));
     }
     found
 }
@@ -442,5 +454,41 @@ mod tests {
         assert_eq!(of(nothing(true, false).after(before())), (0, 1));
         assert_eq!(of(nothing(false, true).after(before())), (1, 0));
         assert_eq!(of(nothing(false, false).after(before())), (1, 1));
+    }
+
+    /// What two resources have in common is told once.
+    #[test]
+    fn what_concerns_the_machine_is_told_once() {
+        let replicated = |name: &str| Replicated {
+            name: name.to_owned(),
+            nodes: ["lb1".to_owned(), "lb2".to_owned()],
+            fenced: true,
+            devices: Vec::new(),
+        };
+        let all = [replicated("r0"), replicated("r1")];
+        let around = vec![Finding {
+            refused: true,
+            what: "drbd.service is enabled".into(),
+            help: String::new(),
+        }];
+        let told = |version, dump| {
+            let found = found(&all, version, dump, around.clone());
+            let line = |(name, finding): (String, Finding)| format!("{name}: {}", finding.what);
+            found.into_iter().map(line).collect::<Vec<_>>()
+        };
+        let unreadable = Err("drbdadm: not found".into());
+        let expected = [
+            "r0: this kernel has no module drbd",
+            "r0: DRBD's configuration cannot be read: drbdadm: not found",
+            "r0: drbd.service is enabled",
+        ];
+        assert_eq!(told(None, &unreadable), expected);
+        let read = Ok(Dump::read("<config file=\"/etc/drbd.conf\"></config>").unwrap());
+        let expected = [
+            "r0: drbd.service is enabled",
+            "r0: DRBD has no resource r0",
+            "r1: DRBD has no resource r1",
+        ];
+        assert_eq!(told(Some("8.4.11"), &read), expected);
     }
 }

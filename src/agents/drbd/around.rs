@@ -5,14 +5,30 @@ use super::judge::Finding;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Everything, where the root of the file system is at `root`. `devices`: those that are made of the resource.
-pub fn around(root: &Path, devices: &[&str]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    found.extend(helper(root));
-    found.extend(enabled(root));
-    found.extend(devices.iter().filter_map(|device| above(root, device)));
-    found.extend(reboot(root));
-    found
+/// What concerns all resources, where the root of the file system is at `root`.
+pub fn around(root: &Path) -> Vec<Finding> {
+    let all = [helper(root), enabled(root), reboot(root)];
+    all.into_iter().flatten().collect()
+}
+
+/// Another device is made of it, a volume group most often: it is neither activated nor let go of here, so that a
+/// demotion finds it held open.
+pub fn above(root: &Path, device: &str) -> Option<Finding> {
+    let name = Path::new(device).file_name()?;
+    let holders = root.join("sys/block").join(name).join("holders");
+    let holder = entries(&holders).next()?;
+    let holder = holder.file_name()?.to_string_lossy().into_owned();
+    let name = root.join("sys/block").join(&holder).join("dm/name");
+    let shown = fs::read_to_string(name).map_or(holder, |name| name.trim().to_owned());
+    Some(Finding {
+        refused: true,
+        what: format!(
+            "{shown} is made of {device}, and nothing here takes that down: {device} could not be demoted"
+        ),
+        help: format!(
+            "have the file system on {device} itself (LVM goes below DRBD), and {device} in `global_filter` of lvm.conf"
+        ),
+    })
 }
 
 /// Whom the kernel calls for its handlers; the module's own parameter, which one without is told by loading it.
@@ -46,26 +62,6 @@ fn enabled(root: &Path) -> Option<Finding> {
             "{unit} is enabled: at boot it waits for the other node, and it brings up and takes down what is ha-appliance's"
         ),
         help: format!("systemctl disable {unit}"),
-    })
-}
-
-/// Another device is made of it, a volume group most often: it is neither activated nor let go of here, so that a
-/// demotion finds it held open.
-fn above(root: &Path, device: &str) -> Option<Finding> {
-    let name = Path::new(device).file_name()?;
-    let holders = root.join("sys/block").join(name).join("holders");
-    let holder = entries(&holders).next()?;
-    let holder = holder.file_name()?.to_string_lossy().into_owned();
-    let name = root.join("sys/block").join(&holder).join("dm/name");
-    let shown = fs::read_to_string(name).map_or(holder, |name| name.trim().to_owned());
-    Some(Finding {
-        refused: true,
-        what: format!(
-            "{shown} is made of {device}, and nothing here takes that down: {device} could not be demoted"
-        ),
-        help: format!(
-            "have the file system on {device} itself (LVM goes below DRBD), and {device} in `global_filter` of lvm.conf"
-        ),
     })
 }
 
@@ -119,7 +115,8 @@ mod tests {
     }
 
     fn told(root: &Path) -> Vec<(bool, String)> {
-        let found = around(root, &["/dev/drbd1"]).into_iter();
+        let found = above(root, "/dev/drbd1").into_iter();
+        let found = found.chain(around(root));
         found
             .map(|finding| (finding.refused, finding.what))
             .collect()
@@ -165,9 +162,9 @@ mod tests {
         put(&root, "sys/block/dm-0/dm/name", "vg0-data\n");
         let whats = told(&root);
         let parts = [
+            (true, "vg0-data is made of /dev/drbd1"),
             (true, "the kernel calls `/bin/true`"),
             (true, "drbd.service is enabled"),
-            (true, "vg0-data is made of /dev/drbd1"),
             (false, "this machine has no watchdog"),
         ];
         assert_eq!(whats.len(), parts.len(), "{whats:?}");
