@@ -141,6 +141,29 @@ fn nothing_is_demoted_while_its_io_is_frozen() {
     assert_eq!(asked(&dir), [""; 0]);
 }
 
+/// A cable was cut, and DRBD has not noticed: asked politely it waits for its own pings, and then refuses.
+#[test]
+fn who_leaves_takes_it_down_whether_or_not_the_other_side_is_reached() {
+    let asked_with = |reached: bool, older: bool, script: &str| {
+        let dir = TestDir::new();
+        let tools = tools(&dir, script);
+        smol::block_on(tools.down(&r0(&[]), reached, older)).unwrap();
+        asked(&dir).join("; ")
+    };
+    assert_eq!(asked_with(true, true, ""), "down r0");
+    let alone = "disconnect --force r0; outdate r0; down r0";
+    assert_eq!(asked_with(false, true, ""), alone);
+    // It has none any more, or what is here is Inconsistent.
+    assert_eq!(asked_with(false, true, "[ $1 = down ] || exit 10"), alone);
+    let refuses =
+        "grep -q disconnect $(dirname $0)/asked || { echo 'State change failed'; exit 11; }";
+    assert_eq!(
+        asked_with(true, false, refuses),
+        "down r0; disconnect --force r0; down r0",
+        "what was written here last is not called old"
+    );
+}
+
 /// D12: it is given up at its time, and what waits for it goes on then.
 #[test]
 fn a_tool_that_never_returns_is_given_up() {

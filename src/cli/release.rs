@@ -197,7 +197,7 @@ pub(super) fn down(options: &Options) -> Exit {
             let tools = tools(programs());
             let said = demote(drbd, &tools);
             let said = match said {
-                Exit::Well => smol::block_on(tools.down(&named(drbd)))
+                Exit::Well => smol::block_on(tools.down(&named(drbd), true, false))
                     .map_or_else(|why| fail(Exit::Refused, why), |()| Exit::Well),
                 said => said,
             };

@@ -290,7 +290,8 @@ impl Daemon {
             peer_name,
             frozen,
         );
-        disks.replace(assembly::disks(&config, &network.resolved));
+        let links = network.resolved.links.len();
+        disks.replace(assembly::disks(&config, &network.resolved), links);
         let marks = Marks::open(&options.run_dir);
         let contact = Contact::new(&options.run_dir);
         let devices = Devices::new(executor.clone(), finished.clone(), programs.clone());

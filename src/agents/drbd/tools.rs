@@ -81,6 +81,8 @@ impl From<Failed> for NotDone {
 const ATTACH: Duration = Duration::from_secs(60);
 /// How long any of them may take that asks nobody.
 const QUICK: Duration = Duration::from_secs(10);
+/// How long the other side is asked: DRBD waits for it until its own pings are not answered, which go every 10 s.
+const PINGS: Duration = Duration::from_secs(13);
 /// Pauses between two demotions of a device that is held open: udev, a multipath daemon or blkid let go in less than
 /// ten seconds.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(2)];
@@ -194,9 +196,23 @@ impl Tools {
         adjusted.map_err(|failed| failed.what)
     }
 
-    /// Takes it down: this node leaves.
-    pub async fn down(&self, it: &Named) -> Result<(), String> {
-        self.simply(&["down", &it.name]).await
+    /// Takes it down: this node leaves. `reached`: the other side is there, and takes note of it; otherwise it is not
+    /// asked, for DRBD, which may not have noticed, would wait for it. `older`: what is here is from now on, which DRBD
+    /// writes down by itself only as long as it is connected.
+    pub async fn down(&self, it: &Named, reached: bool, older: bool) -> Result<(), String> {
+        let _one = self.one.lock().await;
+        let name = it.name.as_str();
+        let down = ["down", name];
+        if reached && self.call(&down, PINGS).await.is_ok() {
+            return Ok(());
+        }
+        // There may be no connection any more, which ends like a file that cannot be read.
+        let _ = self.once(&["disconnect", "--force", name], QUICK).await;
+        // One that is Inconsistent is worth less than that, and refuses.
+        if older {
+            let _ = self.once(&["outdate", name], QUICK).await;
+        }
+        self.call(&down, PINGS).await.map_err(|failed| failed.what)
     }
 
     /// Outdates what is here, for the other side that goes on alone; `connect`: and waits for it again.

@@ -173,7 +173,8 @@ impl Daemon {
             .replace(services, assembly::mount_units(&self.config));
         self.mounts
             .replace(assembly::mounts(&self.config, resolved));
-        self.disks.replace(assembly::disks(&self.config, resolved));
+        let disks = assembly::disks(&self.config, resolved);
+        self.disks.replace(disks, resolved.links.len());
         self.note_what_runs_here(clock::now());
         let resolved = &self.network.resolved;
         let setup = assembly::setup(&self.config, self.me, resolved);

@@ -38,6 +38,9 @@ impl Daemon {
                                 .or_default() += 1;
                         }
                         let accepted = self.node.heard();
+                        if said.0 == accepted.incarnation {
+                            self.disks.heard(path);
+                        }
                         if accepted != heard && said == (accepted.incarnation, accepted.sequence) {
                             self.refused.peer_heard();
                             self.hear_aside(said.0, aside.filter(|_| to_here));

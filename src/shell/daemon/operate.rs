@@ -97,7 +97,10 @@ impl Daemon {
         match self.keeper(place) {
             Keeper::Disks => {
                 let theirs = self.is_theirs(place.group);
-                self.disks.part(place, theirs, self.outdated.clone());
+                let heartbeat = &self.config.heartbeat;
+                let within = heartbeat.interval * heartbeat.misses;
+                let answers = self.outdated.clone();
+                self.disks.part(place, theirs, within, answers);
             }
             // Nothing of them is left up.
             Keeper::Vips | Keeper::Services | Keeper::Mounts => {

@@ -7,6 +7,7 @@
 mod accept;
 mod disk;
 mod fence;
+mod links;
 mod meeting;
 mod outdate;
 mod strangers;
@@ -29,6 +30,7 @@ use crate::shell::aside::Message;
 use crate::shell::clock;
 use disk::{Disk, Expected};
 pub use fence::Verdict;
+use links::Links;
 use outdate::Answers;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::{Cell, RefCell};
@@ -60,6 +62,7 @@ struct Shared {
     watching: Cell<bool>,
     peer: Cell<Peer>,
     peer_name: String,
+    links: Links,
     /// Marks of what was done in this boot.
     marks: PathBuf,
     /// Demotions that DRBD could not be asked for.
@@ -121,6 +124,7 @@ impl Disks {
                     off_at: None,
                 }),
                 peer_name: peer_name.to_owned(),
+                links: Links::default(),
                 marks: run_dir.join("drbd"),
                 gone: RefCell::default(),
                 strangers: RefCell::default(),
@@ -130,8 +134,10 @@ impl Disks {
         }
     }
 
-    /// A new configuration: each resource with its place. What is known of those that stay is kept.
-    pub fn replace(&mut self, disks: Vec<(Place, Drbd)>) {
+    /// A new configuration: each resource with its place, and how many links there are. What is known of those that
+    /// stay is kept.
+    pub fn replace(&mut self, disks: Vec<(Place, Drbd)>, links: usize) {
+        self.shared.links.count(links);
         let old = self.shared.all.take();
         let disks = disks.into_iter().map(|(place, drbd)| {
             let known = old.iter().find(|old| old.name == drbd.resource);
@@ -151,6 +157,11 @@ impl Disks {
     /// Whether a resource is one of them.
     pub fn has(&self, place: Place) -> bool {
         self.shared.disk(place).is_some()
+    }
+
+    /// The other node was heard by that link, if it is one.
+    pub fn heard(&self, path: usize) {
+        self.shared.links.heard(path);
     }
 
     /// The other node's state is another.
@@ -265,9 +276,9 @@ impl Disks {
         });
     }
 
-    /// Takes it down: this node leaves. What it has is older from now on where it is `theirs`, which DRBD writes down
-    /// by itself only while it is connected. `answers` is where this is told: the other node's DRBD may ask for it.
-    pub fn part(&mut self, place: Place, theirs: bool, answers: Answers) {
+    /// Takes it down: this node leaves. What it has is older from now on where it is `theirs`. `answers` is where this
+    /// is told: the other node's DRBD may ask for it. `within`: so long the other node's next heartbeats may take.
+    pub fn part(&mut self, place: Place, theirs: bool, within: Duration, answers: Answers) {
         self.operate(place, move |disk, shared| async move {
             let (up, connected, named) = {
                 let state = shared.known.borrow();
@@ -275,11 +286,8 @@ impl Disks {
                 (up, is_connected(&state, &disk.name), disk.named(&state))
             };
             if up {
-                // One that is Inconsistent is worth less than that, and refuses.
-                if theirs && !connected {
-                    let _ = shared.tools.outdate(&named, false).await;
-                }
-                if let Err(why) = shared.tools.down(&named).await {
+                let reached = connected && shared.links.are_heard(within).await;
+                if let Err(why) = shared.tools.down(&named, reached, theirs).await {
                     return Outcome::Failed(why);
                 }
                 shared.unmark(&disk, UP);

@@ -42,7 +42,7 @@ impl Played {
         let r0 = Drbd {
             resource: "r0".into(),
         };
-        disks.replace(vec![(PLACE, r0)]);
+        disks.replace(vec![(PLACE, r0)], 1);
         disks.peer(PeerState::Alive, clock::now());
         Played {
             disks,
