@@ -89,6 +89,11 @@ impl Target {
         }
     }
 
+    /// The same device at the same place, whatever its options.
+    pub fn is_the_same(&self, other: &Target) -> bool {
+        (&self.point, &self.device, self.kind) == (&other.point, &other.device, other.kind)
+    }
+
     /// Its mount, if that is what is seen at its place.
     pub fn entry<'a>(&self, table: &'a Table) -> Option<&'a Entry> {
         table.at(&self.point).filter(|entry| self.is(entry))

@@ -2,6 +2,7 @@
 //! one waiting; then put in force in one turn, or refused.
 
 use super::*;
+use crate::agents::mount::Target;
 use crate::config::{Group, Kind, Misfit, misfits};
 use crate::shell::machine::{Asked, Looked};
 
@@ -134,6 +135,11 @@ impl Daemon {
                 "group {name} runs here and is not in the new file: `ha-appliance stop {name}` first"
             ));
         }
+        let runs = |group: &&Group| runs(GroupId::of(&group.name));
+        let running = self.config.groups.iter().filter(runs);
+        if let Some(why) = running.filter_map(|group| exchanged(group, config)).next() {
+            return Err(why);
+        }
         let against = against(&self.config, config, self.me, looked);
         if !against.is_empty() {
             let against: Vec<String> = against.iter().map(Misfit::to_string).collect();
@@ -235,6 +241,27 @@ fn against(before: &Config, new: &Config, me: Side, looked: &Looked) -> Vec<Misf
     against
 }
 
+/// What holds data of a group that runs here, and is no longer the same by the new file: nobody would unmount or demote
+/// what is here, and nobody could start it elsewhere.
+fn exchanged(group: &Group, new: &Config) -> Option<String> {
+    let (name, mut others) = (&group.name, new.groups.iter());
+    let other = others.find(|other| other.name == *name);
+    let drbd = group.drbd().filter(|drbd| {
+        let kept = other.and_then(Group::drbd);
+        kept.is_none_or(|kept| kept.resource != drbd.resource)
+    });
+    let drbd = drbd.map(|drbd| format!("drbd {}", drbd.resource));
+    let mut mounts = group.mounts().map(|mount| &mount.target).filter(|target| {
+        let mut kept = other.into_iter().flat_map(Group::mounts);
+        !kept.any(|kept| kept.target.is_the_same(target))
+    });
+    let mount = |target: &Target| format!("mount {} of {}", target.point, target.device);
+    let what = drbd.or_else(|| mounts.next().map(mount))?;
+    Some(format!(
+        "{what} is in use here, by group {name}, and the new file has it no more: `ha-appliance stop {name}` first"
+    ))
+}
+
 /// What becomes of the keys of the heartbeats, and of the other node by that.
 fn keys_changed(before: &[Vec<u8>], after: &[Vec<u8>], me: &str, peer: &str) -> Option<String> {
     let without = |keys: &[Vec<u8>], others: &[Vec<u8>]| {
@@ -286,6 +313,38 @@ fn released(before: &Config, after: &Config) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Its mount would be found by nobody, and its demotion refused for it.
+    #[test]
+    fn what_holds_data_and_runs_is_not_exchanged() {
+        let of = |name: &str, resources: &str| {
+            let text = format!(
+                "[cluster]\nname = \"x\"\nkey_file = \"key\"\n[node.lb1]\nlinks = [\"10.1.1.1\"]\n[node.lb2]\nlinks = [\"10.1.1.2\"]\n\
+                 [[group]]\nname = \"{name}\"\n{resources}"
+            );
+            let key = config::generate_key_line([1; 32]);
+            config::parse_with_key_file(&text, std::path::Path::new("ha.toml"), &key).unwrap()
+        };
+        let both = |drbd: &str, device: &str, more: &str| {
+            let (resource, service) = ("[[group.resource]]", "service = \"nginx.service\"");
+            let mount = format!("mount = \"/mnt/data\"\ndevice = \"{device}\"\nfstype = \"ext4\"\n{more}");
+            let text = format!("{resource}\ndrbd = \"{drbd}\"\n{resource}\n{mount}\n{resource}\n{service}\n");
+            of("web", &text)
+        };
+        let before = both("r0", "/dev/drbd1", "");
+        let told = |new: &Config| exchanged(&before.groups[0], new).unwrap_or_default();
+        assert_eq!(told(&before), "");
+        let options = both("r0", "/dev/drbd1", "options = \"noatime\"");
+        assert_eq!(told(&options), "", "they count from the next mount on");
+        assert_eq!(
+            told(&both("r0", "/dev/drbd2", "")),
+            "mount /mnt/data of /dev/drbd1 is in use here, by group web, and the new file has it no more: \
+             `ha-appliance stop web` first"
+        );
+        assert!(told(&both("r1", "/dev/drbd1", "")).starts_with("drbd r0 is in use"));
+        let service = "[[group.resource]]\nservice = \"nginx.service\"\n";
+        assert!(told(&of("web", service)).starts_with("drbd r0 is in use"));
+    }
 
     #[test]
     fn that_the_keys_are_others_is_said_with_what_it_does() {

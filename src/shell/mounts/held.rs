@@ -68,8 +68,7 @@ impl Held {
 
     /// It is the mount of that device at that place.
     pub(super) fn is(&self, target: &Target) -> bool {
-        let own = self.target();
-        (&own.point, &own.device, own.kind) == (&target.point, &target.device, target.kind)
+        self.target().is_the_same(target)
     }
 
     /// From now on another state of it is an event.
