@@ -166,9 +166,12 @@ fn mounted_written_back_probed_and_unmounted() {
         let disk = disk.started();
         assert_eq!(disk.found(), Found::Mounted);
         assert_eq!(disk.ask(Verb::Start), Answer::Done(None), "mounted already");
-        fs::write(format!("{}/file", disk.point()), "1").ok();
+        let written = || disk.target.number().unwrap().written().unwrap();
+        let before = written();
+        fs::write(format!("{}/file", disk.point()), "1").unwrap();
         for verb in [Verb::Sync, Verb::Probe, Verb::Stop] {
             assert_eq!(disk.ask(verb), Answer::Done(None), "{kind:?} {verb}");
+            assert!(written() > before, "as an unmount sees that it gets on");
         }
         assert_eq!(disk.found(), Found::Absent);
         assert_eq!(

@@ -18,7 +18,7 @@ pub struct Mount {
     pub target: Target,
     /// How long a check and a mount may take.
     pub start_timeout: Duration,
-    /// How long an unmount may take, with all that is written back.
+    /// How long an unmount may take, besides what is written back.
     pub stop_timeout: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! From ha.toml, as it applies to this machine, to what the core and the status page need.
 
-use super::mounts::GIVEN_UP;
+use super::mounts::{GIVEN_UP, WRITES_BACK};
 use super::state;
 use super::status::{self, Names};
 use super::vips::Targets;
@@ -246,7 +246,7 @@ impl Part<'_> {
                 leased: false,
                 lingers: false,
                 start_timeout: mount.start_timeout + 2 * GIVEN_UP,
-                stop_timeout: mount.stop_timeout + 2 * GIVEN_UP,
+                stop_timeout: mount.stop_timeout + WRITES_BACK + 2 * GIVEN_UP,
                 // An error of its file system goes along with the data, and is not cured by time.
                 restarts: 0,
                 window: Duration::ZERO,

@@ -35,6 +35,9 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table(pub Vec<Entry>);
 
+/// Which of the numbers in a device's `stat` that is.
+const WRITTEN: usize = 6;
+
 impl Number {
     /// From `st_dev` or `st_rdev`.
     pub fn of(device: u64) -> Number {
@@ -42,6 +45,12 @@ impl Number {
             major: libc::major(device),
             minor: libc::minor(device),
         }
+    }
+
+    /// How much was written to it since it is there, in sectors.
+    pub fn written(self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/sys/dev/block/{self}/stat")).ok()?;
+        text.split_ascii_whitespace().nth(WRITTEN)?.parse().ok()
     }
 
     /// This machine has such a device, whatever it is called.

@@ -8,6 +8,7 @@ use crate::shell::services::{CheckView, ServiceView};
 use smol::Task;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A mount.
 pub(super) struct Held {
@@ -37,6 +38,9 @@ pub(super) enum Expected {
     /// It is not.
     Absent,
 }
+
+/// So long an unmount may take without a word.
+const LONG: Duration = Duration::from_secs(3);
 
 impl Held {
     /// With what is known of the same one under other settings.
@@ -139,6 +143,17 @@ impl Held {
         self.hindered
             .borrow_mut()
             .take_if(|(hindered, _)| tells(*hindered));
+    }
+
+    /// A stop is not done yet, and what was written goes to the disk.
+    pub(super) fn writes_back(&self, verb: Verb, lasts: Duration) {
+        if verb == Verb::Stop && lasts >= LONG {
+            let device = &self.target().device;
+            let seconds = lasts.as_secs();
+            self.say(format!(
+                "what was written goes to {device}, for {seconds} s; then it is unmounted"
+            ));
+        }
     }
 
     pub(super) fn say(&self, state: String) {

@@ -7,6 +7,7 @@
 //! keeps all others from saying that the mount is stopped.
 
 mod held;
+mod left;
 mod watch;
 
 use super::drbd::Frozen;
@@ -63,6 +64,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(2);
 /// A helper is given up so long after it should have ended.
 pub const GIVEN_UP: Duration = Duration::from_secs(2);
+/// At most so much longer it may take to write back what was written.
+pub const WRITES_BACK: Duration = Duration::from_secs(600);
 
 impl Mounts {
     /// None yet. What the tasks find out is pushed onto `events`.
@@ -306,9 +309,21 @@ impl Shared {
 
     async fn ask_once(&self, verb: Verb, held: &Held, limit: Duration) -> Result<Answer, Trouble> {
         let target = held.target();
-        let asked = mount::ask(&self.programs, &self.run_dir, verb, target, limit);
+        let longest = match verb {
+            Verb::Stop | Verb::Sync => limit + WRITES_BACK,
+            Verb::Look | Verb::Start | Verb::Probe => limit,
+        };
+        let asked = mount::ask(&self.programs, &self.run_dir, verb, target, longest);
         let late = async {
-            Timer::after(limit + GIVEN_UP).await;
+            let (begun, time) = (Instant::now(), limit + GIVEN_UP);
+            match verb {
+                Verb::Stop | Verb::Sync => {
+                    let written = || target.number()?.written();
+                    let gets_on = || held.writes_back(verb, begun.elapsed());
+                    left::unwritten(time, written, gets_on).await;
+                }
+                Verb::Look | Verb::Start | Verb::Probe => drop(Timer::after(time).await),
+            }
             Ok(Answer::Failed(format!(
                 "{verb} of {} hangs, and was given up after {} s; what it still does ends when the kernel lets it",
                 target.point,
