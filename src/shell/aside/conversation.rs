@@ -58,6 +58,11 @@ impl Conversation {
         room
     }
 
+    /// The peer has taken all that was to be said, but for the history.
+    pub fn is_taken(&self) -> bool {
+        self.waits() == 0 && self.outbox.next().is_none()
+    }
+
     /// A line of this node's history: told if the peer asked for it.
     pub fn note(&mut self, entry: Entry) {
         self.telling.add(entry);
@@ -129,6 +134,25 @@ mod tests {
             time: format!("2026-11-20T07:14:29.{n:03}Z"),
             ..Entry::sample(n, "x".repeat(2000))
         }
+    }
+
+    /// Who says it last, before a goodbye, waits for that.
+    #[test]
+    fn what_was_said_is_taken_when_the_peer_shows_it() {
+        let (mut a, mut b) = pair();
+        assert!(a.is_taken());
+        (0..20).for_each(|n| a.note(entry(n)));
+        a.history_was_read(Some(Vec::new()));
+        assert!(a.asked_for_history(None));
+        let resources = vec!["r0".to_owned()];
+        let parted = Message::Parted { resources };
+        assert_eq!(a.owe(&parted), Room::Fits);
+        let mut told = Vec::new();
+        while !a.is_taken() {
+            assert!(!told.contains(&parted) || a.waits() > 0);
+            told.extend(beat(&mut a, &mut b));
+        }
+        assert!(told.contains(&parted));
     }
 
     #[test]

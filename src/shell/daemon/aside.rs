@@ -147,6 +147,11 @@ impl Aside {
         self.conversation.waits()
     }
 
+    /// The peer has taken what it was told.
+    pub(super) fn is_taken(&self) -> bool {
+        self.conversation.is_taken()
+    }
+
     /// To be told as soon as there is room for it.
     pub(super) fn owe(&mut self, message: &Message) -> Room {
         self.conversation.owe(message)

@@ -79,5 +79,8 @@ impl Daemon {
         while let Some(message) = self.outdated.borrow_mut().pop_front() {
             let _ = self.aside.owe(&message);
         }
+        if self.aside.is_taken() {
+            self.disks.answers_taken();
+        }
     }
 }

@@ -327,8 +327,11 @@ mod tests {
         };
         let both = |drbd: &str, device: &str, more: &str| {
             let (resource, service) = ("[[group.resource]]", "service = \"nginx.service\"");
-            let mount = format!("mount = \"/mnt/data\"\ndevice = \"{device}\"\nfstype = \"ext4\"\n{more}");
-            let text = format!("{resource}\ndrbd = \"{drbd}\"\n{resource}\n{mount}\n{resource}\n{service}\n");
+            let mount =
+                format!("mount = \"/mnt/data\"\ndevice = \"{device}\"\nfstype = \"ext4\"\n{more}");
+            let text = format!(
+                "{resource}\ndrbd = \"{drbd}\"\n{resource}\n{mount}\n{resource}\n{service}\n"
+            );
             of("web", &text)
         };
         let before = both("r0", "/dev/drbd1", "");

@@ -69,6 +69,8 @@ struct Shared {
     owed: Owed,
     /// Taken down here, since this node leaves.
     gone: RefCell<Vec<String>>,
+    /// The other node has taken what it was told.
+    answered: Cell<bool>,
     /// What no group has.
     strangers: RefCell<strangers::Strangers>,
     frozen: Frozen,
@@ -95,6 +97,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(50);
 /// Before it is tried once more to bring one up.
 const AGAIN: Duration = Duration::from_secs(10);
+/// So long the other node may take to hear what it is told last, at least.
+const TAKEN: Duration = Duration::from_secs(2);
 /// What a promotion leaves of its time for the tools around it.
 const AROUND: Duration = Duration::from_secs(5);
 
@@ -127,6 +131,7 @@ impl Disks {
                 links: Links::default(),
                 marks: run_dir.join("drbd"),
                 gone: RefCell::default(),
+                answered: Cell::default(),
                 strangers: RefCell::default(),
                 frozen,
             }),
@@ -301,11 +306,24 @@ impl Disks {
                 gone.push(disk.name.clone());
                 gone.clone()
             };
-            answers
-                .borrow_mut()
-                .push_back(Message::Parted { resources });
+            let parted = Message::Parted { resources };
+            answers.borrow_mut().push_back(parted);
+            // The goodbye that follows is the last that this daemon says, and has no room for more than is left by then.
+            shared.answered.set(false);
+            let until = Instant::now() + within.max(TAKEN);
+            while !shared.answered.get()
+                && shared.peer.get().state.is_heard()
+                && Instant::now() < until
+            {
+                Timer::after(POLL).await;
+            }
             Outcome::Done
         });
+    }
+
+    /// The other node has taken what it was answered.
+    pub fn answers_taken(&self) {
+        self.shared.answered.set(true);
     }
 
     /// The other node leaves, and has taken these down.
