@@ -5,6 +5,7 @@ pub mod dump;
 pub mod events;
 pub mod follow;
 pub mod judge;
+pub mod progress;
 pub mod standing;
 pub mod tools;
 

@@ -3,12 +3,14 @@
 use super::meeting::Meeting;
 use super::{Shared, is_connected};
 use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::progress::{PROC, Progress, progress};
 use crate::agents::drbd::standing::{Lineage, Proof, Standing};
 use crate::agents::drbd::tools::Named;
 use crate::core::event::{Event, Extent, Outcome, Unready};
 use crate::core::peer::PeerState;
 use crate::core::time::Time;
 use crate::id::Place;
+use crate::shell::clock;
 use crate::shell::services::ServiceView;
 use crate::shell::status::sentence::FROZEN;
 use smol::Timer;
@@ -433,17 +435,30 @@ impl Disk {
             }
             None => text += &format!("; StandAlone, {peer} unknown"),
         }
-        let mut synced = state.of(&self.name, Kind::PeerDevice);
-        if let Some(done) =
-            synced.find_map(|d| Some(state.word(d, "done")).filter(|w| !w.is_empty()))
-            && word(Kind::PeerDevice, "replication") != "Established"
+        if word(Kind::PeerDevice, "replication") != "Established"
+            && let Some(Progress { done, left }) = self.progress(state)
         {
             text += &format!("; {done} % synced");
+            if let Some(left) = left {
+                text += &format!(", {} left", clock::span(left));
+            }
         }
         let standing = self.standing(shared, state);
         if standing.out_of_sync > 0 {
             text += &format!("; {} KiB differ", standing.out_of_sync);
         }
         text
+    }
+
+    /// How far a sync of it is.
+    fn progress(&self, state: &State) -> Option<Progress> {
+        let done = |d| Some(state.word(d, "done")).filter(|w| !w.is_empty());
+        let told = state.of(&self.name, Kind::PeerDevice).find_map(done);
+        if let Some(done) = told.map(str::to_owned) {
+            return Some(Progress { done, left: None });
+        }
+        let text = std::fs::read_to_string(PROC).ok()?;
+        let mut devices = state.of(&self.name, Kind::Device);
+        devices.find_map(|device| progress(&text, state.word(device, "minor")))
     }
 }
