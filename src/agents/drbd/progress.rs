@@ -78,6 +78,9 @@ mod tests {
         assert_eq!(told("2"), None);
         assert_eq!(told("12"), Some(("1.0".into(), None)));
         assert_eq!(told("3"), None);
-        assert_eq!(progress("version: 9.1.14 (api:2/proto:110-121)\n", "1"), None);
+        assert_eq!(
+            progress("version: 9.1.14 (api:2/proto:110-121)\n", "1"),
+            None
+        );
     }
 }

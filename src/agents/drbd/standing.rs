@@ -125,12 +125,14 @@ fn unpromotable(
         "Consistent" if lineage.survives(proof) => return None,
         "Consistent" => format!("whether {peer} has newer data is not known: bring {peer} up"),
         "Outdated" => format!("the data here is older than {peer}'s: bring {peer} up"),
-        "Inconsistent" => match synced(state, resource) {
-            Some(percent) => format!(
-                "the data here is Inconsistent, {percent} % synced: it cannot serve; bring {peer} up"
-            ),
-            None => format!("the data here is Inconsistent: it cannot serve; bring {peer} up"),
-        },
+        "Inconsistent" if is_syncing(state, resource) => {
+            format!("the data here is not all of {peer}'s yet: it cannot serve before it is synced")
+        }
+        "Inconsistent" => {
+            let percent = percent(state, resource);
+            let synced = percent.map_or(String::new(), |percent| format!(", {percent} % synced"));
+            format!("the data here is Inconsistent{synced}: it cannot serve; bring {peer} up")
+        }
         "Diskless" | "Detaching" | "Failed" => {
             format!("there is no disk here ({worst}): replace it, or attach it")
         }
@@ -165,6 +167,26 @@ fn unready(state: &State, resource: &str, out_of_sync: u64, peer: &str) -> Optio
     (out_of_sync > 0).then(|| {
         format!("{out_of_sync} KiB of {resource} differ between the nodes though both say UpToDate: disconnect and connect it")
     })
+}
+
+/// It comes from the other side just now.
+fn is_syncing(state: &State, resource: &str) -> bool {
+    words(state, resource, Kind::PeerDevice, "replication").any(|word| word == "SyncTarget")
+}
+
+/// How much of it is the other side's, once nothing more comes.
+fn percent(state: &State, resource: &str) -> Option<u64> {
+    let sum = |kind, key| -> u64 {
+        let numbers = words(state, resource, kind, key);
+        numbers.filter_map(|word| word.parse::<u64>().ok()).sum()
+    };
+    let (all, differs) = (
+        sum(Kind::Device, "size"),
+        sum(Kind::PeerDevice, "out-of-sync"),
+    );
+    // Before anything is known of the other side it says that nothing differs.
+    let done = all.checked_sub(differs).filter(|_| differs > 0)?;
+    (done * 100).checked_div(all)
 }
 
 /// How much of a resync is done.
@@ -271,6 +293,7 @@ mod tests {
             "Secondary runs there is no disk here (Diskless): replace it, or attach it",
             "Secondary runs the disk here is Attaching",
             "Secondary runs the data here is Inconsistent: it cannot serve; bring lb2 up",
+            "Secondary runs the data here is Inconsistent, 0 % synced: it cannot serve; bring lb2 up",
             // How much differs is told a line later than that nothing does.
             "Secondary runs 32728 KiB of r2 differ between the nodes though both say UpToDate: disconnect and connect it",
             "Secondary runs ready",
@@ -360,6 +383,18 @@ mod tests {
                 .unwrap()
                 .contains("not known yet")
         );
+    }
+
+    /// While it comes, nobody is to be brought up; when it comes no more, it is said how much of it is here.
+    #[test]
+    fn what_is_synced_in_part_cannot_serve() {
+        let part = "change device name:r0 volume:0 minor:1 disk:Inconsistent size:1000\n\
+            change peer-device name:r0 peer-node-id:0 volume:0 replication:SyncTarget out-of-sync:374\n";
+        let told = |parts: &[&str]| story(parts).standing(NONE).unpromotable.unwrap();
+        let why = "the data here is not all of lb2's yet: it cannot serve before it is synced";
+        assert_eq!(told(&[UP, part]), why);
+        let why = "the data here is Inconsistent, 62 % synced: it cannot serve; bring lb2 up";
+        assert_eq!(told(&[UP, part, CUT]), why);
     }
 
     #[test]

@@ -132,7 +132,7 @@ pub fn holder_leaves(vms: &mut Vms) -> Outcome {
     let writer = writes(vms, holder)?;
     let from = vms.note("the holder is switched off by its administrator");
     vms.node(holder).tell("systemctl poweroff")?;
-    serves(vms, &browser, holder.peer(), &writer, from, "holder leaves")?;
+    answers(vms, &browser, holder.peer(), &writer, from, "holder leaves")?;
     without_power(vms, holder)?;
     vms.node(holder).switch_on()?;
     returns(vms, holder)?;

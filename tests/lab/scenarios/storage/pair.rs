@@ -21,8 +21,24 @@ pub fn writes(vms: &mut Vms, holder: Host) -> Outcome<Writer> {
     Ok(writer)
 }
 
-/// The other serves, the page and what is written.
+/// It serves, the page and what is written, and nothing runs on the other one.
 pub fn serves(
+    vms: &mut Vms,
+    browser: &Client,
+    holder: Host,
+    writer: &Writer,
+    from: sys::Micros,
+    what: &'static str,
+) -> Outcome {
+    answers(vms, browser, holder, writer, from, what)?;
+    match vms.node(holder.peer()).hardware.has_power() {
+        true => vms.runs_only_on(holder, APACHE),
+        false => Ok(()),
+    }
+}
+
+/// It serves, the page and what is written.
+pub fn answers(
     vms: &mut Vms,
     browser: &Client,
     holder: Host,
@@ -32,15 +48,10 @@ pub fn serves(
 ) -> Outcome {
     browser.answered(Some(holder), SHOT)?;
     writer.acknowledged_after(now(), SHOT)?;
-    vms.record.figure(what, writer.stall(from));
-    vms.note(format!(
-        "{what}: the writer stood for {:?}",
-        writer.stall(from)
-    ));
-    match vms.node(holder.peer()).hardware.has_power() {
-        true => vms.runs_only_on(holder, APACHE),
-        false => Ok(()),
-    }
+    let stall = writer.stall(from);
+    vms.record.figure(what, stall);
+    vms.note(format!("{what}: the writer stood for {stall:?}"));
+    Ok(())
 }
 
 /// Every acknowledged record is there.
