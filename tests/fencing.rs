@@ -4,7 +4,7 @@ mod world;
 
 use ha_appliance::core::event::{Action, Answer, Ask};
 use ha_appliance::core::peer::PeerState;
-use ha_appliance::core::protocol::fencing::{Fencing, Role, Seen, Word};
+use ha_appliance::core::protocol::fencing::{Count, Fencing, Role, Seen, Word};
 use ha_appliance::core::reason::{HeldFire, Reason};
 use ha_appliance::core::record::FenceRecord;
 use ha_appliance::core::setup::{FencingSetup, Setup};
@@ -22,6 +22,8 @@ fn at(millis: u64) -> Time {
 struct Bench {
     fencing: Fencing,
     setup: Setup,
+    /// What the run directory has.
+    noted: Option<Count>,
 }
 
 impl Bench {
@@ -38,7 +40,11 @@ impl Bench {
             ..world::setup(Side::First, &[])
         };
         let fencing = Fencing::remembered(at(0), record, None, &setup);
-        Bench { fencing, setup }
+        Bench {
+            fencing,
+            setup,
+            noted: None,
+        }
     }
 
     /// Heard both ways at 0, silent since, and both devices read on just now.
@@ -59,6 +65,17 @@ impl Bench {
         let now = at(now);
         let setup = &self.setup.fencing.unwrap();
         (self.fencing).heard(now, word(now, said), DETECTION, setup)
+    }
+
+    /// It booted since.
+    fn heard_anew(&mut self, now: u64) {
+        let said = Some((Duration::from_secs(8), true));
+        let word = Word {
+            incarnation: 9,
+            ..word(at(now), said)
+        };
+        let setup = &self.setup.fencing.unwrap();
+        self.fencing.heard(at(now), word, DETECTION, setup);
     }
 
     fn seen(&self, now: u64) -> Seen {
@@ -95,6 +112,10 @@ impl Bench {
         out.into_iter()
             .filter_map(|action| match action {
                 Action::Device { device, ask } => Some((device, ask)),
+                Action::Note(count) => {
+                    self.noted = Some(count);
+                    None
+                }
                 _ => None,
             })
             .collect()
@@ -116,9 +137,14 @@ impl Bench {
 
     /// Both devices are asked, and read on.
     fn read_on(&mut self, now: u64) {
-        for (device, ask) in self.step(now, |_| ()) {
+        self.reads(now, PeerState::Silent, |_| Answer::On);
+    }
+
+    /// Whichever is asked reads as it is said.
+    fn reads(&mut self, now: u64, peer: PeerState, says: impl Fn(usize) -> Answer) {
+        for (device, ask) in self.step(now, |seen| seen.peer = peer) {
             assert_eq!(ask, Ask::Status);
-            self.answer(now, device, Answer::On);
+            self.answer(now, device, says(device));
         }
     }
 }
@@ -387,52 +413,87 @@ fn what_was_not_answered_may_still_leave_until_its_deadline() {
     assert_eq!(bench.shot(64_000, |_| ()), Some(1));
 }
 
-#[test]
-fn three_accepted_offs_an_hour_are_enough() {
-    let mut bench = Bench::ready(16_000);
-    let mut sent = vec![];
-    for instant in 1..=300 {
-        let now = instant * 16_000;
-        bench.read_on(now - 100);
-        if let Some(device) = bench.shot(now, |_| ()) {
-            bench.answer(now + 100, device, Answer::Accepted);
-            sent.push(now / 1000);
-        }
+/// A round of 30 s: the peer is silent, its machine is switched off if an off leaves, and after its boot the peer is
+/// heard both ways for so many milliseconds more. False: none left.
+fn switched_off(bench: &mut Bench, round: u64, heard: u64) -> bool {
+    let now = round * 30_000 + 16_000;
+    bench.read_on(now - 100);
+    let Some(device) = bench.shot(now, |_| ()) else {
+        return false;
+    };
+    bench.answer(now + 10, device, Answer::Accepted);
+    for at in [now + 20, now + 1030] {
+        bench.reads(at, PeerState::Silent, |of| match of == device {
+            true => Answer::Off,
+            false => Answer::On,
+        });
     }
-    assert_eq!(sent, [16, 32, 48, 3632, 3648, 3664]);
+    bench.reads(now + 1040, PeerState::Fenced, |_| Answer::On);
+    for at in [now + 14_000, now + 14_000 + heard] {
+        bench.heard_anew(at);
+        bench.reads(at, PeerState::Alive, |_| Answer::On);
+    }
+    true
+}
+
+#[test]
+fn it_is_switched_off_three_times_an_hour() {
+    let mut bench = Bench::ready(16_000);
+    let off: Vec<u64> = (0..125)
+        .filter(|round| {
+            bench.heard_anew(round * 30_000);
+            switched_off(&mut bench, *round, 0)
+        })
+        .collect();
+    assert_eq!(off, [0, 1, 2, 121, 122, 123]);
     assert_eq!(bench.fencing.waiting(), Reason::HeldFire(HeldFire::Often));
 }
 
-/// Three offs were accepted at once; then the peer is heard for so long, and silent again: the next off.
-fn shot_again_after(heard: u64, ordered: bool) -> Option<usize> {
-    let mut bench = Bench::ready(16_000);
-    for instant in 1..=3 {
-        let now = instant * 16_000;
-        bench.read_on(now - 100);
-        if ordered {
-            bench.fencing.order(at(now - 1), false);
+#[test]
+fn what_was_back_for_long_is_switched_off_again() {
+    let fourth = |heard: u64, ordered: bool| {
+        let mut bench = Bench::ready(16_000);
+        for round in 0..3 {
+            if ordered {
+                bench.fencing.order(at(round * 30_000 + 15_999), false);
+            }
+            assert!(switched_off(&mut bench, round, 0));
         }
-        let device = bench.shot(now, |_| ()).unwrap();
-        bench.answer(now + 100, device, Answer::Accepted);
-        // The order was in vain.
-        bench.step(now + 30_000, |seen| seen.needs = false);
-    }
-    // What left is over.
-    let back = 200_000;
-    for now in [back, back + heard] {
-        bench.heard(now, true);
-        bench.step(now, |seen| seen.peer = PeerState::Alive);
-    }
-    let now = back + heard + 16_000;
-    bench.read_on(now - 100);
-    bench.shot(now, |_| ())
+        let back = 10 * 30_000;
+        bench.reads(back - heard - 1000, PeerState::Silent, |_| Answer::On);
+        for now in [back - heard, back] {
+            bench.heard_anew(now);
+            bench.reads(now, PeerState::Alive, |_| Answer::On);
+        }
+        switched_off(&mut bench, 10, 0)
+    };
+    assert!(!fourth(60_000, false));
+    assert!(fourth(60_001, false));
+    assert!(fourth(1, true), "by order");
 }
 
 #[test]
-fn a_peer_that_was_back_for_long_and_an_operators_order_do_not_count_among_them() {
-    assert_eq!(shot_again_after(60_000, false), None);
-    assert!(shot_again_after(60_001, false).is_some());
-    assert!(shot_again_after(1, true).is_some());
+fn what_an_off_does_not_switch_off_is_asked_for_at_every_own_instant() {
+    let mut bench = Bench::ready(16_000);
+    for instant in 1..10 {
+        let now = instant * 16_000;
+        bench.read_on(now - 100);
+        let device = bench.shot(now, |_| ()).expect("another");
+        assert_eq!(device as u64, (instant + 1) % 2, "the one tried least");
+        bench.answer(now + 100, device, Answer::Accepted);
+    }
+}
+
+/// It is the machine that was switched off three times, whatever daemon did it.
+#[test]
+fn a_daemon_that_starts_again_counts_on() {
+    let mut bench = Bench::ready(16_000);
+    (0..3).for_each(|round| assert!(switched_off(&mut bench, round, 0)));
+    let (record, noted) = (bench.fencing.record(), bench.noted);
+    bench.fencing = Fencing::remembered(at(90_000), record, noted, &bench.setup);
+    bench.heard_anew(90_000);
+    assert!(!switched_off(&mut bench, 3, 0));
+    assert_eq!(bench.fencing.waiting(), Reason::HeldFire(HeldFire::Often));
 }
 
 #[test]

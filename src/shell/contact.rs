@@ -5,7 +5,7 @@
 //! peer was heard again.
 
 use super::clock::boot_id;
-use crate::core::protocol::fencing::Count;
+use crate::core::protocol::fencing::{Count, OFTEN};
 use crate::core::time::Time;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,12 @@ impl Contact {
             "managed" => false,
             _ => return None,
         };
+        let mut offs = [None; OFTEN];
+        for (at, off) in words.by_ref().zip(&mut offs) {
+            *off = Some(Time(at.parse().ok()?));
+        }
+        // The latest are last.
+        offs.sort_unstable();
         // What was cut off at its end says something else.
         let whole = text.ends_with('\n') && words.next().is_none();
         (ours && whole).then_some(Count {
@@ -47,6 +53,7 @@ impl Contact {
             spent,
             delay,
             maintained,
+            offs,
         })
     }
 
@@ -62,7 +69,11 @@ impl Contact {
             true => "maintained",
             false => "managed",
         };
-        let text = format!("{} {} {shared} {delay} {how}\n", boot_id(), count.zero.0);
+        let mut text = format!("{} {} {shared} {delay} {how}", boot_id(), count.zero.0);
+        for off in count.offs.into_iter().flatten() {
+            text += &format!(" {}", off.0);
+        }
+        text.push('\n');
         let new = self.0.with_extension("new");
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0));
         if let Err(error) = written {
@@ -89,6 +100,7 @@ mod tests {
                 spent,
                 delay: Duration::from_secs(8),
                 maintained: !shared,
+                offs: [None, spent.then_some(Time(5)), Some(Time(99))],
             };
             contact.note(count);
             assert_eq!(Contact::new(&dir).known(), Some(count));
@@ -112,6 +124,7 @@ mod tests {
             spent: false,
             delay: Duration::ZERO,
             maintained: false,
+            offs: [None; OFTEN],
         };
         contact.note(count);
         fs::create_dir(contact.0.with_extension("new")).unwrap();

@@ -1,5 +1,6 @@
 //! What the peer's heartbeats tell: the zero to count from, its `delay`, and which device lied.
 
+use super::instants::OFTEN;
 use super::{Count, Fencing};
 use crate::core::setup::FencingSetup;
 use crate::core::time::Time;
@@ -52,6 +53,7 @@ impl Fencing {
                         spent: false,
                         delay,
                         maintained: self.count.is_some_and(|count| count.maintained),
+                        offs: self.count.map_or([None; OFTEN], |count| count.offs),
                     });
                 }
             }

@@ -30,6 +30,31 @@ pub struct Count {
     pub delay: Duration,
     /// The last that was heard came in maintenance.
     pub maintained: bool,
+    /// When it was last switched off that no operator ordered, and did not come back for long since: the latest last.
+    pub offs: [Option<Time>; OFTEN],
+}
+
+/// Who was switched off so often within an hour, and never came back for long, is not again.
+pub const OFTEN: usize = 3;
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Count {
+    /// It was, by this node.
+    pub(super) fn switched_off(&mut self, now: Time) {
+        self.offs.rotate_left(1);
+        self.offs[OFTEN - 1] = Some(now);
+    }
+
+    /// Once more would be too often.
+    pub(super) fn often(&self, now: Time) -> bool {
+        self.offs[0].is_some_and(|at| now.since(at) < HOUR)
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub(super) fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        f(&mut self.zero);
+        self.offs.iter_mut().flatten().for_each(f);
+    }
 }
 
 /// What a shot depends on beside time.

@@ -55,7 +55,7 @@ use crate::core::setup::{FencingSetup, MOST_DEVICES, Setup};
 use crate::core::time::Time;
 use device::Device;
 pub use hearing::Word;
-pub use instants::{Count, Role, drift, least_delay};
+pub use instants::{Count, OFTEN, Role, drift, least_delay};
 pub use order::Order;
 pub use seen::Seen;
 use std::time::Duration;
@@ -78,9 +78,7 @@ pub struct Fencing {
     used: Option<Time>,
     /// Something was answered since the last tick.
     stirred: bool,
-    /// When the last offs were accepted that no operator ordered, and that no real return of the peer came after.
-    lately: Vec<Time>,
-    /// Since when the peer is heard both ways, while that matters.
+    /// Since when the peer is heard both ways, while that is to undo that it was switched off.
     back_since: Option<Time>,
     /// Which device verified that the peer is off, and the incarnation of the peer that was.
     gave: Gave,
@@ -126,6 +124,8 @@ enum Said {
     Nothing,
     /// It does it.
     Accepted,
+    /// It did: the machine is off.
+    Off,
     /// It does not, or did not answer: another device may be asked at the next instant.
     Refused,
 }
@@ -364,12 +364,13 @@ impl Fencing {
     /// Who is heard for longer than an off may take did come back: the offs before did what they were for. (One that dies
     /// again as soon as it is up did not.)
     fn forget_offs(&mut self, seen: &Seen, fencing: &FencingSetup) {
-        let counts = seen.peer == PeerState::Alive && !self.lately.is_empty();
+        let Some(count) = &mut self.count else { return };
+        let counts = seen.peer == PeerState::Alive && count.offs != [None; OFTEN];
         self.back_since = self.back_since.or(Some(seen.now)).filter(|_| counts);
         if let Some(since) = self.back_since
             && seen.now.since(since) > fencing.off_deadline
         {
-            (self.lately, self.back_since) = (Vec::new(), None);
+            (count.offs, self.back_since) = ([None; OFTEN], None);
         }
     }
 
@@ -408,12 +409,11 @@ impl Fencing {
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         let counts = [&mut self.count, &mut self.noted].into_iter().flatten();
-        counts.for_each(|count| f(&mut count.zero));
+        counts.for_each(|count| count.times(f));
         if let Shot::Sent { at, .. } = &mut self.shot {
             f(at);
         }
         self.used.iter_mut().for_each(&mut *f);
-        self.lately.iter_mut().for_each(&mut *f);
         self.back_since.iter_mut().for_each(&mut *f);
         self.order.iter_mut().for_each(|order| order.times(f));
         self.devices.iter_mut().for_each(|d| d.times(f));
@@ -427,7 +427,10 @@ impl Fencing {
         };
         let delay = self.delay(fencing);
         let counts = [&mut self.count, &mut self.noted].into_iter().flatten();
-        let counts = counts.map(|count| (&mut count.zero, count.delay));
+        let counts = counts.map(|count| {
+            count.offs = [None; OFTEN]; // no search lasts an hour
+            (&mut count.zero, count.delay)
+        });
         for (zero, delay) in counts.chain(plea.map(|plea| (plea, delay))) {
             while now.since(*zero) >= 4 * delay {
                 *zero = *zero + 2 * delay;
@@ -441,9 +444,8 @@ impl Fencing {
         self.devices
             .iter_mut()
             .for_each(|d| d.forget(now, fencing.settle, fencing.off_deadline + fencing.grace));
-        // No search lasts an hour.
-        (self.lately, self.back_since) = (Vec::new(), None);
         (self.verified, self.waits, self.gave) = (0, None, Gave::default());
+        self.back_since = None;
         self.came.clear();
     }
 
@@ -456,9 +458,9 @@ impl Fencing {
     fn note(&mut self, setup: &FencingSetup, out: &mut Vec<Action>) {
         let Some(count) = self.count else { return };
         let lags = |noted: Count| {
-            let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
-            let told = |count: Count| (count.shared, count.spent, count.delay, count.maintained);
-            lags || told(noted) != told(count)
+            let mut same = noted;
+            same.zero = count.zero;
+            same != count || count.zero >= noted.zero + setup.lag
         };
         if self.noted.is_none_or(lags) {
             self.noted = Some(count);

@@ -1,7 +1,6 @@
 //! Reads the devices: when each is asked, and what its answer proves.
 
 use super::device::Read;
-use super::shooting::OFTEN;
 use super::{Fencing, Gave, Said, Seen, Shot};
 use crate::core::event::{Action, Answer, Ask};
 use crate::core::reason::Reason;
@@ -28,20 +27,13 @@ impl Fencing {
         }
         if let Some((Ask::Off, _)) = device.asking {
             let accepted = *answer == Answer::Accepted;
-            if let Shot::Sent {
-                at, said, ordered, ..
-            } = &mut self.shot
-            {
+            if let Shot::Sent { at, said, .. } = &mut self.shot {
                 // It may have left as late as this.
                 *at = now;
                 *said = match accepted {
                     true => Said::Accepted,
                     false => Said::Refused,
                 };
-                if accepted && !*ordered {
-                    self.lately.push(now);
-                    self.lately.drain(..self.lately.len().saturating_sub(OFTEN));
-                }
             }
         }
         if device.distrusted && *answer == Answer::Off {
@@ -64,9 +56,23 @@ impl Fencing {
             Read::Off if silent => {
                 let id = device.id;
                 (self.gave, self.verified) = (Gave { level: index, id }, incarnation);
+                self.went_off(now);
                 true
             }
             Read::Off | Read::Nothing => false,
+        }
+    }
+
+    /// What left switched it off, if anything did.
+    fn went_off(&mut self, now: Time) {
+        let Shot::Sent { said, ordered, .. } = &mut self.shot else {
+            return;
+        };
+        if std::mem::replace(said, Said::Off) != Said::Off
+            && !*ordered
+            && let Some(count) = &mut self.count
+        {
+            count.switched_off(now);
         }
     }
 

@@ -9,10 +9,6 @@ use crate::core::setup::{FencingSetup, Setup};
 use crate::core::time::Time;
 use std::time::Duration;
 
-/// So many offs within an hour are enough: what they do not end, or what comes back from them silent, they will not.
-pub(super) const OFTEN: usize = 3;
-const HOUR: Duration = Duration::from_secs(3600);
-
 impl Fencing {
     /// Begins a shot, or carries it out, if one of the own instants is open and all is ready.
     pub(super) fn shoot(
@@ -128,7 +124,7 @@ impl Fencing {
             Shot::Sent { at, over, said, .. } => {
                 let in_vain = match said {
                     Said::Refused => true,
-                    Said::Accepted => over,
+                    Said::Accepted | Said::Off => over,
                     // Whoever carries it out may do so still.
                     Said::Nothing => over && self.order.is_some(),
                 };
@@ -145,7 +141,7 @@ impl Fencing {
 
     /// What speaks against a shot as long as it lasts, whatever the instant.
     fn held(&self, seen: &Seen, setup: &Setup, fencing: &FencingSetup) -> Option<HeldFire> {
-        let often = self.lately.len() >= OFTEN && seen.now.since(self.lately[0]) < HOUR;
+        let often = self.count.is_some_and(|count| count.often(seen.now));
         let pleads = seen.pleads_since.is_some();
         let held = match self.count {
             Some(count) if count.maintained => Some(HeldFire::Maintained),
