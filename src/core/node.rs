@@ -667,7 +667,12 @@ impl Node {
         self.next_send = self.next_send.min(self.now + self.peer.judged_by());
         self.rhythms = self.rhythms.map(|_| self.peer.rhythms());
         let first = self.sequence + 1;
-        (self.fencing).reconcile(self.now, first, self.setup.fencing.as_ref(), &setup);
+        let before = self.setup.fencing.as_ref();
+        (self.fencing).reconcile(self.now, first, before, &setup);
+        // Who is gone does not hear of it.
+        if before.is_some() != setup.fencing.is_some() && !self.peer.state().is_gone() {
+            self.fencing.loose();
+        }
         self.setup = Arc::new(setup);
         // What an operator was told of it as well: it is kept until he takes it back.
         let groups = self.groups.iter().map(Managed::id);

@@ -60,6 +60,7 @@ impl Node {
         let Some(fencing) = self.setup.fencing else {
             let says = heartbeat.fencing.map(|said| said.delay);
             self.fencing.peer_says(says);
+            self.fencing.loose();
             return;
         };
         let said = heartbeat.fencing.map(|said| (said.delay, said.fresh));

@@ -146,7 +146,7 @@ impl Group {
     /// A daemon of this boot started it by right and left it running, and nobody can have it since: the peer's last word
     /// is that it takes nothing over without switching this machine off, whatever this node's own file says by now.
     pub(super) fn nobody_took(&self, cx: &Context) -> bool {
-        cx.fencing.peer_fences() && self.ours(cx) && self.left_running(cx)
+        cx.fencing.binds_peer() && self.ours(cx) && self.left_running(cx)
     }
 
     /// This boot had the right to some of it, and nobody can have that since without switching this machine off, which

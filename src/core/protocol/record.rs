@@ -41,6 +41,8 @@ pub struct FenceRecord {
     pub distrusted: Vec<u64>,
     /// The `delay` that the peer announced last; zero: its file names no device.
     pub peer_delay: Duration,
+    /// It may have heard since that this node's file names none, and go by less than that.
+    pub loosed: bool,
 }
 
 /// Failures of one resource.

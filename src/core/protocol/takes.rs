@@ -33,7 +33,7 @@ impl TakesBy {
 
     /// The peer, from this node, as far as it was heard, by this daemon or one before it.
     pub fn peers(setup: &Setup, fencing: &Fencing, peer: &Peer) -> TakesBy {
-        match (setup.fencing, fencing.peer_fences()) {
+        match (setup.fencing, fencing.binds_peer()) {
             (Some(_), true) => TakesBy::Proof,
             // Refused it takes nothing over either, but only once it knows: which an echo does not show, for its daemon
             // may have started again since. And gone, something may say that it is back.

@@ -169,6 +169,8 @@ struct Devices {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     distrusted: Vec<Hex>,
     peer_delay_ms: u64,
+    #[serde(default)]
+    loosed: bool,
 }
 
 impl From<FenceRecord> for Devices {
@@ -178,6 +180,7 @@ impl From<FenceRecord> for Devices {
             shot: record.shot,
             distrusted: record.distrusted.into_iter().map(Hex).collect(),
             peer_delay_ms: u64::try_from(millis).unwrap_or(u64::MAX),
+            loosed: record.loosed,
         }
     }
 }
@@ -188,6 +191,7 @@ impl From<&Devices> for FenceRecord {
             shot: devices.shot,
             distrusted: devices.distrusted.iter().map(|id| id.0).collect(),
             peer_delay: Duration::from_millis(devices.peer_delay_ms),
+            loosed: devices.loosed,
         }
     }
 }

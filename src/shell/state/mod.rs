@@ -325,6 +325,7 @@ mod tests {
                 shot: true,
                 distrusted: vec![2, u64::MAX],
                 peer_delay: Duration::from_secs(8),
+                loosed: true,
             },
         }
     }

@@ -58,6 +58,7 @@ impl Fencing {
                 }
             }
         }
+        self.loosed &= heard == 0 || self.announced.is_some();
         for device in &mut self.devices {
             device.heard(now, same, echoed, detection);
         }
@@ -80,6 +81,17 @@ impl Fencing {
     /// The `delay` that the peer announces; None: its file names no device.
     pub fn peer_says(&mut self, delay: Option<Duration>) {
         self.peer_delay = delay.unwrap_or_default();
+        self.loosed &= delay.is_some();
+    }
+
+    /// It may hear that this node's file names no device.
+    pub fn loose(&mut self) {
+        self.loosed = self.peer_fences();
+    }
+
+    /// It takes over from this node by proof that this machine is off, and by nothing less.
+    pub fn binds_peer(&self) -> bool {
+        self.peer_fences() && !self.loosed
     }
 
     /// Its file named one when it was last heard.

@@ -72,6 +72,8 @@ pub struct Fencing {
     liars: Vec<u64>,
     /// The `delay` that the peer announced last; zero: none.
     peer_delay: Duration,
+    /// It may have heard since that this node has no device, and not yet that it has one again.
+    loosed: bool,
     /// The first heartbeat that announces another one than before; None: the peer heard it.
     announced: Option<u64>,
     /// The beginning of the instant in which an off left last.
@@ -158,6 +160,7 @@ impl Fencing {
             shot,
             liars: record.distrusted,
             peer_delay: record.peer_delay,
+            loosed: record.loosed,
             ..Fencing::default()
         };
         fencing.equip(setup.fencing.as_ref());
@@ -214,6 +217,7 @@ impl Fencing {
             shot: self.shot != Shot::None,
             distrusted: self.liars[forgotten..].to_vec(),
             peer_delay: self.peer_delay,
+            loosed: self.loosed,
         }
     }
 
