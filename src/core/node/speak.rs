@@ -121,7 +121,7 @@ impl Node {
 
     /// Answers out of turn keep a distance, so that two nodes that both wait do not flood each other.
     pub(super) fn reply_at(&self) -> Option<Time> {
-        Some(self.replied? + self.peer.pace() / 10)
+        Some(self.replied? + self.peer.moment())
     }
 }
 

@@ -148,7 +148,7 @@ impl Plan {
                 state,
                 State::Ceding { .. }
                     | State::Stopped {
-                        rest: Rest::Granting(_)
+                        rest: Rest::Granting { .. }
                     }
             );
             let took = token.holder != cx.me() && group.token().holder == cx.me();

@@ -11,6 +11,9 @@ impl Group {
     pub fn marks(&mut self, own: u64, f: &mut dyn FnMut(Mark, &mut Echo) -> bool) {
         let decided = match &mut self.state {
             State::Stopped {
+                rest: Rest::Granting { decided, .. },
+            } => decided,
+            State::Stopped {
                 rest: Rest::Seeking(seeking),
             }
             | State::Adopted {

@@ -138,8 +138,13 @@ pub enum Rest {
     Contesting,
     /// Has clearance, and this token of its own is on its way to the disk.
     Seizing(Token),
-    /// The holder: this token for the peer is on its way to the disk.
-    Granting(Token),
+    /// The holder: this token is the peer's once the disk has it, and the peer has shown that it lives.
+    Granting {
+        /// The token.
+        token: Token,
+        /// By an echo of this own sequence or a later one.
+        decided: u64,
+    },
 }
 
 /// A holder that seeks the right to start, or an answer of the peer that is to have it.
@@ -260,7 +265,7 @@ impl Group {
     /// Nothing of it runs, and nothing is under way.
     pub fn at_rest(&self) -> bool {
         let still = match self.state {
-            State::Stopped { rest } => !matches!(rest, Rest::Seizing(_) | Rest::Granting(_)),
+            State::Stopped { rest } => !matches!(rest, Rest::Seizing(_) | Rest::Granting { .. }),
             State::Failed { .. } => true,
             State::Looking { .. }
             | State::Adopted { .. }
@@ -285,7 +290,7 @@ impl Group {
             State::Stopped { rest } => match rest {
                 Rest::Seeking(seeking) => seeking.contested,
                 Rest::Contesting | Rest::Seizing(_) => true,
-                Rest::Idle | Rest::Granting(_) => false,
+                Rest::Idle | Rest::Granting { .. } => false,
             },
             State::Adopted { seeking } => seeking.is_some_and(|s| s.contested),
             State::Looking { .. }
@@ -305,6 +310,9 @@ impl Group {
             State::Stopped {
                 rest: Rest::Seeking(seeking),
             } => Some(seeking.decided),
+            State::Stopped {
+                rest: Rest::Granting { decided, .. },
+            } => Some(decided),
             State::Adopted { seeking } | State::Active { seeking, .. } => {
                 seeking.map(|s| s.decided)
             }
@@ -316,7 +324,7 @@ impl Group {
     pub(super) fn wanted(&self) -> Token {
         let pending = match self.state {
             State::Stopped {
-                rest: Rest::Seizing(token) | Rest::Granting(token),
+                rest: Rest::Seizing(token) | Rest::Granting { token, .. },
             } => Some(token),
             State::Active { granting, .. } | State::Stopping { granting, .. } => granting,
             State::Ceding { granting, .. } => Some(granting),

@@ -269,6 +269,11 @@ impl Peer {
         self.theirs.interval.min(self.own.shortest())
     }
 
+    /// The distance that answers out of turn keep: what is asked more often gives no answer sooner.
+    pub fn moment(&self) -> Duration {
+        self.pace() / 10
+    }
+
     /// By what a holder here judges its isolation: the less any of it is, the sooner it has to be answered.
     pub fn haste(&self) -> (Duration, Duration, u32) {
         (self.judged_by(), self.pace(), self.theirs.misses)

@@ -224,8 +224,14 @@ impl Group {
         }
         self.rest(cx, reason, out);
         if let Some(token) = granting {
+            // The peer may have died, or be heard no more, while that was stopped; but not since it answered just now.
+            let lately = |at| cx.now.since(at) <= cx.peer.moment();
+            let decided = match cx.peer.echoed().is_some_and(lately) {
+                true => cx.peer.proof(),
+                false => cx.next_sequence,
+            };
             self.state = State::Stopped {
-                rest: Rest::Granting(token),
+                rest: Rest::Granting { token, decided },
             };
         }
         true
@@ -244,11 +250,11 @@ impl Group {
             // old one, whatever a goodbye or a fenced peer would clear.
             return self.turn_to(Rest::Idle);
         }
-        if let Rest::Granting(token) = rest {
+        if let Rest::Granting { token, decided } = rest {
             if !self.peer_could(cx) {
                 return self.turn_to(Rest::Idle);
             }
-            if !self.durable(cx, token) {
+            if !self.durable(cx, token) || !lives(cx, decided) {
                 return false;
             }
             self.own_token(cx, token, Reason::HandedOver, out);
@@ -260,13 +266,15 @@ impl Group {
                     Rest::Seeking(seeking) => Some(seeking),
                     _ => None,
                 };
-                if let Err(asked) = lives(cx, seeking) {
+                let asked = asked(cx, seeking);
+                let Seeking { decided, .. } = asked;
+                if !lives(cx, decided) {
                     self.waiting = Some(reason.clone());
                     return self.turn_to(Rest::Seeking(asked));
                 }
                 self.reason = reason.clone();
                 let token = self.mint_for(cx.me().other(), cx);
-                self.turn_to(Rest::Granting(token))
+                self.turn_to(Rest::Granting { token, decided })
             }
             Wish::Move(reason) | Wish::Stop(reason) => {
                 self.waiting = Some(reason.clone());
@@ -390,11 +398,11 @@ impl Group {
                 true => false,
                 false => self.turn_to(Rest::Idle),
             },
-            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting(_), Some(_)) => {
+            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting { .. }, Some(_)) => {
                 let token = self.mint_for(cx.me(), cx);
                 self.turn_to(Rest::Seizing(token))
             }
-            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting(_), None) => {
+            (Rest::Idle | Rest::Seeking(_) | Rest::Contesting | Rest::Granting { .. }, None) => {
                 self.turn_to(match judged.contested {
                     true => Rest::Contesting,
                     false => Rest::Idle,
@@ -479,7 +487,8 @@ impl Group {
                 true
             }
             (Wish::Move(reason), None) if self.peer_could(cx) && self.adopting.is_none() => {
-                if let Err(asked) = lives(cx, seeking) {
+                let asked = asked(cx, seeking);
+                if !lives(cx, asked.decided) {
                     self.waiting = Some(reason.clone());
                     self.state = State::Active {
                         right,
@@ -841,17 +850,18 @@ impl Group {
     }
 }
 
-/// The peer answered something that was sent since it is to be given what is here; or what it is asked.
-fn lives(cx: &Context, seeking: Option<Seeking>) -> Result<(), Seeking> {
-    let asked = seeking.filter(|s| s.moves).unwrap_or(Seeking {
+/// What the peer is asked that is to be given what is here.
+fn asked(cx: &Context, seeking: Option<Seeking>) -> Seeking {
+    seeking.filter(|s| s.moves).unwrap_or(Seeking {
         decided: cx.next_sequence,
         contested: false,
         moves: true,
-    });
-    match cx.peer.proves(cx.now, asked.decided, cx.node) {
-        true => Ok(()),
-        false => Err(asked),
-    }
+    })
+}
+
+/// It answered that: nothing that was sent before tells that it is there still.
+fn lives(cx: &Context, decided: u64) -> bool {
+    cx.peer.proves(cx.now, decided, cx.node)
 }
 
 fn active(right: Right) -> State {
