@@ -460,7 +460,7 @@ impl Group {
         let in_doubt = self.may_be_taken(cx);
         self.waiting = in_doubt.then_some(Reason::PeerDeaf);
         if resource.work.is_none() && cx.up_to_date() && !in_doubt {
-            self.set_mark(out);
+            self.set_mark(cx, out);
             self.launch(cx, Kind::Start, next, out);
         }
         false
@@ -766,7 +766,7 @@ impl Group {
     pub(super) fn keep_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
         let Some(mark) = &self.mark else { return };
         if self.state.right().is_some() && self.token.holder == cx.me() {
-            self.set_mark(out);
+            self.set_mark(cx, out);
         } else {
             let left = Started {
                 covered: self.listing(|r| mark.covered.contains(&r.id)),
@@ -782,10 +782,12 @@ impl Group {
         cx.peer_takes_by == TakesBy::Proof
     }
 
-    fn set_mark(&mut self, out: &mut Vec<Action>) {
+    fn set_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
+        // What is held back now this boot may have had before.
+        let kept = self.outlasts(cx);
         let started = Started {
             epoch: self.token.epoch,
-            covered: self.listing(|r| r.covered),
+            covered: self.listing(|r| r.covered || (kept && self.had(r.id))),
             runs: true,
         };
         self.note_mark(Some(started), out);
