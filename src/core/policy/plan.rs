@@ -501,8 +501,9 @@ impl Plan {
         let mine = readiness(&facts, cx.setup);
         // The limit never keeps a group where it reaches nobody.
         let serves = facts.iter().all(|f| f.weight().serves);
-        // A peer with another list may have to hold something back: it is no better place.
-        let best = match group.same_list(cx) {
+        // A peer with another list may have to hold something back: it is no better place, but beside a failed stop, for
+        // which this node is to be switched off: then it starts that as well.
+        let best = match group.same_list(cx) || cx.stop_failed_here {
             true => Readiness::Able,
             false => Readiness::Impaired,
         };
