@@ -173,6 +173,12 @@ impl Node {
             match verdict {
                 Some((accepted, text)) => {
                     let waiting = self.commands.waiting.remove(index);
+                    if let (What::Clear(group), false) = (&waiting.what, accepted) {
+                        let group = *group;
+                        let meant = |g: &&mut Managed| group.is_none_or(|wanted| wanted == g.id());
+                        let groups = self.groups.iter_mut().filter(meant);
+                        groups.for_each(|g| g.group.try_no_more());
+                    }
                     if let (What::Move(groups), false) = (&waiting.what, accepted) {
                         let moved = |g: &&mut Managed| groups.contains(&g.id());
                         let groups = self.groups.iter_mut().filter(moved);
@@ -470,7 +476,11 @@ impl Node {
             What::Clear(group) => {
                 let mut failed = self.failed_stops(*group).peekable();
                 let me = &self.setup.names[self.setup.me as usize];
-                if self.stops(*group) {
+                if failed.peek().is_some() && self.in_maintenance() {
+                    let text = "still blocked, nothing cleared: in maintenance nothing is looked at: give the order again \
+                                once that has ended";
+                    Some((false, text.into()))
+                } else if self.stops(*group) {
                     late.then(|| {
                         let text = format!(
                             "still blocked, nothing cleared: what could not be stopped is being stopped once more on {me}; \

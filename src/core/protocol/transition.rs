@@ -654,6 +654,13 @@ impl Group {
         }
     }
 
+    /// Whoever wanted that was told that it was not done.
+    pub(in crate::core) fn try_no_more(&mut self) {
+        if let State::Failed { looks } = &mut self.state {
+            looks.again = false;
+        }
+    }
+
     /// That was in vain.
     pub(in crate::core) fn is_still_there(&self) -> bool {
         matches!(self.state, State::Failed { looks } if !looks.again)
