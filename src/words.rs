@@ -273,7 +273,7 @@ impl fmt::Display for Said<'_, HeldFire> {
         match self.0 {
             HeldFire::Serves => write!(
                 f,
-                "it answers for an address of a group that does not run on {here}, so it serves"
+                "it answers for an address of a group that does not run on {here}, or did seconds ago, so it serves"
             ),
             HeldFire::Unmet => write!(
                 f,

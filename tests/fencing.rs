@@ -85,7 +85,8 @@ impl Bench {
             peer: PeerState::Silent,
             pleads_since: None,
             needs: true,
-            unfit: None,
+            able: true,
+            reached: Some(at(now)),
             role: Role {
                 me: Side::First,
                 runs: true,
@@ -224,14 +225,8 @@ fn what_holds_a_shot_back() {
         (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
         (|seen| seen.claims = true, Some(HeldFire::Speaks)),
         (|seen| seen.needs = false, None),
-        (
-            |seen| seen.unfit = Some(HeldFire::Blind),
-            Some(HeldFire::Blind),
-        ),
-        (
-            |seen| seen.unfit = Some(HeldFire::Unable),
-            Some(HeldFire::Unable),
-        ),
+        (|seen| seen.reached = None, Some(HeldFire::Blind)),
+        (|seen| seen.able = false, Some(HeldFire::Unable)),
         (|seen| seen.role.runs = false, None),
         (|seen| seen.role.me = Side::Second, None),
         (|seen| seen.peer = PeerState::OneWay, None),

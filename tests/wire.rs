@@ -146,7 +146,7 @@ fn the_longest_heartbeat_fits() {
         ..heartbeat
     };
     assert_eq!(without(heard), without(longest.clone()));
-    assert_eq!(encode(&without(longest), &keys()).len(), 1193);
+    assert_eq!(encode(&without(longest), &keys()).len(), 1195);
 }
 
 #[test]
@@ -271,6 +271,7 @@ fn longest() -> Heartbeat {
                 gateway: GatewayReport {
                     asked: u32::MAX,
                     answered: u32::MAX,
+                    answers: Some(true),
                 },
             };
             MAX_VIFS
@@ -486,12 +487,19 @@ fn any_listed(names: Vec<u64>) -> impl Strategy<Value = Listed> {
 
 fn any_vif() -> impl Strategy<Value = VifReport> {
     let what = (any::<u64>(), any::<[u8; 6]>(), any::<IpAddr>());
-    (what, any::<(u32, u32)>()).prop_map(|((id, mac, address), (asked, answered))| VifReport {
-        id: VifId(id),
-        mac,
-        address,
-        gateway: GatewayReport { asked, answered },
-    })
+    let gateway = any::<(u32, u32, Option<bool>)>();
+    (what, gateway).prop_map(
+        |((id, mac, address), (asked, answered, answers))| VifReport {
+            id: VifId(id),
+            mac,
+            address,
+            gateway: GatewayReport {
+                asked,
+                answered,
+                answers,
+            },
+        },
+    )
 }
 
 fn any_request() -> impl Strategy<Value = Request> {

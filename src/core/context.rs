@@ -110,12 +110,6 @@ impl Context<'_> {
         self.doubt_since().is_some() && self.isolation_at().is_some()
     }
 
-    /// When the latest ping was sent that a gateway answered, on the VIP interface where that is longest ago.
-    pub fn on_link(&self) -> Option<Time> {
-        let vifs = self.setup.vifs.iter();
-        vifs.map(|&vif| self.vifs.last_answer(vif)).min().flatten()
-    }
-
     /// The peer may be dying of what was asked for: nothing is agreed with it.
     pub fn peer_dying(&self) -> bool {
         self.fencing.dying()

@@ -108,6 +108,15 @@ impl Gateway {
         }
     }
 
+    /// It answered the last attempt; None: none is over yet.
+    pub fn answers(&self) -> Option<bool> {
+        match self.state {
+            GatewayState::Pending if self.missed == 0 => None,
+            GatewayState::Good | GatewayState::Dampened => Some(self.missed == 0),
+            GatewayState::Pending | GatewayState::Lost => Some(false),
+        }
+    }
+
     /// The question.
     pub fn ping(&self, now: Time) -> Action {
         Action::Ping {
@@ -135,13 +144,8 @@ impl Gateway {
     }
 
     /// Forgets, for a search, since when it is as it is, where only people ask.
-    pub fn forget(&mut self, fences: bool) {
-        let asked = match self.state {
-            GatewayState::Dampened => true,
-            GatewayState::Lost => fences,
-            GatewayState::Pending | GatewayState::Good => false,
-        };
-        if !asked {
+    pub fn forget(&mut self) {
+        if self.state != GatewayState::Dampened {
             self.since = LONG_AGO;
         }
     }

@@ -351,7 +351,9 @@ impl Node {
         self.memory.tick(self.now);
         self.vifs.tick(self.now, &setup.gateway, out);
         let asks = |g: usize| self.groups[g].group.asks(&self.context(g));
+        let pleaded = self.setup.fencing.is_some() && self.peer.pleads_since().is_some();
         if self.vifs.pending()
+            || pleaded
             || self.doubts() && self.doubt.deadline(self.peer.pace()).is_some()
             || (0..self.groups.len()).any(asks)
         {
@@ -411,8 +413,7 @@ impl Node {
         self.peer_maintained = heartbeat.wishes.iter().any(maintenance);
         self.vifs.hear(self.now, &heartbeat.vifs, out);
         if echoes {
-            let round = self.setup.interval + self.peer.rhythm().interval;
-            self.vifs.meet(self.now, round, &setup.gateway);
+            self.vifs.meet(&heartbeat.vifs);
         }
         for wish in &heartbeat.wishes {
             let was = self.wishes.is_on(wish.subject);

@@ -182,7 +182,8 @@ pub enum Reason {
 /// Why a machine is not switched off that has power and is not heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeldFire {
-    /// It answers for an address of a group that is not run here: it serves.
+    /// It answers for an address of a group that is not run here, or did in this silence, and was not asked in vain for
+    /// long enough since: it serves.
     Serves,
     /// It was not heard both ways in this boot, since this node's daemon was last ended by order, or since it was last
     /// known to be gone.

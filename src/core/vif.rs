@@ -39,7 +39,7 @@ pub struct Vif {
     gateways: Vec<Gateway>,
     /// When the latest ping was sent that was answered here, by whatever gateway there was then.
     answered: Option<Time>,
-    /// How it was when the peer was last heard both ways.
+    /// Whom its gateways answered when the peer was last heard both ways.
     met: Met,
     /// This node's latest question to the peer.
     asked: u32,
@@ -61,7 +61,7 @@ pub enum Met {
     Here,
     /// The peer, and not this node.
     There,
-    /// Neither: the peer was asked, and had time to say so.
+    /// Neither.
     Nobody,
 }
 
@@ -117,6 +117,7 @@ impl Vifs {
             gateway: GatewayReport {
                 asked: vif.asked,
                 answered: vif.replied,
+                answers: vif.answers(),
             },
         };
         self.vifs.iter().map(report).collect()
@@ -219,7 +220,9 @@ impl Vifs {
                 (vif.peer.mac, vif.peer.proven) = (report.mac, false);
             }
             vif.peer.address = Some(report.address).filter(|a| !a.is_unspecified());
-            let GatewayReport { asked, answered } = report.gateway;
+            let GatewayReport {
+                asked, answered, ..
+            } = report.gateway;
             if answered == vif.asked && vif.asked != 0 {
                 vif.confirmed = answered;
             }
@@ -233,18 +236,16 @@ impl Vifs {
         }
     }
 
-    /// The peer is heard both ways: how the gateways are now is how they were before a silence. `round`: within that
-    /// the peer reads what it is asked, and says what came of it.
-    pub fn meet(&mut self, now: Time, round: Duration, setup: &GatewaySetup) {
+    /// The peer is heard both ways, and says this: whom the gateways answer now is whom they answered before a silence.
+    pub fn meet(&mut self, reports: &[VifReport]) {
         for vif in &mut self.vifs {
-            let lost_at = vif.gateways.iter().map(|g| g.since).max();
-            let lost_at = lost_at.filter(|_| vif.reaches_none());
-            let known = lost_at.is_some_and(|at| now.since(at) > round + setup.timeout);
-            let reached = vif.asking.is_some() && vif.confirmed == vif.asked;
-            vif.met = match (lost_at, reached) {
-                (Some(_), true) => Met::There,
-                (Some(_), false) if known => Met::Nobody,
-                (Some(_), false) | (None, _) => Met::Here,
+            let report = reports.iter().find(|report| report.id == vif.id);
+            let theirs = report.map_or(Some(false), |report| report.gateway.answers);
+            vif.met = match (vif.answers(), theirs) {
+                (Some(false), Some(true)) => Met::There,
+                (Some(false), Some(false)) => Met::Nobody,
+                (Some(false), None) => vif.met,
+                (Some(true) | None, _) => Met::Here,
             };
         }
     }
@@ -313,10 +314,10 @@ impl Vifs {
         }
     }
 
-    /// Forgets, for a search, what is only shown. `fences`: since when a gateway is lost is asked, too.
-    pub fn forget(&mut self, fences: bool) {
+    /// Forgets, for a search, what is only shown.
+    pub fn forget(&mut self) {
         for vif in &mut self.vifs {
-            vif.gateways.iter_mut().for_each(|g| g.forget(fences));
+            vif.gateways.iter_mut().for_each(Gateway::forget);
         }
     }
 }
@@ -376,6 +377,17 @@ impl Vif {
     fn reaches_none(&self) -> bool {
         let mut gateways = self.gateways.iter();
         gateways.all(|gateway| gateway.state == GatewayState::Lost)
+    }
+
+    /// One of its gateways answers; None: that is not known yet. (It has none: none does.)
+    fn answers(&self) -> Option<bool> {
+        let answers = self.gateways.iter().map(Gateway::answers);
+        let best = answers.max_by_key(|it| match it {
+            Some(true) => 2,
+            None => 1,
+            Some(false) => 0,
+        });
+        best.unwrap_or(Some(false))
     }
 
     fn answer_question(&mut self, setup: &GatewaySetup) {

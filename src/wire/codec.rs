@@ -333,16 +333,16 @@ mod tests {
 
     /// Computed from the diagram alone, by another program with another HMAC.
     const FIXTURE: &str = "
-        4841 6862 0660 6f1f 7322 a68a 8b99 44e9 3757 ca74
+        4841 6862 54d3 d645 4990 84bb af4d e0c3 ff12 6c08
         0103 0302 0001 86a0 e7da 9365 a428 a646 87c4 0c96 afc4 1819
         1111 2222 3333 4444 0000 0000 0000 0007 5555 6666 7777 8888 0000 0000 0000 0009
         4b5e 57f6 eb2f 42b9 0000 0000 0000 0004 0000 0000 0000 1157 02
         3a6e b079 0f39 ac87 0000 0000 0000 0005 0000 0000 0000 1158 28
         01 0004 c000 8003
         02 0010 0000 0000 0000 00aa 0000 0000 0000 00bb
-        05 0041 0200 0000 0000 0000 e002 0000 0000 0a00 0000 0c00 0000 0bc0 0002 0100 0000
-            0000 0000 e102 0000 0000 0c00 0000 0000 0000 0020 010d b800 0000 0000 0000 0000
-            0000 01
+        05 0043 0200 0300 0000 0000 0000 e002 0000 0000 0a00 0000 0c00 0000 0bc0 0002 0100
+            0000 0000 0000 e102 0000 0000 0c00 0000 0000 0000 0020 010d b800 0000 0000 0000
+            0000 0000 01
         06 000d 0000 004d 014b 5e57 f6eb 2f42 b9
         08 0008 0000 0000 00d1 6e57
         09 0005 302e 312e 30
@@ -438,6 +438,7 @@ mod tests {
                     gateway: GatewayReport {
                         asked: 12,
                         answered: 11,
+                        answers: Some(true),
                     },
                 },
                 VifReport {
@@ -670,22 +671,22 @@ mod tests {
         let twice = "a TLV type not seen before";
         assert_eq!(
             changed(|bytes| bytes.extend([8, 0, 0])),
-            malformed(328, twice)
+            malformed(330, twice)
         );
         let unknown = [200, 0, 0, 200, 0, 0];
         assert_eq!(
             changed(|bytes| bytes.extend(unknown)),
-            malformed(331, twice)
+            malformed(333, twice)
         );
     }
 
     #[test]
     fn truncated_tlvs_are_malformed() {
         let whole = "as many bytes as the TLV's length says";
-        assert_eq!(changed(|bytes| bytes.truncate(327)), malformed(310, whole));
+        assert_eq!(changed(|bytes| bytes.truncate(329)), malformed(312, whole));
         assert_eq!(
             changed(|bytes| bytes.push(200)),
-            malformed(329, "TLV length")
+            malformed(331, "TLV length")
         );
     }
 

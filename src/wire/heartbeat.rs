@@ -205,6 +205,9 @@ pub struct GatewayReport {
     /// The receiver's latest question that the sender answers with "a ping sent after I read your
     /// question was answered"; 0 is none.
     pub answered: u32,
+    /// Whether any of them answers the sender: by the last attempt at each. None: one was not asked for long enough yet,
+    /// and none answers.
+    pub answers: Option<bool>,
 }
 
 /// A lasting wish of the operator, as both nodes keep it: the latest time that it was given at either side.

@@ -19,7 +19,9 @@
 //!                with a name     0 the group so named stopped
 //!                given: at the first node bit 0, taken back bit 1;
 //!                at the second node bit 2, taken back bit 3
-//!  5 vifs        families u8: bit i is 1 if entry i is IPv6;             none
+//!  5 vifs        families u8: bit i is 1 if entry i is IPv6; gateways    none
+//!                u16: bits 2i+1 and 2i of entry i: 0 not known,
+//!                2 none answers, 3 one answers;
 //!                up to 8 times: id u64, MAC 6 bytes, of its gateways
 //!                asked u32 and answered u32, address 4 or 16 bytes
 //!  6 request     number u32, verb u8, group u64 (0: all)                 none
@@ -389,11 +391,16 @@ fn vifs(vifs: &[VifReport]) -> Vec<u8> {
     if vifs.is_empty() {
         return Vec::new();
     }
-    let places = vifs.iter().zip(0..);
-    let families = places.fold(0, |families, (vif, place)| {
+    let places = || vifs.iter().zip(0..);
+    let families = places().fold(0, |families, (vif, place)| {
         families | u8::from(vif.address.is_ipv6()) << place
     });
+    let gateways = places().fold(0, |gateways, (vif, place)| {
+        let bits = vif.gateway.answers.map_or(0, |it| 2 | u16::from(it));
+        gateways | bits << (2 * place)
+    });
     let mut value = vec![families];
+    value.extend(gateways.to_be_bytes());
     for vif in vifs {
         value.extend(vif.id.0.to_be_bytes());
         value.extend(vif.mac);
@@ -412,6 +419,7 @@ fn take_vifs(value: &mut Reader<'_>) -> Result<Vec<VifReport>, Reject> {
         return Ok(Vec::new());
     }
     let families = value.u8("families of the VIP interfaces")?;
+    let gateways = value.u16("what gateways answer")?;
     let mut vifs = Vec::new();
     // Where the bits end, the entries of a newer node would begin.
     for place in 0..MAX_VIFS {
@@ -420,9 +428,11 @@ fn take_vifs(value: &mut Reader<'_>) -> Result<Vec<VifReport>, Reject> {
         }
         let id = VifId(value.u64("id of a VIP interface")?);
         let mac = value.array("MAC of a VIP interface")?;
+        let answers = gateways >> (2 * place);
         let gateway = GatewayReport {
             asked: value.u32("gateway question")?,
             answered: value.u32("gateway answer")?,
+            answers: (answers & 2 != 0).then_some(answers & 1 != 0),
         };
         let address = match families >> place & 1 {
             0 => IpAddr::from(value.array::<4>("IPv4 address of a VIP interface")?),

@@ -2,7 +2,7 @@
 
 use super::bounds::Left;
 use super::moves::Rules;
-use super::setup::{Kind, answer_steps, group as group_id, index, indices, lifetime};
+use super::setup::{Kind, group as group_id, index, indices, instant_steps, lifetime, probe_steps};
 use super::world::{NOW, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Action, Ask, Event};
@@ -139,7 +139,7 @@ impl Property {
             }
             Property::GoodbyeStopped => "Left (said goodbye, proven stopped, tokens granted) (§7)",
             Property::ServerNotShot => {
-                "no shot at a machine that is heard to serve (§7a); fence me: said by a node whose stop failed, after it handed over all else (§7)"
+                "no shot at a machine that is heard to serve or still renews a VIP (§7a; where the shooter could see it); fence me: said by a node whose stop failed, after it handed over all else (§7)"
             }
             Property::NeverMutual => {
                 "never both off by each other's shot with the defaults, under any loss, lateness, retry, restart (§7a)"
@@ -297,9 +297,15 @@ fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), B
         rules.broken(Property::RefusedIdle, how)?;
     }
     let lives = world.node(side.other()).is_some() && world.lans.reaches(side.other());
-    if rules.bounds.networks > 0 && seat.blind >= answer_steps(&rules.bounds) && lives {
+    let blind = !world.lans.reaches(side) && seat.blind >= instant_steps(&rules.bounds);
+    if rules.bounds.networks > 0 && blind && lives {
         let how = format!("{side:?} shoots, and reaches nobody; its peer does");
         rules.broken(Property::BlindNeverShoots, how)?;
+    }
+    let taking = node.view().groups.iter().all(|g| g.role == Role::Stopped);
+    if rules.bounds.networks > 0 && taking && seat.sees >= probe_steps(&rules.bounds) {
+        let how = format!("{side:?} shoots a machine that answers for an address");
+        rules.broken(Property::ServerNotShot, how)?;
     }
     let there = world.seat(side.other());
     let serves = |g: usize| {

@@ -5,12 +5,13 @@
 //! that was accepted, and may also if the answer was a failure or never came. Status is what is true when it
 //! answers.
 
+use super::bounds::Bounds;
 use super::check::Property;
 use super::defect::Defect;
 use super::machine::power_off;
 use super::moves::{Rules, What, affordable, spend};
-use super::setup::{answer_steps, fencing, off_steps};
-use super::world::{Doom, SIDES, Seat, World};
+use super::setup::{fencing, instant_steps, off_steps, probe_steps};
+use super::world::{Doom, Local, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Answer, Ask};
 use ha_appliance::core::time::Time;
@@ -115,12 +116,7 @@ pub fn answer(world: &mut World, side: Side, works: bool, rules: &Rules) -> Opti
 pub fn time_passes(world: &mut World, rules: &Rules) -> Option<()> {
     if rules.bounds.networks > 0 {
         for side in SIDES {
-            let reaches = world.lans.reaches(side);
-            let seat = world.seat_mut(side);
-            seat.blind = match reaches {
-                true => 0,
-                false => (seat.blind + 1).min(answer_steps(&rules.bounds)),
-            };
+            look_around(world, side, &rules.bounds);
         }
     }
     for seat in &mut world.seats {
@@ -137,6 +133,18 @@ pub fn time_passes(world: &mut World, rules: &Rules) -> Option<()> {
         };
     }
     Some(())
+}
+
+/// How long it has been as it is for who could see it.
+fn look_around(world: &mut World, side: Side, bounds: &Bounds) {
+    let there = world.seat(side.other());
+    let answers = |local: &Local| local.resources[0].runs;
+    let has = there.powered && there.groups.iter().any(answers);
+    let (blind, sees) = (!world.lans.reaches(side), world.lans.joined() && has);
+    let count = |so: bool, steps: u8, most: u8| if so { (steps + 1).min(most) } else { 0 };
+    let seat = world.seat_mut(side);
+    seat.blind = count(blind, seat.blind, instant_steps(bounds));
+    seat.sees = count(sees, seat.sees, probe_steps(bounds));
 }
 
 /// What stands in the run directory is older by a time step. (How often instants have come and gone matters no

@@ -456,6 +456,15 @@ const LONG: &[Bounds] = &[
         ..BEST_EFFORT
     },
     Bounds {
+        name: "devices, an address, the LAN away and back",
+        left: Left {
+            cuts: 1,
+            lan: 2,
+            ..NONE
+        },
+        ..DEVICES_LAN
+    },
+    Bounds {
         name: "devices, one fault of any kind under a cut",
         left: Left { cuts: 1, ..ONE },
         ..DEVICES

@@ -183,10 +183,14 @@ pub fn off_steps(bounds: &Bounds) -> u8 {
     steps(off_time(bounds), bounds)
 }
 
-/// For how many time steps a gateway's answer counts.
-pub fn answer_steps(bounds: &Bounds) -> u8 {
-    let gateway = gateway_setup(bounds);
-    steps(gateway.interval * gateway.misses + gateway.timeout, bounds)
+/// For how many time steps an instant is open.
+pub fn instant_steps(bounds: &Bounds) -> u8 {
+    steps(bounds.interval() * bounds.misses, bounds)
+}
+
+/// Within how many time steps whoever has an address on a network that is there was asked for it.
+pub fn probe_steps(bounds: &Bounds) -> u8 {
+    steps(2 * bounds.interval(), bounds)
 }
 
 fn gateway_setup(bounds: &Bounds) -> GatewaySetup {

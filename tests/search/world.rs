@@ -65,8 +65,10 @@ pub struct Seat {
     pub shot: bool,
     /// In this boot of the machine the other was heard both ways.
     pub met: bool,
-    /// For so many time steps no gateway has answered it, up to as many as an answer counts for.
+    /// For so many time steps no gateway has answered it, up to as many as an instant is open for.
     pub blind: u8,
+    /// For so many the other's machine has had an address that it could see, up to as many as it takes to ask for it.
+    pub sees: u8,
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
     /// Promises under way to it: the time steps that are left of each.
@@ -262,6 +264,7 @@ impl Seat {
             shot: false,
             met: false,
             blind: 0,
+            sees: 0,
             new_file: false,
             promised: [None; GROUPS],
             news: [News::default(); NETWORKS],

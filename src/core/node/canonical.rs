@@ -67,7 +67,7 @@ impl Node {
         if self.vifs.all_proven() {
             self.prove_at = LONG_AGO;
         }
-        self.vifs.forget(self.setup.fencing.is_some());
+        self.vifs.forget();
         self.peer.forget(now, &self.setup);
         self.signs.forget();
         let setup = self.setup.clone();
@@ -75,7 +75,7 @@ impl Node {
         self.commands.forget();
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
-            group.group.forget();
+            group.group.forget(now, self.setup.fencing.is_some());
             group.plan.forget(setup);
         }
         self.groups = groups;

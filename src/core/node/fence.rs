@@ -3,8 +3,7 @@
 use super::*;
 use crate::core::event::Answer;
 use crate::core::protocol::fencing::{Order, Role, Seen, Word};
-use crate::core::reason::HeldFire;
-use crate::core::vif::Met;
+use crate::core::protocol::reach::Claim;
 use crate::wire::heartbeat::FencingReport;
 
 impl Node {
@@ -120,8 +119,7 @@ impl Node {
             )
         };
         let wants = |g: &usize| self.groups[*g].group.contested();
-        let fit = |g: &usize| self.could_serve(*g);
-        let runs_any = groups.clone().any(|g| runs(g) && fit(&g));
+        let runs_any = groups.clone().any(|g| runs(g) && self.would_serve(g));
         // The peer may run data that this node could not.
         let stranded = |g: &usize| self.setup.groups[*g].holds_data() && !runs(*g) && !wants(g);
         let gateway = self
@@ -136,21 +134,16 @@ impl Node {
             Some(_) => wants(g) && self.context(*g).pleaded(),
             None => runs(*g) || wants(g),
         };
-        let since = |at: Time| self.now.since(at) <= lasts;
-        // Where no gateway answered after it either, it may be this node that hears nothing.
-        let silenced = |cx: &Context, at: Time| {
-            let answers = cx
-                .setup
-                .vifs
-                .iter()
-                .filter_map(|&vif| self.vifs.last_answer(vif));
-            let mut answers = answers.filter(|to| *to > cx.silence_began());
-            answers.all(|to| to.since(at) > lasts)
+        let lately = |at: Time| self.now.since(at) <= lasts;
+        let spoke = self.signs.spoke_at().is_some_and(lately);
+        let others = groups.clone().filter(|g| !runs(*g));
+        let claim = |g: usize| self.groups[g].group.claim(&self.context(g));
+        let claims: Vec<Claim> = match self.peer.state().is_heard() {
+            // What it runs it says itself.
+            true => Vec::new(),
+            false => others.clone().map(claim).collect(),
         };
-        let answers = |g: &usize| {
-            let at = self.signs.answered_for(self.groups[*g].id());
-            at.is_some_and(|at| since(at) || !silenced(&self.context(*g), at))
-        };
+        let able = (groups.clone()).filter(|g| matters(g) && self.would_serve(*g));
         let up = self.link_up.map(|at| at.max(self.started));
         let detection = self.peer.detection_time();
         Seen {
@@ -159,7 +152,8 @@ impl Node {
             peer: self.peer.state(),
             pleads_since,
             needs: !self.pleads() && groups.clone().any(|g| matters(&g)),
-            unfit: self.unfit(groups.clone().filter(matters)),
+            able: able.clone().next().is_some(),
+            reached: able.filter_map(|g| self.context(g).reached()).max(),
             role: Role {
                 me: self.setup.me,
                 runs: runs_any && !groups.clone().any(|g| stranded(&g)),
@@ -169,56 +163,15 @@ impl Node {
             fresh: self.fresh(),
             maintenance: self.wishes.is_on(WishSubject::Maintenance) || self.peer_maintained,
             peer_idle: self.peer.state() == PeerState::Alive && !self.peer_may_run(),
-            speaks: self.signs.spoke_at().is_some_and(since),
-            claims: self.signs.spoke_at().is_some_and(since)
-                && groups
+            speaks: spoke,
+            claims: spoke
+                && others
                     .clone()
-                    .any(|g| !runs(g) && self.signs.claims(self.groups[g].id())),
-            asked: self.peer.state().is_heard()
-                || groups
-                    .clone()
-                    .all(|g| self.groups[g].group.was_asked(&self.context(g))),
-            serves: groups.filter(|g| !runs(*g)).any(|g| answers(&g)),
+                    .any(|g| self.signs.claims(self.groups[g].id())),
+            serves: claims.contains(&Claim::Has),
+            asked: !claims.contains(&Claim::Unasked),
             saved: self.memory.saved().fencing.shot,
         }
-    }
-
-    /// Why none of these could be served here.
-    fn unfit(&self, groups: impl Iterator<Item = usize> + Clone) -> Option<HeldFire> {
-        match groups.clone().any(|g| self.would_serve(g)) {
-            false => Some(HeldFire::Unable),
-            true if groups.into_iter().any(|g| self.could_serve(g)) => None,
-            true => Some(HeldFire::Blind),
-        }
-    }
-
-    /// It would serve somebody here, and the group's clients can be reached, as far as that is known: on each network a
-    /// gateway answers, or answered neither node when the peer was last heard; and where one answered the peer alone, on
-    /// another one. (Of one that did not answer this daemon yet nobody knows that: it may be this node that hears nothing.)
-    fn could_serve(&self, index: usize) -> bool {
-        let cx = self.context(index);
-        if !self.would_serve(index) {
-            return false;
-        }
-        // A peer that asks for it is not silent: what came since it does.
-        let zero = (self.peer.pleads_since()).unwrap_or_else(|| cx.silence_began());
-        let gateway = &self.setup.gateway;
-        let counts = match self.peer.state().is_heard() {
-            true => gateway.interval * gateway.misses + gateway.timeout,
-            // It is asked all the time while heartbeats are missing.
-            false => (self.setup.detection_time(self.setup.interval)).max(gateway.timeout),
-        };
-        let reached = |vif: VifId| {
-            let answered = self.vifs.last_answer(vif);
-            let lately = |at: Time| at > zero && at + counts >= self.now;
-            !self.vifs.has_gateway(vif) || answered.is_some_and(lately)
-        };
-        let vifs = &cx.setup.vifs;
-        let again = |vif: VifId| self.vifs.last_answer(vif).is_some_and(|at| at > zero);
-        let lost_before = |vif: VifId| self.vifs.met(vif) != Met::Here && !again(vif);
-        let cut_off = |vif: VifId| self.vifs.met(vif) == Met::There;
-        vifs.iter().all(|&vif| reached(vif) || lost_before(vif))
-            && (vifs.iter().any(|&vif| reached(vif)) || !vifs.iter().any(|&vif| cut_off(vif)))
     }
 
     fn would_serve(&self, index: usize) -> bool {

@@ -2,6 +2,8 @@
 
 use super::super::canonical::{LONG_AGO, Mark};
 use super::super::reason::Reason;
+use super::super::setup::LIFETIME;
+use super::super::time::Time;
 use super::group::{Group, Rest, State};
 use super::right::Right;
 use crate::wire::heartbeat::Echo;
@@ -34,7 +36,7 @@ impl Group {
     }
 
     /// Forgets what is only shown, and what its configuration never asks.
-    pub fn forget(&mut self) {
+    pub fn forget(&mut self, now: Time, fences: bool) {
         if !self.leases_found() {
             self.lifetimes.renewed_at = LONG_AGO;
         }
@@ -52,6 +54,6 @@ impl Group {
             _ => Reason::Started,
         };
         self.waiting = None;
-        self.probes.forget_surplus();
+        self.probes.forget_surplus(now, fences.then_some(LIFETIME));
     }
 }

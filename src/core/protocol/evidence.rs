@@ -80,6 +80,8 @@ pub struct Probes {
     /// The last one is not answered.
     pending: bool,
     answered_at: Option<Time>,
+    /// When the first of those unanswered in a row was sent, if one was answered before.
+    in_vain_since: Option<Time>,
 }
 
 impl Probes {
@@ -104,21 +106,29 @@ impl Probes {
             .last_sent
             .is_some_and(|at| now.since(at) > 3 * interval);
         if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
-            self.unanswered = 0;
+            (self.unanswered, self.in_vain_since) = (0, None);
         }
         (self.last_sent, self.pending) = (Some(now), true);
+        if self.answered_at.is_some() {
+            self.in_vain_since = self.in_vain_since.or(self.last_sent);
+        }
         out.push(Action::Probe(group));
-    }
-
-    /// The last one was sent long enough ago to be answered.
-    pub fn had_time(&self, now: Time, interval: Duration) -> bool {
-        self.last_sent.is_some_and(|at| now >= at + interval / 4)
     }
 
     /// The peer answered for a VIP: whatever was unanswered before proves nothing.
     pub fn answered(&mut self, now: Time) {
-        (self.unanswered, self.pending) = (0, false);
+        (self.unanswered, self.pending, self.in_vain_since) = (0, false, None);
         self.answered_at = Some(now);
+    }
+
+    /// How long the peer has been asked in vain that answered before in this silence; None: it did not, or does.
+    pub(super) fn in_vain_for(&self, now: Time) -> Option<Duration> {
+        Some(now.since(self.in_vain_since?))
+    }
+
+    /// It answered in this silence.
+    pub(super) fn was_answered(&self) -> bool {
+        self.answered_at.is_some()
     }
 
     /// The peer is heard again.
@@ -136,17 +146,21 @@ impl Probes {
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.last_sent.iter_mut().for_each(&mut *f);
-        self.answered_at.iter_mut().for_each(f);
+        self.answered_at.iter_mut().for_each(&mut *f);
+        self.in_vain_since.iter_mut().for_each(f);
     }
 
-    /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer).
-    pub fn forget_surplus(&mut self) {
+    /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer), and for how much
+    /// longer, or that at all.
+    pub fn forget_surplus(&mut self, now: Time, longest: Option<Duration>) {
         self.unanswered = self.unanswered.min(10);
+        let asked = |longest| move |since: Time| since.max(now - longest);
+        self.in_vain_since = longest.and_then(|longest| self.in_vain_since.map(asked(longest)));
     }
 
     /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
     /// 2.5 ms, to be answered in.
-    fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
+    pub(super) fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
         let counts = |at| now >= at + interval / 4 && on_link.is_some_and(|answer| answer >= at);
         self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
     }

@@ -44,14 +44,8 @@ impl Group {
     }
 
     /// It does, while the peer is not heard.
-    fn asks_for_addresses(&self, cx: &Context) -> bool {
+    pub(super) fn asks_for_addresses(&self, cx: &Context) -> bool {
         !self.has_failed() && !cx.maintenance && (!self.running() || self.decided().is_some())
-    }
-
-    /// Whoever serves it had time to answer for its addresses, or is not asked for any.
-    pub fn was_asked(&self, cx: &Context) -> bool {
-        let asks = !cx.setup.vifs.is_empty() && self.asks_for_addresses(cx);
-        !asks || self.probes.had_time(cx.now, cx.peer.judging().interval)
     }
 
     /// Renews what runs. Not in the step that gives it up or takes it back from a handover, for a renewal

@@ -12,6 +12,7 @@ mod judge;
 mod lifetime;
 pub(super) mod memory;
 pub mod peer;
+pub mod reach;
 pub mod record;
 pub mod resource;
 pub mod rhythm;

@@ -129,7 +129,9 @@ fn taken(known: &Safety, case: &Case) -> Result<Exception, String> {
     if vm_paused(taker) {
         return Ok(MachinePaused);
     }
-    if case.by == Some(Reason::Fenced) && known.lied_to[taker] {
+    // What it took by that word it takes back after a failure, too.
+    let by_word = matches!(case.by, Some(Reason::Fenced | Reason::Kept));
+    if by_word && known.lied_to[taker] {
         return Ok(DeviceLied);
     }
     if known.fenced && !vm_paused(other) {

@@ -102,12 +102,12 @@ impl Safety {
         }
     }
 
-    /// No gateway has answered it for as long as an answer counts, and one answers the other, whose daemon runs. (A router
+    /// No gateway has answered it for as long as an instant is open, and one answers the other, whose daemon runs. (A router
     /// that was dead for both when they last heard each other tells nothing of either.)
     fn is_blind(&self, now: i64, m: usize, machines: &[Machine; 2]) -> bool {
-        let gateway = &machines[m].setup.gateway;
-        let counts = gateway.interval * gateway.misses + gateway.timeout;
-        let from = now - counts.as_micros() as i64 * 11 / 10 - UNDER_WAY;
+        let setup = &machines[m].setup;
+        let open = setup.detection_time(setup.interval);
+        let from = now - open.as_micros() as i64 * 11 / 10 - UNDER_WAY;
         let it = &self.shots;
         let there = &machines[1 - m];
         let known = |heard: i64| it.dark.within(heard - KNOWN, heard) == 0;

@@ -2,7 +2,6 @@
 
 use super::Role;
 use crate::core::protocol::peer::PeerState;
-use crate::core::reason::HeldFire;
 use crate::core::time::Time;
 
 /// What a step sees of the rest of the node.
@@ -17,8 +16,10 @@ pub struct Seen {
     pub pleads_since: Option<Time>,
     /// This node runs a group, or could run one that waits for clearance.
     pub needs: bool,
-    /// Why it could serve none of those, as far as it knows which networks it reaches.
-    pub unfit: Option<HeldFire>,
+    /// One of those would serve somebody here.
+    pub able: bool,
+    /// When a ping left by which is known that this node reaches the clients of such a group; None: it is not known to.
+    pub reached: Option<Time>,
     /// Who this node is, and what it runs.
     pub role: Role,
     /// When this daemon has been able to hear for a detection time.
@@ -33,9 +34,10 @@ pub struct Seen {
     pub speaks: bool,
     /// They say that a group runs there that does not run here.
     pub claims: bool,
-    /// The peer's machine answers for an address of a group that is not run here.
+    /// The peer's machine has an address of a group that is not run here, or had it in this silence and was not asked
+    /// in vain for long enough since.
     pub serves: bool,
-    /// It had time to answer for those addresses, or is heard.
+    /// It had time to answer for those addresses, or says itself what it runs.
     pub asked: bool,
     /// What the disk has.
     pub saved: bool,

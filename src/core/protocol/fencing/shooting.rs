@@ -45,6 +45,9 @@ impl Fencing {
         let (Some((instant, _)), Some(device)) = (instant, device) else {
             return;
         };
+        if self.order.is_none() && seen.reached < Some(instant) {
+            return;
+        }
         match self.shot {
             Shot::Sent { .. } if self.awaited(seen, fencing) => return,
             Shot::None | Shot::Sent { .. } if !seen.asked => return,
@@ -155,7 +158,18 @@ impl Fencing {
             Some(count) if !self.lasts(count, setup, fencing) => Some(HeldFire::Short),
             Some(_) => None,
         };
-        held.or(seen.unfit)
+        held.or_else(|| self.unfit(seen, setup))
+    }
+
+    /// Why nothing of what it is about could be served here, as far as is known between two instants.
+    fn unfit(&self, seen: &Seen, setup: &Setup) -> Option<HeldFire> {
+        let lasts = setup.detection_time(setup.interval);
+        let lasts = lasts.max(setup.gateway.timeout);
+        match seen.reached {
+            _ if !seen.able => Some(HeldFire::Unable),
+            Some(at) if at + lasts >= seen.now => None,
+            Some(_) | None => Some(HeldFire::Blind),
+        }
     }
 
     /// The `delay` that both knew is as long as what is announced now, or long enough for what this file names.

@@ -1,0 +1,98 @@
+//! What a node reaches of its clients' networks while it does not hear its peer, for who takes by proof: whether it
+//! could serve them, and whether the peer does.
+//!
+//! **One question, asked in the instant.** Whoever shoots must reach its clients itself, by a ping that left since the
+//! instant began; and the peer's machine must not answer for what this node would take. A machine that answered in this
+//! silence serves until it has been asked in vain for the [`LIFETIME`] of an address, all that time on a network that
+//! was there: a port that reconverges, a lost broadcast, a cable that is plugged in again say nothing of the peer.
+//!
+//! **A network of which nothing can be known** ([`Lan::Mute`]: no gateway there, or none that answered either node when
+//! the peer was last heard, and none since) speaks for neither: what it carries may be served, and a peer that does
+//! not answer on it is not there. Where the gateway answered the peer alone, this node is the one that is
+//! [cut off](Lan::CutOff).
+
+use super::super::context::Context;
+use super::super::setup::LIFETIME;
+use super::super::time::Time;
+use super::super::vif::Met;
+use super::group::Group;
+use crate::id::VifId;
+
+/// What a gateway says about one of the networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lan {
+    /// There is none to ask.
+    Without,
+    /// The last ping that it answered left then; None: it answered none in this silence.
+    Asked(Option<Time>),
+    /// It answered nobody when the peer was last heard, and has not since.
+    Mute,
+    /// The same, but it answered the peer.
+    CutOff,
+}
+
+/// What the peer's machine says to who asks for the addresses of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// That it has one.
+    Has,
+    /// Nothing yet, and it had no time to.
+    Unasked,
+    /// Nothing. (Or there is nothing to ask for.)
+    Nothing,
+}
+
+impl Context<'_> {
+    /// The clients of the group were reached by a ping that left then, on the network where that is longest ago. None:
+    /// they were not in this silence, or nobody can know.
+    pub fn reached(&self) -> Option<Time> {
+        let mut lans = self.setup.vifs.iter().map(|&vif| self.lan(vif));
+        let known = |lan| matches!(lan, Lan::Without | Lan::Asked(_));
+        let cut_off = lans.clone().any(|lan| lan == Lan::CutOff) && !lans.any(known);
+        if cut_off { None } else { self.on_link() }
+    }
+
+    /// When the latest ping left by which is known that what was sent before it got out, on the network of the group
+    /// where that is longest ago. Who takes by evidence knows nothing of a network whose gateway does not answer.
+    pub fn on_link(&self) -> Option<Time> {
+        let answered = |&vif: &VifId| match self.node.fencing {
+            None => self.vifs.last_answer(vif),
+            Some(_) => match self.lan(vif) {
+                Lan::Asked(at) => at,
+                Lan::Without | Lan::Mute | Lan::CutOff => Some(self.now),
+            },
+        };
+        self.setup.vifs.iter().map(answered).min().flatten()
+    }
+
+    fn lan(&self, vif: VifId) -> Lan {
+        // A peer that asks to be switched off is not silent: what came since it does.
+        let zero = (self.peer.pleads_since()).unwrap_or_else(|| self.silence_began());
+        let answered = self.vifs.last_answer(vif).filter(|at| *at > zero);
+        match self.vifs.met(vif) {
+            _ if !self.vifs.has_gateway(vif) => Lan::Without,
+            Met::Nobody if answered.is_none() => Lan::Mute,
+            Met::There if answered.is_none() => Lan::CutOff,
+            Met::Here | Met::Nobody | Met::There => Lan::Asked(answered),
+        }
+    }
+}
+
+impl Group {
+    /// What the peer's machine, which is not heard, says of the group's addresses.
+    pub fn claim(&self, cx: &Context) -> Claim {
+        if cx.setup.vifs.is_empty() || !self.asks_for_addresses(cx) {
+            return Claim::Nothing;
+        }
+        let rhythm = cx.peer.judging();
+        let unanswered = self
+            .probes
+            .unanswered(cx.now, rhythm.interval, cx.on_link());
+        let in_vain = self.probes.in_vain_for(cx.now);
+        match self.probes.was_answered() {
+            true if in_vain.is_none_or(|span| span < LIFETIME) => Claim::Has,
+            _ if unanswered + 1 < rhythm.misses => Claim::Unasked,
+            _ => Claim::Nothing,
+        }
+    }
+}
