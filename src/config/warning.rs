@@ -392,7 +392,7 @@ impl fmt::Display for Warning {
             ),
             DataUnfenced { group } => write!(
                 f,
-                "group {group} mounts a device, and data is never taken over on evidence: without `[[fence]]` a silent \
+                "group {group} holds data, which is never taken over on evidence: without `[[fence]]` a silent \
                  peer's is, by `confirm-fenced` alone"
             ),
             KernelName { device } => write!(

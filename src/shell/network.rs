@@ -72,6 +72,8 @@ struct Ear {
     peer: Option<IpAddr>,
     /// Why it does not listen where it should.
     trouble: Option<String>,
+    /// The gateway whose latest ping this machine's own filter dropped.
+    filtered: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -225,7 +227,12 @@ impl Network {
         };
         let warnings = self.warnings.iter().filter(told).map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
+        let filtered = self.ears.iter().filter_map(|ear| ear.filtered);
+        let filtered = filtered.map(|gateway| {
+            format!("a filter on this machine drops pings to gateway {gateway}: let ICMP out")
+        });
         let paths = self.paths.iter().filter_map(Path::trouble);
+        let deaf = deaf.chain(filtered);
         warnings.chain(looking).chain(deaf).chain(paths)
     }
 
@@ -448,9 +455,16 @@ impl Network {
         };
         let address = gateway.address;
         *self.unanswered.entry(gateway).or_default() += 1;
-        if let Some(open) = &mut self.ears[vif].open
-            && let Err(error) = open.pinger.send(address, stamp.0 as u64)
-        {
+        let ear = &mut self.ears[vif];
+        let Some(open) = &mut ear.open else {
+            return;
+        };
+        let sent = open.pinger.send(address, stamp.0 as u64);
+        let dropped = matches!(&sent, Err(e) if e.kind() == io::ErrorKind::PermissionDenied);
+        if dropped || ear.filtered == Some(address) {
+            ear.filtered = dropped.then_some(address);
+        }
+        if let Err(error) = sent {
             log::debug!("ping of {address}: {error}");
         }
     }

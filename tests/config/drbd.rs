@@ -44,7 +44,7 @@ fn what_should_be_otherwise_is_warned_of() {
     let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     for words in [
         "VIP 192.168.10.80/24 stands above drbd r0",
-        "data is never taken over on evidence",
+        "data, which is never taken over on evidence",
     ] {
         assert!(
             told.iter().any(|line| line.contains(words)),

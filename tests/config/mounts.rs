@@ -156,7 +156,7 @@ fn what_should_be_otherwise_is_warned_of() {
     for words in [
         "VIP 192.168.10.80/24 stands above the mount /mnt/data",
         "/dev/sdb1 is a name by the order in which disks are found",
-        "data is never taken over on evidence",
+        "data, which is never taken over on evidence",
     ] {
         assert!(
             told.iter().any(|line| line.contains(words)),

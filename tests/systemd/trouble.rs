@@ -6,6 +6,9 @@ use ha_appliance::core::event::{Event, Outcome, Presence};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const SLEEP: &str = "[Service]\nExecStart=/bin/sh -c 'trap \"touch /run/t-told; exit 0\" TERM; \
@@ -274,6 +277,64 @@ fn a_check_that_cannot_be_run_is_no_failure() {
     bench.stop(0);
 }
 
+/// Who forks without end has no more tasks than its unit, and ends with it.
+#[test]
+#[ignore = "needs a systemd of its own"]
+fn a_check_that_forks_without_end_is_bounded() {
+    use ha_appliance::agents::program::{End, Program};
+    // Of cgroups in the old way a container may not write to each until it is told so, and systemd asks once.
+    let pids = "/sys/fs/cgroup/pids";
+    if Path::new(pids).exists() {
+        let opened = Command::new("mount")
+            .args(["-o", "remount,rw", pids])
+            .status();
+        assert!(opened.unwrap().success());
+        systemctl(&["daemon-reexec"]);
+    }
+    let slices = [
+        format!("{pids}/system.slice"),
+        "/sys/fs/cgroup/system.slice".into(),
+    ];
+    let tasks = move || -> Option<u64> {
+        let units = slices
+            .iter()
+            .filter_map(|slice| fs::read_dir(slice).ok())
+            .flatten();
+        let mut checks = units.flatten().filter(|unit| {
+            let name = unit.file_name();
+            name.to_string_lossy().starts_with("ha-appliance-check-")
+        });
+        let text = fs::read_to_string(checks.next()?.path().join("pids.current")).ok()?;
+        text.trim().parse().ok()
+    };
+    let over = Arc::new(AtomicBool::new(false));
+    let (ends, counted) = (over.clone(), tasks.clone());
+    let most = std::thread::spawn(move || {
+        let mut most = 0;
+        while !ends.load(Ordering::Relaxed) {
+            most = most.max(counted().unwrap_or(0));
+            std::thread::sleep(SECOND / 100);
+        }
+        most
+    });
+    let words = ["/bin/sh", "-c", "f() { f | f & }; f; exec sleep 1000"];
+    let bomb = Program {
+        words: words.map(String::from).to_vec(),
+        user: None,
+    };
+    let ended = smol::block_on(programs().run("check", &bomb, b"", SECOND));
+    assert_eq!(ended.unwrap().end, End::Late);
+    let asked = Instant::now();
+    while tasks().is_some() {
+        assert!(asked.elapsed() < SECOND * 10, "left: {:?}", tasks());
+        std::thread::sleep(SECOND / 20);
+    }
+    over.store(true, Ordering::Relaxed);
+    let most = most.join().unwrap();
+    println!("tasks of one that forks without end: {most}");
+    assert!((100..=512).contains(&most), "{most}");
+}
+
 /// Nothing of a check is left when it is over, and the daemon's restrictions are not the check's.
 #[test]
 #[ignore = "needs a systemd of its own"]
@@ -317,7 +378,7 @@ fn a_check_has_a_unit_of_its_own_and_leaves_nothing() {
     );
     assert_eq!(run("exec yes", None, SECOND).unwrap().end, End::Late);
     let left = || {
-        let output = std::process::Command::new("pgrep")
+        let output = Command::new("pgrep")
             .args(["-f", "^(sleep 1000|yes)$"])
             .output();
         String::from_utf8(output.unwrap().stdout).unwrap()
@@ -339,7 +400,7 @@ fn a_check_has_a_unit_of_its_own_and_leaves_nothing() {
         costs.push(took);
     }
     println!("a program in a unit of its own: median {:?}", median(costs));
-    let log = std::process::Command::new("journalctl")
+    let log = Command::new("journalctl")
         .args([
             "--quiet",
             "--since=-30s",

@@ -114,58 +114,74 @@ fn unpromotable(
     peer: &str,
 ) -> Option<String> {
     if !state.complete {
-        return Some("what DRBD says is not known yet".into());
+        let trouble = state.trouble.clone();
+        return Some(trouble.unwrap_or_else(|| "what DRBD says is not known yet".into()));
     }
     let disks: Vec<&str> = words(state, resource, Kind::Device, "disk").collect();
     if disks.is_empty() {
-        return Some(format!("{resource} is down here: `drbdadm up {resource}`"));
+        return Some(format!("{resource} is down: `drbdadm up {resource}`"));
     }
     let worst = disks.into_iter().find(|disk| *disk != "UpToDate")?;
+    let way = way_back(state, resource, proof, peer);
     Some(match worst {
         "Consistent" if lineage.survives(proof) => return None,
-        "Consistent" => format!("whether {peer} has newer data is not known: bring {peer} up"),
-        "Outdated" => format!("the data here is older than {peer}'s: bring {peer} up"),
+        "Consistent" => format!("whether {peer} has newer data is not known: {way}"),
+        "Outdated" => format!("its data is older than {peer}'s: {way}"),
         "Inconsistent" if is_syncing(state, resource) => {
-            format!("the data here is not all of {peer}'s yet: it cannot serve before it is synced")
+            format!("its data is not all of {peer}'s yet: it can run once it is synced")
         }
         "Inconsistent" => {
             let percent = percent(state, resource);
             let synced = percent.map_or(String::new(), |percent| format!(", {percent} % synced"));
-            format!("the data here is Inconsistent{synced}: it cannot serve; bring {peer} up")
+            format!("its data is Inconsistent{synced}, and serves nobody: {way}")
         }
         "Diskless" | "Detaching" | "Failed" => {
-            format!("there is no disk here ({worst}): replace it, or attach it")
+            format!("it has no disk on this node ({worst}): replace it, or attach it")
         }
-        other => format!("the disk here is {other}"),
+        other => format!("its disk is {other}"),
     })
+}
+
+/// What brings it level with the other side. Not how far a sync is: each line here is told, and each percent would be.
+fn way_back(state: &State, resource: &str, proof: Proof, peer: &str) -> String {
+    let connection = words(state, resource, Kind::Connection, "connection").next();
+    match connection {
+        Some("Connected") => format!("it can run once it is synced from {peer}"),
+        None | Some("StandAlone") => given_up(resource),
+        Some(_) if proof.silent_since.is_none() => {
+            format!("it is not connected to {peer}: look at the link that DRBD uses")
+        }
+        Some(_) => format!("bring {peer} up"),
+    }
+}
+
+/// DRBD does not connect it again by itself.
+fn given_up(resource: &str) -> String {
+    format!(
+        "its connection was given up (StandAlone): `drbdadm connect {resource}` on both nodes; if that ends in StandAlone \
+         again, it is a split brain: see DRBD in ha.toml(5)"
+    )
 }
 
 /// What of a planned move would lose the second copy, or find it not complete.
 fn unready(state: &State, resource: &str, out_of_sync: u64, peer: &str) -> Option<String> {
     let mut connections = words(state, resource, Kind::Connection, "connection").peekable();
-    if connections.peek().is_none() {
-        return Some(format!(
-            "{resource} is not connected to {peer} (StandAlone)"
-        ));
+    let alone = connections.peek().is_none() || connections.clone().any(|w| w == "StandAlone");
+    if alone {
+        return Some(given_up(resource));
     }
-    if let Some(other) = connections.find(|word| *word != "Connected") {
-        // What it goes through on the way is no news.
-        let how = if other == "StandAlone" {
-            " (StandAlone)"
-        } else {
-            ""
-        };
-        return Some(format!("{resource} is not connected to {peer}{how}"));
+    // What it goes through on the way is no news.
+    if connections.any(|word| word != "Connected") {
+        return Some(format!("{resource} is not connected to {peer}"));
     }
     let mut replication = words(state, resource, Kind::PeerDevice, "replication");
     if let Some(other) = replication.find(|word| *word != "Established") {
-        return Some(match synced(state, resource) {
-            Some(percent) => format!("{resource} is not replicated yet ({other}, {percent} %)"),
-            None => format!("{resource} is not replicated yet ({other})"),
-        });
+        return Some(format!("{resource} is not replicated yet ({other})"));
     }
     (out_of_sync > 0).then(|| {
-        format!("{out_of_sync} KiB of {resource} differ between the nodes though both say UpToDate: disconnect and connect it")
+        format!(
+            "the copies of {resource} differ though both say UpToDate: disconnect and connect it"
+        )
     })
 }
 
@@ -187,12 +203,6 @@ fn percent(state: &State, resource: &str) -> Option<u64> {
     // Before anything is known of the other side it says that nothing differs.
     let done = all.checked_sub(differs).filter(|_| differs > 0)?;
     (done * 100).checked_div(all)
-}
-
-/// How much of a resync is done.
-fn synced(state: &State, resource: &str) -> Option<String> {
-    let mut done = words(state, resource, Kind::PeerDevice, "done");
-    done.find(|word| !word.is_empty()).map(str::to_owned)
 }
 
 fn words<'a>(
@@ -290,22 +300,33 @@ mod tests {
         }
         assert_eq!(state.unknown, 0);
         let expected = [
-            "Secondary runs there is no disk here (Diskless): replace it, or attach it",
-            "Secondary runs the disk here is Attaching",
-            "Secondary runs the data here is Inconsistent: it cannot serve; bring lb2 up",
-            "Secondary runs the data here is Inconsistent, 0 % synced: it cannot serve; bring lb2 up",
+            "Secondary runs it has no disk on this node (Diskless): replace it, or attach it",
+            "Secondary runs its disk is Attaching",
+            &format!(
+                "Secondary runs its data is Inconsistent, and serves nobody: {}",
+                given_up("r2")
+            ),
+            &format!(
+                "Secondary runs its data is Inconsistent, 0 % synced, and serves nobody: {}",
+                given_up("r2")
+            ),
+            "Secondary runs its data is Inconsistent, 0 % synced, and serves nobody: it is not connected to lb2: look at the link that DRBD uses",
+            "Secondary runs its data is Inconsistent, 0 % synced, and serves nobody: it can run once it is synced from lb2",
             // How much differs is told a line later than that nothing does.
-            "Secondary runs 32728 KiB of r2 differ between the nodes though both say UpToDate: disconnect and connect it",
+            "Secondary runs the copies of r2 differ though both say UpToDate: disconnect and connect it",
             "Secondary runs ready",
             "Primary runs ready",
             "Primary runs r2 is not connected to lb2",
             "Primary frozen r2 is not connected to lb2",
-            "Primary frozen r2 is not connected to lb2 (StandAlone)",
-            "Primary runs r2 is not connected to lb2 (StandAlone)",
-            "Secondary runs r2 is not connected to lb2 (StandAlone)",
-            "Secondary runs the data here is older than lb2's: bring lb2 up",
-            "Secondary runs there is no disk here (Failed): replace it, or attach it",
-            "Secondary runs there is no disk here (Diskless): replace it, or attach it",
+            &format!("Primary frozen {}", given_up("r2")),
+            &format!("Primary runs {}", given_up("r2")),
+            &format!("Secondary runs {}", given_up("r2")),
+            &format!(
+                "Secondary runs its data is older than lb2's: {}",
+                given_up("r2")
+            ),
+            "Secondary runs it has no disk on this node (Failed): replace it, or attach it",
+            "Secondary runs it has no disk on this node (Diskless): replace it, or attach it",
         ];
         assert_eq!(told, expected);
     }
@@ -361,9 +382,9 @@ mod tests {
     fn each_disk_says_why_it_cannot_serve() {
         for (disk, part) in [
             ("Outdated", "older than lb2's"),
-            ("Inconsistent", "Inconsistent: it cannot serve"),
-            ("Diskless", "no disk here"),
-            ("Attaching", "the disk here is Attaching"),
+            ("Inconsistent", "once it is synced from lb2"),
+            ("Diskless", "no disk on this node"),
+            ("Attaching", "its disk is Attaching"),
         ] {
             let lines = UP.replace("disk:UpToDate\n", &format!("disk:{disk}\n"));
             let why = story(&[&lines]).standing(NONE).unpromotable.unwrap();
@@ -374,7 +395,7 @@ mod tests {
                 .standing(NONE)
                 .unpromotable
                 .unwrap()
-                .contains("down here")
+                .contains("r0 is down")
         );
         assert!(
             story(&[""])
@@ -391,9 +412,9 @@ mod tests {
         let part = "change device name:r0 volume:0 minor:1 disk:Inconsistent size:1000\n\
             change peer-device name:r0 peer-node-id:0 volume:0 replication:SyncTarget out-of-sync:374\n";
         let told = |parts: &[&str]| story(parts).standing(NONE).unpromotable.unwrap();
-        let why = "the data here is not all of lb2's yet: it cannot serve before it is synced";
+        let why = "its data is not all of lb2's yet: it can run once it is synced";
         assert_eq!(told(&[UP, part]), why);
-        let why = "the data here is Inconsistent, 62 % synced: it cannot serve; bring lb2 up";
+        let why = "its data is Inconsistent, 62 % synced, and serves nobody: it is not connected to lb2: look at the link that DRBD uses";
         assert_eq!(told(&[UP, part, CUT]), why);
     }
 
@@ -403,12 +424,12 @@ mod tests {
         let resync = "change peer-device name:r0 peer-node-id:0 volume:0 replication:SyncSource done:63.20\n";
         assert_eq!(
             told(resync).unready.unwrap(),
-            "r0 is not replicated yet (SyncSource, 63.20 %)"
+            "r0 is not replicated yet (SyncSource)"
         );
         assert_eq!(told(resync).unpromotable, None, "it may be seized");
         let oos = told("change peer-device name:r0 peer-node-id:0 volume:0 out-of-sync:4096\n");
         assert_eq!(oos.out_of_sync, 4096);
-        assert!(oos.unready.unwrap().contains("4096 KiB of r0 differ"));
+        assert!(oos.unready.unwrap().contains("copies of r0 differ"));
         assert!(told(CUT).unready.unwrap().contains("is not connected"));
         let gone = "destroy connection name:r0 peer-node-id:0 conn-name:peer\n";
         assert!(told(gone).unready.unwrap().contains("StandAlone"));

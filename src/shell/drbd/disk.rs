@@ -347,8 +347,8 @@ impl Disk {
             })?;
             return Some(Unready {
                 why: format!(
-                    "{} is {other} here, and reads and writes what is on {}",
-                    self.name, shared.peer_name
+                    "its disk on this node is {other}, and it reads and writes what is on {}",
+                    shared.peer_name
                 ),
                 extent: Extent::Partly,
             });

@@ -400,6 +400,8 @@ fn module() -> bool {
 
 async fn listen(shared: Rc<Shared>) {
     while !module() {
+        shared.known.borrow_mut().trouble =
+            Some("the module is not loaded: `modprobe drbd`".into());
         Timer::after(POLL * 4).await;
     }
     let known = shared.known.clone();

@@ -108,7 +108,8 @@ fn what_it_says_of_itself() {
     assert_eq!(played.says(IN_SYNC), [READY]);
     let why = "r0 is not connected to lb2";
     assert_eq!(played.says(CUT), [unready(why, Extent::Handover)]);
-    let why = "the data here is older than lb2's: bring lb2 up";
+    let why =
+        "its data is older than lb2's: it is not connected to lb2: look at the link that DRBD uses";
     let outdated = "change device name:r0 volume:0 minor:1 disk:Outdated";
     assert_eq!(played.says(outdated), [unready(why, Extent::Entirely)]);
     // Words were lost: what was known stands for a moment.
@@ -121,7 +122,7 @@ fn a_primary_without_a_disk_lives_on_the_other_ones() {
     played.says(IN_SYNC);
     assert_eq!(
         played.says("change resource name:r0 role:Primary\nchange device name:r0 volume:0 minor:1 disk:Diskless"),
-        [unready("r0 is Diskless here, and reads and writes what is on lb2", Extent::Partly)]
+        [unready("its disk on this node is Diskless, and it reads and writes what is on lb2", Extent::Partly)]
     );
 }
 

@@ -227,8 +227,9 @@ impl Names {
                 )
             }
             Fact::Behind(resource) => format!(
-                "{} is not to be handed over to {here} now",
-                self.resource(group, resource)
+                "{} {} {here} now",
+                self.resource(group, resource),
+                sentence::NOT_HANDED_OVER
             ),
             Fact::HeldBack(resource) | Fact::AllHeldBack(resource) => {
                 format!(

@@ -151,6 +151,7 @@ fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
         let pending = pending.map(|pending| sentence::ends(&pending, now));
         more.extend(pending);
         let state = match (&resource.service, &resource.amiss) {
+            _ if resource.is_frozen() => "FROZEN",
             (_, Some(_)) => "NOT WELL",
             // What systemd says is looked at, and says more.
             (Some(_), None) if resource.state == "running" => "well",
@@ -174,6 +175,8 @@ fn in_words(service: &ServiceStatus, now: Time) -> String {
     }
     words
 }
+
+const NO_MOVE: &str = "not ready for a move";
 
 /// By its own word.
 fn ails(peer: &GroupAtPeer) -> bool {
@@ -208,6 +211,7 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
     let mut mine = match ailing(group).next() {
         Some(_) if group.role == "active" => "has it, not well".to_owned(),
         _ if group.adopted => "has it, found running".to_owned(),
+        _ if sentence::behind(&group.facts) && group.role == "stopped" => NO_MOVE.to_owned(),
         _ => standing(&group.role, &group.readiness),
     };
     if mine == "could run it" && group.no_takeover.is_some() {
@@ -217,15 +221,19 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
     let there = match &group.peer {
         Some(peer) => {
             let kept = status.maintenance && peer.role == "starting";
+            let says = peer.says.as_ref().filter(|_| peer.readiness != "able");
+            let facts = says.map(|says| &says.facts[..]);
             let standing = match kept {
                 true => "has it, found running".into(),
                 // Its goodbye says what it had, and nothing of what it could do now.
                 false if !status.peer_speaks() => "as it said when it left".into(),
                 false if peer.role == "active" && ails(peer) => "has it, not well".into(),
+                false if peer.role == "stopped" && facts.is_some_and(sentence::behind) => {
+                    NO_MOVE.into()
+                }
                 false => standing(&peer.role, &peer.readiness),
             };
-            let says = peer.says.as_ref().filter(|_| peer.readiness != "able");
-            let facts = says.map(|says| says.facts.join(", "));
+            let facts = facts.map(|facts| facts.join(", "));
             let amiss = peer.says.as_ref().map(|says| says.amiss.join(", "));
             let against = [facts, amiss].into_iter().flatten();
             let against: Vec<String> = against.filter(|text| !text.is_empty()).collect();

@@ -102,6 +102,11 @@ pub(super) fn age(now: Time, stamp_us: i64) -> String {
     clock::span(now.since(Time(stamp_us)))
 }
 
+/// What keeps a DRBD resource from running says what helps: often that is to wait, or to look at the other node.
+fn tells_its_cure(fact: &str) -> bool {
+    fact.starts_with("drbd ")
+}
+
 /// Degraded, and nothing to be done.
 fn noted(text: String) -> Concern {
     Concern {

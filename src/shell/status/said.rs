@@ -1,14 +1,14 @@
 //! What one node tells the other of its groups, and how that is read on the other's clock.
 
-use super::{Failed, Group, Pending, Said, sentence};
+use super::{Failed, Group, Pending, Resource, Said, sentence};
 use crate::core::reason::{Fact, Reason};
 
 impl Said {
     /// What this node tells of a group.
     pub fn of(group: &Group) -> Said {
         let amiss = group.resources.iter().filter_map(|resource| {
-            let notice = resource.service.as_ref()?.notice.as_ref();
-            let frozen = notice.filter(|notice| notice.starts_with(sentence::FROZEN));
+            let notice = || resource.service.as_ref()?.notice.as_ref();
+            let frozen = notice().filter(|_| resource.is_frozen());
             let amiss = resource.amiss.as_ref().or(frozen)?;
             Some(format!("{}: {amiss}", resource.name))
         });
@@ -43,6 +43,14 @@ impl Said {
             failed.until_us.iter_mut().for_each(shift);
         }
         self
+    }
+}
+
+impl Resource {
+    /// DRBD lets nothing be written to it.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let notice = self.service.as_ref().and_then(|s| s.notice.as_ref());
+        notice.is_some_and(|notice| notice.starts_with(sentence::FROZEN))
     }
 }
 

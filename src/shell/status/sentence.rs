@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How it begins that DRBD lets nothing be written, for it waits for a proof.
 pub(crate) const FROZEN: &str = "I/O FROZEN";
 
+/// How it is said that a resource is not to be moved to a node, which would take it from a dead one all the same.
+pub(crate) const NOT_HANDED_OVER: &str = "is not to be handed over to";
+
 /// What a path is called.
 pub(crate) fn kind_of_path(last_resort: bool) -> &'static str {
     match last_resort {
@@ -88,6 +91,7 @@ pub(crate) fn no_takeover(here: &str, peer: &str, why: &str) -> String {
 /// The peer could not take a group over well, for these reasons of its own.
 pub(crate) fn impaired(peer: &str, readiness: &str, facts: &[String]) -> String {
     let text = match readiness {
+        _ if behind(facts) => format!("no move to {peer} now"),
         "unable" => format!("{peer} could serve nobody with it"),
         _ => format!("{peer} is {readiness} and could not take it over well"),
     };
@@ -95,6 +99,11 @@ pub(crate) fn impaired(peer: &str, readiness: &str, facts: &[String]) -> String 
         true => text,
         false => format!("{text}: {}", facts.join(", ")),
     }
+}
+
+/// All that speaks against a node is that it is not to be handed something: from a dead peer it would take it.
+pub(crate) fn behind(facts: &[String]) -> bool {
+    !facts.is_empty() && facts.iter().all(|fact| fact.contains(NOT_HANDED_OVER))
 }
 
 /// A resource is not as it should be.
@@ -205,6 +214,18 @@ mod tests {
             "nothing accepted for 500 ms; 9 datagrams with another key"
         );
         assert!(told(true, None).unwrap().contains("ended in maintenance"));
+    }
+
+    #[test]
+    fn what_is_only_not_to_be_handed_over_serves_if_it_must() {
+        let behind =
+            "drbd r0 is not to be handed over to lb2 now: r0 is not connected to lb1".to_owned();
+        let gone = "eth0: no carrier".to_owned();
+        assert!(
+            impaired("lb2", "unable", std::slice::from_ref(&behind))
+                .starts_with("no move to lb2 now: drbd r0 is not")
+        );
+        assert!(impaired("lb2", "unable", &[behind, gone]).starts_with("lb2 could serve nobody"));
     }
 
     #[test]

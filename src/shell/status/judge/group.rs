@@ -7,9 +7,10 @@ use crate::shell::clock;
 use crate::shell::status::{Failed, Group, Pending, Resource, Status, sentence};
 use std::time::Duration;
 
-/// Whether its services are known to be well, where it runs here.
+/// What is known not to be well of it, where it runs here.
 pub(in crate::shell::status) fn ailing(group: &Group) -> impl Iterator<Item = &Resource> {
-    group.resources.iter().filter(|r| r.amiss.is_some())
+    let resources = group.resources.iter();
+    resources.filter(|r| r.amiss.is_some() || r.is_frozen())
 }
 
 pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
@@ -56,8 +57,10 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
             "{name}: found running on {me} and left so, but not confirmed yet: {why}"
         )));
     }
-    for resource in ailing(group) {
-        let amiss = resource.amiss.as_deref().unwrap_or_default();
+    for resource in &group.resources {
+        let Some(amiss) = &resource.amiss else {
+            continue;
+        };
         let text = format!("{name}: {}", sentence::amiss(&resource.name, amiss));
         concerns.push(match status.maintenance {
             true => blocked(text, in_maintenance(resource)),
@@ -75,6 +78,10 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
                     "nothing is done about it in maintenance: on {peer_name} `systemctl start` a service; \
                      `ha-appliance maintenance off` puts back the rest"
                 ),
+            ),
+            false if amiss.contains(sentence::FROZEN) => blocked(
+                text,
+                format!("`ha-appliance status` on {peer_name} says what ends it"),
             ),
             false => noted(text),
         });

@@ -1,6 +1,6 @@
 //! What is to be said of this node.
 
-use super::{Concern, degraded, noted};
+use super::{Concern, blocked, degraded, noted, tells_its_cure, unserved::runs_nowhere};
 use crate::core::time::Time;
 use crate::shell::status::{Group, Resource, Status, sentence};
 
@@ -138,16 +138,21 @@ fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
                 String::clone,
             );
             said.push(resource.name.clone());
-            concerns.push(degraded(
-                format!("{}: {text}", group.name),
-                match resource.state == "held back" {
-                    true => {
-                        "bring ha.toml in line on both nodes, then `ha-appliance reload` on each"
-                            .into()
-                    }
-                    false => format!("mend that on {here}"),
-                },
-            ));
+            // It is why the group runs nowhere, which has been said.
+            if runs_nowhere(status, group) && group.waiting.as_ref() == Some(&text) {
+                continue;
+            }
+            let known = tells_its_cure(&text);
+            let text = format!("{}: {text}", group.name);
+            concerns.push(match resource.state == "held back" {
+                true => degraded(
+                    text,
+                    "bring ha.toml in line on both nodes, then `ha-appliance reload` on each"
+                        .into(),
+                ),
+                false if known => noted(text),
+                false => degraded(text, format!("mend that on {here}")),
+            });
         }
     }
     for resource in &group.resources {
@@ -155,16 +160,18 @@ fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
         // What keeps it from running here has been said, with the same cause.
         let notice = notice.filter(|_| !said.contains(&resource.name));
         concerns.extend(notice.map(|notice| {
-            degraded(
-                format!("{}: {}: {notice}", group.name, resource.name),
-                match notice.starts_with(sentence::FROZEN) {
-                    true => thaw(status, now),
-                    false => format!(
+            let text = format!("{}: {}: {notice}", group.name, resource.name);
+            match resource.is_frozen() {
+                // Who writes waits.
+                true => blocked(text, thaw(status, now)),
+                false => degraded(
+                    text,
+                    format!(
                         "it goes on by itself as soon as it can, and does not count against {}",
                         resource.name
                     ),
-                },
-            )
+                ),
+            }
         }));
     }
     let of = |concern| Concern {

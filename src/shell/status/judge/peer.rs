@@ -1,7 +1,8 @@
 //! What is to be said of the peer.
 
 use super::refused::{nobody_listens, of_refused, refusal};
-use super::{Concern, age, degraded, noted};
+use super::unserved::runs_nowhere;
+use super::{Concern, age, degraded, noted, tells_its_cure};
 use crate::core::time::Time;
 use crate::shell::status::{Group, SignOfLife, Status, sentence};
 
@@ -174,23 +175,29 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         };
         let readiness = &at_peer.readiness;
         let facts = at_peer.says.as_ref().map_or(&[][..], |says| &says.facts);
-        if readiness != "able" && at_peer.role != "active" {
+        // It is why the group runs nowhere, which has been said.
+        let waiting = at_peer.says.as_ref().and_then(|says| says.waiting.as_ref());
+        let said = runs_nowhere(status, group) && waiting.is_some() && facts.iter().eq(waiting);
+        if readiness != "able" && at_peer.role != "active" && !said {
+            let text = format!(
+                "{}: {}",
+                group.name,
+                sentence::impaired(peer, readiness, facts)
+            );
+            let concern = match facts {
+                [] => degraded(text, format!("`ha-appliance status` on {peer} says why")),
+                facts if facts.iter().all(|fact| tells_its_cure(fact)) => noted(text),
+                facts if shares(status, group, facts) => degraded(
+                    text,
+                    format!(
+                        "{me} has the same trouble: look first at what both stand on, such as the router"
+                    ),
+                ),
+                _ => degraded(text, format!("mend that on {peer}")),
+            };
             concerns.push(Concern {
                 group: Some(group.name.clone()),
-                ..degraded(
-                    format!(
-                        "{}: {}",
-                        group.name,
-                        sentence::impaired(peer, readiness, facts)
-                    ),
-                    match (facts.is_empty(), shares(status, group, facts)) {
-                        (true, _) => format!("`ha-appliance status` on {peer} says why"),
-                        (_, true) => format!(
-                            "{me} has the same trouble: look first at what both stand on, such as the router"
-                        ),
-                        (_, false) => format!("mend that on {peer}"),
-                    },
-                )
+                ..concern
             });
         }
     }

@@ -17,6 +17,11 @@ pub(crate) fn unserved(status: &Status, group: &Group, now: Time) -> Option<Conc
     }
 }
 
+/// By all that is known, and nobody wished it.
+pub(super) fn runs_nowhere(status: &Status, group: &Group) -> bool {
+    !group.stopped && matches!(place(status, group), Place::Nowhere)
+}
+
 /// It runs on a node that is known.
 pub(crate) fn served(status: &Status, group: &Group) -> bool {
     matches!(

@@ -1064,3 +1064,33 @@ fn a_node_has_a_line() {
         assert!(longest <= Some(WIDTH - 12), "{rows:?}");
     }
 }
+
+/// One reason, once: what keeps a group from running on both nodes is not repeated beside that it runs nowhere.
+#[test]
+fn why_a_group_runs_nowhere_is_said_once() {
+    let mut sample = Sample::default();
+    let web = &mut sample.view.groups[0];
+    web.role = Role::Stopped;
+    web.readiness = Readiness::Unable;
+    web.facts = vec![Fact::Unready(NGINX)];
+    web.waiting = Some(Reason::Fact(Fact::Unready(NGINX)));
+    web.peer = Some((Role::Stopped, Readiness::Unable));
+    web.resources[1].unready = Some("its disk is Attaching".into());
+    web.resources[1].state = ResourceState::Stopped;
+    let why = "service nginx.service cannot run on lb2 now: its disk is Attaching";
+    sample.told = vec![Said {
+        group: "web".into(),
+        facts: vec![why.into()],
+        waiting: Some(why.into()),
+        ..Said::default()
+    }];
+    let texts: Vec<String> = (judge(&sample.status(), NOW).into_iter())
+        .map(|concern| concern.text)
+        .collect();
+    assert_eq!(
+        texts,
+        [format!(
+            "web: runs nowhere: service nginx.service cannot run on lb1 now: its disk is Attaching; on lb2: {why}"
+        )]
+    );
+}
