@@ -286,7 +286,7 @@ fn a_check_that_forks_without_end_is_bounded() {
     let pids = "/sys/fs/cgroup/pids";
     if Path::new(pids).exists() {
         let opened = Command::new("mount")
-            .args(["-o", "remount,rw", pids])
+            .args(["-o", "remount,bind,rw", pids])
             .status();
         assert!(opened.unwrap().success());
         systemctl(&["daemon-reexec"]);
