@@ -60,8 +60,13 @@ impl Qemu {
         };
         let system = image()?.join("disk.img").display().to_string();
         make(&["-F", "raw", "-b", &system], &qemu.disk("disk"), None)?;
-        make(&[], &qemu.disk("data"), Some("64M"))?;
+        qemu.new_disk()?;
         Ok(qemu)
+    }
+
+    /// A blank disk for data, while it is off.
+    pub fn new_disk(&self) -> io::Result<()> {
+        make(&[], &self.disk("data"), Some("64M"))
     }
 
     /// Tells whom to tell of addresses.

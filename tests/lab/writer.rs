@@ -50,6 +50,14 @@ impl Writer {
         }
     }
 
+    /// Writes no more.
+    pub fn stop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
     /// Waits until a record of after that moment was acknowledged.
     pub fn acknowledged_after(&self, from: Micros, limit: Duration) -> Outcome {
         let last = || self.all().last().map_or(0, |(_, at)| *at);
@@ -108,10 +116,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod chain;
 mod faults;
+mod manual;
 mod pair;
 
 use super::fencing::{devices, protected};
@@ -99,6 +100,24 @@ const STEPS: &[Step] = &[
         run: faults::frozen_for_long,
         long: true,
     },
+    Step {
+        name: "by-other-hands",
+        shows: "the standby is disconnected and taken down by hand, and stays so; the holder is detached from its disk, and moves",
+        run: manual::by_other_hands,
+        long: true,
+    },
+    Step {
+        name: "differs",
+        shows: "`drbdadm verify` finds a block that differs: nothing is moved there until it was synced",
+        run: manual::differs,
+        long: true,
+    },
+    Step {
+        name: "good-copy-lost",
+        shows: "one writes alone and dies with its disk: the other serves by `accept-data` alone, and syncs the new disk",
+        run: manual::good_copy_lost,
+        long: true,
+    },
 ];
 
 const APACHE: &str = "apache2.service";
@@ -146,7 +165,7 @@ const GROUP: &str = "name = \"web\"\n\n[[group.resource]]\ndrbd = \"r0\"\n\n[[gr
 fn drbd(vms: &mut Vms) -> Outcome {
     let handler = "/usr/local/sbin/ha-appliance";
     let mut text = format!(
-        "resource r0 {{\n net {{ protocol C; }}\n disk {{ fencing resource-and-stonith; on-io-error detach; }}\n \
+        "resource r0 {{\n net {{ protocol C; verify-alg crc32c; }}\n disk {{ fencing resource-and-stonith; on-io-error detach; }}\n \
          handlers {{ fence-peer \"{handler} fence-peer\"; unfence-peer \"{handler} unfence-peer\"; }}\n"
     );
     for host in NODES {

@@ -64,10 +64,12 @@ pub fn ends(vms: &mut Vms, holder: Host, writer: &Writer) -> Outcome {
 
 /// Both nodes have all.
 pub fn synced(vms: &mut Vms) -> Outcome {
+    synced_within(vms, SHOT)
+}
+
+pub fn synced_within(vms: &mut Vms, limit: Duration) -> Outcome {
     for host in NODES {
-        says(vms, host, ", UpToDate; ", SHOT)?;
-        says(vms, host, ", UpToDate", SHOT)?;
-        status::wait_until(vms.node(host), "synced", SHOT, |s| {
+        status::wait_until(vms.node(host), "synced", limit, |s| {
             let text = s.to_string();
             text.matches("ary, UpToDate").count() >= 2 && !text.contains("KiB differ")
         })?;
