@@ -50,13 +50,13 @@ const STEPS: &[Step] = &[
         name: "standby-cut",
         shows: "the standby loses its power: writes wait until it was read off, and go on",
         run: chain::standby_cut,
-        long: false,
+        long: true,
     },
     Step {
         name: "all-cut",
-        shows: "all paths are cut: the holder shoots the other and writes on; that boots into the cut, the holder dies, and its data is promoted by nobody",
+        shows: "all paths are cut: the holder shoots the other and writes on; that boots into the cut, and is not promoted, nor (--long) when the holder dies and a human says so",
         run: chain::all_cut,
-        long: true,
+        long: false,
     },
     Step {
         name: "apache-killed",
@@ -80,13 +80,13 @@ const STEPS: &[Step] = &[
         name: "handler-without-daemon",
         shows: "DRBD asks what became of the other node while the daemon is dead, and the handler is killed too: all I/O is frozen until the daemon is back",
         run: faults::handler_without_daemon,
-        long: true,
+        long: false,
     },
     Step {
         name: "holder-leaves",
         shows: "a clean `poweroff` of the holder, which comes back",
         run: chain::holder_leaves,
-        long: true,
+        long: false,
     },
     Step {
         name: "rebooted-in-maintenance",
