@@ -8,7 +8,10 @@ mod changed;
 mod pair;
 mod rare;
 
-pub use pair::{Shots, cut_apart, drop_in, no_drop_in, powered, protected, shot, without_power};
+pub use pair::{
+    Shots, cut_apart, drop_in, no_drop_in, powered, protected, protected_within, shot,
+    without_power,
+};
 
 use super::vms::serves;
 use crate::bmc::{self, PASSWORD, USER};

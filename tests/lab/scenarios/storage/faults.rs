@@ -1,6 +1,8 @@
 //! What fails on one node: the service, a demotion, the daemon while DRBD asks it.
 
-use super::super::fencing::{Shots, drop_in, no_drop_in, shot, without_power};
+use super::super::fencing::{
+    Shots, drop_in, no_drop_in, protected, protected_within, shot, without_power,
+};
 use super::pair::*;
 use super::{APACHE, SHOT};
 use crate::ensure;
@@ -116,6 +118,9 @@ pub fn frozen_for_long(vms: &mut Vms) -> Outcome {
     vms.nothing_moved(holder, from)?;
     vms.net.mend()?;
     vms.node(other).switch_on()?;
+    vms.node(other).booted()?;
+    // A BMC that did not answer is asked again within two minutes.
+    protected_within(vms, 3 * SHOT)?;
     returns(vms, other)?;
     ends(vms, holder, &writer)
 }
@@ -144,5 +149,27 @@ pub fn rebooted_in_maintenance(vms: &mut Vms) -> Outcome {
     vms.on(holder, "ha-appliance maintenance off")?;
     returns(vms, other)?;
     vms.nothing_moved(holder, from)?;
+    ends(vms, holder, &writer)
+}
+
+/// A daemon is killed while the disk is on its way, on either side: another one finishes it, or takes it back.
+pub fn killed_in_a_move(vms: &mut Vms) -> Outcome {
+    let (mut holder, _browser) = vms.up()?;
+    let writer = writes(vms, holder)?;
+    for (giver, later) in [(true, 800), (false, 2500), (true, 2000), (false, 4000)] {
+        vms.node(holder).tell("ha-appliance failover --yes")?;
+        std::thread::sleep(Duration::from_millis(later));
+        let killed = if giver { holder } else { holder.peer() };
+        let from = vms.kill(killed, "ha-appliance")?;
+        vms.note(format!("the daemon of {} is killed", vms.net.name(killed)));
+        writer.acknowledged_after(from, SHOT)?;
+        vms.daemon_is_back(killed)?;
+        (holder, _) = vms.up()?;
+        writer.acknowledged_after(now(), SHOT)?;
+        vms.record
+            .figure("daemon killed in a move, stall", writer.stall(from));
+        synced(vms)?;
+        protected(vms)?;
+    }
     ends(vms, holder, &writer)
 }

@@ -101,6 +101,12 @@ const STEPS: &[Step] = &[
         long: true,
     },
     Step {
+        name: "killed-in-a-move",
+        shows: "a daemon is killed while the disk is on its way, on either side, four times: it is served in the end, and nothing is lost",
+        run: faults::killed_in_a_move,
+        long: true,
+    },
+    Step {
         name: "by-other-hands",
         shows: "the standby is disconnected and taken down by hand, and stays so; the holder is detached from its disk, and moves",
         run: manual::by_other_hands,
