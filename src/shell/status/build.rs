@@ -214,7 +214,15 @@ impl Names {
             Fact::NoCarrier(vif) => self.no_carrier(vif),
             Fact::Missing(resource) => {
                 let name = self.resource(group, resource);
-                format!("{name} is not installed on {here}; `ha-appliance clear` once it is")
+                match name.starts_with("mount ") {
+                    // As of a DRBD that is not up yet. That it is there is noticed by itself.
+                    true => format!("{name} has no device on {here}"),
+                    false => {
+                        format!(
+                            "{name} is not installed on {here}; `ha-appliance clear` once it is"
+                        )
+                    }
+                }
             }
             Fact::Unready(resource) | Fact::Partly(resource) => {
                 let part = match fact {

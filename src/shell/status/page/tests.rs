@@ -617,6 +617,15 @@ fn what_cannot_run_here_says_why() {
     );
     assert_eq!(concern.group.as_deref(), Some("web"));
     assert_eq!(concern.hint.unwrap(), "mend that on lb1");
+    let call = |sample: &mut Sample, name: &str| {
+        let names = &mut sample.names.groups[0].resources;
+        let nginx = names.iter_mut().find(|(id, _)| *id == NGINX);
+        nginx.unwrap().1 = name.into();
+    };
+    call(&mut sample, "mount /mnt/data");
+    let concern = judge(&sample.status(), NOW).into_iter().next().unwrap();
+    assert_eq!(concern.text, "web: mount /mnt/data has no device on lb1");
+    call(&mut sample, "service nginx.service");
     let group = &mut sample.view.groups[0];
     (group.facts, group.role) = (vec![Fact::Unready(VIPS)], Role::Stopped);
     group.waiting = Some(Reason::Fact(Fact::Unready(VIPS)));
