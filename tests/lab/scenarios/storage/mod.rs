@@ -171,7 +171,7 @@ const GROUP: &str = "name = \"web\"\n\n[[group.resource]]\ndrbd = \"r0\"\n\n[[gr
 fn drbd(vms: &mut Vms) -> Outcome {
     let handler = "/usr/local/sbin/ha-appliance";
     let mut text = format!(
-        "resource r0 {{\n net {{ protocol C; verify-alg crc32c; }}\n disk {{ fencing resource-and-stonith; on-io-error detach; }}\n \
+        "resource r0 {{\n net {{ protocol C; ping-int 3; ping-timeout 20; verify-alg crc32c; }}\n disk {{ fencing resource-and-stonith; on-io-error detach; }}\n \
          handlers {{ fence-peer \"{handler} fence-peer\"; unfence-peer \"{handler} unfence-peer\"; }}\n"
     );
     for host in NODES {
