@@ -106,22 +106,16 @@ pub fn frozen(vms: &mut Vms, host: Host) -> Outcome {
 
 /// It is not promoted there, and its status says why.
 pub fn stays_down(vms: &mut Vms, host: Host, lasts: Duration) -> Outcome {
+    status::wait_until(vms.node(host), "why not", SHOT, |s| {
+        let told = s.to_string();
+        told.contains("whether pm-test") || told.contains("older than")
+    })?;
     let began = now();
-    loop {
-        // Before the daemon has brought it up it is nothing.
-        let role = vms.on(host, "drbdadm role r0 2>/dev/null || echo Secondary")?;
+    while sys::since(began) < lasts {
+        let role = vms.on(host, "drbdadm role r0")?;
         ensure!(role.starts_with("Secondary"), "it is {role}");
-        if sys::since(began) >= lasts {
-            break;
-        }
         std::thread::sleep(Duration::from_secs(1));
     }
-    let told = vms.on(host, "ha-appliance status || true")?;
-    vms.note(told.clone());
-    ensure!(
-        told.contains("whether pm-test") || told.contains("older than"),
-        "it does not say why: {told}"
-    );
     Ok(())
 }
 
