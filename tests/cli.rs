@@ -386,6 +386,11 @@ fn keygen_takes_a_relative_key_file_from_beside_ha_toml() {
 #[test]
 fn history_is_empty_at_first_and_then_tells() {
     let dir = TestDir::new();
+    for (count, why) in [("0", "from 1"), ("x", "from 1")] {
+        let (code, _, err) = run(&dir, &format!("history -n {count}"));
+        assert_eq!(code, 64);
+        assert!(err.contains(why), "{err}");
+    }
     let (code, out, _) = run(&dir, "history");
     assert_eq!((code, out.starts_with("no history yet in ")), (0, true));
     std::fs::create_dir(dir.join("state")).unwrap();

@@ -96,6 +96,18 @@ impl FromStr for SwitchedTo {
     }
 }
 
+/// How many; at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lines(pub(super) usize);
+
+impl FromStr for Lines {
+    type Err = &'static str;
+    fn from_str(word: &str) -> Result<Lines, &'static str> {
+        let count = word.parse().ok().filter(|count| *count > 0);
+        count.map(Lines).ok_or("say a whole number from 1")
+    }
+}
+
 /// Declares the subcommands: their enum, and each as a struct that also has what all take. Types are
 /// taken apart, since argh looks at their tokens and a whole `ty` is opaque to it.
 macro_rules! subcommands {
@@ -288,8 +300,8 @@ subcommands! {
         #[argh(switch)]
         here: bool,
         /// how many (default 50)
-        #[argh(option, short = 'n', arg_name = "n", default = "50")]
-        lines: usize,
+        #[argh(option, short = 'n', arg_name = "n", default = "Lines(50)")]
+        lines: Lines,
         /// print them as JSON, one a line
         #[argh(switch)]
         json: bool,

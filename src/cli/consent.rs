@@ -79,7 +79,7 @@ fn stopped(status: &Status, group: &str) -> Option<String> {
 }
 
 /// The other node's power is cut.
-pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
+pub(super) fn of_fence(status: &Status, rehearse: bool) -> Cost {
     let (peer, me) = (status.peer_name(), &status.node);
     let state = &status.peer.state;
     let runs = |group: &&Group| group.peer.as_ref().is_some_and(|at| at.role != "stopped");
@@ -89,6 +89,17 @@ pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
         .filter(runs)
         .map(|g| g.name.as_str())
         .collect();
+    if status.fencing.is_none() {
+        return Cost::Refused(format!(
+            "nothing in ha.toml switches {peer} off: a `[[fence]]` with `node = \"{peer}\"` would"
+        ));
+    }
+    if rehearse && !runs.is_empty() {
+        return Cost::Refused(format!(
+            "{peer} runs {}, and is switched off to rehearse only while it runs nothing: `ha-appliance standby {peer}` first",
+            runs.join(", ")
+        ));
+    }
     let serves = match (runs.is_empty(), state.as_str()) {
         (false, _) => format!("it runs {}, which stops there and then", runs.join(", ")),
         (true, "alive") => "it runs nothing".into(),
@@ -98,9 +109,9 @@ pub(super) fn of_fence(status: &Status, rehearse: bool) -> String {
         true => ", and switched on again",
         false => "",
     };
-    format!(
+    Cost::Asked(format!(
         "{peer} ({state}) is switched off at once and hard, as if its plug was pulled{again}; {serves}"
-    )
+    ))
 }
 
 /// What the other node wrote alone is given up.
@@ -227,5 +238,37 @@ fn served_by<'a>(status: &'a Status, group: &Group) -> Option<&'a str> {
         Some(&status.node)
     } else {
         there.then(|| status.peer_name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::status::Fencing;
+    use crate::shell::status::sample::Sample;
+    use crate::wire::heartbeat::{Readiness, Role};
+
+    #[test]
+    fn nobody_is_asked_about_a_shot_that_is_refused() {
+        let said = |sample: &Sample, rehearse| match of_fence(&sample.status(), rehearse) {
+            Cost::Asked(why) => format!("asked: {why}"),
+            Cost::Refused(why) => why,
+        };
+        let mut sample = Sample::default();
+        assert!(said(&sample, false).starts_with("nothing in ha.toml switches lb2 off"));
+        sample.fencing = Some(Fencing {
+            ready: true,
+            peer_ready: Some(true),
+            delay_ms: 9000,
+            devices: Vec::new(),
+        });
+        let idle = "asked: lb2 (alive) is switched off at once and hard, as if its plug was pulled, and switched on again; it \
+                    runs nothing";
+        assert_eq!(said(&sample, true), idle);
+        sample.view.groups[0].peer = Some((Role::Active, Readiness::Able));
+        assert!(
+            said(&sample, true).starts_with("lb2 runs web, and is switched off to rehearse only")
+        );
+        assert!(said(&sample, false).starts_with("asked: "));
     }
 }

@@ -75,7 +75,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
             };
             status::run(options, &form, a.watch)
         }
-        S::History(a) => history::run(options, a.lines, a.here, a.json),
+        S::History(a) => history::run(options, a.lines.0, a.here, a.json),
         S::Doctor(a) => doctor::run(options, a.json),
         S::Keygen(a) => keygen::run(options, a.write),
         S::Release(_) => release::run(options),
@@ -123,9 +123,7 @@ fn client(subcommand: Subcommand, options: &Options) -> Exit {
                 true => Verb::FenceRehearse,
                 false => Verb::Fence,
             };
-            let cost = |status: &Status, _| {
-                Some(consent::Cost::Asked(consent::of_fence(status, a.rehearse)))
-            };
+            let cost = |status: &Status, _| Some(consent::of_fence(status, a.rehearse));
             let target = Target::Peer(a.node_name.clone());
             command::give_if(options, target, |_| verb, a.yes, cost)
         }

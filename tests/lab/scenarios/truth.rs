@@ -384,6 +384,19 @@ fn what_is_told(lab: &mut Lab) -> Outcome {
     let history = told(lab, holder, "heard again, after")?;
     let lost = history.matches("nothing comes from").count();
     ensure!(lost == 1, "the lost link is told {lost} times:\n{history}");
+    lab.note("a cable is pulled: one edge, one line");
+    let cable = Port(holder.peer(), Wire::Lan);
+    lab.net.pull(cable)?;
+    std::thread::sleep(Duration::from_secs(5));
+    lab.net.plug(cable)?;
+    let history = told(lab, cable.0, "carrier is back")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let here = lab.node(cable.0).order(&["history", "--here"])?;
+    let beside = ["hears nothing", "nothing comes", "nothing gets", "gateway"];
+    ensure!(
+        here.matches("no carrier").count() == 1 && !beside.iter().any(|what| here.contains(what)),
+        "of one cable it tells:\n{history}"
+    );
     let to = holder.node_name();
     let answer = lab.node(holder).order(&["failover", "--to", to])?;
     ensure!(answer.contains("nothing to do"), "it says {answer:?}");
