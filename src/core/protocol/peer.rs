@@ -357,7 +357,7 @@ impl Peer {
     }
 
     /// This node sends a heartbeat; with `decision`, one that agreement is to echo. Begins a new
-    /// round when the last is answered or too old to prove anything.
+    /// round when the last is answered or too old to prove anything: then with the one before this, if that still does.
     pub fn sent(&mut self, now: Time, sequence: u64, decision: bool, setup: &Setup) {
         let sent = Sent {
             sequence,
@@ -365,11 +365,14 @@ impl Peer {
             outdated: false,
         };
         let fresh = self.fresh(setup);
-        let under_way = self.round.is_some_and(|round| now.since(round.at) <= fresh);
-        if under_way && !decision {
-            self.newest = Some(sent);
-        } else {
-            (self.round, self.newest) = (Some(sent), None);
+        let proves = |sent: &Sent| now.since(sent.at) <= fresh && !decision;
+        if !self.round.as_ref().is_some_and(proves) {
+            // A slower peer's answer to the last may be on its way.
+            self.round = self.newest.filter(proves);
+        }
+        match self.round {
+            Some(_) => self.newest = Some(sent),
+            None => (self.round, self.newest) = (Some(sent), None),
         }
         if let (true, Some(proof)) = (decision, &mut self.proof) {
             proof.sequence = 0; // of what was decided before
