@@ -1,21 +1,15 @@
 //! Every way from one state of a group to another.
 
+mod looks;
+mod mark;
+
 use super::super::context::Context;
 use super::super::event::{Action, Change};
 use super::super::reason::Reason;
-use super::super::time::Time;
 use super::group::{Group, Looks, Rest, Seeking, Started, State, Wish};
 use super::resource::{Kind, Resource};
 use super::right::Right;
-use super::takes::TakesBy;
 use crate::wire::heartbeat::{GroupReport, Role, Token};
-use std::time::Duration;
-
-/// What could not be stopped is looked at again after this; it doubles up to [`LONGEST_LOOK`].
-const LOOK: Duration = Duration::from_secs(5);
-const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// Between two passes that find nothing, which prove it together.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Group {
     /// One move along the diagram; true if there may be another.
@@ -212,13 +206,7 @@ impl Group {
         }
         let reason = self.reason.clone();
         if self.stop_failed() {
-            let looks = Looks {
-                next: None,
-                at: cx.now + LOOK,
-                clean: 0,
-                vain: 0,
-                again: false,
-            };
+            let looks = Looks::begin(cx.now);
             self.enter(State::Failed { looks }, reason, out);
             return true;
         }
@@ -647,77 +635,6 @@ impl Group {
         self.enter(active(right), Reason::HandoverAborted, out);
     }
 
-    /// What could not be stopped is looked at now, as somebody may have ended it or what kept it, and stopped once more.
-    pub(in crate::core) fn try_again(&mut self, now: Time) {
-        if let State::Failed { looks } = &mut self.state {
-            (looks.at, looks.clean, looks.vain, looks.again) = (now, 0, 0, true);
-        }
-    }
-
-    /// Whoever wanted that was told that it was not done.
-    pub(in crate::core) fn try_no_more(&mut self) {
-        if let State::Failed { looks } = &mut self.state {
-            looks.again = false;
-        }
-    }
-
-    /// That was in vain.
-    pub(in crate::core) fn is_still_there(&self) -> bool {
-        matches!(self.state, State::Failed { looks } if !looks.again)
-    }
-
-    /// What could not be stopped is looked at, in two passes a second apart: what both find stopped is. What is still there
-    /// is stopped once more if somebody wants that, and the rest of the group once nothing stands in its way.
-    fn look_again(&mut self, cx: &Context, mut looks: Looks, out: &mut Vec<Action>) -> bool {
-        match looks.next {
-            None if cx.now < looks.at || self.busy() => return false,
-            None => looks.next = Some(0),
-            Some(next) if next < self.resources.len() => {
-                if self.resources[next].work.is_some() {
-                    return false;
-                }
-                if self.resources[next].exclusive() {
-                    self.state = State::Failed { looks };
-                    self.launch(cx, Kind::Look, next, out); // whose end goes on to the next
-                    return false;
-                }
-                looks.next = Some(next + 1);
-            }
-            Some(_) => {
-                looks.next = None;
-                let stuck = self.resources.iter().any(|r| r.stuck && r.present);
-                if self.runs_exclusive() && (looks.again || !stuck) {
-                    self.resources.iter_mut().for_each(|r| r.stuck = false);
-                    let haste = self.in_haste(cx);
-                    let stopping = State::Stopping {
-                        haste,
-                        granting: None,
-                    };
-                    let reason = match stuck {
-                        true => Reason::Operator,
-                        false => Reason::StuckEnded,
-                    };
-                    self.enter(stopping, reason, out);
-                    return true;
-                }
-                if self.runs_exclusive() {
-                    let wait = LOOK * 2u32.pow(u32::from(looks.vain).min(4));
-                    (looks.clean, looks.at) = (0, cx.now + wait.min(LONGEST_LOOK));
-                    looks.vain = looks.vain.saturating_add(1).min(8);
-                } else {
-                    (looks.clean, looks.at) = (looks.clean + 1, cx.now + LOOK_AGAIN);
-                }
-                if looks.clean >= 2 {
-                    self.resources.iter_mut().for_each(|r| r.stuck = false);
-                    self.rest(cx, Reason::FoundStopped, out);
-                    return true;
-                }
-            }
-        }
-        self.state = State::Failed { looks };
-        true
-    }
-
     /// The only way into [`State::Starting`]: with a right, for what that covers.
     fn begin(&mut self, cx: &Context, right: Right, reason: Reason, out: &mut Vec<Action>) {
         self.waiting = None;
@@ -765,50 +682,6 @@ impl Group {
             if it.exclusive() && it.is_doing(Kind::Start) {
                 self.cancel(resource, out);
             }
-        }
-    }
-
-    /// What the mark says stays true: while the group runs, of a token that is followed, of what a reload adds or takes
-    /// away, of what is covered later; while it does not, of what is in the file, and of a peer's other word.
-    pub(super) fn keep_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        let Some(mark) = &self.mark else { return };
-        if self.state.right().is_some() && self.token.holder == cx.me() {
-            self.set_mark(cx, out);
-        } else {
-            let left = Started {
-                covered: self.listing(|r| mark.covered.contains(&r.id)),
-                ..*mark
-            };
-            let keeps = left.runs || self.outlasts(cx);
-            self.note_mark(Some(left).filter(|_| keeps), out);
-        }
-    }
-
-    /// What this boot had stays this node's when it is stopped, whatever the peer makes of its silence.
-    fn outlasts(&self, cx: &Context) -> bool {
-        cx.peer_takes_by == TakesBy::Proof
-    }
-
-    fn set_mark(&mut self, cx: &Context, out: &mut Vec<Action>) {
-        // What is held back now this boot may have had before.
-        let kept = self.outlasts(cx);
-        let started = Started {
-            epoch: self.token.epoch,
-            covered: self.listing(|r| r.covered || (kept && self.had(r.id))),
-            runs: true,
-        };
-        self.note_mark(Some(started), out);
-    }
-
-    /// Whoever is given it, or told that nothing of it runs here and never will, may start it.
-    pub(in crate::core) fn clear_mark(&mut self, out: &mut Vec<Action>) {
-        self.note_mark(None, out);
-    }
-
-    fn note_mark(&mut self, mark: Option<Started>, out: &mut Vec<Action>) {
-        if self.mark != mark {
-            self.mark = mark.clone();
-            out.push(Action::Mark(self.id, mark));
         }
     }
 
