@@ -467,16 +467,22 @@ fn what_was_back_for_long_is_switched_off_again() {
     assert!(fourth(1, true), "by order");
 }
 
+/// What it does not switch off is asked for at every own instant of each device three times, and then ever more rarely:
+/// at most once in 64 times the `delay`.
 #[test]
-fn what_an_off_does_not_switch_off_is_asked_for_at_every_own_instant() {
+fn what_is_accepted_in_vain_is_asked_for_again() {
     let mut bench = Bench::ready(16_000);
-    for instant in 1..10 {
+    let mut sent: [Vec<u64>; 2] = [vec![], vec![]];
+    for instant in 1..=140 {
         let now = instant * 16_000;
         bench.read_on(now - 100);
-        let device = bench.shot(now, |_| ()).expect("another");
-        assert_eq!(device as u64, (instant + 1) % 2, "the one tried least");
-        bench.answer(now + 100, device, Answer::Accepted);
+        if let Some(device) = bench.shot(now, |_| ()) {
+            bench.answer(now + 100, device, Answer::Accepted);
+            sent[device].push(instant);
+        }
     }
+    assert_eq!(sent[0], [1, 3, 5, 7, 9, 12, 17, 26, 43, 76, 109]);
+    assert_eq!(sent[1], [2, 4, 6, 8, 10, 13, 18, 27, 44, 77, 110]);
 }
 
 /// It is the machine that was switched off three times, whatever daemon did it.

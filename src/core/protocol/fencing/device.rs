@@ -25,6 +25,8 @@ pub struct Device {
     took: Duration,
     /// How often it was asked to switch the peer off, in this silence.
     pub tries: u8,
+    /// When it answered the last of these.
+    tried: Option<Time>,
     /// It said off of a machine that was heard after it: nothing that it says is clearance.
     pub distrusted: bool,
     /// It was asked to switch off a machine that was heard then: if that reads off and is heard no more, it is the
@@ -45,6 +47,9 @@ pub enum Read {
 
 /// The longest pause between two reads of a device that does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// One that was asked so often to switch off, and reads on, is asked ever more rarely: a machine that only starts again by
+/// it has to come up some time.
+const PATIENT: u8 = 3;
 
 impl Device {
     /// One that was never asked.
@@ -63,6 +68,9 @@ impl Device {
         };
         let stale = std::mem::take(&mut self.stale);
         self.took = now.since(since);
+        if ask == Ask::Off {
+            self.tried = Some(now);
+        }
         let failed = matches!(answer, Answer::Failed(_));
         self.failures = if failed {
             self.failures.saturating_add(1)
@@ -100,6 +108,14 @@ impl Device {
         }
     }
 
+    /// It was asked to switch off [`PATIENT`] times in vain, or more often: it rests for twice as long each time, up to 64
+    /// times that `delay`.
+    pub fn rests(&self, now: Time, delay: Duration) -> bool {
+        let more = self.tries.saturating_sub(PATIENT).min(6);
+        let rests = |at: Time| self.tries >= PATIENT && now < at + delay * (1 << more);
+        self.tried.is_some_and(rests)
+    }
+
     /// When it is read that is due then: if it could be asked to switch off in the instant to come, not so late that it
     /// would still be busy answering.
     pub fn reads_at(&self, due: Time, shot: Option<(Time, Time)>) -> Time {
@@ -133,8 +149,9 @@ impl Device {
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         let asked = self.asking.as_mut().map(|(_, since)| since);
-        let times = [asked, self.off_since.as_mut(), self.next.as_mut()];
-        times.into_iter().flatten().for_each(f);
+        let kept = [&mut self.off_since, &mut self.next, &mut self.tried];
+        let times = kept.map(Option::as_mut).into_iter().chain([asked]);
+        times.flatten().for_each(f);
     }
 
     /// Forgets, for a search, how long ago is longer than anything asks for: of a question that is not answered longer
@@ -147,6 +164,7 @@ impl Device {
         self.off_since = self.off_since.map(|at| at.max(asked - 2 * settle));
         self.next = self.next.map(|at| at.max(now));
         (self.failures, self.tries) = (self.failures.min(1), self.tries.min(1));
+        self.tried = None; // no search tries so often
         self.took = Duration::ZERO;
     }
 }

@@ -40,7 +40,7 @@ impl Fencing {
         }
         let instant = self.next_shot(seen, setup, fencing);
         let instant = instant.filter(|(from, _)| *from <= seen.now);
-        let device = self.ready();
+        let device = self.ready(seen.now, fencing);
         // What the disk has already serves the next instant, should this one pass before it has.
         let (Some((instant, _)), Some(device)) = (instant, device) else {
             return;
@@ -179,11 +179,14 @@ impl Fencing {
         count.delay >= least.min(self.delay(fencing))
     }
 
-    /// Of the devices that read on last the first of those tried least.
-    fn ready(&self) -> Option<usize> {
+    /// Of the devices that read on last, and do not rest, the first of those tried least. An operator's order asks any.
+    fn ready(&self, now: Time, fencing: &FencingSetup) -> Option<usize> {
+        let ordered = self.order.is_some();
+        let delay = self.delay(fencing);
         let levels = self.devices.iter().enumerate();
         levels
-            .filter(|(_, d)| d.on && (!d.distrusted || self.order.is_some()) && d.asking.is_none())
+            .filter(|(_, d)| d.on && d.asking.is_none())
+            .filter(|(_, d)| ordered || !(d.distrusted || d.rests(now, delay)))
             .min_by_key(|(n, d)| (d.tries, *n))
             .map(|(n, _)| n)
     }
