@@ -1,9 +1,11 @@
 //! What an operator does by hand, beside the daemon or because the manual says so: DRBD in ha.toml(5).
 
+use super::super::fencing::{powered, protected};
 use super::SHOT;
 use super::pair::*;
 use crate::ensure;
-use crate::lab::Outcome;
+use crate::lab::{Hardware, Outcome};
+use crate::status;
 use crate::sys::now;
 use crate::vm::Vms;
 use std::time::Duration;
@@ -41,6 +43,48 @@ pub fn by_other_hands(vms: &mut Vms) -> Outcome {
     vms.on(holder, "drbdadm attach r0")?;
     synced(vms)?;
     ends(vms, other, &writer)
+}
+
+/// One node writes alone and dies with its disk: what the other has is old, and serves by an operator's word; the new
+/// disk is synced whole.
+pub fn good_copy_lost(vms: &mut Vms) -> Outcome {
+    let (holder, browser) = vms.up()?;
+    let other = holder.peer();
+    let mut writer = writes(vms, holder)?;
+    std::thread::sleep(Duration::from_secs(2));
+    writer.stop();
+    vms.note("the standby loses its power, the holder writes on, and dies");
+    vms.node(other).die();
+    drop(writes(vms, holder)?);
+    vms.node(holder).die();
+    vms.node(other).switch_on()?;
+    vms.node(other).booted()?;
+    vms.daemon_answers(other)?;
+    stays_down(vms, other, Duration::from_secs(5))?;
+    let name = vms.net.name(holder);
+    vms.on(other, &format!("ha-appliance confirm-fenced {name} --yes"))?;
+    stays_down(vms, other, Duration::from_secs(5))?;
+    let told = vms.on(other, "ha-appliance accept-data r0 --yes")?;
+    vms.note(told);
+    browser.answered(Some(other), SHOT)?;
+    let later = writes(vms, other)?;
+    let from = now();
+    writer.check(&vms.on(other, "cat /mnt/data/records")?)?;
+    vms.note("the holder is back, with a new disk");
+    vms.node(holder).hardware.new_disk()?;
+    vms.node(holder).switch_on()?;
+    powered(vms, holder)?;
+    vms.node(holder).booted()?;
+    vms.daemon_answers(holder)?;
+    status::wait_until(vms.node(holder), "no disk", SHOT, |s| {
+        s.to_string().contains("no disk on this node")
+    })?;
+    vms.on(holder, "drbdadm create-md --force r0 && drbdadm adjust r0")?;
+    says(vms, holder, "% synced", SHOT)?;
+    protected(vms)?;
+    synced_within(vms, 3 * SHOT)?;
+    vms.nothing_moved(other, from)?;
+    ends(vms, other, &later)
 }
 
 /// A block of the standby's disk is another: a check finds it, nothing is moved there, and a sync mends it.

@@ -118,6 +118,12 @@ const STEPS: &[Step] = &[
         run: manual::differs,
         long: true,
     },
+    Step {
+        name: "good-copy-lost",
+        shows: "one writes alone and dies with its disk: the other serves by `accept-data` alone, and syncs the new disk",
+        run: manual::good_copy_lost,
+        long: true,
+    },
 ];
 
 const APACHE: &str = "apache2.service";
