@@ -131,6 +131,11 @@ impl Probes {
         self.answered_at.is_some()
     }
 
+    /// So long ago.
+    pub(super) fn answered_ago(&self, now: Time) -> Option<Duration> {
+        Some(now.since(self.answered_at?))
+    }
+
     /// The peer is heard again.
     pub fn end(&mut self) {
         *self = Probes::default();

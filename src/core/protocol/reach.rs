@@ -38,7 +38,7 @@ pub enum Claim {
     Has,
     /// Nothing yet, and it had no time to.
     Unasked,
-    /// Nothing. (Or there is nothing to ask for.)
+    /// Nothing. (Or there is nothing to ask for, or no way to ask.)
     Nothing,
 }
 
@@ -50,6 +50,13 @@ impl Context<'_> {
         let known = |lan| matches!(lan, Lan::Without | Lan::Asked(_));
         let cut_off = lans.clone().any(|lan| lan == Lan::CutOff) && !lans.any(known);
         if cut_off { None } else { self.on_link() }
+    }
+
+    /// The same, a moment ago.
+    fn reaches(&self) -> bool {
+        let lasts = self.node.detection_time(self.node.interval);
+        let lately = |at: Time| at + lasts.max(self.node.gateway.timeout) >= self.now;
+        self.reached().is_some_and(lately)
     }
 
     /// When the latest ping left by which is known that what was sent before it got out, on the network of the group
@@ -88,9 +95,14 @@ impl Group {
         let unanswered = self
             .probes
             .unanswered(cx.now, rhythm.interval, cx.on_link());
-        let in_vain = self.probes.in_vain_for(cx.now);
+        // Where this node cannot ask, what was answered before holds for no longer than an address does.
+        let silent_for = match cx.reaches() {
+            true => self.probes.in_vain_for(cx.now),
+            false => self.probes.answered_ago(cx.now),
+        };
         match self.probes.was_answered() {
-            true if in_vain.is_none_or(|span| span < LIFETIME) => Claim::Has,
+            true if silent_for.is_none_or(|span| span < LIFETIME) => Claim::Has,
+            _ if !cx.reaches() => Claim::Nothing,
             _ if unanswered + 1 < rhythm.misses => Claim::Unasked,
             _ => Claim::Nothing,
         }
