@@ -56,8 +56,10 @@ pub struct Vif {
 /// Whom the gateways of an interface answered when the peer was last heard both ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Met {
-    /// This node, or nobody knows yet.
+    /// There was none to ask here, ever since this file is in force; or it was not heard yet.
     #[default]
+    Without,
+    /// This node, or nobody knew yet.
     Here,
     /// The peer, and not this node.
     There,
@@ -75,13 +77,18 @@ impl Vifs {
         }
     }
 
-    /// A new configuration: what stays keeps what is known of it, what returns what was.
+    /// A new configuration: what stays keeps what is known of it, what returns what was. (But for whom gateways answered:
+    /// it may name none.)
     pub fn reconcile(&mut self, setup: &Setup, known: &Record) {
         let old = std::mem::take(&mut self.vifs);
         let kept = |id| old.iter().find(|v| v.id == id).cloned();
         let vifs = setup.vifs.iter();
         self.vifs = vifs
             .map(|&id| kept(id).unwrap_or_else(|| Vif::new(id, known.vif(id))))
+            .map(|vif| Vif {
+                met: Met::default(),
+                ..vif
+            })
             .collect();
     }
 
@@ -242,6 +249,7 @@ impl Vifs {
             let report = reports.iter().find(|report| report.id == vif.id);
             let theirs = report.map_or(Some(false), |report| report.gateway.answers);
             vif.met = match (vif.answers(), theirs) {
+                _ if vif.gateways.is_empty() && vif.met == Met::Without => Met::Without,
                 (Some(false), Some(true)) => Met::There,
                 (Some(false), Some(false)) => Met::Nobody,
                 (Some(false), None) => vif.met,
@@ -252,7 +260,7 @@ impl Vifs {
 
     /// Whom the gateways of an interface answered when the peer was last heard both ways.
     pub fn met(&self, id: VifId) -> Met {
-        self.find(id).map_or(Met::Here, |vif| vif.met)
+        self.find(id).map_or(Met::Without, |vif| vif.met)
     }
 
     /// The peer's daemon restarted: its questions count from the beginning, and it forgot ours.

@@ -80,19 +80,19 @@ pub struct Probes {
     /// The last one is not answered.
     pending: bool,
     answered_at: Option<Time>,
-    /// When the first of those unanswered in a row was sent, if one was answered before.
+    /// When the first of those unanswered in a row was sent.
     in_vain_since: Option<Time>,
 }
 
 impl Probes {
     /// Sends the next probe if it is due. `on_link`: when the latest ping was sent that was answered, on the
-    /// interface where that is longest ago. A probe counts once a gateway answered after it; without that it
-    /// may have gone nowhere.
+    /// interface where that is longest ago; `lasts`: for so long that counts. A probe counts once a gateway answered after
+    /// it; without that it may have gone nowhere.
     pub fn tick(
         &mut self,
         now: Time,
         interval: Duration,
-        on_link: Option<Time>,
+        (on_link, lasts): (Option<Time>, Duration),
         group: GroupId,
         out: &mut Vec<Action>,
     ) {
@@ -105,13 +105,11 @@ impl Probes {
         let paused = self
             .last_sent
             .is_some_and(|at| now.since(at) > 3 * interval);
-        if paused || on_link.is_none_or(|at| now.since(at) >= 2 * interval) {
+        if paused || on_link.is_none_or(|at| now.since(at) >= lasts) {
             (self.unanswered, self.in_vain_since) = (0, None);
         }
         (self.last_sent, self.pending) = (Some(now), true);
-        if self.answered_at.is_some() {
-            self.in_vain_since = self.in_vain_since.or(self.last_sent);
-        }
+        self.in_vain_since = self.in_vain_since.or(self.last_sent);
         out.push(Action::Probe(group));
     }
 
@@ -121,17 +119,20 @@ impl Probes {
         self.answered_at = Some(now);
     }
 
-    /// How long the peer has been asked in vain that answered before in this silence; None: it did not, or does.
-    pub(super) fn in_vain_for(&self, now: Time) -> Option<Duration> {
-        Some(now.since(self.in_vain_since?))
+    /// For how long all that was sent got to where it may be answered, had its time, and was not. None: nothing did. (A
+    /// gateway may answer later than the next probe leaves.)
+    pub(super) fn in_vain_for(
+        &self,
+        now: Time,
+        interval: Duration,
+        on_link: Option<Time>,
+    ) -> Option<Duration> {
+        let until = self.last_sent?.min(now - interval / 4).min(on_link?);
+        let since = self.in_vain_since?;
+        (until >= since).then(|| until.since(since))
     }
 
-    /// It answered in this silence.
-    pub(super) fn was_answered(&self) -> bool {
-        self.answered_at.is_some()
-    }
-
-    /// So long ago.
+    /// How long ago one was answered last.
     pub(super) fn answered_ago(&self, now: Time) -> Option<Duration> {
         Some(now.since(self.answered_at?))
     }
@@ -165,7 +166,7 @@ impl Probes {
 
     /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least
     /// 2.5 ms, to be answered in.
-    pub(super) fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
+    fn unanswered(&self, now: Time, interval: Duration, on_link: Option<Time>) -> u32 {
         let counts = |at| now >= at + interval / 4 && on_link.is_some_and(|answer| answer >= at);
         self.unanswered + (self.pending && self.last_sent.is_some_and(counts)) as u32
     }
@@ -185,7 +186,13 @@ mod tests {
     fn tick(probes: &mut Probes, now: u64, answer: Option<u64>) -> bool {
         let mut out = vec![];
         let group = GroupId::of("web");
-        probes.tick(at(now), INTERVAL, answer.map(at), group, &mut out);
+        probes.tick(
+            at(now),
+            INTERVAL,
+            (answer.map(at), 2 * INTERVAL),
+            group,
+            &mut out,
+        );
         assert!(out.iter().all(|a| *a == Action::Probe(group)) && out.len() < 2);
         !out.is_empty()
     }

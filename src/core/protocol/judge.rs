@@ -32,10 +32,11 @@ impl Group {
         if !cx.missing() || cx.setup.vifs.is_empty() {
             self.probes.end();
         } else if cx.tick && self.asks_for_addresses(cx) {
+            let interval = cx.peer.judging().interval;
             self.probes.tick(
                 cx.now,
-                cx.peer.judging().interval,
-                cx.on_link(),
+                interval,
+                (cx.on_link(), cx.on_link_lasts(interval)),
                 self.id,
                 out,
             );
@@ -43,9 +44,11 @@ impl Group {
         self.end_overdue(cx, out);
     }
 
-    /// It does, while the peer is not heard.
+    /// It does, while the peer is not heard: where it may take it, and where it is to shoot nobody who has it.
     pub(super) fn asks_for_addresses(&self, cx: &Context) -> bool {
-        !self.has_failed() && !cx.maintenance && (!self.running() || self.decided().is_some())
+        let takes = !self.has_failed() && (!self.running() || self.decided().is_some());
+        let theirs = self.token.holder != cx.me() && cx.node.fencing.is_some();
+        !cx.maintenance && (takes || theirs)
     }
 
     /// Renews what runs. Not in the step that gives it up or takes it back from a handover, for a renewal

@@ -16,12 +16,14 @@ use super::super::setup::LIFETIME;
 use super::super::time::Time;
 use super::super::vif::Met;
 use super::group::Group;
+use super::rhythm::Rhythm;
 use crate::id::VifId;
+use std::time::Duration;
 
 /// What a gateway says about one of the networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lan {
-    /// There is none to ask.
+    /// There is none to ask, and was none when the peer was last heard.
     Without,
     /// The last ping that it answered left then; None: it answered none in this silence.
     Asked(Option<Time>),
@@ -69,7 +71,16 @@ impl Context<'_> {
                 Lan::Without | Lan::Mute | Lan::CutOff => Some(self.now),
             },
         };
-        self.setup.vifs.iter().map(answered).min().flatten()
+        let answered = self.setup.vifs.iter().map(answered).min();
+        answered.unwrap_or(Some(self.now))
+    }
+
+    /// For how long that counts for probes.
+    pub(super) fn on_link_lasts(&self, interval: Duration) -> Duration {
+        match self.node.fencing {
+            None => 2 * interval,
+            Some(_) => (2 * interval).max(self.node.gateway.timeout),
+        }
     }
 
     fn lan(&self, vif: VifId) -> Lan {
@@ -77,10 +88,11 @@ impl Context<'_> {
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| self.silence_began());
         let answered = self.vifs.last_answer(vif).filter(|at| *at > zero);
         match self.vifs.met(vif) {
-            _ if !self.vifs.has_gateway(vif) => Lan::Without,
+            Met::Without if !self.vifs.has_gateway(vif) => Lan::Without,
             Met::Nobody if answered.is_none() => Lan::Mute,
             Met::There if answered.is_none() => Lan::CutOff,
-            Met::Here | Met::Nobody | Met::There => Lan::Asked(answered),
+            // Whose route went since is cut off, too.
+            Met::Without | Met::Here | Met::Nobody | Met::There => Lan::Asked(answered),
         }
     }
 }
@@ -91,20 +103,15 @@ impl Group {
         if cx.setup.vifs.is_empty() || !self.asks_for_addresses(cx) {
             return Claim::Nothing;
         }
-        let rhythm = cx.peer.judging();
-        let unanswered = self
-            .probes
-            .unanswered(cx.now, rhythm.interval, cx.on_link());
-        // Where this node cannot ask, what was answered before holds for no longer than an address does.
-        let silent_for = match cx.reaches() {
-            true => self.probes.in_vain_for(cx.now),
-            false => self.probes.answered_ago(cx.now),
-        };
-        match self.probes.was_answered() {
-            true if silent_for.is_none_or(|span| span < LIFETIME) => Claim::Has,
-            _ if !cx.reaches() => Claim::Nothing,
-            _ if unanswered + 1 < rhythm.misses => Claim::Unasked,
-            _ => Claim::Nothing,
+        let Rhythm { interval, misses } = cx.peer.judging();
+        let in_vain = self.probes.in_vain_for(cx.now, interval, cx.on_link());
+        let shorter = |than: Duration| in_vain.is_none_or(|span| span < than);
+        match (self.probes.answered_ago(cx.now), cx.reaches()) {
+            (Some(_), true) if shorter(LIFETIME) => Claim::Has,
+            // Where it cannot be asked any more, what it answered holds for no longer than an address does.
+            (Some(ago), false) if ago < LIFETIME => Claim::Has,
+            (None, true) if shorter(interval * (misses - 2)) => Claim::Unasked,
+            (Some(_) | None, _) => Claim::Nothing,
         }
     }
 }

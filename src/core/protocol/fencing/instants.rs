@@ -39,10 +39,12 @@ pub const OFTEN: usize = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Count {
-    /// It was, by this node.
+    /// It was, by this node: once in each silence, however often that is read, by however many daemons.
     pub(super) fn switched_off(&mut self, now: Time) {
-        self.offs.rotate_left(1);
-        self.offs[OFTEN - 1] = Some(now);
+        if self.offs[OFTEN - 1] <= Some(self.zero) {
+            self.offs.rotate_left(1);
+            self.offs[OFTEN - 1] = Some(now);
+        }
     }
 
     /// Once more would be too often.

@@ -50,7 +50,7 @@ impl Fencing {
         }
         match self.shot {
             Shot::Sent { .. } if self.awaited(seen, fencing) => return,
-            Shot::None | Shot::Sent { .. } if !seen.asked => return,
+            Shot::None | Shot::Sent { .. } if !seen.asked && self.order.is_none() => return,
             Shot::None => self.shot = Shot::Intended,
             Shot::Intended | Shot::Sent { .. } => {}
         }
