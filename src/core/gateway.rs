@@ -108,12 +108,13 @@ impl Gateway {
         }
     }
 
-    /// It answered the last attempt; None: none is over yet.
+    /// It answered the last attempt, or is lost, or has not answered the first. None: between these, which says nothing.
     pub fn answers(&self) -> Option<bool> {
         match self.state {
-            GatewayState::Pending if self.missed == 0 => None,
-            GatewayState::Good | GatewayState::Dampened => Some(self.missed == 0),
-            GatewayState::Pending | GatewayState::Lost => Some(false),
+            GatewayState::Good | GatewayState::Dampened if self.missed == 0 => Some(true),
+            GatewayState::Pending if self.missed > 0 => Some(false),
+            GatewayState::Lost => Some(false),
+            GatewayState::Pending | GatewayState::Good | GatewayState::Dampened => None,
         }
     }
 

@@ -382,6 +382,10 @@ impl Node {
             Heard::Nothing | Heard::Reflected => return (false, false),
             Heard::Candidate => {
                 self.signs.unproven(self.now, &heartbeat);
+                // Whoever it is hears the answer.
+                if setup.fencing.is_none() {
+                    self.fencing.loose();
+                }
                 self.may_agree();
                 return (false, true);
             }

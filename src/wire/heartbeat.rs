@@ -205,8 +205,8 @@ pub struct GatewayReport {
     /// The receiver's latest question that the sender answers with "a ping sent after I read your
     /// question was answered"; 0 is none.
     pub answered: u32,
-    /// Whether any of them answers the sender: by the last attempt at each. None: one was not asked for long enough yet,
-    /// and none answers.
+    /// Whether any of them answers the sender. None: it is not known of one that does not, for it was not asked for long
+    /// enough yet.
     pub answers: Option<bool>,
 }
 
