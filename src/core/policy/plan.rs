@@ -503,7 +503,7 @@ impl Plan {
         let serves = facts.iter().all(|f| f.weight().serves);
         // A peer with another list may have to hold something back: it is no better place, but beside a failed stop, for
         // which this node is to be switched off: then it starts that as well.
-        let best = match group.same_list(cx) || cx.stop_failed_here {
+        let best = match group.same_list(cx) || (cx.stop_failed_here && group.listed_there(cx)) {
             true => Readiness::Able,
             false => Readiness::Impaired,
         };

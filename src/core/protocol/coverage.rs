@@ -146,6 +146,12 @@ impl Group {
         theirs.is_some_and(|report| report.list == self.list())
     }
 
+    /// The peer's latest word is about these resources, and maybe more.
+    pub fn listed_there(&self, cx: &Context) -> bool {
+        let mut exclusive = self.exclusive();
+        exclusive.all(|r| self.has_there(cx, r.id))
+    }
+
     /// The first that the right does not cover by which the group runs.
     pub fn held_back(&self) -> Option<ResourceId> {
         self.exclusive().find(|r| !r.covered).map(|r| r.id)
@@ -237,12 +243,16 @@ impl Group {
         .map(|(place, _)| place)
     }
 
+    fn has_there(&self, cx: &Context, resource: ResourceId) -> bool {
+        let lists = cx.peer.lists();
+        cx.report().is_some_and(|report| {
+            report.list == self.list() || lists.has(report.id, report.list, resource)
+        })
+    }
+
     fn allows(&self, cx: &Context, right: Right, resource: ResourceId) -> bool {
         match right {
-            Right::Agreement { .. } | Right::Left => cx.report().is_some_and(|report| {
-                let lists = cx.peer.lists();
-                report.list == self.list() || lists.has(report.id, report.list, resource)
-            }),
+            Right::Agreement { .. } | Right::Left => self.has_there(cx, resource),
             Right::Lease { .. } | Right::BestEffort { .. } => {
                 let lists = cx.peer.lists();
                 !lists.may_be_elsewhere(cx, self.id, resource)
