@@ -147,9 +147,12 @@ impl Group {
     }
 
     /// This boot had the right to some of it, and nobody can have that since without switching this machine off, which
-    /// was not. A peer that hears this node is asked all the same.
+    /// was not. A peer that hears this node is asked all the same, and one that is there has its time to be heard: a disk
+    /// that lost what it was told last does not know that this node gave it away.
     fn kept(&self, cx: &Context) -> bool {
-        cx.tick && self.undisputed(cx) && self.gains_anything(cx, Right::Kept)
+        let since = cx.link_up.map_or(cx.started, |at| at.max(cx.started));
+        let listened = cx.now >= since + cx.peer.detection_time();
+        cx.tick && listened && self.undisputed(cx) && self.gains_anything(cx, Right::Kept)
     }
 
     /// What this boot had the right to is this node's, whatever else is.
