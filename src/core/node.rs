@@ -666,6 +666,9 @@ impl Node {
         // Whoever comes back finds its token again, and its failures.
         self.retired = known.without(&setup);
         self.vifs.reconcile(&setup, &known);
+        if self.peer.state().is_heard() {
+            self.vifs.meet_anew();
+        }
         let before = self.peer.haste();
         self.peer.announce(&setup, self.sequence + 1);
         self.doubt_if_hastier(before);

@@ -77,18 +77,13 @@ impl Vifs {
         }
     }
 
-    /// A new configuration: what stays keeps what is known of it, what returns what was. (But for whom gateways answered:
-    /// it may name none.)
+    /// A new configuration: what stays keeps what is known of it, what returns what was.
     pub fn reconcile(&mut self, setup: &Setup, known: &Record) {
         let old = std::mem::take(&mut self.vifs);
         let kept = |id| old.iter().find(|v| v.id == id).cloned();
         let vifs = setup.vifs.iter();
         self.vifs = vifs
             .map(|&id| kept(id).unwrap_or_else(|| Vif::new(id, known.vif(id))))
-            .map(|vif| Vif {
-                met: Met::default(),
-                ..vif
-            })
             .collect();
     }
 
@@ -256,6 +251,13 @@ impl Vifs {
                 (Some(true) | None, _) => Met::Here,
             };
         }
+    }
+
+    /// The file may name other gateways, or none, and the peer is there to say what it knows of them.
+    pub fn meet_anew(&mut self) {
+        self.vifs
+            .iter_mut()
+            .for_each(|vif| vif.met = Met::default());
     }
 
     /// Whom the gateways of an interface answered when the peer was last heard both ways.

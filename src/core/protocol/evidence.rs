@@ -102,9 +102,8 @@ impl Probes {
         self.unanswered = self.unanswered(now, interval, on_link).min(100);
         // What came before a pause proves nothing, the peer may have taken over since; nor does what came
         // before this node was cut off.
-        let paused = self
-            .last_sent
-            .is_some_and(|at| now.since(at) > 3 * interval);
+        let paused = |at: Time| now.since(at) > lasts.max(3 * interval);
+        let paused = self.last_sent.is_some_and(paused);
         if paused || on_link.is_none_or(|at| now.since(at) >= lasts) {
             (self.unanswered, self.in_vain_since) = (0, None);
         }
@@ -262,6 +261,42 @@ mod tests {
         assert_eq!(unanswered(&long_ago, 1325, Some(1310)), 1);
         tick(&mut never, 1300, None);
         assert_eq!(unanswered(&never, 1325, Some(1310)), 1);
+    }
+
+    /// Of one interval of 10 ms and one of 100 ms, between two probes.
+    #[test]
+    fn a_pause_no_longer_than_a_gateway_may_take_is_none_for_who_asks_for_so_long() {
+        let run = |lasts: u64, pause: u64| {
+            let (mut probes, mut out) = (Probes::default(), vec![]);
+            let (interval, lasts) = (Duration::from_millis(10), Duration::from_millis(lasts));
+            for now in [1000, 1010, 1010 + pause, 1020 + pause] {
+                let on_link = (Some(at(now - 1)), lasts);
+                probes.tick(at(now), interval, on_link, GroupId::of("web"), &mut out);
+            }
+            let now = 1030 + pause;
+            probes.in_vain_for(at(now), interval, Some(at(now)))
+        };
+        let millis = |span| Some(Duration::from_millis(span));
+        assert_eq!(run(500, 40), millis(60));
+        assert_eq!(run(500, 500), millis(520));
+        assert_eq!(run(500, 501), millis(10));
+        assert_eq!(run(20, 30), millis(50));
+        assert_eq!(run(20, 31), millis(10));
+    }
+
+    /// A gateway's answer that takes longer than an interval shows that the probes before the ping got out.
+    #[test]
+    fn who_is_asked_in_vain_is_so_up_to_the_last_ping_that_was_answered() {
+        let probes = three();
+        let in_vain = |now, on_link: Option<u64>| {
+            let span = probes.in_vain_for(at(now), INTERVAL, on_link.map(at));
+            span.map(|span| span.as_millis())
+        };
+        assert_eq!(in_vain(1230, None), None);
+        assert_eq!(in_vain(1230, Some(999)), None);
+        assert_eq!(in_vain(1230, Some(1150)), Some(150));
+        assert_eq!(in_vain(1230, Some(1229)), Some(200));
+        assert_eq!(in_vain(1210, Some(1209)), Some(185), "the last had no time");
     }
 
     #[test]

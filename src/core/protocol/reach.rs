@@ -6,8 +6,8 @@
 //! silence serves until it has been asked in vain for the [`LIFETIME`] of an address, all that time on a network that
 //! was there: a port that reconverges, a lost broadcast, a cable that is plugged in again say nothing of the peer.
 //!
-//! **A network of which nothing can be known** ([`Lan::Mute`]: no gateway there, or none that answered either node when
-//! the peer was last heard, and none since) speaks for neither: what it carries may be served, and a peer that does
+//! **A network of which nothing can be known** ([`Lan::Without`] a gateway, or [`Lan::Mute`]: none answered either node
+//! when the peer was last heard, nor has since) speaks for neither: what it carries may be served, and a peer that does
 //! not answer on it is not there. Where the gateway answered the peer alone, this node is the one that is
 //! [cut off](Lan::CutOff).
 
@@ -27,7 +27,7 @@ enum Lan {
     Without,
     /// The last ping that it answered left then; None: it answered none in this silence.
     Asked(Option<Time>),
-    /// It answered nobody when the peer was last heard, and has not since.
+    /// It answered neither node when the peer was last heard, and none since.
     Mute,
     /// The same, but it answered the peer.
     CutOff,
