@@ -48,6 +48,8 @@ pub enum Event {
         /// The `stamp` of the ping it answers.
         stamp: Time,
     },
+    /// The latest ping of a gateway did not leave this machine: nobody was asked.
+    Unasked(GatewayId),
     /// Somebody other than this node says by ARP or ND that an address is at its hardware address.
     Claim {
         /// Where it was heard.

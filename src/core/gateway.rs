@@ -47,6 +47,8 @@ struct Attempt {
     /// When the next ping of it is due.
     again: Time,
     ends: Time,
+    /// Its latest ping left.
+    asked: bool,
 }
 
 /// Pings in one attempt, evenly spread.
@@ -88,9 +90,11 @@ impl Gateway {
 
     /// Counts an attempt whose time is over, and pings it if that is due.
     pub fn tick(&mut self, now: Time, setup: &GatewaySetup, out: &mut Vec<Action>) {
-        if self.waiting.is_some_and(|attempt| now >= attempt.ends) {
-            self.waiting = None;
-            self.missed(now, setup);
+        if let Some(attempt) = self.waiting.take_if(|attempt| now >= attempt.ends) {
+            // Who answered, and was not asked since, is not known to answer no more.
+            if attempt.asked || self.state != GatewayState::Good {
+                self.missed(now, setup);
+            }
         }
         if now >= self.next {
             self.next = now + setup.interval;
@@ -98,13 +102,21 @@ impl Gateway {
                 began: now,
                 again: now,
                 ends: now + setup.timeout,
+                asked: true,
             });
         }
         if let Some(attempt) = &mut self.waiting
             && now >= attempt.again
         {
-            attempt.again = now + setup.timeout / PINGS;
+            (attempt.again, attempt.asked) = (now + setup.timeout / PINGS, true);
             out.push(self.ping(now));
+        }
+    }
+
+    /// The latest ping did not leave.
+    pub fn unasked(&mut self) {
+        if let Some(attempt) = &mut self.waiting {
+            attempt.asked = false;
         }
     }
 
@@ -178,5 +190,67 @@ pub fn badness(state: GatewayState) -> u8 {
         GatewayState::Pending => 1,
         GatewayState::Dampened => 2,
         GatewayState::Lost => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::VifId;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// One gateway, asked every second for half a second, lost after two misses; what happens each second.
+    fn after(seconds: &[&str]) -> GatewayState {
+        let setup = GatewaySetup {
+            require_all: false,
+            interval: SECOND,
+            timeout: SECOND / 2,
+            misses: 2,
+            dampening: SECOND,
+        };
+        let id = GatewayId {
+            vif: VifId(1),
+            address: [192, 0, 2, 254].into(),
+        };
+        let mut gateway = Gateway::new(Time(0), id);
+        for (second, happens) in (0..).zip(seconds) {
+            for tenth in 0..10 {
+                let now = Time(0) + SECOND * second + SECOND / 10 * tenth;
+                let mut out = vec![];
+                gateway.tick(now, &setup, &mut out);
+                match *happens {
+                    _ if out.is_empty() => {}
+                    "answers" => gateway.pong(now, now, &setup),
+                    // Only the last ones may tell how the attempt ended.
+                    "cannot be asked" if tenth >= 3 => gateway.unasked(),
+                    _ => {}
+                }
+            }
+        }
+        gateway.state
+    }
+
+    #[test]
+    fn who_answered_and_cannot_be_asked_is_not_lost() {
+        let silent = ["answers", "is silent", "is silent"];
+        assert_eq!(after(&silent), GatewayState::Lost);
+        let unasked = [
+            "answers",
+            "cannot be asked",
+            "cannot be asked",
+            "cannot be asked",
+        ];
+        assert_eq!(after(&unasked), GatewayState::Good);
+        let between = ["answers", "is silent", "cannot be asked", "is silent"];
+        assert_eq!(after(&between), GatewayState::Lost);
+    }
+
+    /// Nobody waits for ever for one that never answered.
+    #[test]
+    fn who_never_answered_is_given_up() {
+        let unasked = ["cannot be asked", "cannot be asked", "cannot be asked"];
+        assert_eq!(after(&unasked), GatewayState::Lost);
     }
 }

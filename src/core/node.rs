@@ -316,6 +316,7 @@ impl Node {
                     self.doubt.end();
                 }
             }
+            Event::Unasked(gateway) => self.vifs.unasked(gateway),
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
             Event::Unlistening => self.signs.unlistening(self.now),
             Event::Lost { place, why } => {

@@ -164,6 +164,15 @@ impl Vifs {
         }
     }
 
+    /// The latest ping of a gateway did not leave.
+    pub fn unasked(&mut self, gateway: GatewayId) {
+        let vif = self.find_mut(gateway.vif);
+        let mut gateways = vif.into_iter().flat_map(|vif| &mut vif.gateways);
+        if let Some(it) = gateways.find(|g| g.id == gateway) {
+            it.unasked();
+        }
+    }
+
     /// Sends the pings that are due and counts those that were not answered.
     pub fn tick(&mut self, now: Time, setup: &GatewaySetup, out: &mut Vec<Action>) {
         for vif in &mut self.vifs {

@@ -522,7 +522,11 @@ impl Daemon {
             }
             Action::Announce(group) => self.vips.announce(group, &self.network.vifs, clock::now()),
             Action::Probe(group) => self.probe(group),
-            Action::Ping { gateway, stamp } => self.network.ping(gateway, stamp),
+            Action::Ping { gateway, stamp } => {
+                if !self.network.ping(gateway, stamp) {
+                    self.pending.push_back(Event::Unasked(gateway));
+                }
+            }
             Action::Answer {
                 number,
                 accepted,

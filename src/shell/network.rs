@@ -448,25 +448,35 @@ impl Network {
         self.resolved.vifs.iter().position(|vif| vif.id == id)
     }
 
-    /// Pings a gateway; the stamp comes back with the answer.
-    pub fn ping(&mut self, gateway: GatewayId, stamp: Time) {
+    /// Pings a gateway; the stamp comes back with the answer. False: this machine keeps the ping from leaving, so that
+    /// nobody is asked.
+    pub fn ping(&mut self, gateway: GatewayId, stamp: Time) -> bool {
         let Some(vif) = self.place(gateway.vif) else {
-            return;
+            return true;
         };
         let address = gateway.address;
         *self.unanswered.entry(gateway).or_default() += 1;
         let ear = &mut self.ears[vif];
         let Some(open) = &mut ear.open else {
-            return;
+            return true;
         };
         let sent = open.pinger.send(address, stamp.0 as u64);
         let dropped = matches!(&sent, Err(e) if e.kind() == io::ErrorKind::PermissionDenied);
         if dropped || ear.filtered == Some(address) {
             ear.filtered = dropped.then_some(address);
         }
-        if let Err(error) = sent {
-            log::debug!("ping of {address}: {error}");
-        }
+        let Err(error) = sent else { return true };
+        log::debug!("ping of {address}: {error}");
+        let of_this_machine = [
+            libc::EPERM,
+            libc::EACCES,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EAGAIN,
+        ];
+        !error
+            .raw_os_error()
+            .is_some_and(|errno| of_this_machine.contains(&errno))
     }
 
     /// The next answer to a ping: which gateway, and the stamp.
