@@ -12,6 +12,7 @@ use crate::agents::host::{Host, Interface, Ipv6};
 use crate::agents::neighbour::{Claim, Doubtful, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
 use crate::agents::ping::Pinger;
+use crate::agents::trouble;
 use crate::agents::vip::Vif;
 use crate::config::{Config, Known, Resolved, Warning, resolve_again};
 use crate::core::time::Time;
@@ -467,16 +468,7 @@ impl Network {
         }
         let Err(error) = sent else { return true };
         log::debug!("ping of {address}: {error}");
-        let of_this_machine = [
-            libc::EPERM,
-            libc::EACCES,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::EAGAIN,
-        ];
-        !error
-            .raw_os_error()
-            .is_some_and(|errno| of_this_machine.contains(&errno))
+        !trouble::is_own(&error)
     }
 
     /// The next answer to a ping: which gateway, and the stamp.
