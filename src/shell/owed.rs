@@ -5,7 +5,6 @@ use crate::id::Place;
 use smol::{LocalExecutor, Task, Timer};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,14 +26,12 @@ impl Owed {
 
     /// Tries it until it breaks off. The first pause comes before the first try; each is twice as long as the one before,
     /// up to the longest.
-    pub fn owe<F>(
+    pub fn owe(
         &self,
         place: Place,
         (first, longest): (Duration, Duration),
-        attempt: impl Fn() -> F + 'static,
-    ) where
-        F: Future<Output = ControlFlow<()>>,
-    {
+        attempt: impl AsyncFn() -> ControlFlow<()> + 'static,
+    ) {
         let tries = async move {
             let mut pause = first;
             loop {

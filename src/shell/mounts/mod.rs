@@ -351,10 +351,7 @@ impl Shared {
     /// failed, looks now and then and finds it stopped.
     fn owe_a_stop(self: &Rc<Shared>, place: Place) {
         let shared = self.clone();
-        let stop = move || {
-            let shared = shared.clone();
-            async move { shared.stop_what_is_owed(place).await }
-        };
+        let stop = async move || shared.stop_what_is_owed(place).await;
         self.owed.owe(place, (REST, REST), stop);
     }
 

@@ -374,10 +374,7 @@ impl Shared {
     /// for failed, looks now and then and finds it stopped.
     fn owe_a_stop(self: &Rc<Shared>, place: Place) {
         let shared = self.clone();
-        let stop = move || {
-            let shared = shared.clone();
-            async move { shared.stop_what_is_owed(place).await }
-        };
+        let stop = async move || shared.stop_what_is_owed(place).await;
         self.owed.owe(place, (FIRST_PAUSE, LONGEST_PAUSE), stop);
     }
 
