@@ -138,7 +138,7 @@ impl Node {
         let spoke = self.signs.spoke_at().is_some_and(lately);
         let others = groups.clone().filter(|g| !runs(*g));
         let claim = |g: usize| self.groups[g].group.claim(&self.context(g));
-        let claims: Vec<Claim> = match self.peer.state().is_heard() {
+        let answers: Vec<Claim> = match self.peer.state().is_heard() {
             // What it runs it says itself.
             true => Vec::new(),
             false => others.clone().map(claim).collect(),
@@ -168,8 +168,8 @@ impl Node {
                 && others
                     .clone()
                     .any(|g| self.signs.claims(self.groups[g].id())),
-            serves: claims.contains(&Claim::Has),
-            asked: !claims.contains(&Claim::Unasked),
+            serves: answers.contains(&Claim::Has),
+            asked: !answers.contains(&Claim::Unasked),
             saved: self.memory.saved().fencing.shot,
         }
     }

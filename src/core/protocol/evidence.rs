@@ -159,8 +159,8 @@ impl Probes {
     /// longer, or that at all.
     pub fn forget_surplus(&mut self, now: Time, longest: Option<Duration>) {
         self.unanswered = self.unanswered.min(10);
-        let asked = |longest| move |since: Time| since.max(now - longest);
-        self.in_vain_since = longest.and_then(|longest| self.in_vain_since.map(asked(longest)));
+        let asked = self.in_vain_since.zip(longest);
+        self.in_vain_since = asked.map(|(since, longest)| since.max(now - longest));
     }
 
     /// Unanswered in a row; the last one only once it had a quarter of an interval, which is at least

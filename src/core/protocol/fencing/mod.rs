@@ -462,9 +462,11 @@ impl Fencing {
     fn note(&mut self, setup: &FencingSetup, out: &mut Vec<Action>) {
         let Some(count) = self.count else { return };
         let lags = |noted: Count| {
-            let mut same = noted;
-            same.zero = count.zero;
-            same != count || count.zero >= noted.zero + setup.lag
+            let lags = count.zero > noted.zero && count.zero >= noted.zero + setup.lag;
+            lags || Count {
+                zero: count.zero,
+                ..noted
+            } != count
         };
         if self.noted.is_none_or(lags) {
             self.noted = Some(count);
