@@ -124,12 +124,18 @@ fn silent(sample: &mut Sample, state: PeerState) {
     }
 }
 
+/// Nothing gets through on that path.
+fn severed(path: usize) -> Sample {
+    let mut sample = Sample::default();
+    let path = &mut sample.view.peer.paths[path];
+    (path.in_ok, path.out_ok) = (false, Some(false));
+    sample
+}
+
 /// A peer that is gone has no link that is well again.
 #[test]
 fn a_lost_link_is_not_heard_again_because_its_peer_is_gone() {
-    let mut lost = Sample::default();
-    lost.view.peer.paths[0].in_ok = false;
-    lost.view.peer.paths[0].out_ok = Some(false);
+    let lost = severed(0);
     let mut tidings = Tidings::default();
     told(&mut tidings, 0, &lost);
     assert_eq!(told(&mut tidings, 1000, &lost).len(), 1);
@@ -158,9 +164,7 @@ fn a_lost_link_is_not_heard_again_because_its_peer_is_gone() {
 /// One cable, one line: what goes by it in each direction, and the gateway behind it, are no news beside that.
 #[test]
 fn a_carrier_that_is_lost_is_told_once() {
-    let mut lost = Sample::default();
-    lost.view.peer.paths[1].in_ok = false;
-    lost.view.peer.paths[1].out_ok = Some(false);
+    let mut lost = severed(1);
     let mut tidings = Tidings::default();
     // By one direction it was seen a moment before the other.
     let mut begun = Sample::default();
