@@ -134,6 +134,19 @@ impl State {
         objects.filter(move |object| object.resource == resource && object.kind == kind)
     }
 
+    /// It is promoted here.
+    pub fn is_primary(&self, resource: &str) -> bool {
+        let mut roles = self.of(resource, Kind::Resource);
+        roles.any(|role| self.word(role, "role") == "Primary")
+    }
+
+    /// Its other side is reached, as far as DRBD knows.
+    pub fn is_connected(&self, resource: &str) -> bool {
+        let mut connections = self.of(resource, Kind::Connection).peekable();
+        connections.peek().is_some()
+            && connections.all(|connection| self.word(connection, "connection") == "Connected")
+    }
+
     /// By what all its I/O is suspended; None: it is not.
     pub fn frozen(&self, resource: &str) -> Option<&str> {
         let why = self.of(resource, Kind::Resource).next()?;

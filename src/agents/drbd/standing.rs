@@ -9,7 +9,7 @@ use super::events::{Kind, State};
 use crate::core::time::Time;
 
 /// What was seen of a resource's data since its disk was attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lineage {
     /// It was the newest and replicated to the last, up to this moment; None: it was not, or is not known to have been.
     newest_until: Option<Time>,
@@ -64,6 +64,11 @@ impl Lineage {
         } else if std::mem::take(&mut self.is_newest) {
             self.newest_until = Some(now);
         }
+    }
+
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        self.newest_until.iter_mut().for_each(f);
     }
 
     /// It was the newest until the other fell silent, which then was seen off: what it wrote last is here.

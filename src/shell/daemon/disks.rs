@@ -26,8 +26,8 @@ impl Daemon {
         let (certain, text) = match verdict {
             Verdict::Certain(status, by) => (true, format!("{status} {by}")),
             Verdict::Unknown(why) => (false, why),
-            Verdict::Ask(message) => {
-                let _ = self.aside.owe(&message);
+            Verdict::Ask { number, resource } => {
+                let _ = self.aside.owe(&Message::Outdate { number, resource });
                 (
                     false,
                     "the other node is asked to outdate what it has".into(),

@@ -1,7 +1,7 @@
 //! An operator's word about data: what is here is good enough, though the other node's may be newer. It says nothing of
 //! the other node, which is to be off, heard or confirmed as for every start.
 
-use super::{Disks, is_connected};
+use super::Disks;
 use crate::agents::drbd::events::Kind;
 use crate::id::GroupId;
 
@@ -34,7 +34,7 @@ impl Disks {
                 "{name} is {is} here: that is no data to go on with; restore it from a backup, or bring {peer} up"
             ));
         }
-        let connected = is_connected(&state, name);
+        let connected = state.is_connected(name);
         if shared.peer.get().state.is_heard() && !connected {
             return Err(format!(
                 "{peer} is heard, and {name} is not connected to it: connect it first (`drbdadm connect {name}` on both), its \
@@ -51,7 +51,7 @@ impl Disks {
                 "{peer} has newer data, and {name} is connected to it: it is synced"
             ));
         }
-        disk.accepted.set(true);
+        disk.note(|copies| copies.accepted = true);
         drop(state);
         shared.review();
         Ok(format!(

@@ -1,10 +1,10 @@
 //! One DRBD resource of the configuration: what is known of it.
 
-use super::meeting::Meeting;
-use super::{Shared, is_connected};
+use super::Shared;
+use crate::agents::drbd::copies::{Copies, Sight};
 use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::progress::{PROC, Progress, progress};
-use crate::agents::drbd::standing::{Lineage, Proof, Standing};
+use crate::agents::drbd::standing::Standing;
 use crate::agents::drbd::tools::Named;
 use crate::core::event::{Event, Extent, Outcome, Unready};
 use crate::core::peer::PeerState;
@@ -24,8 +24,8 @@ pub(super) struct Disk {
     pub(super) place: Cell<Place>,
     /// What a watch takes for granted until it sees otherwise; none: nothing is watched.
     expected: Cell<Option<Expected>>,
-    lineage: Cell<Lineage>,
-    meeting: Cell<Meeting>,
+    /// What is remembered of what is here and what is there.
+    pub(super) copies: Cell<Copies>,
     /// Since when DRBD has not said all that there is.
     unknown_since: Cell<Option<Time>>,
     /// It is being brought up.
@@ -40,12 +40,6 @@ pub(super) struct Disk {
     asked_again: Cell<Option<Time>>,
     /// What the core knows of it; none: nothing was said.
     told: RefCell<Option<Option<Unready>>>,
-    /// An operator takes what is here for good.
-    pub(super) accepted: Cell<bool>,
-    /// The other node, which leaves, said that it has taken its side down, and is not back.
-    pub(super) parted: Cell<bool>,
-    /// The other node is asked to outdate what it has.
-    pub(super) outdating: Cell<Option<Outdating>>,
 }
 
 /// What a watch takes for granted.
@@ -55,16 +49,6 @@ pub(super) enum Expected {
     Primary,
     /// It is not.
     Secondary,
-}
-
-/// A question to the other node, for the disconnection that there is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outdating {
-    pub number: u32,
-    /// When it was asked last.
-    pub asked: Time,
-    /// It did.
-    pub done: bool,
 }
 
 /// DRBD's words are read anew within milliseconds when some were lost.
@@ -80,8 +64,7 @@ impl Disk {
             name,
             place: Cell::new(place),
             expected: Cell::default(),
-            lineage: Cell::default(),
-            meeting: Cell::default(),
+            copies: Cell::default(),
             unknown_since: Cell::new(Some(Time(0))),
             rising: Cell::default(),
             tried: Cell::default(),
@@ -89,9 +72,6 @@ impl Disk {
             asked: Cell::default(),
             asked_again: Cell::default(),
             told: RefCell::default(),
-            accepted: Cell::default(),
-            parted: Cell::default(),
-            outdating: Cell::default(),
         }
     }
 
@@ -138,8 +118,7 @@ impl Disk {
     }
 
     pub(super) fn is_primary(&self, state: &State) -> bool {
-        let mut roles = state.of(&self.name, Kind::Resource);
-        roles.any(|resource| state.word(resource, "role") == "Primary")
+        state.is_primary(&self.name)
     }
 
     /// All of what is here is known to be older than what the other side has.
@@ -160,17 +139,25 @@ impl Disk {
     }
 
     pub(super) fn standing(&self, shared: &Shared, state: &State) -> Standing {
-        self.standing_by(shared, state, shared.proof())
+        self.copies.get().standing(&self.sight(shared, state))
     }
 
-    /// The same if that was certain of the other node.
-    fn standing_by(&self, shared: &Shared, state: &State, proof: Proof) -> Standing {
-        let (name, peer) = (&self.name, &shared.peer_name);
-        let mut standing = Standing::of(state, name, self.lineage.get(), proof, peer);
-        if self.accepted.get() {
-            standing.unpromotable = None;
+    /// What there is to see of it now.
+    pub(super) fn sight<'a>(&'a self, shared: &'a Shared, state: &'a State) -> Sight<'a> {
+        Sight {
+            state,
+            resource: &self.name,
+            peer: shared.peer.get(),
+            peer_name: &shared.peer_name,
         }
-        standing
+    }
+
+    /// Remembers something else of its copies, and gives what `f` gives.
+    pub(super) fn note<T>(&self, f: impl FnOnce(&mut Copies) -> T) -> T {
+        let mut copies = self.copies.get();
+        let given = f(&mut copies);
+        self.copies.set(copies);
+        given
     }
 
     /// A start that could not be asked for. The core takes it for not ready from now on, until it is told otherwise.
@@ -191,58 +178,11 @@ impl Disk {
         }
     }
 
-    /// Whether it may be promoted now, and if so, whether the connection to a node that is off is to be cut first;
-    /// None: not before something more is known of the other node. `off`: this was verified.
-    pub(super) fn may_promote(&self, shared: &Shared, off: bool) -> Result<Option<bool>, String> {
-        let state = shared.known.borrow();
-        if !state.complete {
-            return Ok(None);
-        }
-        if let Some(why) = self.standing(shared, &state).unpromotable {
-            return Err(why);
-        }
-        let peer = shared.peer.get();
-        let connected = is_connected(&state, &self.name);
-        if off || peer.off_at.is_some() || self.parted.get() {
-            let met = peer.off_at.filter(|off| self.meeting.get().is_after(*off));
-            match connected {
-                _ if met.is_none() => {}
-                false => return Ok(None),
-                true => {
-                    return Err(format!(
-                        "{} was seen off, and DRBD is connected to it since then: somebody started it",
-                        shared.peer_name
-                    ));
-                }
-            }
-            // What waits for the other side anyway need not be cut.
-            let waits = state
-                .of(&self.name, Kind::Connection)
-                .all(|c| matches!(state.word(c, "connection"), "Connecting" | "StandAlone"));
-            return Ok(Some(!waits));
-        }
-        let outdated = {
-            let mut disks = state.of(&self.name, Kind::PeerDevice).peekable();
-            disks.peek().is_some()
-                && disks.all(|d| matches!(state.word(d, "peer-disk"), "Outdated" | "Inconsistent"))
-        };
-        // DRBD asks what became of the other node where it cannot see it, which is to be answered.
-        let answered = connected || outdated || peer.state.is_heard();
-        Ok(answered.then_some(false))
-    }
-
-    /// The other node was seen off, and DRBD has not met it since.
-    pub(super) fn peer_is_off(&self, shared: &Shared) -> bool {
-        let off = shared.peer.get().off_at;
-        off.is_some_and(|off| !self.meeting.get().is_after(off))
-    }
-
     /// Its I/O is frozen, nobody asks any more, and whoever did would be answered, or the other node be asked.
     pub(super) fn owes_an_answer(&self, shared: &Shared, now: Time) -> bool {
         let long = |since: Time| now.since(since) >= DEBT;
-        let answered = self.peer_is_off(shared)
-            || self.parted.get()
-            || shared.peer.get().state == PeerState::Alive;
+        let (copies, peer) = (self.copies.get(), shared.peer.get());
+        let answered = copies.peer_is_off(&peer) || copies.parted || peer.state == PeerState::Alive;
         let due = self.frozen_since.get().is_some_and(long)
             && answered
             && self.asked.get().is_none_or(long)
@@ -302,20 +242,7 @@ impl Disk {
     }
 
     fn follow(&self, shared: &Shared, state: &State, now: Time) {
-        let mut lineage = self.lineage.get();
-        lineage.follow(state, &self.name, now);
-        self.lineage.set(lineage);
-        let connected = is_connected(state, &self.name);
-        let mut meeting = self.meeting.get();
-        if meeting.follow(connected, now) {
-            self.parted.set(false);
-            self.accepted.set(false);
-        }
-        self.meeting.set(meeting);
-        if connected {
-            // What was asked for the disconnection before says nothing about the next.
-            self.outdating.set(None);
-        }
+        self.note(|copies| copies.follow(state, &self.name, now));
         let frozen = state.frozen(&self.name).is_some();
         let tell = |until: Option<Time>| {
             let mut frozen = shared.frozen.borrow_mut();
@@ -339,21 +266,8 @@ impl Disk {
 
     /// What keeps it from running here, or from being handed over to here.
     fn lack(&self, shared: &Shared, state: &State, now: Time) -> Option<Unready> {
-        if state.complete && self.is_primary(state) {
-            let mut disks = state.of(&self.name, Kind::Device);
-            let other = disks.find_map(|disk| {
-                let word = state.word(disk, "disk");
-                (word != "UpToDate").then(|| word.to_owned())
-            })?;
-            return Some(Unready {
-                why: format!(
-                    "its disk on this node is {other}, and it reads and writes what is on {}",
-                    shared.peer_name
-                ),
-                extent: Extent::Partly,
-            });
-        }
-        if self.rising.get() && !self.is_settled(state) {
+        let primary = state.complete && self.is_primary(state);
+        if self.rising.get() && !primary && !self.is_settled(state) {
             return Some(Unready {
                 why: format!("{} is being brought up", self.name),
                 extent: Extent::Entirely,
@@ -361,22 +275,13 @@ impl Disk {
         }
         // Until they can be run again, it is not tried again either. What is under way has its own patience.
         let idle = self.is_watched() || matches!(*self.told.borrow(), Some(Some(_)));
-        if let Some(why) = shared.tools.hindered().filter(|_| idle) {
+        if let Some(why) = shared.tools.hindered().filter(|_| idle && !primary) {
             return Some(Unready {
                 why,
                 extent: Extent::Entirely,
             });
         }
-        // Whether the other node can be seen off is found out by trying.
-        let mut proof = shared.proof();
-        proof.off_at = proof.off_at.or(proof.silent_since.map(|_| now));
-        let standing = self.standing_by(shared, state, proof);
-        let (why, extent) = match (standing.unpromotable, standing.unready) {
-            (Some(why), _) => (why, Extent::Entirely),
-            (None, Some(why)) => (why, Extent::Handover),
-            (None, None) => return None,
-        };
-        Some(Unready { why, extent })
+        self.copies.get().lack(&self.sight(shared, state), now)
     }
 
     pub(super) fn view(&self, shared: &Shared, state: &State) -> ServiceView {
@@ -424,7 +329,7 @@ impl Disk {
         let mut text = format!("{}, {}", here.0, here.1);
         let peer = &shared.peer_name;
         match state.of(&self.name, Kind::Connection).next() {
-            Some(_) if is_connected(state, &self.name) => {
+            Some(_) if state.is_connected(&self.name) => {
                 let disk = word(Kind::PeerDevice, "peer-disk");
                 text += &format!("; {peer} {}, {disk}", word(Kind::Connection, "role"));
             }

@@ -8,16 +8,15 @@ mod accept;
 mod disk;
 mod fence;
 mod links;
-mod meeting;
 mod outdate;
 mod strangers;
 
 use super::operations::Operations;
 use super::owed::Owed;
 use super::services::ServiceView;
-use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::copies::{Copies, Peer};
+use crate::agents::drbd::events::State;
 use crate::agents::drbd::follow::{Known, follow};
-use crate::agents::drbd::standing::Proof;
 use crate::agents::drbd::tools::{NotDone, Tools};
 use crate::agents::program::Programs;
 use crate::config::Drbd;
@@ -76,16 +75,6 @@ struct Shared {
     frozen: Frozen,
 }
 
-/// What is known of the other node.
-#[derive(Clone, Copy, Debug)]
-struct Peer {
-    state: PeerState,
-    /// It has not been heard since; None: it is heard.
-    silent_since: Option<Time>,
-    /// It was verified off then.
-    off_at: Option<Time>,
-}
-
 /// Where the tools are.
 const TOOLS: &str = "/sbin";
 /// The kernel has DRBD.
@@ -122,11 +111,7 @@ impl Disks {
                 known: Known::default(),
                 all: RefCell::default(),
                 watching: Cell::new(true),
-                peer: Cell::new(Peer {
-                    state: PeerState::Unknown,
-                    silent_since: Some(clock::now()),
-                    off_at: None,
-                }),
+                peer: Cell::new(Peer::unheard(clock::now())),
                 peer_name: peer_name.to_owned(),
                 links: Links::default(),
                 marks: run_dir.join("drbd"),
@@ -171,17 +156,12 @@ impl Disks {
 
     /// The other node's state is another.
     pub fn peer(&mut self, state: PeerState, now: Time) {
-        let before = self.shared.peer.get();
-        let since = before.silent_since.unwrap_or(now);
-        if state.is_heard() && !before.state.is_heard() {
+        let mut peer = self.shared.peer.get();
+        if peer.becomes(state, now) {
             let all = self.shared.all.borrow();
-            all.iter().for_each(|disk| disk.parted.set(false));
+            all.iter().for_each(|disk| disk.note(Copies::peer_is_back));
         }
-        self.shared.peer.set(Peer {
-            state,
-            silent_since: (!state.is_heard()).then_some(since),
-            off_at: (state == PeerState::Fenced).then_some(before.off_at.unwrap_or(now)),
-        });
+        self.shared.peer.set(peer);
         self.shared.review();
     }
 
@@ -215,7 +195,12 @@ impl Disks {
             let until = Instant::now() + Drbd::START - AROUND;
             let off = matches!(right, Some(Right::Fenced { .. }));
             let alone = loop {
-                match disk.may_promote(&shared, off) {
+                let allowed = {
+                    let state = shared.known.borrow();
+                    let sight = disk.sight(&shared, &state);
+                    disk.copies.get().may_promote(&sight, off)
+                };
+                match allowed {
                     Ok(Some(alone)) => break alone,
                     Err(why) => return Outcome::Failed(why),
                     Ok(None) if Instant::now() >= until => {
@@ -236,11 +221,11 @@ impl Disks {
             if alone {
                 shared.mark(&disk, CUT);
             }
-            let force = disk.accepted.get();
+            let force = disk.copies.get().accepted;
             let promoted = shared.tools.promote(&named, alone, force, left).await;
             match promoted {
                 Ok(()) => {
-                    disk.accepted.set(false);
+                    disk.note(|copies| copies.accepted = false);
                     if alone {
                         // The other side finds it here when it is back.
                         shared.connect_again(&disk).await;
@@ -288,7 +273,7 @@ impl Disks {
             let (up, connected, named) = {
                 let state = shared.known.borrow();
                 let up = module() && disk.is_up(&state);
-                (up, is_connected(&state, &disk.name), disk.named(&state))
+                (up, state.is_connected(&disk.name), disk.named(&state))
             };
             if up {
                 let reached = connected && shared.links.are_heard(within).await;
@@ -330,7 +315,7 @@ impl Disks {
     pub fn parted(&self, resources: &[String]) {
         for resource in resources {
             if let Some(disk) = self.shared.named(resource) {
-                disk.parted.set(true);
+                disk.note(|copies| copies.parted = true);
             }
         }
     }
@@ -460,14 +445,6 @@ impl Shared {
         }
     }
 
-    fn proof(&self) -> Proof {
-        let peer = self.peer.get();
-        Proof {
-            silent_since: peer.silent_since,
-            off_at: peer.off_at,
-        }
-    }
-
     /// All that DRBD has to say was said, within that.
     async fn complete_within(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
@@ -576,13 +553,6 @@ impl Shared {
     fn path(&self, disk: &Disk, what: &str) -> PathBuf {
         self.marks.join(format!("{}.{what}", disk.name))
     }
-}
-
-/// The other side is reached, as far as DRBD knows.
-fn is_connected(state: &State, name: &str) -> bool {
-    let mut connections = state.of(name, Kind::Connection).peekable();
-    connections.peek().is_some()
-        && connections.all(|connection| state.word(connection, "connection") == "Connected")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the other node asks for, whose I/O waits: that this one outdates what it has, so that it is never promoted
 //! before it was synced again.
 
-use super::{Disks, is_connected, module};
+use super::{Disks, module};
 use crate::agents::drbd::events::Kind;
 use crate::id::GroupId;
 use crate::shell::aside::Message;
@@ -44,7 +44,7 @@ impl Disks {
                 }
             };
             let words = refused.as_deref().unwrap_or("done");
-            let connected = is_connected(&shared.known.borrow(), &resource);
+            let connected = shared.known.borrow().is_connected(&resource);
             log::warn!(
                 "{resource}: asked by {} to outdate it: {words}{}",
                 shared.peer_name,

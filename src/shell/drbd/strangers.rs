@@ -1,10 +1,10 @@
 //! DRBD resources that no group has, and that all the same have this program for their handler, by `common` most
 //! often: who asks for one of them names no group, nor therefore which it is. So what is answered holds for all of them.
 
-use super::fence::{SHOT, Verdict};
-use super::meeting::Meeting;
-use super::{Disks, Shared, is_connected};
+use super::{Disks, Shared, Verdict};
+use crate::agents::drbd::copies::SHOT;
 use crate::agents::drbd::events::{Kind, State};
+use crate::agents::drbd::meeting::Meeting;
 use crate::core::time::Time;
 
 /// When each met its other side.
@@ -25,7 +25,7 @@ impl Shared {
             }
         }
         for (name, meeting) in strangers.iter_mut() {
-            meeting.follow(is_connected(state, name), now);
+            meeting.follow(state.is_connected(name), now);
         }
     }
 }

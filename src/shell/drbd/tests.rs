@@ -2,7 +2,6 @@ use super::*;
 use crate::core::event::{Extent, Unready};
 use crate::core::protocol::right::Word;
 use crate::id::{GroupId, ResourceId};
-use crate::shell::aside::Message;
 use crate::testing::TestDir;
 
 const PLACE: Place = Place {
@@ -83,7 +82,9 @@ impl Played {
 
     fn may_promote(&self, off: bool) -> Result<Option<bool>, String> {
         let disk = self.disks.shared.disk(PLACE).unwrap();
-        disk.may_promote(&self.disks.shared, off)
+        let (shared, state) = (&self.disks.shared, self.disks.shared.known.borrow());
+        let copies = disk.copies.get();
+        copies.may_promote(&disk.sight(shared, &state), off)
     }
 }
 
@@ -144,12 +145,11 @@ fn a_heard_node_is_asked_and_its_word_is_for_one_disconnection() {
     let played = Played::new();
     played.says(IN_SYNC);
     played.says(CUT);
-    let resource = || "r0".to_owned();
-    let ask = Message::Outdate {
+    let ask = Verdict::Ask {
         number: 7,
-        resource: resource(),
+        resource: "r0".into(),
     };
-    assert_eq!(played.asked(None), Verdict::Ask(ask));
+    assert_eq!(played.asked(None), ask);
     assert!(matches!(played.asked(None), Verdict::Unknown(_)));
     played.disks.outdated(8, "r0", None);
     assert!(
@@ -160,7 +160,10 @@ fn a_heard_node_is_asked_and_its_word_is_for_one_disconnection() {
     assert!(matches!(played.asked(None), Verdict::Certain(4, _)));
     played.says(BACK);
     played.says(CUT);
-    assert!(matches!(played.asked(None), Verdict::Ask(_)), "asked anew");
+    assert!(
+        matches!(played.asked(None), Verdict::Ask { .. }),
+        "asked anew"
+    );
 }
 
 #[test]
@@ -204,7 +207,10 @@ fn a_node_that_left_has_taken_its_side_down_until_it_is_back() {
     played.peer(PeerState::Silent);
     assert_eq!(played.asked(None), left);
     played.peer(PeerState::Alive);
-    assert!(matches!(played.asked(None), Verdict::Ask(_)), "it is back");
+    assert!(
+        matches!(played.asked(None), Verdict::Ask { .. }),
+        "it is back"
+    );
     parts(&played);
     played.says(BACK);
     played.says(CUT);

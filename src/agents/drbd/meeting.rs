@@ -5,8 +5,8 @@ use crate::core::time::Time;
 use std::time::Duration;
 
 /// Of one resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Meeting {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Meeting {
     /// When the connection came that there is; None: there is none.
     since: Option<Time>,
     /// It was seen not to be connected.
@@ -16,11 +16,11 @@ pub(super) struct Meeting {
 }
 
 /// DRBD believes in a connection to a dead node for as long as its own pings take.
-const BELIEVES: Duration = Duration::from_secs(15);
+pub const BELIEVES: Duration = Duration::from_secs(15);
 
 impl Meeting {
     /// What DRBD says now; true: it has just met the other side.
-    pub(super) fn follow(&mut self, connected: bool, now: Time) -> bool {
+    pub fn follow(&mut self, connected: bool, now: Time) -> bool {
         if !connected {
             (self.since, self.apart) = (None, true);
             return false;
@@ -37,8 +37,14 @@ impl Meeting {
         met
     }
 
+    /// Calls `f` with every point in time stored here.
+    pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
+        let all = [&mut self.since, &mut self.certain];
+        all.into_iter().flatten().for_each(f);
+    }
+
     /// It met the other side after that, or may have.
-    pub(super) fn is_after(&self, off: Time) -> bool {
+    pub fn is_after(&self, off: Time) -> bool {
         let met = [self.since, self.certain];
         met.into_iter().flatten().any(|met| met > off)
     }
