@@ -1,11 +1,11 @@
 //! `GET` by HTTP/1.1 (RFC 9112), as much of it as a health check needs: the status, and a text in the
 //! first 64 KiB of the body as it is sent. No library: the one page asked for is the operator's own.
 
-use super::{Bad, bad, connect};
+use super::{Bad, bad};
 use crate::agents::words::printable;
-use smol::Timer;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use std::net::SocketAddr;
+use smol::{Async, Timer};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Which answer is good.
@@ -27,22 +27,21 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Asks once; it ends as soon as the answer is known to be good or bad.
 pub(super) async fn get(
-    address: SocketAddr,
+    mut stream: Async<TcpStream>,
     host: &str,
     path: &str,
     good: &Good<'_>,
 ) -> Result<(), Bad> {
-    let mut stream = connect(address).await?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ha-appliance\r\nAccept: */*\r\n\
          Connection: close\r\n\r\n"
     );
     let sent = stream.write_all(request.as_bytes()).await;
-    sent.map_err(bad)?;
+    sent.map_err(|error| bad(&error))?;
     let mut answer = Vec::new();
     let mut piece = vec![0; PIECE];
     loop {
-        let read = stream.read(&mut piece).await.map_err(bad)?;
+        let read = stream.read(&mut piece).await.map_err(|error| bad(&error))?;
         answer.extend_from_slice(&piece[..read]);
         match judge(&answer, read == 0, good) {
             Some(verdict) => return verdict.map_err(Bad::Failed),
@@ -136,13 +135,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener};
     use std::thread;
 
     const ANY: Good = Good {
         status: None,
         body: None,
     };
+
+    async fn asked(at: SocketAddr, host: &str, path: &str, good: &Good<'_>) -> Result<(), Bad> {
+        let stream = Async::<TcpStream>::connect(at).await.unwrap();
+        get(stream, host, path, good).await
+    }
 
     /// Serves this answer once; gives the verdict and the request.
     fn served(bind: &str, answer: &'static [u8], good: &Good) -> (Result<(), String>, String) {
@@ -166,7 +170,7 @@ mod tests {
             String::from_utf8(request).unwrap()
         });
         let host = address.to_string();
-        let verdict = smol::block_on(get(address, &host, "/health?a=1", good));
+        let verdict = smol::block_on(asked(address, &host, "/health?a=1", good));
         (verdict.map_err(failed), server.join().unwrap())
     }
 
@@ -283,7 +287,7 @@ mod tests {
         };
         let ask = |head, pause: Duration, limit: Duration| {
             let (address, server) = drips(head, pause);
-            let answer = async { Some(get(address, "h", "/", &good).await) };
+            let answer = async { Some(asked(address, "h", "/", &good).await) };
             let late = async {
                 Timer::after(limit).await;
                 None

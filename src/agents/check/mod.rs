@@ -2,12 +2,15 @@
 
 mod exec;
 mod http;
+mod local;
 
 use super::program::Programs;
 use super::trouble::{self, Trouble};
 use crate::config::Probe;
-use smol::future::{FutureExt, pending};
+use smol::future::FutureExt;
 use smol::{Async, Timer};
+use std::cell::Cell;
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -22,39 +25,61 @@ pub enum Bad {
 
 /// Asks once. An error says whom, and what was wrong with the answer.
 pub async fn ask(probe: &Probe, timeout: Duration, programs: &Programs) -> Result<(), Bad> {
-    let answer = async {
-        match probe {
-            Probe::Http {
-                address,
-                host,
-                path,
-                status,
-                body,
-            } => {
-                let good = http::Good {
-                    status: *status,
-                    body: body.as_deref(),
-                };
-                http::get(*address, host, path, &good).await
-            }
-            Probe::Tcp(address) => connect(*address).await.map(drop),
-            // It has a limit of its own, from when it runs.
-            Probe::Exec(program) => return exec::run(programs, program, timeout).await,
+    let answer = match probe {
+        Probe::Http {
+            address,
+            host,
+            path,
+            status,
+            body,
+        } => {
+            let good = http::Good {
+                status: *status,
+                body: body.as_deref(),
+            };
+            let get = async |stream| http::get(stream, host, path, &good).await;
+            connected(*address, timeout, get).await
         }
-    };
-    let late = async {
-        if let Probe::Exec(_) = probe {
-            return pending().await;
-        }
-        waited(timeout).await;
-        let text = format!("no answer within {} s", timeout.as_secs_f32());
-        Err(Bad::Failed(text))
+        Probe::Tcp(address) => connected(*address, timeout, async |_| Ok(())).await,
+        // It has a limit of its own, from when it runs.
+        Probe::Exec(program) => exec::run(programs, program, timeout).await,
     };
     let name = name(probe);
-    answer.or(late).await.map_err(|bad| match bad {
+    answer.map_err(|bad| match bad {
         Bad::Failed(why) => Bad::Failed(format!("{name}: {why}")),
         Bad::Unasked(why) => Bad::Unasked(Trouble(format!("{name}: {why}"))),
     })
+}
+
+/// Asks by a connection, which takes no longer than that in all.
+async fn connected(
+    address: SocketAddr,
+    timeout: Duration,
+    ask: impl AsyncFnOnce(Async<TcpStream>) -> Result<(), Bad>,
+) -> Result<(), Bad> {
+    let open = Cell::new(false);
+    let answer = async {
+        let stream = Async::<TcpStream>::connect(address).await;
+        let stream = stream.map_err(|error| not_connected(&error, address))?;
+        open.set(true);
+        ask(stream).await
+    };
+    let late = async {
+        waited(timeout).await;
+        Err(match !open.get() && is_lost_here(address) {
+            true => Bad::Unasked(Trouble(LOST.into())),
+            false => Bad::Failed(format!("no answer within {} s", timeout.as_secs_f32())),
+        })
+    };
+    answer.or(late).await
+}
+
+const LOST: &str = "a program listens there, and this machine loses its own packets to it: see `nft list ruleset`, \
+                    and whether lo is up";
+
+/// No answer to a connection that the kernel would have accepted.
+fn is_lost_here(address: SocketAddr) -> bool {
+    local::is_here(address.ip()) && local::is_accepted(address)
 }
 
 /// After so long. Whoever stood still meanwhile, as a paused machine does, has not waited for an answer that long,
@@ -70,16 +95,25 @@ async fn waited(timeout: Duration) {
 /// So late nobody is who only has much to do.
 const STOOD_STILL: Duration = Duration::from_millis(250);
 
-async fn connect(address: SocketAddr) -> Result<Async<TcpStream>, Bad> {
-    let stream = Async::<TcpStream>::connect(address).await;
-    stream.map_err(bad)
+/// Why there is no connection. Who serves badly may refuse it; that there is no way to it says nothing of him, nor does
+/// "no route to host" of an address that is here, by which a filter refuses.
+fn not_connected(error: &io::Error, address: SocketAddr) -> Bad {
+    let no_way = match error.raw_os_error() {
+        Some(libc::ENETUNREACH | libc::ENETDOWN | libc::EINVAL) => true,
+        Some(libc::EHOSTUNREACH) => local::is_here(address.ip()),
+        _ => false,
+    };
+    match no_way {
+        true => Bad::Unasked(Trouble(trouble::words(error))),
+        false => bad(error),
+    }
 }
 
 /// What the end of a connection says.
-fn bad(error: std::io::Error) -> Bad {
-    match trouble::is_own(&error) {
-        true => Bad::Unasked(Trouble(trouble::words(&error))),
-        false => Bad::Failed(trouble::words(&error)),
+fn bad(error: &io::Error) -> Bad {
+    match trouble::is_own(error) {
+        true => Bad::Unasked(Trouble(trouble::words(error))),
+        false => Bad::Failed(trouble::words(error)),
     }
 }
 
