@@ -54,13 +54,20 @@ pub(super) fn run(options: &Options) -> Exit {
     };
     let removed = remove(&addresses(&config));
     let mut stopped = Exit::Well;
-    for resource in exclusive(&config) {
+    for (group, resource) in exclusive(&config) {
         let said = match resource {
             // As sd_booted(3): elsewhere there is no systemctl to ask, and nothing that the daemon started.
             Resource::Service(_) if !Path::new("/run/systemd/system").is_dir() => Exit::Well,
             Resource::Service(service) => stop(service),
-            Resource::Mount(mount) => unmount(mount, &Programs::new(&options.run_dir), options),
-            Resource::Drbd(drbd) => demote(drbd, &tools(Programs::new(&options.run_dir))),
+            Resource::Mount(mount) => match frozen(group) {
+                // With its DRBD, which follows.
+                Some(_) => Exit::Refused,
+                None => unmount(mount, &Programs::new(&options.run_dir), options),
+            },
+            Resource::Drbd(drbd) => match frozen(group) {
+                Some(drbd) => left_as_it_is(drbd),
+                None => demote(drbd, &tools(Programs::new(&options.run_dir))),
+            },
             Resource::Vip(_) => Exit::Well,
         };
         stopped = said.or(stopped);
@@ -180,13 +187,8 @@ pub(super) fn down(options: &Options) -> Exit {
     let programs = || Programs::here(&runner);
     let mut worst = Exit::Well;
     for group in groups {
-        if let Some(drbd) = group.drbd().filter(|drbd| is_frozen(drbd)) {
-            // An unmount or a demotion would wait for it for ever.
-            let name = &drbd.resource;
-            worst = fail(
-                Exit::Refused,
-                format!("the I/O of {name} is frozen: it is left as it is"),
-            );
+        if let Some(drbd) = frozen(group) {
+            worst = left_as_it_is(drbd);
             continue;
         }
         for mount in group.mounts() {
@@ -207,7 +209,23 @@ pub(super) fn down(options: &Options) -> Exit {
     worst
 }
 
-/// It waits until it is certain what became of the other node.
+/// An unmount or a demotion would wait for it for ever.
+fn left_as_it_is(drbd: &Drbd) -> Exit {
+    let name = &drbd.resource;
+    fail(
+        Exit::Refused,
+        format!(
+            "the I/O of {name} is frozen until it is certain that the other node writes nothing: neither it nor what is \
+             mounted from it is touched"
+        ),
+    )
+}
+
+/// Its DRBD resource, if all I/O of that waits until it is certain what became of the other node.
+fn frozen(group: &Group) -> Option<&Drbd> {
+    group.drbd().filter(|drbd| is_frozen(drbd))
+}
+
 fn is_frozen(drbd: &Drbd) -> bool {
     let mut command = std::process::Command::new("/sbin/drbdsetup");
     command.args(["events2", "--now", &drbd.resource]);
@@ -237,14 +255,15 @@ fn addresses(config: &Config) -> Vec<IpAddr> {
 }
 
 /// What the peer could not start while it runs here, in the order in which it stops.
-fn exclusive(config: &Config) -> Vec<&Resource> {
-    let resources = config.groups.iter().flat_map(|group| &group.resources);
-    let one = |resource: &&Resource| match resource {
+fn exclusive<'a>(config: &'a Config) -> Vec<(&'a Group, &'a Resource)> {
+    let of = |group: &'a Group| group.resources.iter().map(move |one| (group, one));
+    let resources = config.groups.iter().flat_map(of);
+    let one = |(_, resource): &(&Group, &Resource)| match resource {
         Resource::Service(service) => service.mode == Mode::One,
         Resource::Mount(_) | Resource::Drbd(_) => true,
         Resource::Vip(_) => false,
     };
-    let mut resources: Vec<&Resource> = resources.filter(one).collect();
+    let mut resources: Vec<(&Group, &Resource)> = resources.filter(one).collect();
     resources.reverse();
     resources
 }
@@ -283,7 +302,8 @@ mod tests {
             let service = Resource::Service(service(unit, mode));
             config.groups[0].resources.push(service);
         }
-        let units = exclusive(&config).into_iter().filter_map(|one| match one {
+        let all = exclusive(&config).into_iter();
+        let units = all.filter_map(|(_, resource)| match resource {
             Resource::Service(service) => Some(service.unit.as_str()),
             _ => None,
         });
