@@ -23,6 +23,7 @@ mod obey;
 mod operate;
 mod reload;
 mod tell;
+mod unwritten;
 
 use super::aside::{Message, Room};
 use super::assembly;
@@ -203,6 +204,7 @@ struct Daemon {
     fit: Fit,
     reload: Reload,
     confirming: obey::Confirming,
+    unwritten: unwritten::Waiting,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     /// Orders under way, in words.
@@ -339,6 +341,7 @@ impl Daemon {
             fit: Fit::default(),
             reload: Reload::default(),
             confirming: obey::Confirming::default(),
+            unwritten: unwritten::Waiting::default(),
             counters: BTreeMap::new(),
             answers: Answers::default(),
             asked: BTreeMap::new(),
@@ -420,6 +423,7 @@ impl Daemon {
             self.readiness.deadline(),
             self.duplicates.deadline(),
             self.confirming.deadline(),
+            self.unwritten.deadline(),
             self.questions.deadline(),
             self.aside.replies.deadline(),
         ];
@@ -458,6 +462,7 @@ impl Daemon {
             self.obey(signal, sender);
         }
         self.finish_confirming();
+        self.finish_writing_back();
         // A few, not all: whatever keeps asking to be woken leaves the rest of the turn, and the watchdog, their time.
         for _ in 0..TICKS {
             let begun = clock::now();

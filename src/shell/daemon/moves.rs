@@ -34,10 +34,10 @@ impl Daemon {
             self.clears.insert(number, group);
         }
         match self.would_lose(command) {
-            Lost::Nothing => self.command(number, command),
+            Lost::Nothing => self.command_once_written(number, command),
             Lost::NotKnown(why) => {
                 self.warn_of(format!("{why} is served by nobody after a move"));
-                self.command(number, command);
+                self.command_once_written(number, command);
             }
             Lost::Resources(why) => {
                 let text = format!("refused: {why}: the move would lose that. {CURE}");
@@ -209,7 +209,7 @@ fn lost(
 }
 
 /// The groups that would move, each with the node that has it now.
-fn moves(view: &View, command: Command) -> Vec<(GroupId, Side)> {
+pub(super) fn moves(view: &View, command: Command) -> Vec<(GroupId, Side)> {
     let of = |wanted: Option<GroupId>, from: Side| -> Vec<(GroupId, Side)> {
         let groups = view.groups.iter().filter(|g| !g.stopped);
         let wanted = groups.filter(|g| wanted.is_none_or(|id| id == g.id));

@@ -32,7 +32,7 @@ impl Daemon {
                 self.asked(0, what.into(), sender);
                 self.warn_of_leaving();
                 self.services.leave();
-                self.command(0, Command::Leave)
+                self.command_once_written(0, Command::Leave)
             }
             Signal::HandOver => {
                 self.asked(0, "failover (SIGUSR1)".into(), sender);

@@ -10,6 +10,7 @@ mod held;
 mod left;
 mod watch;
 
+use super::clock;
 use super::drbd::Frozen;
 use super::operations::Operations;
 use super::owed::Owed;
@@ -202,11 +203,14 @@ impl Mounts {
         });
     }
 
-    /// The group is about to stop: what is not on the disk yet is written back while the rest of it still stops.
+    /// The group is about to stop: what is not on the disk yet is written back while it still serves, or stops.
     pub fn write_back(&mut self, group: GroupId) {
         for held in self.shared.all.borrow().iter() {
             let shared = self.shared.clone();
-            let wanted = held.place.get().group == group && held.is_expected(Expected::Mounted);
+            let wanted = held.place.get().group == group
+                && held.is_expected(Expected::Mounted)
+                // It would only wait.
+                && !watch::was_frozen(&shared, held, clock::now());
             if wanted && !held.syncing.replace(true) {
                 let held = held.clone();
                 let sync = async move {
@@ -220,6 +224,13 @@ impl Mounts {
                 self.shared.executor.spawn(sync).detach();
             }
         }
+    }
+
+    /// That goes on.
+    pub fn is_writing_back(&self, group: GroupId) -> bool {
+        let all = self.shared.all.borrow();
+        let mut of = all.iter().filter(|held| held.place.get().group == group);
+        of.any(|held| held.syncing.get())
     }
 
     /// Ends an operation now. What the helper does goes on, and its lock with it.

@@ -82,7 +82,7 @@ fn news(held: &Held, table: &Table) -> Option<Event> {
 }
 
 /// Its device waits on DRBD's word, or did so at some time after that: what reads from it waits as well, for minutes.
-fn was_frozen(shared: &Shared, held: &Held, since: Time) -> bool {
+pub(super) fn was_frozen(shared: &Shared, held: &Held, since: Time) -> bool {
     let frozen = shared.frozen.borrow();
     if frozen.is_empty() {
         return false;

@@ -100,13 +100,20 @@ fn mount(pair: &mut Pair) -> Outcome {
         page.contains("mount /mnt/data  ") && page.contains("/dev/shared is mounted"),
         "{page}"
     );
-    let from = now();
-    pair.on(holder, "ha-appliance failover")?;
-    let holder = holder.peer();
-    pair.moved(&browser, holder, from, PLANNED)?;
-    let outage = browser.outage(from).length();
-    pair.record.figure("of an idle disk", outage);
-    mounted_on(pair, holder)?;
+    let mut holder = holder;
+    for what in ["of an idle disk", "with much to write back"] {
+        if what != "of an idle disk" {
+            let much = format!("dd if=/dev/zero of={POINT}/much bs=1M count=40 2>&1");
+            pair.on(holder, &much)?;
+        }
+        let from = now();
+        pair.on(holder, "ha-appliance failover")?;
+        holder = holder.peer();
+        pair.moved(&browser, holder, from, PLANNED)?;
+        let outage = browser.outage(from).length();
+        pair.record.figure(what, outage);
+        mounted_on(pair, holder)?;
+    }
     // The daemon dies, and finds it.
     let from = now();
     kill_daemon(pair, holder)?;
