@@ -109,8 +109,12 @@ impl Disk {
     /// Its disks are what they will be without the other side.
     pub(super) fn is_settled(&self, state: &State) -> bool {
         let mut disks = state.of(&self.name, Kind::Device).peekable();
-        let passing = if self.rising.get() { "Diskless" } else { "" };
+        let rising = self.rising.get();
+        let passing = if rising { "Diskless" } else { "" };
+        // The disk comes first, and then the connection.
+        let joined = !rising || state.of(&self.name, Kind::Connection).next().is_some();
         disks.peek().is_some()
+            && joined
             && disks.all(|disk| {
                 let word = state.word(disk, "disk");
                 !matches!(word, "" | "Attaching" | "Negotiating") && word != passing

@@ -270,11 +270,20 @@ impl Disks {
     /// is told: the other node's DRBD may ask for it. `within`: so long the other node's next heartbeats may take.
     pub fn part(&mut self, place: Place, theirs: bool, within: Duration, answers: Answers) {
         self.operate(place, move |disk, shared| async move {
-            let (up, connected, named) = {
+            let (up, primary, connected, named) = {
                 let state = shared.known.borrow();
-                let up = module() && disk.is_up(&state);
-                (up, state.is_connected(&disk.name), disk.named(&state))
+                let (up, primary) = (module() && disk.is_up(&state), disk.is_primary(&state));
+                let connected = state.is_connected(&disk.name);
+                (up, primary, connected, disk.named(&state))
             };
+            // What could not be stopped is still written to, or its I/O is frozen: it would wait for that for ever, and
+            // the other side would be given up by who has newer data.
+            if primary {
+                return Outcome::Failed(format!(
+                    "{} is still Primary here, and is left as it is",
+                    disk.name
+                ));
+            }
             if up {
                 let reached = connected && shared.links.are_heard(within).await;
                 if let Err(why) = shared.tools.down(&named, reached, theirs).await {

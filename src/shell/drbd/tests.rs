@@ -117,6 +117,19 @@ fn what_it_says_of_itself() {
     assert_eq!(played.says("- skipped 2"), []);
 }
 
+/// Its disk is there before its connection: nobody has given that up.
+#[test]
+fn what_is_being_brought_up_has_no_connection_yet() {
+    let played = Played::new();
+    played.news();
+    let disk = played.disks.shared.disk(PLACE).unwrap();
+    disk.rising.set(true);
+    let why = unready("r0 is being brought up", Extent::Entirely);
+    let attached: Vec<&str> = IN_SYNC.lines().filter(|l| !l.contains("peer")).collect();
+    assert_eq!(played.says(&attached.join("\n")), [why]);
+    assert_eq!(played.says(IN_SYNC), [READY]);
+}
+
 #[test]
 fn a_primary_without_a_disk_lives_on_the_other_ones() {
     let played = Played::new();
@@ -382,6 +395,24 @@ fn what_runs_is_not_lost_because_nobody_can_ask() {
     let state = played.disks.shared.known.borrow();
     let unknown = unready("what DRBD says is not known yet", Extent::Entirely);
     assert_eq!(disk.review(&played.disks.shared, &state, later), [unknown]);
+}
+
+/// What could not be stopped before it leaves keeps its connection, and nobody is told that it is down.
+#[test]
+fn a_primary_is_not_taken_down() {
+    let mut played = Played::new();
+    played.says(&IN_SYNC.replace("Secondary", "Primary"));
+    played.news();
+    let answers = Answers::default();
+    let within = Duration::from_millis(10);
+    played.disks.part(PLACE, false, within, answers.clone());
+    let executor = played.disks.shared.executor.clone();
+    while executor.try_tick() {}
+    let why = "r0 is still Primary here, and is left as it is";
+    let failed = |event: &Event| matches!(event, Event::Finished { outcome: Outcome::Failed(w), .. } if w == why);
+    let news = played.news();
+    assert!(news.iter().any(failed), "{news:?}");
+    assert!(answers.borrow().is_empty());
 }
 
 /// It counts as not ready until somebody says otherwise, and somebody must.
