@@ -93,9 +93,11 @@ impl Standing {
         peer: &str,
     ) -> Standing {
         let unpromotable = unpromotable(state, resource, lineage, proof, peer);
-        let out_of_sync = words(state, resource, Kind::PeerDevice, "out-of-sync");
-        let out_of_sync = out_of_sync
-            .filter_map(|word| word.parse::<u64>().ok())
+        // Where there is no disk on the other side, it counts what was written here alone: from nothing, nothing differs.
+        let there = state.of(resource, Kind::PeerDevice);
+        let there = there.filter(|it| state.word(it, "peer-disk") != "Diskless");
+        let out_of_sync = there
+            .filter_map(|it| state.word(it, "out-of-sync").parse::<u64>().ok())
             .sum();
         Standing {
             primary: words(state, resource, Kind::Resource, "role").any(|role| role == "Primary"),
@@ -436,6 +438,14 @@ mod tests {
         assert_eq!(oos.out_of_sync, 4096);
         assert!(oos.unready.unwrap().contains("copies of r0 differ"));
         assert!(told(CUT).unready.unwrap().contains("is not connected"));
+        let lost = told(
+            "change peer-device name:r0 peer-node-id:0 volume:0 peer-disk:Diskless out-of-sync:8\n",
+        );
+        assert_eq!(
+            (lost.out_of_sync, lost.unready),
+            (0, None),
+            "it wants the move"
+        );
         let gone = "destroy connection name:r0 peer-node-id:0 conn-name:peer\n";
         assert!(told(gone).unready.unwrap().contains("StandAlone"));
     }
