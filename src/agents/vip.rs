@@ -282,6 +282,47 @@ impl VipSet {
         error.map_or(Ok(sent), Err)
     }
 
+    /// What is to be asked of the kernel for a part, by whoever does that elsewhere, and what cannot be asked for.
+    pub fn request(
+        &self,
+        vifs: &[Vif],
+        part: Range<usize>,
+        lifetime: Option<u32>,
+    ) -> (Vec<AddressSpec>, Vec<VipError>) {
+        let (mut specs, mut errors) = (Vec::new(), Vec::new());
+        for index in part {
+            let VipTarget { address, vif } = self.targets[index];
+            match vifs[vif].index {
+                Some(interface) => specs.push(AddressSpec {
+                    interface,
+                    address,
+                    lifetime,
+                }),
+                None => errors.push(self.error(index, vifs, Doing::Add, libc::ENODEV)),
+            }
+        }
+        (specs, errors)
+    }
+
+    /// What the kernel did not do of that.
+    pub fn refused(
+        &self,
+        vifs: &[Vif],
+        specs: &[AddressSpec],
+        verdicts: io::Result<Vec<i32>>,
+    ) -> Vec<VipError> {
+        let verdicts = verdicts.unwrap_or_else(|error| {
+            // The answers are lost: as far as anyone can tell none was added.
+            vec![error.raw_os_error().unwrap_or(libc::EIO); specs.len()]
+        });
+        let refused = specs.iter().zip(verdicts).filter(|(_, errno)| *errno != 0);
+        let error = |(spec, errno): (&AddressSpec, i32)| {
+            let index = *self.by_address.get(&spec.address)?;
+            Some(self.error(index, vifs, Doing::Add, errno))
+        };
+        refused.filter_map(error).collect()
+    }
+
     fn add(
         &self,
         route: &mut Route,
@@ -289,34 +330,9 @@ impl VipSet {
         lifetime: Option<u32>,
         part: Range<usize>,
     ) -> Vec<VipError> {
-        let mut errors = Vec::new();
-        let mut specs = Vec::new();
-        let mut owners = Vec::new();
-        for index in part {
-            let target = self.targets[index];
-            match vifs[target.vif].index {
-                Some(interface) => {
-                    owners.push(index);
-                    specs.push(AddressSpec {
-                        interface,
-                        address: target.address,
-                        lifetime,
-                    });
-                }
-                None => errors.push(self.error(index, vifs, Doing::Add, libc::ENODEV)),
-            }
-        }
-        let verdicts = route.add(&specs).unwrap_or_else(|error| {
-            // The answers are lost: as far as anyone can tell none was added.
-            vec![error.raw_os_error().unwrap_or(libc::EIO); specs.len()]
-        });
-        errors.extend(
-            owners
-                .into_iter()
-                .zip(verdicts)
-                .filter(|(_, errno)| *errno != 0)
-                .map(|(index, errno)| self.error(index, vifs, Doing::Add, errno)),
-        );
+        let (specs, mut errors) = self.request(vifs, part, lifetime);
+        let verdicts = route.add(&specs);
+        errors.extend(self.refused(vifs, &specs, verdicts));
         errors
     }
 

@@ -182,7 +182,7 @@ struct Daemon {
     known_macs: Vec<[u8; 6]>,
     /// What was asked of VIPs and got no answer.
     open: Vec<operate::Open>,
-    /// Parts of large sets of VIPs, renewed one a turn.
+    /// Parts of sets of VIPs that wait for the renewal before them.
     renewals: VecDeque<Renewal>,
     /// Ends of slow work.
     finished: Rc<RefCell<VecDeque<Event>>>,
@@ -311,7 +311,7 @@ impl Daemon {
             keys: keyring(&config)?,
             incarnation,
             node,
-            vips: Vips::new(&assembly::vips(&config, &network.resolved))?,
+            vips: Vips::new(&assembly::vips(&config, &network.resolved), ready.waker())?,
             services,
             mounts,
             disks,
@@ -395,9 +395,8 @@ impl Daemon {
                 break;
             }
             let _ = tasks.as_mut().poll(&mut waker);
-            if let Some(part) = self.renewals.pop_front() {
-                self.vips.renew(part, &self.network.vifs, clock::now());
-            } else if !self.anything_finished() {
+            self.renew_next();
+            if !self.anything_finished() {
                 self.ready.sleep_until(self.deadline())?;
             }
         }
@@ -517,13 +516,12 @@ impl Daemon {
             Action::Cancel(Op::Resource(place)) => self.cancel(place),
             Action::Cancel(Op::Persist) => {}
             Action::Renew { group, forever } => {
-                // The first part at once, so that a small set is renewed by the clock of this step.
-                let parts = self.vips.renewals(group, forever, clock::now());
-                let mut parts = parts.into_iter();
-                if let Some(first) = parts.next() {
-                    self.vips.renew(first, &self.network.vifs, clock::now());
-                }
+                let now = clock::now();
+                // While the kernel keeps one waiting there is another each second.
+                self.renewals.retain(|renewal| !renewal.is_stale(now));
+                let parts = self.vips.renewals(group, forever, now);
                 self.renewals.extend(parts);
+                self.renew_next();
             }
             Action::Announce(group) => self.vips.announce(group, &self.network.vifs, clock::now()),
             Action::Probe(group) => self.probe(group),
@@ -557,6 +555,17 @@ impl Daemon {
                 self.note_fenced(&report);
             }
             Action::Exit => self.exit = true,
+        }
+    }
+
+    /// Begins the next renewal, once the one before it is done.
+    fn renew_next(&mut self) {
+        let now = clock::now();
+        self.vips.renewed(&self.network.vifs, now);
+        while self.vips.can_renew()
+            && let Some(part) = self.renewals.pop_front()
+        {
+            self.vips.renew(part, &self.network.vifs, now);
         }
     }
 

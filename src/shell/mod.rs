@@ -34,6 +34,7 @@ pub mod ready;
 pub mod realtime;
 pub mod refused;
 mod rehearsals;
+mod renewer;
 pub mod services;
 pub mod signals;
 pub mod state;

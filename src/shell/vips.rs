@@ -1,6 +1,7 @@
 //! Does what the core asks of VIPs. Those that follow each other in a group are one resource: one batch
 //! in the kernel.
 
+use super::renewer::{Renewer, Work};
 use crate::agents::netlink::Route;
 use crate::agents::packet::Sender;
 use crate::agents::vip::{Presence, Vif, VipError, VipSet, VipTarget};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
+use std::task::Waker;
 use std::time::Duration;
 
 /// The sets of VIPs, and the means to change them.
@@ -21,6 +23,7 @@ pub struct Vips {
     /// The resource and the VIP interface of every VIP.
     homes: HashMap<IpAddr, (Place, usize)>,
     route: Route,
+    renewer: Renewer<Renewed>,
     sender: Sender,
 }
 
@@ -60,6 +63,14 @@ pub struct Renewal {
     asked: Time,
 }
 
+/// Which VIPs a renewal that is under way is of.
+#[derive(Debug)]
+struct Renewed {
+    place: Place,
+    /// Those that the kernel could not be asked for.
+    errors: Vec<VipError>,
+}
+
 /// A renewal that waited for so long is left out: the next is due, and what was asked for by a clock
 /// read then must not be done by a node that was paused since.
 const STALE_RENEWAL: Duration = Duration::from_millis(500);
@@ -68,8 +79,8 @@ const STALE_RENEWAL: Duration = Duration::from_millis(500);
 const STALE_WAIT: Duration = Duration::from_millis(1500);
 
 impl Vips {
-    /// For these.
-    pub fn new(targets: &Targets) -> io::Result<Vips> {
+    /// For these; a renewal that is done rings this bell.
+    pub fn new(targets: &Targets, bell: Waker) -> io::Result<Vips> {
         Ok(Vips {
             sets: targets
                 .iter()
@@ -77,6 +88,7 @@ impl Vips {
                 .collect(),
             homes: homes(targets),
             route: Route::open()?,
+            renewer: Renewer::start(bell)?,
             sender: Sender::open()?,
         })
     }
@@ -93,10 +105,11 @@ impl Vips {
             .map(|(place, vips)| (*place, kept(vips).unwrap_or_else(|| Set::new(vips))))
             .collect();
         self.homes = homes;
-        match gone.is_empty() {
-            true => Vec::new(),
-            false => crate::agents::vip::release(&gone).err().unwrap_or_default(),
+        if gone.is_empty() {
+            return Vec::new();
         }
+        self.renewer.settle();
+        crate::agents::vip::release(&gone).err().unwrap_or_default()
     }
 
     /// The resource and the VIP interface that an address belongs to.
@@ -174,7 +187,7 @@ impl Vips {
         let mut of_group = self.of_group(place.group);
         let may_wait = of_group.any(|(vip, _)| vip.is_ipv4());
         drop(of_group);
-        let (set, route) = self.set_and_route(place);
+        let (set, route) = self.set_to_change(place);
         (set.wanted, set.found) = ((now, forever), false);
         let lost = std::mem::take(&mut set.lost);
         let mut errors = Vec::new();
@@ -207,6 +220,9 @@ impl Vips {
             if !set.started || (!forever && now.since(wanted) > STALE_WAIT) {
                 continue;
             }
+            if !set.waiting.is_empty() {
+                self.renewer.settle();
+            }
             for vip in std::mem::take(&mut set.waiting) {
                 let lifetime = lifetime(forever);
                 let added = set
@@ -222,14 +238,14 @@ impl Vips {
 
     /// Removes a resource's VIPs and looks whether they are gone.
     pub fn stop(&mut self, place: Place) -> Answer {
-        let (set, route) = self.set_and_route(place);
+        let (set, route) = self.set_to_change(place);
         set.give_up();
         answer(set.vips.stop(route).err().unwrap_or_default())
     }
 
     /// Lets a resource's VIPs end by themselves soon, and announces and defends them no more.
     pub fn cede(&mut self, place: Place, vifs: &[Vif]) -> Answer {
-        let (set, route) = self.set_and_route(place);
+        let (set, route) = self.set_to_change(place);
         set.give_up();
         set.vips.silence();
         let lifetime = Some(CEDED.as_secs() as u32);
@@ -259,31 +275,47 @@ impl Vips {
         parts.map(renewal).collect()
     }
 
-    /// Renews the lifetime of some VIPs; what the kernel refuses is logged.
+    /// Whether there is nothing to wait for before the next renewal.
+    pub fn can_renew(&self) -> bool {
+        self.renewer.is_idle()
+    }
+
+    /// Begins to renew the lifetime of some VIPs; [`Vips::renewed`] ends it.
     pub fn renew(&mut self, renewal: Renewal, vifs: &[Vif], now: Time) {
-        let sets = &mut self.sets;
-        let Some(set) = sets.get_mut(&renewal.place).filter(|set| set.started) else {
+        let place = renewal.place;
+        let set = self.sets.get_mut(&place).filter(|set| set.started);
+        let Some(set) = set.filter(|_| !renewal.is_stale(now)) else {
             return;
         };
-        // The one without an end is asked for once, and in maintenance nobody else takes an address.
-        if !renewal.forever && now.since(renewal.asked) > STALE_RENEWAL {
-            return;
-        }
-        let lifetime = lifetime(renewal.forever);
         // A reload may have left fewer than there were when it was asked for.
         let count = set.targets.len();
         let part = renewal.part.start.min(count)..renewal.part.end.min(count);
         set.wanted = (now, renewal.forever);
-        let renewed = set
-            .vips
-            .renew(&mut self.route, vifs, part.clone(), lifetime);
-        let mut errors = renewed.err().unwrap_or_default();
+        let (specs, errors) = set.vips.request(vifs, part, lifetime(renewal.forever));
+        self.renewer.ask(Work {
+            specs,
+            until: renewal.until(),
+            of: Renewed { place, errors },
+        });
+    }
+
+    /// Takes note of a renewal that is done; what the kernel refused is logged.
+    pub fn renewed(&mut self, vifs: &[Vif], now: Time) {
+        let Some((work, Some(verdicts))) = self.renewer.told() else {
+            return;
+        };
+        let set = self.sets.get_mut(&work.of.place);
+        let Some(set) = set.filter(|set| set.started) else {
+            return;
+        };
+        let mut errors = work.of.errors;
+        errors.extend(set.vips.refused(vifs, &work.specs, verdicts));
         // A renewal adds what is not there: what waited may be here by this.
-        for (vip, _) in &set.targets[part] {
-            let refused = errors.iter().any(|one| one.address == *vip);
-            if !refused && set.waiting.remove(vip) {
+        for vip in work.specs.iter().map(|spec| spec.address) {
+            let refused = errors.iter().any(|one| one.address == vip);
+            if !refused && set.waiting.remove(&vip) {
                 log::info!("VIP {vip} waited for IPv6, and is here now");
-                set.vips.announce_one(*vip, micros(now));
+                set.vips.announce_one(vip, micros(now));
             }
         }
         errors.retain(|one| !set.waiting.contains(&one.address));
@@ -336,6 +368,28 @@ impl Vips {
             set.expect("the core names resources as it was told them"),
             &mut self.route,
         )
+    }
+
+    /// The same for who changes addresses: behind a renewal that is under way.
+    fn set_to_change(&mut self, place: Place) -> (&mut Set, &mut Route) {
+        self.renewer.settle();
+        let _ = self.renewer.told(); // of what was before this
+        self.set_and_route(place)
+    }
+}
+
+impl Renewal {
+    /// It waited for so long that it is left out.
+    pub fn is_stale(&self, now: Time) -> bool {
+        now > self.until()
+    }
+
+    /// The one without an end is asked for once, and in maintenance nobody else takes an address.
+    fn until(&self) -> Time {
+        match self.forever {
+            true => Time(i64::MAX),
+            false => self.asked + STALE_RENEWAL,
+        }
     }
 }
 

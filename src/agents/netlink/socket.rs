@@ -3,7 +3,7 @@
 //! It never waits long: rtnetlink works inside sendmsg(2), so the acknowledgements are queued when
 //! the send returns, and each receive of a dump queues the next part before it returns. An empty
 //! queue therefore means an answer that got lost, not one that is late. What a send may wait for
-//! is the kernel's own RTNL lock, held by others for well under a millisecond.
+//! is the kernel's own RTNL lock, held by others for well under a millisecond, and for seconds at times.
 
 use super::message::{Message, Requests, messages, u32_at};
 use crate::agents::sys;
