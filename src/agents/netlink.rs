@@ -195,7 +195,8 @@ impl Route {
     pub fn host(&mut self) -> io::Result<Host> {
         let mut interfaces = self.interfaces()?;
         let mut deprecated = Vec::new();
-        for one in self.addresses()? {
+        // One that is tentative or a duplicate (IPv6) has no route to its network, and nothing is sent from it.
+        for one in self.addresses()?.into_iter().filter(|one| one.usable) {
             let owner = interfaces.iter_mut().find(|i| i.index == one.interface);
             if let (Some(owner), Ok(network)) = (owner, IpNet::new(one.address, one.prefix)) {
                 owner.addresses.push(network);

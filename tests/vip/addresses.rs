@@ -29,6 +29,23 @@ fn the_host_is_described() {
     });
 }
 
+/// It has no route to its network: a VIP beside it would answer nobody.
+#[test]
+fn an_own_address_that_another_host_has_is_none() {
+    let pair = Pair::new();
+    pair.peer.ip("addr add fd77::9/64 dev eth0 nodad");
+    pair.ours.run(|| {
+        ip("addr add fd77::9/64 dev eth0");
+        let found = until("a duplicate is found", || {
+            let listed = ip("addr show dev eth0 dadfailed");
+            listed.contains("fd77::9/64").then(|| host().unwrap())
+        });
+        let eth0 = found.interfaces.iter().find(|i| i.name == "eth0").unwrap();
+        assert!(!eth0.addresses.contains(&"fd77::9/64".parse().unwrap()));
+        assert!(eth0.addresses.contains(&"fd77::1/64".parse().unwrap()));
+    });
+}
+
 #[test]
 fn start_look_and_stop_are_idempotent() {
     Pair::new().ours.run(|| {
