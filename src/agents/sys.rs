@@ -7,7 +7,8 @@
 use std::ffi::{c_int, c_void};
 use std::io::{self, ErrorKind};
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A plain C structure: any bytes, zeros among them, are a value of it.
 ///
@@ -95,6 +96,36 @@ pub(crate) fn bind_to_device(fd: BorrowedFd, name: &str) -> io::Result<()> {
             name.len() as libc::socklen_t,
         )
     }
+}
+
+/// A UDP socket on that interface only, non-blocking, and with that address. In this order: in a VRF an address is one
+/// only for who is on an interface of it (measured, Linux 6.1: EADDRNOTAVAIL).
+pub(crate) fn udp(device: &str, local: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if local.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    let fd = socket(family, libc::SOCK_DGRAM, 0)?;
+    bind_to_device(fd.as_fd(), device)?;
+    match local {
+        SocketAddr::V4(v4) => {
+            let mut own: libc::sockaddr_in = zero();
+            own.sin_family = family as u16;
+            own.sin_port = v4.port().to_be();
+            own.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
+            bind(fd.as_fd(), &own)?;
+        }
+        SocketAddr::V6(v6) => {
+            let mut own: libc::sockaddr_in6 = zero();
+            own.sin6_family = family as u16;
+            own.sin6_port = v6.port().to_be();
+            own.sin6_addr.s6_addr = v6.ip().octets();
+            own.sin6_scope_id = v6.scope_id();
+            bind(fd.as_fd(), &own)?;
+        }
+    }
+    Ok(fd.into())
 }
 
 /// Attaches a classic BPF program: the kernel drops what the program answers zero for.

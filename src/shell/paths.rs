@@ -211,9 +211,7 @@ fn open(route: &Route, ready: &Ready) -> io::Result<UdpSocket> {
         }
         v4 => v4,
     };
-    let socket = UdpSocket::bind(scope(route.local))?;
-    socket.set_nonblocking(true)?;
-    sys::bind_to_device(socket.as_fd(), &route.interface.0)?;
+    let socket = sys::udp(&route.interface.0, scope(route.local))?;
     for option in [libc::SO_RCVBUF, libc::SO_RCVBUFFORCE] {
         let _ = sys::set_option(socket.as_fd(), libc::SOL_SOCKET, option, &RECEIVE_BUFFER);
     }
