@@ -252,6 +252,7 @@ impl fmt::Display for Said<'_, Reason> {
             }
             Reason::Reloaded => f.write_str("the configuration was reloaded"),
             Reason::Unready(_, why) => write!(f, "cannot run on {here} now: {why}"),
+            Reason::Partly(_, why) => write!(f, "is impaired on {here}: {why}"),
             Reason::Behind(_, why) => {
                 write!(f, "is not to be handed over to {here} now: {why}")
             }
@@ -342,7 +343,7 @@ impl fmt::Display for Said<'_, Fact> {
                 )
             }
             Fact::Unready(_) => write!(f, "a resource cannot run on {here} now"),
-            Fact::Partly(_) => write!(f, "a part of a resource cannot run on {here} now"),
+            Fact::Partly(_) => write!(f, "a resource is impaired on {here}"),
             Fact::Behind(_) => write!(f, "a resource is not to be handed over to {here} now"),
             Fact::HeldBack(_) | Fact::AllHeldBack(_) => {
                 write!(
@@ -378,6 +379,21 @@ impl fmt::Display for PeerState {
             PeerState::Silent => "silent",
             PeerState::Fenced => "fenced",
         })
+    }
+}
+
+impl PeerState {
+    /// What is to be said after the peer's name.
+    pub fn predicate(self) -> &'static str {
+        match self {
+            PeerState::Unknown => "was never heard",
+            PeerState::Alive => "is alive",
+            PeerState::OneWay => "is heard, but does not hear",
+            PeerState::Refused => "is refused",
+            PeerState::Left => "left",
+            PeerState::Silent => "is silent",
+            PeerState::Fenced => "is taken as off",
+        }
     }
 }
 

@@ -122,6 +122,28 @@ fn since_when_a_group_has_its_role_is_the_moment_in_which_it_took_it() {
     }
 }
 
+/// A firewall lets nothing of it through, and its machine is there: nobody says by mistake that it is off.
+#[test]
+fn who_was_never_heard_and_has_its_address_lives() {
+    let mut world = World::new(&[("web", None, Failback::Manual)]);
+    world.link = [false; 2];
+    SIDES.into_iter().for_each(|side| world.start(side));
+    world.run(30 * SECOND);
+    let now = world.now;
+    let node = world.machines[1].node.as_mut().unwrap();
+    let (vif, subject, mac) = (LAN, Claimed::PeerLink, [2, 7, 7, 7, 7, 7]);
+    node.step(now, Event::Claim { vif, subject, mac });
+    assert_eq!(node.view().peer.signs.len(), 1);
+    let despite_signs = false;
+    world.command(Side::Second, 1, Command::ConfirmFenced { despite_signs });
+    world.run(SECOND);
+    assert!(!world.runs(Side::Second, 0));
+    world.run(20 * SECOND);
+    world.command(Side::Second, 2, Command::ConfirmFenced { despite_signs });
+    world.run(SECOND);
+    assert!(world.runs(Side::Second, 0), "it answers no more");
+}
+
 #[test]
 fn a_rival_is_answered_at_most_once_a_second_and_only_by_who_runs_it() {
     let mut world = pair();

@@ -130,6 +130,8 @@ pub enum Claimed {
     Vip(GroupId),
     /// The peer's own address on the VIP interface.
     PeerAddress,
+    /// The peer's end of a link there, by ha.toml: whoever has it, that machine has power.
+    PeerLink,
 }
 
 /// The answer to a [`Command::Clear`] of nothing.

@@ -459,6 +459,10 @@ impl Node {
 
     /// Somebody says that an address is his: the peer, or a stranger.
     fn claim(&mut self, id: VifId, subject: Claimed, mac: [u8; 6], out: &mut Vec<Action>) {
+        if subject == Claimed::PeerLink {
+            // It need never have been heard for that, and nothing is proven but that it lives.
+            return self.signs.answered(self.now, id, subject, mac);
+        }
         let Some(vif) = self.vifs.find_mut(id) else {
             return;
         };

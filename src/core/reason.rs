@@ -167,6 +167,8 @@ pub enum Reason {
     PeerNotStopped,
     /// A resource cannot run here now, by its own account.
     Unready(ResourceId, String),
+    /// A part of a resource cannot run here now, by its own account.
+    Partly(ResourceId, String),
     /// A resource is not to be handed over to here now, by its own account.
     Behind(ResourceId, String),
     /// A resource can run here again.

@@ -184,7 +184,9 @@ pub fn level(report: &Report) -> Level {
         Change::Role(..) if matches!(report.reason, Reason::Isolated | Reason::Late(_)) => {
             Level::Warn
         }
-        Change::Fact if matches!(report.reason, Reason::Unready(..)) => Level::Warn,
+        Change::Fact if matches!(report.reason, Reason::Unready(..) | Reason::Partly(..)) => {
+            Level::Warn
+        }
         _ => Level::Info,
     }
 }

@@ -5,7 +5,7 @@
 
 use super::events::{Kind, State};
 use super::meeting::Meeting;
-use super::standing::{Lineage, Proof, Standing};
+use super::standing::{self, Lineage, Proof, Standing};
 use crate::core::event::{Extent, Unready};
 use crate::core::protocol::peer::PeerState;
 use crate::core::protocol::right::Right;
@@ -113,12 +113,11 @@ impl Copies {
             let mut disks = state.of(resource, Kind::Device);
             let other = disks.find_map(|disk| {
                 let word = state.word(disk, "disk");
-                (word != "UpToDate").then(|| word.to_owned())
+                (word != "UpToDate").then(|| format!("its disk there is {word}"))
             })?;
+            let other = standing::lost(state, resource).unwrap_or(other);
             return Some(Unready {
-                why: format!(
-                    "its disk on this node is {other}, and it reads and writes what is on {peer_name}"
-                ),
+                why: format!("{other}: it reads and writes what is on {peer_name}"),
                 extent: Extent::Partly,
             });
         }

@@ -142,11 +142,34 @@ fn unpromotable(
             let synced = percent.map_or(String::new(), |percent| format!(", {percent} % synced"));
             format!("its data is Inconsistent{synced}, and serves nobody: {way}")
         }
-        "Diskless" | "Detaching" | "Failed" => {
-            format!("it has no disk on this node ({worst}): replace it, or attach it")
+        word if is_gone(word) => {
+            let lost = lost(state, resource)?;
+            format!("{lost}: replace it, or `drbdadm attach {resource}`")
         }
         other => format!("its disk is {other}"),
     })
+}
+
+/// Which of its disks are gone, in a few words. An error of the disk detaches it as an order does: DRBD does not tell
+/// them apart. None: all are there.
+pub fn lost(state: &State, resource: &str) -> Option<String> {
+    let devices = state.of(resource, Kind::Device);
+    let gone = devices.filter(|device| is_gone(state.word(device, "disk")));
+    let gone: Vec<_> = gone.collect();
+    let word = state.word(gone.first()?, "disk");
+    let names = gone.iter().map(|device| {
+        let minor = state.word(device, "minor");
+        format!("/dev/drbd{minor}")
+    });
+    let names: Vec<String> = names.collect();
+    Some(format!(
+        "the disk below {} failed there or was detached ({word}; `journalctl -k -g drbd` says which)",
+        names.join(", ")
+    ))
+}
+
+fn is_gone(disk: &str) -> bool {
+    matches!(disk, "Diskless" | "Detaching" | "Failed")
 }
 
 /// What brings it level with the other side. Not how far a sync is: each line here is told, and each percent would be.
@@ -306,8 +329,15 @@ mod tests {
             }
         }
         assert_eq!(state.unknown, 0);
+        let gone = |word| {
+            format!(
+                "Secondary runs the disk below /dev/drbd2 failed there or was detached ({word}; `journalctl -k -g drbd` \
+                 says which): replace it, or `drbdadm attach r2`"
+            )
+        };
+        let (diskless, failed) = (gone("Diskless"), gone("Failed"));
         let expected = [
-            "Secondary runs it has no disk on this node (Diskless): replace it, or attach it",
+            diskless.as_str(),
             "Secondary runs its disk is Attaching",
             &format!(
                 "Secondary runs its data is Inconsistent, and serves nobody: {}",
@@ -332,8 +362,8 @@ mod tests {
                 "Secondary runs its data is older than lb2's: {}",
                 given_up("r2")
             ),
-            "Secondary runs it has no disk on this node (Failed): replace it, or attach it",
-            "Secondary runs it has no disk on this node (Diskless): replace it, or attach it",
+            &failed,
+            &diskless,
         ];
         assert_eq!(told, expected);
     }
@@ -390,7 +420,10 @@ mod tests {
         for (disk, part) in [
             ("Outdated", "older than lb2's"),
             ("Inconsistent", "once it is synced from lb2"),
-            ("Diskless", "no disk on this node"),
+            (
+                "Diskless",
+                "the disk below /dev/drbd1 failed there or was detached (Diskless; ",
+            ),
             ("Attaching", "its disk is Attaching"),
         ] {
             let lines = UP.replace("disk:UpToDate\n", &format!("disk:{disk}\n"));

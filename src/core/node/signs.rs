@@ -69,7 +69,7 @@ impl Signs {
     pub fn answered(&mut self, now: Time, vif: VifId, subject: Claimed, mac: [u8; 6]) {
         let group = match subject {
             Claimed::Vip(group) => Some(group),
-            Claimed::PeerAddress => None,
+            Claimed::PeerAddress | Claimed::PeerLink => None,
         };
         let kind = SignKind::Answered(vif, group, mac);
         self.latest.retain(|sign| sign.kind != kind);

@@ -216,7 +216,10 @@ impl Node {
                 }
                 (Asker::Local(_), _) => {
                     let peer = &self.setup.names[me.other() as usize];
-                    let text = format!("refused: {peer} holds it and is {}", self.peer.state());
+                    let text = format!(
+                        "refused: {peer} holds it and {}",
+                        self.peer.state().predicate()
+                    );
                     self.answer(asker, false, text, out);
                 }
                 (Asker::Peer(_), _) => {
@@ -258,7 +261,10 @@ impl Node {
                 },
                 true => {
                     let peer = &self.setup.names[me.other() as usize];
-                    let text = format!("refused: {peer} holds it and is {}", self.peer.state());
+                    let text = format!(
+                        "refused: {peer} holds it and {}",
+                        self.peer.state().predicate()
+                    );
                     self.answer(asker, false, text, out);
                 }
             };

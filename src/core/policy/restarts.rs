@@ -168,6 +168,10 @@ impl Plan {
                 why,
                 extent: Extent::Handover,
             }) => Reason::Behind(id, why.clone()),
+            Some(Unready {
+                why,
+                extent: Extent::Partly,
+            }) => Reason::Partly(id, why.clone()),
             Some(unready) => Reason::Unready(id, unready.why.clone()),
             None => Reason::ReadyAgain(id),
         };

@@ -4,7 +4,7 @@ use super::Shared;
 use crate::agents::drbd::copies::{Copies, Sight};
 use crate::agents::drbd::events::{Kind, State};
 use crate::agents::drbd::progress::{PROC, Progress, progress};
-use crate::agents::drbd::standing::Standing;
+use crate::agents::drbd::standing::{self, Standing};
 use crate::agents::drbd::tools::Named;
 use crate::core::event::{Event, Extent, Outcome, Unready};
 use crate::core::peer::PeerState;
@@ -26,6 +26,12 @@ pub(super) struct Disk {
     expected: Cell<Option<Expected>>,
     /// What is remembered of what is here and what is there.
     pub(super) copies: Cell<Copies>,
+    /// What is not told before it has lasted, and since when it is so.
+    passing: RefCell<Option<(String, Time)>>,
+    /// All of its disks were attached when DRBD was last read.
+    attached: Cell<bool>,
+    /// When one of them went, in words; empty: all are there, or it went unseen.
+    pub(super) lost: RefCell<String>,
     /// Since when DRBD has not said all that there is.
     unknown_since: Cell<Option<Time>>,
     /// It is being brought up.
@@ -57,6 +63,8 @@ const BRIEF: Duration = Duration::from_secs(3);
 const DEBT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_secs(2);
+/// A connection is made, and a side taken down, within this.
+const PASSING: Duration = Duration::from_millis(1500);
 
 impl Disk {
     pub(super) fn new(name: String, place: Place) -> Disk {
@@ -65,6 +73,9 @@ impl Disk {
             place: Cell::new(place),
             expected: Cell::default(),
             copies: Cell::default(),
+            passing: RefCell::default(),
+            attached: Cell::default(),
+            lost: RefCell::default(),
             unknown_since: Cell::new(Some(Time(0))),
             rising: Cell::default(),
             tried: Cell::default(),
@@ -238,15 +249,38 @@ impl Disk {
         let unready = self.lack(shared, state, now);
         let before = self.told.borrow().clone();
         if before.clone().unwrap_or_default() != unready {
+            if self.is_passing(before.as_ref(), unready.as_ref(), now) {
+                return news;
+            }
             let unready = unready.clone();
             news.push(Event::Ready { place, unready });
         }
+        self.passing.take();
         self.told.replace(Some(unready));
         news
     }
 
+    /// DRBD goes through many states within a second on its way. Where only the words are others, they are told if they
+    /// last.
+    fn is_passing(
+        &self,
+        before: Option<&Option<Unready>>,
+        unready: Option<&Unready>,
+        now: Time,
+    ) -> bool {
+        let (Some(Some(before)), Some(unready)) = (before, unready) else {
+            return false;
+        };
+        let mut passing = self.passing.borrow_mut();
+        let known = passing.as_ref().filter(|(why, _)| *why == unready.why);
+        let since = known.map_or(now, |(_, since)| *since);
+        *passing = Some((unready.why.clone(), since));
+        before.extent == unready.extent && now.since(since) < PASSING
+    }
+
     fn follow(&self, shared: &Shared, state: &State, now: Time) {
         self.note(|copies| copies.follow(state, &self.name, now));
+        self.follow_disks(state);
         let frozen = state.frozen(&self.name).is_some();
         let tell = |until: Option<Time>| {
             let mut frozen = shared.frozen.borrow_mut();
@@ -268,6 +302,19 @@ impl Disk {
         }
     }
 
+    /// Who reads the kernel's log for why a disk went, must know when.
+    fn follow_disks(&self, state: &State) {
+        let up = state.of(&self.name, Kind::Device).next().is_some();
+        let gone = standing::lost(state, &self.name).is_some();
+        let before = self.attached.replace(up && !gone);
+        if up && gone && before {
+            let now = clock::local((clock::wall_ms() / 1000) as i64, clock::Zone::Here);
+            self.lost.replace(format!("; so since {now}"));
+        } else if !gone {
+            self.lost.take();
+        }
+    }
+
     /// What keeps it from running here, or from being handed over to here.
     fn lack(&self, shared: &Shared, state: &State, now: Time) -> Option<Unready> {
         let primary = state.complete && self.is_primary(state);
@@ -285,7 +332,11 @@ impl Disk {
                 extent: Extent::Entirely,
             });
         }
-        self.copies.get().lack(&self.sight(shared, state), now)
+        let mut lack = self.copies.get().lack(&self.sight(shared, state), now);
+        if let Some(lack) = &mut lack {
+            lack.why += &self.lost.borrow();
+        }
+        lack
     }
 
     pub(super) fn view(&self, shared: &Shared, state: &State) -> ServiceView {

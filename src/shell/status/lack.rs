@@ -43,7 +43,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         Reason::HeldFire(HeldFire::Unable) => RESOURCE,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,
-        Reason::Unready(..) | Reason::Behind(..) => READINESS,
+        Reason::Unready(..) | Reason::Partly(..) | Reason::Behind(..) => READINESS,
         Reason::PersistFailed(_) => DISK,
         // Of a failed look, and of what else is under way, the next one comes by itself.
         Reason::Started

@@ -77,7 +77,7 @@ pub fn good_copy_lost(vms: &mut Vms) -> Outcome {
     vms.node(holder).booted()?;
     vms.daemon_answers(holder)?;
     status::wait_until(vms.node(holder), "no disk", SHOT, |s| {
-        s.to_string().contains("no disk on this node")
+        s.to_string().contains("failed there or was detached")
     })?;
     vms.on(holder, "drbdadm create-md --force r0 && drbdadm adjust r0")?;
     says(vms, holder, "% synced", SHOT)?;
