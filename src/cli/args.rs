@@ -341,14 +341,16 @@ fn nearest(word: &str) -> String {
 fn elsewhere(word: &str) -> Option<&'static str> {
     Some(match word {
         "cleanup" | "refresh" | "failcount" => "here that is `clear [GROUP]`",
-        "move" | "migrate" | "relocate" | "switchover" => {
+        "move" | "migrate" | "relocate" | "switchover" | "ban" => {
             "here that is `failover [GROUP] --to NODE`; it leaves no constraint behind"
         }
         "unmove" | "unmigrate" | "clear-constraint" => {
             "there is nothing to undo after a `failover`: it leaves no constraint behind"
         }
         "unstandby" => "here that is `online [NODE]`",
-        "show" | "mon" | "crm_mon" | "monitor" | "state" | "list" => "here that is `status`",
+        "pcs" | "crm" | "show" | "mon" | "crm_mon" | "monitor" | "state" | "list" => {
+            "here that is `status`"
+        }
         "disable" => "here that is `stop GROUP`",
         "enable" => "here that is `start GROUP`",
         "unmaintenance" | "manage" => "here that is `maintenance off`",

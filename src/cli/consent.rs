@@ -2,7 +2,7 @@
 
 use crate::core::node::SIGN_LASTS;
 use crate::core::time::Time;
-use crate::shell::status::{Group, Refused, Status, sentence};
+use crate::shell::status::{Group, Refused, Status, on_its_way, sentence};
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What is to be said before an order is given.
@@ -51,6 +51,12 @@ fn stopped(status: &Status, group: &str) -> Option<String> {
     let group = status.groups.iter().find(|g| g.name == group)?;
     let (name, peer, state) = (&group.name, status.peer_name(), status.peer.state.as_str());
     let Some(at) = served_by(status, group) else {
+        // It is about to be.
+        if on_its_way(status, group) {
+            return Some(format!(
+                "{name} is just being started, or moved: `stop {name}` ends that, until `ha-appliance start {name}`"
+            ));
+        }
         // That nothing is known of it is no reason to think that it is idle.
         let may = matches!(state, "silent" | "unknown" | "refused") && !group.stopped;
         return may.then(|| {

@@ -48,7 +48,7 @@ impl Secret {
     fn make(self) -> &'static str {
         match self {
             Secret::Key => {
-                "make it once with `ha-appliance keygen`, `chmod 600` it, and copy it to the other node"
+                "copy it from the other node, mode 600; or make it once, on the first: `ha-appliance keygen --write`"
             }
             Secret::Password => {
                 "write the password into it, alone, and `chmod 600` it; on both nodes"

@@ -72,7 +72,7 @@ pub fn load(path: &Path) -> Result<Config, Error> {
     own(path)?;
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = match error.kind() {
-            std::io::ErrorKind::NotFound => "config/ has examples; --config PATH names another",
+            std::io::ErrorKind::NotFound => "write it first: `man ha.toml`, and config/ beside README.md, have examples; --config PATH names another",
             std::io::ErrorKind::PermissionDenied => "run as root",
             std::io::ErrorKind::InvalidData => "save it as UTF-8",
             _ => "--config PATH names another",

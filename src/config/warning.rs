@@ -324,7 +324,7 @@ impl fmt::Display for Warning {
             ),
             CountedTogether { vip, interface } => write!(
                 f,
-                "VIP {vip} turns out to share {interface} with VIPs of another network; write `interface`, \
+                "VIP {vip} turns out to share {interface} with VIPs of another network; write `interface` at each of them, \
                  so that both nodes count their interfaces alike at any time"
             ),
             InterfaceDown { interface } => write!(

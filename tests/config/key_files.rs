@@ -72,7 +72,7 @@ fn a_key_file_that_cannot_be_read_is_refused() {
         r#"DIR/ha.toml:3:12: the key file DIR/key cannot be read: No such file or directory (os error 2)
   3 | key_file = "key"
     |            ^^^^^
-    make it once with `ha-appliance keygen`, `chmod 600` it, and copy it to the other node"#,
+    copy it from the other node, mode 600; or make it once, on the first: `ha-appliance keygen --write`"#,
     );
     fs::create_dir(dir.0.join("key")).unwrap();
     dir.told(
@@ -170,7 +170,7 @@ fn a_file_that_cannot_be_read_says_what_to_do() {
     dir.told(
         load(&dir.0.join("ha.toml")),
         "DIR/ha.toml cannot be read: No such file or directory (os error 2)\n    \
-         config/ has examples; --config PATH names another",
+         write it first: `man ha.toml`, and config/ beside README.md, have examples; --config PATH names another",
     );
     fs::write(dir.0.join("ha.toml"), b"name = \"\xff\"").unwrap();
     dir.told(

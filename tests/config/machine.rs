@@ -176,7 +176,7 @@ fn what_may_be_right_later_is_a_warning() {
             )],
             host(),
             &[
-                "VIP 192.168.10.90/25 turns out to share eth0 with VIPs of another network; write `interface`, so that \
+                "VIP 192.168.10.90/25 turns out to share eth0 with VIPs of another network; write `interface` at each of them, so that \
                  both nodes count their interfaces alike at any time",
                 "VIP 192.168.10.90/25 has another prefix length than the network of eth0, 192.168.10.0/24; the \
                  interface's counts",
