@@ -146,7 +146,7 @@ pub fn status_names(config: &Config, me: Side, resolved: &Resolved) -> Names {
         peer: link.peer.to_string(),
         last_resort: false,
         place: link.index,
-        hindered: false,
+        hindered: None,
     };
     let group = |(index, group): (usize, &crate::config::Group)| {
         let vips: Vec<String> = (group.vips()).map(|vip| vip.address.to_string()).collect();
@@ -167,6 +167,7 @@ pub fn status_names(config: &Config, me: Side, resolved: &Resolved) -> Names {
         paths: resolved.links.iter().map(path).collect(),
         vifs: vif_names(resolved),
         absent: Vec::new(),
+        unasked: Vec::new(),
         groups: config.groups.iter().enumerate().map(group).collect(),
     }
 }

@@ -205,6 +205,8 @@ struct Daemon {
     reload: Reload,
     confirming: obey::Confirming,
     unwritten: unwritten::Waiting,
+    /// When a peer that is not heard was last asked whether its machine lives.
+    asked_for_life: Cell<Time>,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     /// Orders under way, in words.
@@ -342,6 +344,7 @@ impl Daemon {
             reload: Reload::default(),
             confirming: obey::Confirming::default(),
             unwritten: unwritten::Waiting::default(),
+            asked_for_life: Cell::new(Time(0)),
             counters: BTreeMap::new(),
             answers: Answers::default(),
             asked: BTreeMap::new(),

@@ -12,7 +12,7 @@ use crate::agents::host::{Host, Interface, Ipv6};
 use crate::agents::neighbour::{Claim, Doubtful, Neighbours};
 use crate::agents::netlink::{Change, Monitor};
 use crate::agents::ping::Pinger;
-use crate::agents::trouble;
+use crate::agents::trouble::{self, Trouble};
 use crate::agents::vip::Vif;
 use crate::config::{Config, Known, Resolved, Warning, resolve_again};
 use crate::core::time::Time;
@@ -56,6 +56,8 @@ pub struct Network {
     edges: Edges<VifId>,
     /// Pings since its last answer, by gateway; and how many are a loss.
     unanswered: BTreeMap<GatewayId, u32>,
+    /// Why the latest ping did not leave this machine, by gateway.
+    unasked: BTreeMap<GatewayId, Trouble>,
     misses: u32,
 }
 
@@ -73,8 +75,6 @@ struct Ear {
     peer: Option<IpAddr>,
     /// Why it does not listen where it should.
     trouble: Option<String>,
-    /// The gateway whose latest ping this machine's own filter dropped.
-    filtered: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -130,6 +130,7 @@ impl Network {
             ways: BTreeMap::new(),
             edges: Edges::default(),
             unanswered: BTreeMap::new(),
+            unasked: BTreeMap::new(),
             misses: config.gateway.misses,
         };
         network.rebind();
@@ -228,13 +229,15 @@ impl Network {
         };
         let warnings = self.warnings.iter().filter(told).map(Warning::to_string);
         let deaf = self.ears.iter().filter_map(|ear| ear.trouble.clone());
-        let filtered = self.ears.iter().filter_map(|ear| ear.filtered);
-        let filtered = filtered.map(|gateway| {
-            format!("a filter on this machine drops pings to gateway {gateway}: let ICMP out")
-        });
+        let unasked = self.unasked.iter();
+        let unasked =
+            unasked.map(|(gateway, why)| format!("pings to gateway {} {why}", gateway.address));
         let paths = self.paths.iter().filter_map(Path::trouble);
-        let deaf = deaf.chain(filtered);
-        warnings.chain(looking).chain(deaf).chain(paths)
+        warnings
+            .chain(looking)
+            .chain(deaf)
+            .chain(unasked)
+            .chain(paths)
     }
 
     /// What it is as the file chose it, or is told elsewhere; but for carriers, which are followed by themselves.
@@ -263,6 +266,9 @@ impl Network {
 
     /// Whose claims on a VIP interface matter.
     pub fn listen_for(&mut self, vips: &[(IpAddr, usize)]) {
+        let linked: Vec<_> = (0..self.ears.len())
+            .map(|vif| self.linked_on(vif))
+            .collect();
         for (vif, ear) in self.ears.iter_mut().enumerate() {
             let own = vips
                 .iter()
@@ -270,7 +276,8 @@ impl Network {
                 .map(|(vip, _)| *vip);
             let gateways = self.resolved.vifs[vif].gateways.iter().copied();
             if let Some(open) = &mut ear.open {
-                open.neighbours.watch(own.chain(gateways).chain(ear.peer));
+                let peer = ear.peer.into_iter().chain(linked[vif]);
+                open.neighbours.watch(own.chain(gateways).chain(peer));
             }
         }
     }
@@ -300,6 +307,14 @@ impl Network {
     /// The peer's own address on a VIP interface.
     pub fn peer_on(&self, vif: usize) -> Option<IpAddr> {
         self.ears.get(vif)?.peer
+    }
+
+    /// The peer's end of a link on a VIP interface.
+    pub fn linked_on(&self, vif: usize) -> Option<IpAddr> {
+        let index = self.vifs.get(vif)?.index?;
+        let mut links = self.resolved.links.iter();
+        let link = links.find(|link| link.interface == Some(index));
+        link.map(|link| link.peer)
     }
 
     /// What this node tells the peer of its VIP interfaces.
@@ -462,13 +477,20 @@ impl Network {
             return true;
         };
         let sent = open.pinger.send(address, stamp.0 as u64);
-        let dropped = matches!(&sent, Err(e) if e.kind() == io::ErrorKind::PermissionDenied);
-        if dropped || ear.filtered == Some(address) {
-            ear.filtered = dropped.then_some(address);
+        let own = sent.as_ref().err().filter(|error| trouble::is_own(error));
+        match own.map(unsent) {
+            Some(why) => self.unasked.insert(gateway, why),
+            None => self.unasked.remove(&gateway),
+        };
+        if let Err(error) = &sent {
+            log::debug!("ping of {address}: {error}");
         }
-        let Err(error) = sent else { return true };
-        log::debug!("ping of {address}: {error}");
-        !trouble::is_own(&error)
+        own.is_none()
+    }
+
+    /// This machine keeps pings to that gateway from leaving, and says so by itself.
+    pub fn keeps_from(&self, gateway: &GatewayId) -> bool {
+        self.unasked.contains_key(gateway)
     }
 
     /// The next answer to a ping: which gateway, and the stamp.
@@ -565,6 +587,11 @@ impl Network {
         let known = |id: VifId| vifs.iter().any(|vif| vif.id == id);
         self.ways.retain(|vif, _| known(*vif));
         self.unanswered.retain(|gateway, _| known(gateway.vif));
+        let asked = |gateway: &GatewayId| {
+            let mut at = vifs.iter().filter(|vif| vif.id == gateway.vif);
+            at.any(|vif| vif.gateways.contains(&gateway.address))
+        };
+        self.unasked.retain(|gateway, _| asked(gateway));
     }
 
     /// Twice an interval, so that a lost carrier is known before a heartbeat is missed.
@@ -617,6 +644,19 @@ impl Network {
             port: self.port,
         })
     }
+}
+
+/// Why a ping does not leave.
+fn unsent(error: &io::Error) -> Trouble {
+    let why = trouble::words(error);
+    Trouble(match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "are dropped by a filter on this machine; `nft list ruleset` (or `iptables-save`) shows the rule, in output: let \
+             ICMP echo requests out"
+                .into()
+        }
+        _ => format!("cannot be sent by this machine: {why}"),
+    })
 }
 
 impl Ear {

@@ -178,6 +178,7 @@ mod tests {
             groups: Vec::new(),
             fences: None,
             amiss: Vec::new(),
+            ends: Vec::new(),
         };
         assert_eq!(a.owe(&now), Room::Fits);
         assert_eq!(a.owe(&Message::Ask { number: 7 }), Room::Fits);

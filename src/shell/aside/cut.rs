@@ -20,6 +20,7 @@ pub fn line(message: &Message) -> Option<Vec<u8>> {
                 groups,
                 fences,
                 mut amiss,
+                mut ends,
             } => Message::Now {
                 stamp_us,
                 wall_ms,
@@ -27,6 +28,10 @@ pub fn line(message: &Message) -> Option<Vec<u8>> {
                 amiss: {
                     amiss.iter_mut().for_each(|item| text(item, level.bytes));
                     amiss
+                },
+                ends: {
+                    (ends.iter_mut()).for_each(|end| text(&mut end.why, level.bytes));
+                    ends
                 },
                 groups: groups
                     .into_iter()
@@ -226,6 +231,7 @@ mod tests {
             groups,
             fences: None,
             amiss: Vec::new(),
+            ends: Vec::new(),
         };
         let line = line(&message).expect("it fits");
         let Some(Message::Now { groups, .. }) = Message::parse(&line) else {

@@ -96,7 +96,19 @@ pub enum Message {
         /// What it says of itself that the reader cannot see.
         #[serde(default)]
         amiss: Vec<String>,
+        /// Its ends of paths that it knows to be of no use.
+        #[serde(default)]
+        ends: Vec<End>,
     },
+}
+
+/// A sender's end of a path, which is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Its address.
+    pub address: String,
+    /// Why.
+    pub why: String,
 }
 
 impl Message {

@@ -19,7 +19,7 @@ mod telling;
 
 pub use conversation::Conversation;
 pub use heard::{Heard, read};
-pub use message::Message;
+pub use message::{End, Message};
 pub use outbox::Parts;
 pub use reply::Replies;
 pub use stream::{MAX_LINE, MAX_WAITING, Room, Stream};

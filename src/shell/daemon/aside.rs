@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Digests;
 use crate::core::view::View;
-use crate::shell::aside::{Conversation, Heard, KEPT, Message, Parts, Replies, Room};
+use crate::shell::aside::{Conversation, End, Heard, KEPT, Message, Parts, Replies, Room};
 use crate::shell::history::{self, Entry};
 use crate::shell::status::{Fencing, Said, Status};
 use crate::wire::aside as wire;
@@ -25,6 +25,8 @@ pub(super) struct Aside {
     pub(super) differences: Vec<String>,
     /// What it says of itself that this node cannot see.
     pub(super) amiss: Vec<String>,
+    /// Its ends of paths that it knows to be of no use.
+    pub(super) ends: Vec<End>,
     /// What its file sets; none: it has not told.
     pub(super) settings: Option<Digests>,
     parts: Parts,
@@ -41,18 +43,27 @@ pub(super) struct Aside {
     heard_at: Time,
     /// Where the groups stand here by the heartbeats: at each change it is said anew why.
     spoken: Vec<(GroupId, Role)>,
-    /// What it was told last of the groups here, and when that was looked at.
-    said: (Vec<Said>, Vec<String>, Option<bool>, Time),
+    /// What it was told last of how things stand here.
+    said: Told,
     /// It reaches a device that switches this node off; none: it has none, or has not said.
     pub(super) peer_ready: Option<bool>,
     /// The history as it was read for the peer, if it could be.
     read: Rc<RefCell<Option<io::Result<Vec<Entry>>>>>,
 }
 
+/// How things stand, as the peer was told.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    groups: Vec<Said>,
+    amiss: Vec<String>,
+    fences: Option<bool>,
+    ends: Vec<End>,
+    /// When that was looked at; none: nothing was told.
+    at: Option<Time>,
+}
+
 /// What is said of the groups changes with every step of a move.
 const PACE: Duration = Duration::from_millis(500);
-const NOTHING_SAID: (Vec<Said>, Vec<String>, Option<bool>, Time) =
-    (Vec::new(), Vec::new(), None, Time(0));
 
 impl Aside {
     pub(super) fn open(run_dir: &Path) -> Aside {
@@ -65,6 +76,7 @@ impl Aside {
             roles: BTreeMap::new(),
             differences: Vec::new(),
             amiss: Vec::new(),
+            ends: Vec::new(),
             settings: None,
             ended: None,
             parts: Parts::default(),
@@ -74,7 +86,7 @@ impl Aside {
             clock_ms: 0,
             heard_at: Time(0),
             spoken: Vec::new(),
-            said: NOTHING_SAID,
+            said: Told::default(),
             peer_ready: None,
             read: Rc::default(),
         }
@@ -84,7 +96,7 @@ impl Aside {
     pub(super) fn beside(&mut self, heartbeat: &Heartbeat) -> wire::Aside<'_> {
         let roles = heartbeat.groups.iter().map(|group| (group.id, group.role));
         if !roles.clone().eq(self.spoken.iter().copied()) {
-            (self.spoken, self.said) = (roles.collect(), NOTHING_SAID);
+            (self.spoken, self.said) = (roles.collect(), Told::default());
         }
         let echoed = heartbeat.echo.incarnation;
         self.conversation.aside(echoed, clock::wall_ms())
@@ -96,27 +108,35 @@ impl Aside {
     }
 
     /// Tells what has changed here.
-    fn publish(&mut self, status: Option<&Status>, now: Time) {
-        let (said, amiss, fenced, at) = &self.said;
-        let (Some(status), true) = (status, self.is_open() && now.since(*at) >= PACE) else {
+    fn publish(&mut self, status: Option<&Status>, ends: Vec<End>, now: Time) {
+        let paced = self.said.at.is_none_or(|at| now.since(at) >= PACE);
+        let (Some(status), true) = (status, self.is_open() && paced) else {
             return;
         };
-        let new: Vec<Said> = status.groups.iter().map(Said::of).collect();
-        let fences = status.fencing.as_ref().and_then(Fencing::known);
-        let new_amiss = status.own_words();
-        if *said != new || *fenced != fences || *amiss != new_amiss {
+        let new = Told {
+            groups: status.groups.iter().map(Said::of).collect(),
+            amiss: status.own_words(),
+            fences: status.fencing.as_ref().and_then(Fencing::known),
+            ends,
+            at: self.said.at,
+        };
+        if new != self.said {
             let message = Message::Now {
                 stamp_us: now.0,
                 wall_ms: Some(clock::wall_ms()),
-                groups: new.clone(),
-                fences,
-                amiss: new_amiss.clone(),
+                groups: new.groups.clone(),
+                fences: new.fences,
+                amiss: new.amiss.clone(),
+                ends: new.ends.clone(),
             };
             if self.owe(&message) == Room::TooLong {
                 log::debug!("what is said of the groups here is too long to be told");
             }
         }
-        self.said = (new, new_amiss, fences, now);
+        self.said = Told {
+            at: Some(now),
+            ..new
+        };
     }
 
     /// What was said before a group stood where it stands is of then.
@@ -166,7 +186,12 @@ impl Aside {
 impl Daemon {
     /// Tells the peer what has changed here, and keeps what it told.
     pub(super) fn publish_aside(&mut self, now: Time) {
-        self.aside.publish(self.publisher.latest(), now);
+        let ends = self.names.paths.iter().filter_map(|path| {
+            let (address, why) = (path.own.clone(), path.hindered.clone()?);
+            Some(End { address, why })
+        });
+        self.aside
+            .publish(self.publisher.latest(), ends.collect(), now);
         if let Some(write) = self.aside.heard.save(now) {
             smol::unblock(write).detach();
         }
@@ -182,13 +207,14 @@ impl Daemon {
         let rhythm = self.node.peer_heartbeat().map_or(SILENCE, |h| h.interval);
         let silence = SILENCE.max(rhythm * 3);
         if now.since(std::mem::replace(&mut self.aside.heard_at, now)) >= silence {
-            self.aside.said = NOTHING_SAID;
+            self.aside.said = Told::default();
         }
         let brought = self.aside.conversation.hear(from, &aside);
         if brought.anew {
-            (self.aside.told, self.aside.said) = (Vec::new(), NOTHING_SAID);
+            (self.aside.told, self.aside.said) = (Vec::new(), Told::default());
             (self.aside.peer_ready, self.aside.ended) = (None, None);
             self.aside.amiss.clear();
+            self.aside.ends.clear();
             (self.aside.settings, self.aside.parts) = (None, Parts::default());
             self.tell_settings();
             let after = self.aside.heard.join();
@@ -252,9 +278,10 @@ impl Daemon {
                 groups,
                 fences,
                 amiss,
+                ends,
             } => {
                 self.aside.words += 1;
-                self.aside.amiss = amiss;
+                (self.aside.amiss, self.aside.ends) = (amiss, ends);
                 self.aside.peer_ready = fences;
                 let under_way = under_way(wall_ms, self.aside.clock_ms);
                 let by = clock::now().0.saturating_sub(stamp_us);

@@ -55,7 +55,7 @@ impl Daemon {
             }
             PeerState::Alive => None,
             PeerState::OneWay => Some(format!("{peer} does not hear this node")),
-            state => Some(format!("{peer} is {state}")),
+            state => Some(format!("{peer} {}", state.predicate())),
         };
         let why = why.or_else(|| match self.aside.owe(&Message::Ask { number }) {
             Room::Fits | Room::Full => None,

@@ -26,6 +26,8 @@ pub(super) struct Fit {
     network: (Vec<String>, Vec<String>),
     /// What is not as it should be, all in all.
     pub(super) amiss: Vec<String>,
+    /// Of those, what the network told a moment ago, and when: a machine that boots goes through many.
+    passing: Vec<(String, Time)>,
     /// Something else may have to be told.
     stale: bool,
     /// The configuration that was told of.
@@ -51,6 +53,9 @@ struct Glance {
 type Stamp = (i64, i64, u64);
 
 const GLANCE: Duration = Duration::from_secs(3);
+
+/// So long what the network lacks is no news yet.
+const PASSING: Duration = Duration::from_millis(1500);
 
 /// Programs and units come and go with packages.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -168,6 +173,12 @@ impl Daemon {
         if self.saved.take() && self.loaded.take().is_some() {
             self.fit.stale = true;
         }
+        let now = clock::now();
+        let lasts = |(_, since): &mut (String, Time)| now.since(*since) >= PASSING;
+        let lasting: Vec<_> = self.fit.passing.extract_if(.., lasts).collect();
+        for (new, _) in lasting {
+            self.tell_of_machine(log::Level::Warn, new);
+        }
         if !std::mem::take(&mut self.fit.stale) {
             return;
         }
@@ -182,18 +193,24 @@ impl Daemon {
         let before = std::mem::replace(&mut self.status.notices, all.clone());
         // What is warned of stands in status's attention for as long as it lasts.
         for new in all.iter().filter(|new| !before.contains(new)) {
-            let level = match amiss.contains(new) {
-                true => log::Level::Warn,
-                false => log::Level::Info,
-            };
-            self.tell_of_machine(level, new.clone());
+            match amiss.contains(new) {
+                true if self.fit.network.0.contains(new) => {
+                    self.fit.passing.push((new.clone(), now));
+                }
+                true => self.tell_of_machine(log::Level::Warn, new.clone()),
+                false => self.tell_of_machine(log::Level::Info, new.clone()),
+            }
         }
         self.fit.amiss = amiss;
         // What another file does not name is not well for that.
         let generation = self.status.generation;
         let same = std::mem::replace(&mut self.fit.generation, generation) == generation;
         let gone = before.iter().filter(|old| !all.contains(old));
-        for gone in gone.filter(|_| same) {
+        for gone in gone {
+            let passed = self.fit.passing.iter().position(|(known, _)| known == gone);
+            if passed.map(|at| self.fit.passing.remove(at)).is_some() || !same {
+                continue;
+            }
             // Without what was to be done about it.
             let what = gone
                 .split_once("; ")

@@ -1,6 +1,7 @@
 //! Follows the machine's network: interfaces, addresses and carriers come and go.
 
 use super::*;
+use crate::shell::status::sentence;
 
 impl Daemon {
     /// What changed in the machine's network, before anything else: an address that somebody
@@ -206,7 +207,7 @@ impl Daemon {
                     peer: peer.to_string(),
                     last_resort: true,
                     place: links + vif,
-                    hindered: false,
+                    hindered: None,
                 });
             }
         }
@@ -215,14 +216,26 @@ impl Daemon {
 
     /// At which of its own ends this node knows something amiss, which is told by itself.
     pub(super) fn follow_hindered(&mut self) {
+        let gateways = assembly::gateways(&self.network.resolved).into_iter();
+        self.names.unasked = gateways
+            .filter(|gateway| self.network.keeps_from(gateway))
+            .collect();
         let (links, vifs) = (&self.network.resolved.links, &self.network.resolved.vifs);
-        let interfaces = links.iter().map(|link| link.interface);
-        let interfaces: Vec<_> = interfaces.chain(vifs.iter().map(|vif| vif.index)).collect();
+        let of_links = links
+            .iter()
+            .map(|link| (link.interface, link.interface_name.clone()));
+        let of_vifs = vifs.iter().map(|vif| (vif.index, vif.name.clone()));
+        let interfaces: Vec<_> = of_links.chain(of_vifs).collect();
         for names in &mut self.names.paths {
-            let live = interfaces.get(names.place);
-            let live = live.is_some_and(|index| self.network.is_live(*index));
-            let path = self.network.paths.get(names.place);
-            names.hindered = !live || path.is_some_and(|path| path.trouble().is_some());
+            let (index, name) = interfaces.get(names.place).cloned().unwrap_or_default();
+            names.hindered = match (self.network.is_live(index), name) {
+                (true, _) => {
+                    let path = self.network.paths.get(names.place);
+                    path.and_then(|path| path.trouble())
+                }
+                (false, Some(name)) => Some(sentence::no_carrier(&name, index.is_some())),
+                (false, None) => Some(format!("no interface has {}", names.own)),
+            };
         }
     }
 

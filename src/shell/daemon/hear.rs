@@ -88,7 +88,7 @@ impl Daemon {
             peer: shown(self.network.peer_on(vif)),
             last_resort: true,
             place: path,
-            hindered: false,
+            hindered: None,
         }
     }
 
@@ -113,6 +113,8 @@ impl Daemon {
                     Claimed::PeerAddress
                 } else if let Some((place, _)) = self.vips.home(claim.address) {
                     Claimed::Vip(place.group)
+                } else if self.network.linked_on(vif) == Some(claim.address) {
+                    Claimed::PeerLink
                 } else {
                     continue;
                 };
@@ -139,14 +141,16 @@ impl Daemon {
             self.probe(GroupId::of(&group.name));
         }
         for vif in 0..self.network.vifs.len() {
-            if let Some(peer) = self.network.peer_on(vif) {
+            let peer = self.network.peer_on(vif);
+            if let Some(peer) = peer.or(self.network.linked_on(vif)) {
                 self.network.probe(vif, peer);
             }
         }
     }
 
     /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for
-    /// the peer's own address while that may prove that probes work.
+    /// the peer's own address while that may prove that probes work. Of a peer that is not heard it is known so whether
+    /// its machine lives.
     pub(super) fn probe(&self, group: GroupId) {
         let mut asked = BTreeMap::new();
         for (address, vif) in self.vips.of_group(group) {
@@ -156,15 +160,22 @@ impl Daemon {
                 self.network.probe(vif, address);
             }
         }
-        if self.node.peer_state() == PeerState::Alive {
-            for vif in asked.into_keys() {
-                if let Some(peer) = self.network.peer_on(vif) {
-                    self.network.probe(vif, peer);
-                }
+        let (alive, now) = (self.node.peer_state() == PeerState::Alive, clock::now());
+        if !alive && now.since(self.asked_for_life.get()) < LIFE {
+            return;
+        }
+        self.asked_for_life.set(now);
+        for vif in asked.into_keys() {
+            let linked = self.network.linked_on(vif).filter(|_| !alive);
+            if let Some(peer) = self.network.peer_on(vif).or(linked) {
+                self.network.probe(vif, peer);
             }
         }
     }
 }
+
+/// How often a machine that is not heard is asked whether it lives.
+const LIFE: Duration = Duration::from_secs(2);
 
 /// What a refused datagram counts as.
 fn counter(reject: Reject) -> &'static str {

@@ -18,6 +18,10 @@ pub(super) struct Reload {
     tried: Rc<RefCell<VecDeque<(u16, Read)>>>,
 }
 
+/// What a daemon is known by.
+const RESTART: &str = "cannot change while running: `ha-appliance maintenance on`, then `systemctl restart ha-appliance` on \
+    each node whose file changed, then `ha-appliance maintenance off`; what runs stays";
+
 /// The new configuration and what it was held against; or what is wrong with it.
 type Read = Result<(Config, Looked), String>;
 
@@ -115,11 +119,11 @@ impl Daemon {
     /// What speaks against putting it in force.
     fn refuse(&self, config: &Config, looked: &Looked) -> Result<(), String> {
         if config.cluster.name != self.config.cluster.name {
-            return Err("cluster.name cannot change while running: use `maintenance on`, then restart both daemons".into());
+            return Err(format!("cluster.name {RESTART}"));
         }
         let names = |c: &Config| c.nodes.each_ref().map(|n| n.name.clone());
         if names(config) != names(&self.config) {
-            return Err("the nodes' names cannot change while running: use `maintenance on`, then restart both daemons".into());
+            return Err(format!("the nodes' names {RESTART}"));
         }
         let view = self.node.view();
         let runs = |id| {

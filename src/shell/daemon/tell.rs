@@ -17,7 +17,7 @@ impl Daemon {
         let mut entry = self.chronicle.entry(report, &self.names, node, now);
         let began = course::since_about(&report.reason, clock::wall_ms(), clock::Zone::Here);
         entry.reason.extend(began);
-        if let Some(why) = self.why_silent(report) {
+        if let Some(why) = self.why_silent(report).or_else(|| self.in_full(report)) {
             entry.reason = why;
         }
         self.follow_mistakes(report, &entry.reason);
@@ -65,6 +65,16 @@ impl Daemon {
             _ => None,
         };
         self.silence.clone()
+    }
+
+    /// A fact with what a resource lacks just now.
+    fn in_full(&self, report: &Report) -> Option<String> {
+        let Reason::Fact(fact) = report.reason else {
+            return None;
+        };
+        let view = self.node.view();
+        let group = view.groups.iter().find(|g| Some(g.id) == report.group)?;
+        Some(self.names.fact_of(fact, group))
     }
 
     /// An order is remembered by what it may bring about.
@@ -156,6 +166,7 @@ impl Daemon {
             differences: &self.aside.differences,
             settings: mine.as_ref().zip(self.aside.settings.as_ref()),
             peer_amiss: &self.aside.amiss,
+            peer_ends: &self.aside.ends,
             peer_ended: self.aside.ended,
             silence: self.silence.as_deref(),
             clock_ahead_ms: self.aside.clock_ahead_ms,
@@ -221,7 +232,10 @@ impl Daemon {
             .latest()
             .map_or(&[][..], |status| &status.groups);
         for group in groups.iter().filter(|group| group.role == "stopped") {
-            if let Some(why) = group.waiting.as_ref().or(group.facts.first()) {
+            // Of what is only not to be handed over, nothing is kept.
+            let mut facts = group.facts.iter();
+            let fact = facts.find(|fact| !fact.contains(sentence::NOT_HANDED_OVER));
+            if let Some(why) = group.waiting.as_ref().or(fact) {
                 self.course.kept(GroupId::of(&group.name), why, now);
             }
         }

@@ -9,7 +9,7 @@ use crate::core::time::Time;
 use crate::shell::clock;
 use crate::shell::machine::{Asked, Looked};
 use crate::shell::status::protection::{self, Worth};
-use crate::shell::status::{Severity, Status, judge};
+use crate::shell::status::{Gateway, Severity, Status, judge};
 use crate::wire::heartbeat::{MAX_DATAGRAM, Side};
 use serde::{Deserialize, Serialize};
 use smol::future::FutureExt;
@@ -266,14 +266,15 @@ pub fn of_status(status: &Status, now: Time) -> Vec<Finding> {
     let up = clock::span(now.since(Time(status.daemon.started_us)));
     let text = format!("runs, version {}, up {up}", status.daemon.software);
     let mut findings = vec![Finding::ok("daemon", text)];
-    for gateway in status.gateways.iter().filter(|g| g.state == "good") {
+    let asked = |state| move |g: &&Gateway| g.state == state && !g.hindered;
+    for gateway in status.gateways.iter().filter(asked("good")) {
         let text = format!(
             "gateway {} on {} answers",
             gateway.address, gateway.interface
         );
         findings.push(Finding::ok("gateway", text));
     }
-    for gateway in status.gateways.iter().filter(|g| g.state == "pending") {
+    for gateway in status.gateways.iter().filter(asked("pending")) {
         let text = format!(
             "gateway {} on {} has not answered yet",
             gateway.address, gateway.interface

@@ -137,11 +137,14 @@ pub fn unreached(status: &Status, now: Time, why: &str, port: Option<u16>) -> Ve
         let mut of = lately.map(|refused| (&refused.own, &refused.peer));
         of.any(|ends| ends == (&path.own, &path.peer))
     };
+    // On which of the paths, nobody notes.
+    let speaks = status.peer.signs_of_life.iter().any(|sign| sign.heartbeat);
     for path in status.paths.iter().filter(|path| !path.last_resort) {
         let (own, other) = (&path.own, &path.peer);
         let inward = match (path.in_ok, path.heard_us) {
             (true, _) => "heard".to_owned(),
             (false, _) if dropped(path) => "what arrives is dropped".to_owned(),
+            (false, _) if speaks => format!("what arrives answers nothing of {me}'s"),
             (false, Some(at)) => format!("heard last {} ago", clock::span(now.since(Time(at)))),
             (false, None) => format!("never heard since the daemon on {me} started"),
         };

@@ -14,7 +14,8 @@ use crate::core::peer::PeerState;
 use crate::core::reason::{Fact, Reason};
 use crate::core::time::Time;
 use crate::core::view::{GroupView, PathView, ResourceState, ResourceView, View};
-use crate::id::{GroupId, Place, ResourceId, VifId};
+use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
+use crate::shell::aside::End;
 use crate::shell::course::Course;
 use crate::shell::services::ServiceView;
 use crate::wire::heartbeat::{Readiness, Role, Side};
@@ -37,6 +38,8 @@ pub struct Names {
     pub vifs: Vec<(VifId, String)>,
     /// Those of them that this machine does not have.
     pub absent: Vec<VifId>,
+    /// The gateways that this machine keeps from asking, and says why.
+    pub unasked: Vec<GatewayId>,
     /// The groups.
     pub groups: Vec<GroupNames>,
 }
@@ -52,9 +55,9 @@ pub struct PathNames {
     pub last_resort: bool,
     /// Its place among the core's, in which those that are not open have one too.
     pub place: usize,
-    /// This node's end stands on no live interface, or a socket there is of no use: what is said of that says why nothing
-    /// goes this way.
-    pub hindered: bool,
+    /// Why this node's end is of no use: it stands on no live interface, or its socket is none. Nothing more is to be
+    /// said here of what does not go this way.
+    pub hindered: Option<String>,
 }
 
 impl Names {
@@ -120,6 +123,8 @@ pub struct Facts<'a> {
     pub settings: Option<(&'a Digests, &'a Digests)>,
     /// What the peer says of itself that this node cannot see.
     pub peer_amiss: &'a [String],
+    /// Its ends of paths that it knows to be of no use, and why.
+    pub peer_ends: &'a [End],
     /// In maintenance the peer's daemon ended as it was told: when that was heard.
     pub peer_ended: Option<Time>,
     /// What is known of a silent peer's silence.
@@ -185,13 +190,17 @@ impl Names {
             | Reason::Covered(i)
             | Reason::StartedByHand(i)
             | Reason::FoundDown(i)
-            | Reason::Reinstalled(i)
             | Reason::ReadyAgain(i)
             | Reason::Unready(i, _)
+            | Reason::Partly(i, _)
             | Reason::Behind(i, _)
             | Reason::Recovered(i, _) => {
                 format!("{} {}", resource(i), words())
             }
+            Reason::Reinstalled(i) => match resource(i) {
+                name if name.starts_with("mount ") => format!("the device of {name} came or went"),
+                name => format!("{name} {}", words()),
+            },
             Reason::NotServing(i) => {
                 let Voice { here, peer } = self.voice();
                 format!(
@@ -208,9 +217,16 @@ impl Names {
     pub fn fact(&self, fact: Fact, group: Option<GroupId>) -> String {
         let Voice { here, peer } = self.voice();
         match fact {
-            Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => {
-                self.on_vif(vif, fact.to_string())
-            }
+            Fact::GatewayLost(vif) | Fact::GatewayDampened(vif) | Fact::GatewayPending(vif) => self
+                .on_vif(
+                    vif,
+                    match self.unasked.iter().any(|gateway| gateway.vif == vif) {
+                        true => {
+                            format!("the gateway cannot be asked, for pings do not leave {here}")
+                        }
+                        false => fact.to_string(),
+                    },
+                ),
             Fact::NoCarrier(vif) => self.no_carrier(vif),
             Fact::Missing(resource) => {
                 let name = self.resource(group, resource);
@@ -224,15 +240,14 @@ impl Names {
                     }
                 }
             }
-            Fact::Unready(resource) | Fact::Partly(resource) => {
-                let part = match fact {
-                    Fact::Partly(_) => "a part of ",
-                    _ => "",
-                };
+            Fact::Unready(resource) => {
                 format!(
-                    "{part}{} cannot run on {here} now",
+                    "{} cannot run on {here} now",
                     self.resource(group, resource)
                 )
+            }
+            Fact::Partly(resource) => {
+                format!("{} is impaired on {here}", self.resource(group, resource))
             }
             Fact::Behind(resource) => format!(
                 "{} {} {here} now",
@@ -258,7 +273,7 @@ impl Names {
     }
 
     /// A fact about a group as it is now: with what a resource lacks.
-    fn fact_of(&self, fact: Fact, group: &GroupView) -> String {
+    pub fn fact_of(&self, fact: Fact, group: &GroupView) -> String {
         let text = self.fact(fact, Some(group.id));
         let (Fact::Unready(id) | Fact::Partly(id) | Fact::Behind(id)) = fact else {
             return text;
@@ -268,6 +283,15 @@ impl Names {
             Some(why) => format!("{text}: {why}"),
             None => text,
         }
+    }
+
+    /// A mount has no device because the DRBD that it is on cannot run, which is a fact of its own.
+    fn is_below(&self, fact: Fact, group: &GroupView) -> bool {
+        let named = |id| self.resource(Some(group.id), id);
+        let drbd =
+            |fact: &Fact| matches!(fact, Fact::Unready(id) if named(*id).starts_with("drbd "));
+        matches!(fact, Fact::Missing(id) if named(id).starts_with("mount "))
+            && group.facts.iter().any(drbd)
     }
 
     /// A group's name; it may have been taken out of ha.toml since.
@@ -396,7 +420,8 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 in_ok: path.in_ok,
                 // What it said before it was refused is of then.
                 out_ok: path.out_ok.filter(|_| facts.peer_speaks()),
-                hindered: names.hindered,
+                hindered: names.hindered.is_some(),
+                hindered_there: facts.hindered_there(&names.peer).cloned(),
             })
             .collect(),
         interfaces: view
@@ -417,6 +442,7 @@ pub(super) fn build(facts: &Facts, now: Time, wall: String, boot_id: String) -> 
                 interface: names.vif(gateway.id.vif).to_owned(),
                 state: gateway_state(gateway.state).into(),
                 since_us: gateway.since.0,
+                hindered: names.unasked.contains(&gateway.id),
             })
             .collect(),
         groups: view
@@ -493,6 +519,19 @@ impl Facts<'_> {
         self.names.node(self.view.me.other())
     }
 
+    /// Why the peer's end at that address is of no use, by its own word.
+    pub fn hindered_there(&self, address: &str) -> Option<&String> {
+        let ends = self.peer_ends.iter().filter(|_| self.peer_speaks());
+        let mut at = ends.filter(|end| end.address == address);
+        at.next().map(|end| &end.why)
+    }
+
+    /// The peer says so of a group, where it is told.
+    pub fn says_of_a_group(&self, what: &str) -> bool {
+        let mut facts = self.told.iter().flat_map(|said| &said.facts);
+        facts.any(|fact| fact == what)
+    }
+
     fn peer_speaks(&self) -> bool {
         matches!(self.view.peer.state, PeerState::Alive | PeerState::OneWay)
     }
@@ -509,7 +548,13 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         since_us: since(facts, group).0,
         reason: match (&group.reason, facts.course.went_by(group.id)) {
             // Looked at again, as after a reload, it is stopped for what it was stopped for.
-            (Reason::FoundStopped | Reason::Operator, Some(went_by)) => went_by.clone(),
+            (Reason::FoundStopped | Reason::Operator | Reason::Fact(_), Some(went_by)) => {
+                went_by.clone()
+            }
+            (Reason::Reinstalled(_), went_by) => match went_by {
+                Some(went_by) => went_by.clone(),
+                None => names.reason(&Reason::FoundStopped, id),
+            },
             (reason, _) => names.reason(reason, id),
         },
         came_by: facts.course.came_by(group.id).cloned(),
@@ -528,7 +573,7 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
         facts: group
             .facts
             .iter()
-            .filter(|fact| !follows(**fact, &group.facts))
+            .filter(|fact| !follows(**fact, &group.facts) && !names.is_below(**fact, group))
             .map(|&fact| names.fact_of(fact, group))
             .collect(),
         peer: group.peer.map(|(r, ready)| GroupAtPeer {
@@ -543,7 +588,11 @@ fn build_group(facts: &Facts, group: &GroupView, now: Time) -> Group {
             Reason::Fact(fact) => names.fact_of(*fact, group),
             reason => names.reason(reason, id),
         }),
-        lacks: lack(group.waiting.as_ref(), facts.view.peer.state).into(),
+        lacks: {
+            let fact = || group.facts.first().map(|fact| Reason::Fact(*fact));
+            let what = group.waiting.clone().or_else(fact);
+            lack(what.as_ref(), facts.view.peer.state).into()
+        },
         retry_us: group.retry_at.map(|at| at.0),
         fail_count: group.fail_count,
         peer_fail_count: group.peer_fail_count,

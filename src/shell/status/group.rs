@@ -30,8 +30,14 @@ pub(super) fn lines(status: &Status, group: &Group, now: Time, style: Style) -> 
                 status.node
             )
         }
+        Where::Here if group.vain() => {
+            format!("active on {me} for {since}, but SERVES NOBODY")
+        }
         Where::Here if well => format!("active on {} for {since}", status.node),
         Where::Here => format!("active on {} for {since}, but NOT WELL", status.node),
+        Where::There if group.vain_there() => {
+            format!("active on {peer}, by its word, but SERVES NOBODY")
+        }
         Where::There => format!("active on {peer}, by its word; {} on {me}", group.role),
         Where::Both => "moving: both nodes have it".into(),
         Where::Moving(what) => format!("NOT ACTIVE: {} on {}", what.role, what.node),
@@ -155,6 +161,11 @@ fn resources(group: &Group, now: Time) -> Vec<Vec<String>> {
             (_, Some(_)) => "NOT WELL",
             // What systemd says is looked at, and says more.
             (Some(_), None) if resource.state == "running" => "well",
+            (Some(seen), None) if resource.state == "unknown" => match seen.runs {
+                Some(true) => "running",
+                Some(false) => "stopped",
+                None => "unknown",
+            },
             _ => &resource.state,
         };
         vec![resource.name.clone(), state.to_owned(), more.join("; ")]
@@ -199,6 +210,7 @@ fn at_nodes(status: &Status, group: &Group) -> Vec<Vec<String>> {
     };
     let standing = |role: &str, readiness: &str| match (role, readiness) {
         ("active", "able") => "serves it".into(),
+        ("active", "unable") => "has it, serves nobody".into(),
         ("active", _) => format!("serves it, {readiness}"),
         ("failed", _) => "blocked".into(),
         ("starting", _) => "is starting it".into(),

@@ -21,7 +21,7 @@ use crate::core::time::Time;
 use crate::shell::clock;
 
 pub(super) use group::{ailing, left};
-pub(crate) use group::{failed, stuck};
+pub(crate) use group::{failed, in_vain, stuck};
 pub(super) use links::silence;
 pub(crate) use place::on_its_way;
 pub(super) use place::{Place, place};
@@ -81,8 +81,8 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
         })
         .collect();
     concerns.extend(peer::of_peer(status, now));
-    concerns.extend(refused::of_refused(status, now));
-    concerns.extend(links::of_links(status, now));
+    let links = links::of_links(status, &concerns, now);
+    concerns.extend(links);
     concerns.extend(fencing::of_fencing(status));
     concerns.extend(here::of_here(status, now));
     // What is over comes last.
@@ -95,6 +95,39 @@ pub fn judge(status: &Status, now: Time) -> Vec<Concern> {
     }
     concerns.sort_by_key(|c| std::cmp::Reverse(c.severity)); // stable
     concerns
+}
+
+/// The same, with what is to be said of several groups in the same words said once.
+pub(super) fn together(concerns: Vec<Concern>) -> Vec<Concern> {
+    let mut told: Vec<(Vec<String>, Concern)> = Vec::new();
+    for concern in concerns {
+        let (name, rest) = match (&concern.group, concern.text.split_once(": ")) {
+            (Some(group), Some((name, rest))) if group == name => (Some(group), rest),
+            _ => (None, concern.text.as_str()),
+        };
+        let same = |(names, known): &&mut (Vec<String>, Concern)| {
+            let alike = (known.severity, &known.hint) == (concern.severity, &concern.hint);
+            !names.is_empty() && name.is_some() && alike && known.text == rest
+        };
+        match (told.iter_mut().find(same), name) {
+            (Some((names, _)), Some(name)) => names.push(name.clone()),
+            _ => {
+                let text = rest.to_owned();
+                told.push((
+                    name.cloned().into_iter().collect(),
+                    Concern { text, ..concern },
+                ));
+            }
+        }
+    }
+    let named = |(names, concern): (Vec<String>, Concern)| match names.is_empty() {
+        true => concern,
+        false => Concern {
+            text: format!("{}: {}", names.join(", "), concern.text),
+            ..concern
+        },
+    };
+    told.into_iter().map(named).collect()
 }
 
 /// How long ago a stamp was, for people.

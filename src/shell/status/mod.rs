@@ -34,7 +34,7 @@ pub use answers::Answers;
 pub use build::{Adopted, Facts, GroupNames, Names, PathNames};
 pub(crate) use build::{readiness, role};
 pub use judge::{Concern, Severity, judge};
-pub(crate) use judge::{awaited, failed, on_its_way, served, stuck, unserved};
+pub(crate) use judge::{awaited, failed, in_vain, on_its_way, served, stuck, unserved};
 pub use layout::Style;
 pub use look::Look;
 pub use page::{render, render_absent, render_brief, render_group};
@@ -283,6 +283,9 @@ pub struct Path {
     /// This node's end stands on no live interface, or nothing can be sent there.
     #[serde(default)]
     pub hindered: bool,
+    /// Why the peer's end is of no use, by its own word.
+    #[serde(default)]
+    pub hindered_there: Option<String>,
 }
 
 /// An interface that VIPs stand on.
@@ -306,10 +309,13 @@ pub struct Gateway {
     pub address: String,
     /// The interface it is asked on.
     pub interface: String,
-    /// pending, good, dampened or lost.
+    /// pending, good, dampened or lost: as it was when it could be asked last.
     pub state: String,
     /// Since when, µs.
     pub since_us: i64,
+    /// Pings to it do not leave this machine; why, `attention` says.
+    #[serde(default)]
+    pub hindered: bool,
 }
 
 /// A group.
@@ -609,11 +615,16 @@ impl Status {
                 return Some(sentence::no_carrier(&interface.name, interface.exists));
             }
             let on = |g: &&Gateway| g.interface == interface.name;
-            let answers = |g: &Gateway| matches!(g.state.as_str(), "good" | "dampened");
+            let answers =
+                |g: &Gateway| !g.hindered && matches!(g.state.as_str(), "good" | "dampened");
             let gateways: Vec<&Gateway> = self.gateways.iter().filter(on).collect();
             let silent = !gateways.iter().any(|g| answers(g));
             let first = gateways.first().filter(|_| silent)?;
-            Some(sentence::gateway_lost(&first.address, &first.interface))
+            Some(sentence::gateway_lost(
+                &first.address,
+                &first.interface,
+                first.hindered,
+            ))
         };
         self.interfaces.iter().filter_map(of).collect()
     }

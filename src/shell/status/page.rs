@@ -3,7 +3,7 @@
 //! The verdict and what to do first stand at the top; what is stands apart from why it last changed, which has
 //! its time. Everything fits a terminal's width.
 
-use super::judge::{Place as Where, age, place, silence};
+use super::judge::{Place as Where, age, place, silence, together};
 use super::layout::{Colour, Page, Style, table};
 use super::{
     Concern, Group, Path, Peer, Reading, Refused, Severity, Status, group, judge, protection,
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The page, and the worst thing on it. `now` in the boot of the status.
 pub fn render(status: &Status, now: Time, style: Style) -> (String, Severity) {
-    let concerns = judge(status, now);
+    let concerns = together(judge(status, now));
     let worst = worst(&concerns);
     let mut page = Page::new(style);
     header(&mut page, status, worst);
@@ -54,6 +54,7 @@ pub fn render_group(status: &Status, group: &Group, now: Time, style: Style) -> 
 pub fn render_brief(status: &Status, group: Option<&Group>, now: Time) -> (String, Severity) {
     let mut concerns = judge(status, now);
     concerns.retain(|c| group.is_none_or(|group| c.is_about(group)));
+    let concerns = together(concerns);
     let worst = worst(&concerns);
     let groups = status.groups.iter();
     let groups = groups.filter(|g| group.is_none_or(|group| g.name == group.name));
@@ -270,6 +271,9 @@ fn gateways(status: &Status, now: Time) -> Vec<String> {
     for gateway in &status.gateways {
         let since = age(now, gateway.since_us);
         let state = match gateway.state.as_str() {
+            _ if gateway.hindered => {
+                "cannot be asked from here, so whether it answers is not known".into()
+            }
             "good" => format!("answers, for {since}"),
             "lost" => format!("does not answer, for {since}"),
             "dampened" => format!("answers again since {since}, not long enough yet"),

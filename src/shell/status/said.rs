@@ -66,6 +66,21 @@ impl Group {
         came_by.unwrap_or(&self.reason)
     }
 
+    /// It runs here, and none of its networks is live: it serves nobody.
+    pub(super) fn vain(&self) -> bool {
+        let here = self.role == "active" || self.adopted;
+        here && self.readiness == "unable" && self.facts.iter().any(|fact| sentence::is_dark(fact))
+    }
+
+    /// The same of the peer, by its word.
+    pub(super) fn vain_there(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| {
+            let mut facts = peer.says.iter().flat_map(|says| &says.facts);
+            let dark = facts.any(|fact| sentence::is_dark(fact));
+            peer.role == "active" && peer.readiness == "unable" && dark
+        })
+    }
+
     /// What is under way on this node.
     pub fn pending(&self) -> impl Iterator<Item = Pending> + '_ {
         self.resources.iter().filter_map(|resource| {

@@ -11,6 +11,7 @@ use crate::core::view::{
     GatewayView, GroupView, PathView, PeerView, ResourceState, ResourceView, View, VifView,
 };
 use crate::id::{GatewayId, GroupId, Place, ResourceId, VifId};
+use crate::shell::aside::End;
 use crate::shell::course::Course;
 use crate::shell::services::{CheckView, ServiceView};
 use crate::wire::heartbeat::{Readiness, Role, Side, Token};
@@ -52,6 +53,7 @@ pub(crate) struct Sample {
     pub(crate) differences: Vec<String>,
     pub(crate) settings: Option<[Digests; 2]>,
     pub(crate) peer_amiss: Vec<String>,
+    pub(crate) peer_ends: Vec<End>,
     pub(crate) peer_ended: Option<Time>,
     pub(crate) clock_ahead_ms: Option<i64>,
     pub(crate) fencing: Option<Fencing>,
@@ -76,6 +78,7 @@ impl Sample {
             differences: &self.differences,
             settings: self.settings.as_ref().map(|[mine, theirs]| (mine, theirs)),
             peer_amiss: &self.peer_amiss,
+            peer_ends: &self.peer_ends,
             peer_ended: self.peer_ended,
             silence: None,
             clock_ahead_ms: self.clock_ahead_ms,
@@ -106,7 +109,7 @@ impl Default for Sample {
             peer: peer.into(),
             last_resort: place == 2,
             place,
-            hindered: false,
+            hindered: None,
         };
         Sample {
             view: View {
@@ -180,6 +183,7 @@ impl Default for Sample {
                 ],
                 vifs: vec![(LAN, "eth0".into())],
                 absent: Vec::new(),
+                unasked: Vec::new(),
                 groups: vec![GroupNames {
                     id: WEB,
                     name: "web".into(),
@@ -213,6 +217,7 @@ impl Default for Sample {
             differences: Vec::new(),
             settings: None,
             peer_amiss: Vec::new(),
+            peer_ends: Vec::new(),
             peer_ended: None,
             clock_ahead_ms: None,
             fencing: None,

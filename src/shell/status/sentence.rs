@@ -35,24 +35,44 @@ pub(crate) fn severed(kind: &str, own: &str, other: &str) -> String {
     format!("{kind} {own} ⇄ {other}: nothing gets through in either direction")
 }
 
+/// The peer says why.
+pub(crate) fn by_its_word(what: &str, peer: &str, why: &str) -> String {
+    format!("{what}; {peer} says: {why}")
+}
+
 /// What is to switch this node off is of no use to the peer.
 pub(crate) fn useless_there(here: &str, peer: &str) -> String {
     format!("nothing that switches {here} off can be used by {peer}")
 }
 
-/// A gateway is lost.
-pub(crate) fn gateway_lost(address: &dyn Display, interface: &str) -> String {
-    format!("gateway {address} on {interface} does not answer")
+/// A gateway is lost, or this machine keeps from asking it.
+pub(crate) fn gateway_lost(address: &dyn Display, interface: &str, hindered: bool) -> String {
+    let what = if hindered {
+        "cannot be asked"
+    } else {
+        "does not answer"
+    };
+    format!("gateway {address} on {interface} {what}")
 }
 
 /// A cable is dead, or there is nothing to plug one into.
 pub(crate) fn no_carrier(interface: &str, exists: bool) -> String {
     match (exists, interface) {
-        (true, _) => format!("{interface}: no carrier"),
+        (true, _) => format!("{interface}{NO_CARRIER}"),
         (false, "") => "no interface for a VIP is there yet".into(),
-        (false, _) => format!("{interface}: there is no such interface"),
+        (false, _) => format!("{interface}{NO_INTERFACE}"),
     }
 }
+
+/// It is said of an interface that it reaches nobody.
+pub(crate) fn is_dark(fact: &str) -> bool {
+    [NO_CARRIER, NO_INTERFACE]
+        .iter()
+        .any(|what| fact.ends_with(what))
+}
+
+const NO_CARRIER: &str = ": no carrier";
+const NO_INTERFACE: &str = ": there is no such interface";
 
 /// The nodes' files differ, in these.
 pub(crate) fn drift(here: &str, peer: &str, differences: &[String]) -> String {

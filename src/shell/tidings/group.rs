@@ -6,8 +6,8 @@ use crate::core::time::Time;
 use crate::core::view::{GroupView, ResourceView};
 use crate::id::Place;
 use crate::shell::status::{
-    Facts, Severity, Status, awaited, on_its_way, readiness as readiness_word, sentence, served,
-    stuck, unserved,
+    Facts, Severity, Status, awaited, in_vain, on_its_way, readiness as readiness_word, sentence,
+    served, stuck, unserved,
 };
 use crate::wire::heartbeat::{Readiness, Role};
 use log::Level;
@@ -45,6 +45,8 @@ pub(super) fn subjects(facts: &Facts, group: &GroupView, now: Time) -> [Subject;
         _ if idle => None,
         // That nothing else keeps it from that is not said by the evidence.
         None if barred_here || view.leaving => None,
+        // Why nobody serves it is told by itself.
+        Some(why) if group.waiting.as_ref() == Some(why) => None,
         why => Some(why.is_some()),
     };
     let never = Subject::new(format!("{name} takeover"), never, || {
@@ -101,12 +103,14 @@ pub(super) fn notices(facts: &Facts, group: &GroupView) -> Vec<Subject> {
 
 /// Groups that nobody is known to serve, though nobody wished that: as `status` says it, with its advice.
 pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
-    // One that is waited for is no trouble yet.
+    // One that is waited for is no trouble yet, nor one that was met a moment ago.
     let waits = (status.peer.waited_for_us).is_some_and(|until| now.0 < until);
+    let met = status.peer.state == "alive" && now.since(Time(status.peer.since_us)) < MOMENT;
     status.groups.iter().map(move |group| {
         let name = &group.name;
         let concern = unserved(status, group, now).filter(|_| !waits);
-        let concern = stuck(status, group).or(concern);
+        let vain = || in_vain(status, group);
+        let concern = stuck(status, group).or(concern).or_else(vain);
         let concern = concern.filter(|concern| concern.severity == Severity::Blocked);
         let is = match &concern {
             Some(_) => Some(true),
@@ -114,7 +118,8 @@ pub fn blocked(status: &Status, now: Time) -> impl Iterator<Item = Subject> {
             None => served(status, group).then_some(false),
         };
         // One that starts and fails, again and again, is served by nobody all the while.
-        if is.is_none() && !group.stopped && !waits && on_its_way(status, group) {
+        let under = on_its_way(status, group) || met && !served(status, group);
+        if is != Some(false) && !group.stopped && !waits && under {
             return Subject {
                 name: format!("{name} blocked"),
                 standing: Standing::Under,

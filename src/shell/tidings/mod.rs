@@ -205,7 +205,11 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
     for (names, path) in names.paths(view).filter(|(n, _)| !n.is_as_a_link(all)) {
         let kind = sentence::kind_of_path(names.last_resort);
         let (own, other) = (&names.own, &names.peer);
-        let answers = answers && !names.hindered;
+        // Nor of one whose end is of no use, for which there are words of their own, on either node.
+        let there = facts.hindered_there(&names.peer);
+        let answers = answers
+            && names.hindered.is_none()
+            && !there.is_some_and(|why| facts.says_of_a_group(why));
         let mute = answers.then_some(!path.in_ok);
         // Of one that hears nothing at all it is said once.
         let hears = view.peer.state == PeerState::Alive && answers;
@@ -221,6 +225,7 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
         let over = format!("{way}: heard again in both directions");
         subjects.push(Subject::new(way, severed, || {
             let text = sentence::severed(kind, own, other);
+            let text = there.map_or(text.clone(), |why| sentence::by_its_word(&text, peer, why));
             trouble("link", MOMENT, text, over)
         }));
         let way = format!("{kind} {other} → {own}");
@@ -246,8 +251,10 @@ pub fn subjects(facts: &Facts, now: Time) -> Vec<Subject> {
             // One that comes and goes is told once.
             GatewayState::Pending | GatewayState::Dampened => None,
         };
+        // Of one that this machine keeps from asking, it says why by itself.
+        let lost = lost.filter(|_| !names.unasked.contains(&gateway.id));
         let text = || {
-            let text = sentence::gateway_lost(address, vif);
+            let text = sentence::gateway_lost(address, vif, false);
             trouble("gateway", Duration::ZERO, text, over)
         };
         let mut interfaces = view.vifs.iter();

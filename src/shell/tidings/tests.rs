@@ -2,6 +2,9 @@
 
 use super::super::status::sample::{LAN, NOW, Sample};
 use super::*;
+use crate::core::reason::Fact;
+use crate::shell::aside::End;
+use crate::shell::status::Said;
 use crate::wire::heartbeat::{Readiness, Role};
 
 fn at(ms: u64) -> Time {
@@ -178,8 +181,8 @@ fn a_carrier_that_is_lost_is_told_once() {
     );
     lost.view.vifs[0].carrier = false;
     lost.view.gateways[0].state = GatewayState::Lost;
-    lost.names.paths[1].hindered = true;
-    lost.names.paths[2].hindered = true;
+    lost.names.paths[1].hindered = Some("eth0: no carrier".into());
+    lost.names.paths[2].hindered = Some("eth0: no carrier".into());
     let mut tidings = Tidings::default();
     assert_eq!(told(&mut tidings, 0, &lost), []);
     let carrier = |level, text: &str| [(level, text.to_owned())];
@@ -195,7 +198,7 @@ fn a_carrier_that_is_lost_is_told_once() {
     assert_eq!(texts, ["eth0: no carrier"]);
     // It is plugged in again: what comes back with it has a while to do so.
     lost.view.vifs[0].carrier = true;
-    (0..3).for_each(|path| lost.names.paths[path].hindered = false);
+    (0..3).for_each(|path| lost.names.paths[path].hindered = None);
     assert_eq!(
         told(&mut tidings, 61_000, &lost),
         carrier(Level::Info, "eth0: carrier is back, after 1 m 1 s")
@@ -210,6 +213,116 @@ fn a_carrier_that_is_lost_is_told_once() {
         told(&mut tidings, 66_000, &mended),
         carrier(Level::Warn, gateway)
     );
+}
+
+/// The same on the other node, which is told why: one line, too.
+#[test]
+fn what_is_amiss_at_the_peers_end_is_told_once() {
+    let texts = |sample: &Sample| -> Vec<String> {
+        let concerns = crate::shell::status::judge(&sample.status(), NOW).into_iter();
+        concerns.map(|concern| concern.text).collect()
+    };
+    let lines = |sample: &Sample| -> Vec<String> {
+        let mut tidings = Tidings::default();
+        let told = [0, 1000, 9000].map(|at| told(&mut tidings, at, sample));
+        told.into_iter().flatten().map(|(_, text)| text).collect()
+    };
+    let why = "eth0: no carrier";
+    let end = |address: &str, why: &str| End {
+        address: address.into(),
+        why: why.into(),
+    };
+    let mut sample = severed(1);
+    sample.peer_ends = vec![end("192.168.10.82", why)];
+    sample.view.groups[0].peer = Some((Role::Stopped, Readiness::Unable));
+    sample.told = vec![Said {
+        group: "web".into(),
+        facts: vec![why.into()],
+        ..Said::default()
+    }];
+    let once = "lb2 could serve nobody with it: eth0: no carrier";
+    assert_eq!(texts(&sample), [format!("web: {once}")]);
+    assert_eq!(lines(&sample), [once]);
+    // No group stands on the interlink, so it is told with the link.
+    let mut sample = severed(0);
+    sample.peer_ends = vec![end("10.1.1.2", "eth1: no carrier")];
+    let once = "link 10.1.1.1 ⇄ 10.1.1.2: nothing gets through in either direction; lb2 says: eth1: no carrier";
+    assert_eq!(lines(&sample), [once]);
+    let on_page = texts(&sample);
+    assert!(
+        on_page.len() == 1 && on_page[0].starts_with(once),
+        "{on_page:?}"
+    );
+}
+
+/// Nobody else may take it, and its cable is out: it runs, and is of no use.
+#[test]
+fn what_runs_behind_a_dead_cable_serves_nobody() {
+    let mut sample = Sample::default();
+    sample.view.standby[1] = true;
+    sample.view.vifs[0].carrier = false;
+    let group = &mut sample.view.groups[0];
+    group.peer = Some((Role::Stopped, Readiness::Barred));
+    (group.readiness, group.facts) = (Readiness::Unable, vec![Fact::NoCarrier(LAN)]);
+    let of = |sample: &Sample| {
+        let status = sample.status();
+        let concern = crate::shell::status::judge(&status, NOW).remove(0);
+        let told: Vec<Subject> = super::blocked(&status, NOW).collect();
+        assert!(matches!(told[0].standing, Standing::Wrong(_)), "{told:?}");
+        (status.verdict, concern.text, concern.hint.unwrap())
+    };
+    let (verdict, text, hint) = of(&sample);
+    assert_eq!(verdict, "blocked");
+    assert_eq!(
+        text,
+        "web: runs on lb1, and serves nobody there: eth0: no carrier"
+    );
+    assert!(
+        hint.starts_with("`ip link show eth0`")
+            && hint.ends_with("`ha-appliance online lb2` lets lb2 take it"),
+        "{hint}"
+    );
+    // As the other node sees it.
+    let mut sample = Sample::default();
+    sample.view.standby[0] = true;
+    let group = &mut sample.view.groups[0];
+    (group.role, group.readiness) = (Role::Stopped, Readiness::Barred);
+    group.facts = vec![Fact::Standby];
+    group.peer = Some((Role::Active, Readiness::Unable));
+    sample.told = vec![Said {
+        group: "web".into(),
+        role: "active".into(),
+        facts: vec!["eth0: no carrier".into()],
+        ..Said::default()
+    }];
+    let (verdict, text, _) = of(&sample);
+    assert_eq!(verdict, "blocked");
+    assert_eq!(
+        text,
+        "web: runs on lb2, and serves nobody there: eth0: no carrier"
+    );
+}
+
+/// A gateway that this machine keeps from asking is not known to answer or not: why it is not asked is all that is said.
+#[test]
+fn what_cannot_be_asked_is_not_said_not_to_answer() {
+    let mut sample = Sample::default();
+    sample.view.gateways[0].state = GatewayState::Lost;
+    sample.view.groups[0].facts = vec![Fact::GatewayLost(LAN)];
+    sample.names.unasked = vec![sample.view.gateways[0].id];
+    let why = "pings to gateway 192.168.10.1 are dropped by a filter on this machine; look for it";
+    sample.daemon.warnings = vec![why.into()];
+    assert_eq!(told(&mut Tidings::default(), 0, &sample), []);
+    let status = sample.status();
+    let texts: Vec<String> = crate::shell::status::judge(&status, NOW)
+        .into_iter()
+        .map(|concern| concern.text)
+        .collect();
+    assert_eq!(texts, [why]);
+    let fact = "eth0: the gateway cannot be asked, for pings do not leave lb1";
+    assert_eq!(status.groups[0].facts, [fact]);
+    let spot = "gateway 192.168.10.1 on eth0 cannot be asked";
+    assert_eq!(status.blind_spots(), [spot], "nor is it one that answers");
 }
 
 /// What had not lasted when its peer died has not lasted until it is back.

@@ -1,5 +1,6 @@
 //! What is to be said of a group.
 
+use super::here::for_carrier;
 use super::place::{Move, Place, place};
 use super::{Concern, age, blocked, degraded, noted, served, unserved};
 use crate::core::time::Time;
@@ -28,6 +29,7 @@ pub(super) fn of_group(status: &Status, group: &Group, now: Time) -> Vec<Concern
         concerns.extend(unserved(status, group, now));
     }
     concerns.extend(served_by_nobody(status, group));
+    concerns.extend(in_vain(status, group));
     match place(status, group) {
         // A failed stop says it all.
         Place::Moving(what) if !group.stopped && concerns.is_empty() => {
@@ -198,8 +200,21 @@ pub(crate) fn stuck(status: &Status, group: &Group) -> Option<Concern> {
         Some(_) => "",
         None => " (`ha-appliance status` there names it)",
     };
+    let text =
+        format!("{name}: a stop failed on {node}, so what runs there is not known{left}{still}");
+    // Its processes wait for that, and no signal ends them.
+    let frozen = group.resources.iter().find(|resource| resource.is_frozen());
+    if let Some(frozen) = frozen {
+        return Some(blocked(
+            text,
+            format!(
+                "what waits for {} ends once its I/O goes on, see there; then `ha-appliance clear {name}`",
+                frozen.name
+            ),
+        ));
+    }
     Some(blocked(
-        format!("{name}: a stop failed on {node}, so what runs there is not known{left}{still}"),
+        text,
         format!(
             "`ha-appliance clear {name}` tries it once more; what that leaves end by hand{names}{unmount}, or reboot {node} if \
              no SIGKILL ends it (state D)"
@@ -220,6 +235,46 @@ fn served_by_nobody(status: &Status, group: &Group) -> Option<Concern> {
             "bring ha.toml in line on both nodes, then `ha-appliance reload` on each".into(),
         )
     })
+}
+
+/// A node runs it, and nobody can be served there, by that node's own account.
+pub(crate) fn in_vain(status: &Status, group: &Group) -> Option<Concern> {
+    let (me, peer) = (&status.node, status.peer_name());
+    let says = group.peer.as_ref().and_then(|at| at.says.as_ref());
+    let there = says.map_or(&[][..], |says| &says.facts);
+    let (node, facts) = match place(status, group) {
+        Place::Here if group.vain() => (me.as_str(), &group.facts[..]),
+        Place::There if group.vain_there() => (peer, there),
+        _ => return None,
+    };
+    let why = match facts.is_empty() {
+        true => String::new(),
+        false => format!(": {}", facts.join(", ")),
+    };
+    let standby = status
+        .nodes
+        .iter()
+        .find(|other| other.standby && other.name != node);
+    let advice = match standby {
+        _ if status.maintenance => format!("; in maintenance it stays on {node}"),
+        Some(other) => format!("; `ha-appliance online {0}` lets {0} take it", other.name),
+        None => String::new(),
+    };
+    let mut dark = status
+        .interfaces
+        .iter()
+        .filter(|interface| !interface.carrier);
+    let mend = match dark.next().filter(|_| node == me) {
+        Some(interface) => for_carrier(interface),
+        None => format!("mend that on {node}"),
+    };
+    Some(blocked(
+        format!(
+            "{}: runs on {node}, and serves nobody there{why}",
+            group.name
+        ),
+        mend + &advice,
+    ))
 }
 
 /// Both have it, and nothing says that both serve it.

@@ -1,8 +1,8 @@
 //! What is to be said of this node.
 
-use super::{Concern, blocked, degraded, noted, tells_its_cure, unserved::runs_nowhere};
+use super::{Concern, blocked, degraded, noted, tells_its_cure, unserved::is_why};
 use crate::core::time::Time;
-use crate::shell::status::{Group, Resource, Status, sentence};
+use crate::shell::status::{Group, Interface, Resource, Status, sentence};
 
 pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
     let mut concerns = Vec::new();
@@ -78,28 +78,27 @@ pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
             "`ha-appliance check` shows the mistake; mend it, then `ha-appliance reload`".into(),
         ));
     }
-    for interface in status.interfaces.iter().filter(|i| !i.carrier) {
-        let name = &interface.name;
+    // Of what serves nobody for that, it is said there.
+    let vain = status.groups.iter().any(|group| group.vain());
+    for interface in status.interfaces.iter().filter(|i| !i.carrier && !vain) {
         concerns.push(degraded(
-            sentence::no_carrier(name, interface.exists),
-            match interface.exists {
-                true => format!(
-                    "`ip link show {name}`: `ip link set {name} up` if it is down, otherwise look at its cable and switch"
-                ),
-                false => "`ip link` shows what there is: compare `interface` in ha.toml, or bring it up".into(),
-            },
+            sentence::no_carrier(&interface.name, interface.exists),
+            for_carrier(interface),
         ));
     }
     let dead = |name: &String| {
         let mut interfaces = status.interfaces.iter();
         interfaces.any(|i| i.name == *name && !i.carrier)
     };
-    for gateway in status.gateways.iter().filter(|g| !dead(&g.interface)) {
+    // Of one that this machine keeps from asking, it says why by itself.
+    let asked = |g: &&crate::shell::status::Gateway| !dead(&g.interface) && !g.hindered;
+    for gateway in status.gateways.iter().filter(asked) {
         concerns.push(match gateway.state.as_str() {
             "lost" => degraded(
-                sentence::gateway_lost(&gateway.address, &gateway.interface),
+                sentence::gateway_lost(&gateway.address, &gateway.interface, false),
                 format!(
-                    "if it answers on {}, it is the cable or switch of {}; otherwise the router",
+                    "if it answers on {}, it is the cable or switch of {}, or a filter there (ICMP; `nft list ruleset`); otherwise \
+                     the router",
                     status.peer_name(),
                     status.node
                 ),
@@ -112,6 +111,19 @@ pub(super) fn of_here(status: &Status, now: Time) -> Vec<Concern> {
         });
     }
     concerns
+}
+
+/// What brings an interface to life.
+pub(super) fn for_carrier(interface: &Interface) -> String {
+    let name = &interface.name;
+    match interface.exists {
+        true => format!(
+            "`ip link show {name}`: `ip link set {name} up` if it is down, otherwise look at its cable and switch"
+        ),
+        false => {
+            "`ip link` shows what there is: compare `interface` in ha.toml, or bring it up".into()
+        }
+    }
 }
 
 /// The peer says of a group that its own disk cannot be written.
@@ -138,8 +150,8 @@ fn of_resources(status: &Status, group: &Group, now: Time) -> Vec<Concern> {
                 String::clone,
             );
             said.push(resource.name.clone());
-            // It is why the group runs nowhere, which has been said.
-            if runs_nowhere(status, group) && group.waiting.as_ref() == Some(&text) {
+            // It is why nobody serves it, which has been said.
+            if is_why(status, group, &text) {
                 continue;
             }
             let known = tells_its_cure(&text);
@@ -188,6 +200,10 @@ fn thaw(status: &Status, now: Time) -> String {
         format!("it ends when {peer} is connected again, or by the proof that {peer} is off");
     let blind = !status.blind_spots().is_empty() || status.peer_shows_life(now);
     match status.peer.state.as_str() {
+        "fenced" => format!(
+            "{peer} is taken as off, and DRBD is told so when it asks, within seconds: then it goes on; if this lasts, \
+             `journalctl -u ha-appliance -g DRBD`"
+        ),
         "silent" | "left" | "unknown" if !blind => format!(
             "{ends}; look at {peer}; only if you have seen with your own eyes that it is off: \
              `ha-appliance confirm-fenced {peer}`"

@@ -5,7 +5,8 @@ use crate::core::time::Time;
 use crate::shell::status::{Path, Status, sentence};
 use std::time::Duration;
 
-pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
+/// `said`: what is said of the peer.
+pub(super) fn of_links(status: &Status, said: &[Concern], now: Time) -> Vec<Concern> {
     // Without any life sign of the peer, single links say nothing more.
     if !matches!(status.peer.state.as_str(), "alive" | "one-way" | "refused") {
         return Vec::new();
@@ -25,8 +26,17 @@ pub(super) fn of_links(status: &Status, now: Time) -> Vec<Concern> {
         Some(at) => format!("{what}, for {}", age(now, at)),
         None => format!("{what} yet"),
     };
+    let is_said = |why: &String| said.iter().any(|concern| concern.text.contains(why));
     let of = |path: &Path| {
         let (own, other) = (&path.own, &path.peer);
+        // What is amiss at the other end is one thing to mend.
+        if let Some(why) = &path.hindered_there {
+            let what = sentence::severed(sentence::kind_of_path(path.last_resort), own, other);
+            let dead = !path.in_ok || path.out_ok == Some(false);
+            let what = sentence::by_its_word(&what, peer, why);
+            return (dead && !is_said(why))
+                .then(|| degraded(lasting(what, path), format!("mend that on {peer}")));
+        }
         let kind = sentence::kind_of_path(path.last_resort);
         // Of one that hears nothing at all it is said once.
         let deaf = path.out_ok == Some(false) && status.peer.state != "one-way";

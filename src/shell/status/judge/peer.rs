@@ -3,8 +3,10 @@
 use super::refused::{nobody_listens, of_refused, refusal};
 use super::unserved::runs_nowhere;
 use super::{Concern, age, degraded, noted, tells_its_cure};
+use crate::core::reason::Fact;
 use crate::core::time::Time;
 use crate::shell::status::{Group, SignOfLife, Status, sentence};
+use crate::words::Voice;
 
 pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     let (me, peer, state) = (&status.node, status.peer_name(), &status.peer);
@@ -36,9 +38,13 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         true => "",
         false => "; if it lives, `nft list ruleset` on both",
     };
-    // What is dropped here has come through every filter.
-    let dropped = || {
-        format!("its datagrams arrive at {me} and are dropped: mend first what {me} says of them")
+    // What is dropped here has come through every filter: why, is one thing to mend with it.
+    let mut refused = of_refused(status, now);
+    let dropped = match state.state.as_str() {
+        "silent" | "unknown" if !refused.is_empty() && state.ended_us.is_none() => {
+            Some(refused.remove(0))
+        }
+        _ => None,
     };
     let between = || {
         let signs = whats(&state.signs_of_life);
@@ -50,10 +56,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
     };
     let lives = unheard.or_else(|| {
         let life = status.peer_shows_life(now);
-        life.then(|| match of_refused(status, now).is_empty() {
-            true => between(),
-            false => dropped(),
-        })
+        life.then(between)
     });
     let (text, hint) = match state.state.as_str() {
         "alive" => (None, String::new()),
@@ -74,10 +77,9 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             format!("nobody looks at that meanwhile; on {peer}: `systemctl start ha-appliance`"),
         ),
         "silent" => (
-            Some(match of_refused(status, now).is_empty() {
-                true => format!("{peer} has been silent for {}{alone}", last_heard(status, now)),
-                // What comes of it is told below.
-                false => format!(
+            Some(match &dropped {
+                None => format!("{peer} has been silent for {}{alone}", last_heard(status, now)),
+                Some(_) => format!(
                     "nothing of {peer} was accepted for {}{alone}",
                     last_heard(status, now)
                 ),
@@ -131,6 +133,13 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             "this program does not know that state".into(),
         ),
     };
+    let (text, hint) = match (text, dropped) {
+        (Some(text), Some(why)) => (
+            Some(format!("{text}: {}", why.text)),
+            why.hint.unwrap_or(hint),
+        ),
+        (text, _) => (text, hint),
+    };
     let speaks = state.signs_of_life.iter().any(|sign| sign.heartbeat);
     let quiet = matches!(state.state.as_str(), "silent" | "unknown" | "left") && speaks;
     concerns.extend(text.filter(|_| !quiet).map(|text| degraded(text, hint)));
@@ -141,6 +150,7 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             format!("look for a filter in the direction from {me} to {peer}: UDP, the port of `[heartbeat]`; `nft list ruleset` on both"),
         )
     }));
+    concerns.extend(refused);
     concerns
         .extend((state.amiss.iter()).map(|what| noted(format!("{peer} says of itself: {what}"))));
     if state.drift {
@@ -174,10 +184,15 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             continue;
         };
         let readiness = &at_peer.readiness;
+        let voice = Voice {
+            here: peer,
+            peer: me,
+        };
         let facts = at_peer.says.as_ref().map_or(&[][..], |says| &says.facts);
         // It is why the group runs nowhere, which has been said.
         let waiting = at_peer.says.as_ref().and_then(|says| says.waiting.as_ref());
-        let said = runs_nowhere(status, group) && waiting.is_some() && facts.iter().eq(waiting);
+        let why = waiting.or(facts.first());
+        let said = runs_nowhere(status, group) && why.is_some() && facts.iter().eq(why);
         if readiness != "able" && at_peer.role != "active" && !said {
             let text = format!(
                 "{}: {}",
@@ -187,6 +202,8 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             let concern = match facts {
                 [] => degraded(text, format!("`ha-appliance status` on {peer} says why")),
                 facts if facts.iter().all(|fact| tells_its_cure(fact)) => noted(text),
+                // It goes, and says so.
+                facts if facts.contains(&Fact::Leaving.words(voice)) => noted(text),
                 facts if shares(status, group, facts) => degraded(
                     text,
                     format!(

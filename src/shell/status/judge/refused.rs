@@ -45,7 +45,8 @@ pub(super) fn of_refused(status: &Status, now: Time) -> Vec<Concern> {
         let latest = refused.iter().map(|it| it.last_us).max().unwrap_or(0);
         let hint = match refused.first().map_or("", |first| first.cause.as_str()) {
             "other key" => format!(
-                "compare `sha256sum` of the key_file on both nodes; copy {} to the other, then `ha-appliance reload` there",
+                "compare `sha256sum` of the key_file on both nodes; copy {} to the other, then `ha-appliance reload` there; if they are the same, \
+                 one was not loaded yet: `ha-appliance reload` on both",
                 right_key(status)
             ),
             OWN_NAME => SAME_NODE.into(),

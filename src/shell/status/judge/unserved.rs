@@ -1,10 +1,10 @@
 //! A group that nobody is known to serve: what keeps it, and what is safe to do about that.
 
 use super::place::{Place, place};
-use super::{Concern, blocked, degraded, left};
+use super::{Concern, blocked, degraded, left, tells_its_cure};
 use crate::core::time::Time;
 use crate::shell::clock;
-use crate::shell::status::{Group, Status, lack, protection};
+use crate::shell::status::{Group, Status, lack, protection, sentence};
 use std::time::Duration;
 
 /// What is to be said of it, if it is so and nobody wished it.
@@ -22,6 +22,13 @@ pub(super) fn runs_nowhere(status: &Status, group: &Group) -> bool {
     !group.stopped && matches!(place(status, group), Place::Nowhere)
 }
 
+/// That nobody is known to serve it is said with this very reason.
+pub(super) fn is_why(status: &Status, group: &Group, text: &String) -> bool {
+    let unserved = matches!(place(status, group), Place::Nowhere | Place::Unknown);
+    let why = group.waiting.as_ref().or(hinders(&group.facts));
+    unserved && !group.stopped && group.elsewhere.is_none() && why == Some(text)
+}
+
 /// It runs on a node that is known.
 pub(crate) fn served(status: &Status, group: &Group) -> bool {
     matches!(
@@ -33,7 +40,7 @@ pub(crate) fn served(status: &Status, group: &Group) -> bool {
 /// By all that is known.
 fn nowhere(status: &Status, group: &Group, now: Time) -> Concern {
     let says = group.peer.as_ref().and_then(|peer| peer.says.as_ref());
-    let there = says.and_then(|says| says.waiting.as_ref().or(says.facts.first()));
+    let there = says.and_then(|says| says.waiting.as_ref().or(hinders(&says.facts)));
     let there = there.map(|why| format!("; on {}: {why}", status.peer_name()));
     let there_failed = group.peer.as_ref().is_some_and(|p| p.role == "failed");
     let text = match group.role == "failed" || there_failed {
@@ -177,6 +184,9 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
         (lack::DISK, _) => format!(
             "make room in the state directory of {me}, or mend its disk: then it goes on by itself"
         ),
+        (lack::READINESS, _) if tells_its_cure(&why_not(status, group)) => {
+            "that done, or over, it goes on by itself".into()
+        }
         (lack::READINESS, _) => format!(
             "mend that on {me}, and it goes on by itself; `ha-appliance doctor` says what it stands on"
         ),
@@ -221,10 +231,16 @@ fn advice(status: &Status, group: &Group, now: Time) -> Option<String> {
     })
 }
 
+/// The first of them that keeps it from running. What is only not to be handed over runs where nobody else does.
+fn hinders(facts: &[String]) -> Option<&String> {
+    let mut facts = facts.iter();
+    facts.find(|fact| !sentence::behind(std::slice::from_ref(fact)))
+}
+
 /// What keeps it from running here. Why its role last changed may be over.
 fn why_not(status: &Status, group: &Group) -> String {
     let (me, peer, holder) = (&status.node, status.peer_name(), &group.holder);
-    let why = group.waiting.as_ref().or(group.facts.first());
+    let why = group.waiting.as_ref().or(hinders(&group.facts));
     match (why, status.peer.state.as_str()) {
         (Some(why), _) => why.clone(),
         // Of what is under way it is the reason of now.

@@ -202,10 +202,12 @@ fn another_key_on_two_paths_is_one_thing_to_mend() {
     assert_eq!(
         told,
         [
-            "10.1.1.2 → 10.1.1.1, 192.168.10.82 → 192.168.10.81: heartbeats signed with another key are dropped: has lb2 \
-          another key? (18 so far, the latest 100 ms ago)"
+            "nothing of lb2 was accepted for 40 ms: lb1 has no spare that is known: 10.1.1.2 → 10.1.1.1, 192.168.10.82 → \
+             192.168.10.81: heartbeats signed with another key are dropped: has lb2 another key? (18 so far, the latest \
+             100 ms ago)"
         ]
     );
+    assert_eq!(status.attention.len(), 1, "{:?}", status.attention);
 }
 
 #[test]
