@@ -117,6 +117,12 @@ impl Course {
                     None => words.to_owned(),
                 });
             }
+            // It stopped for what it was told to stop for, which was said in full.
+            (Change::Role(Role::Stopping, Role::Stopped), Reason::Fact(_))
+                if past.went_by.is_some() =>
+            {
+                past.came_by = None;
+            }
             (Change::Role(_, to @ (Role::Stopping | Role::Stopped | Role::Failed)), _) => {
                 past.came_by.take_if(|_| *to != Role::Stopping);
                 past.went_by = Some(match report.reason {

@@ -67,11 +67,14 @@ impl Daemon {
         self.silence.clone()
     }
 
-    /// A fact with what a resource lacks just now.
+    /// A fact with what a resource lacks just now. Once it has stopped for that, it has been said.
     fn in_full(&self, report: &Report) -> Option<String> {
         let Reason::Fact(fact) = report.reason else {
             return None;
         };
+        if matches!(report.change, Change::Role(Role::Stopping, _)) {
+            return None;
+        }
         let view = self.node.view();
         let group = view.groups.iter().find(|g| Some(g.id) == report.group)?;
         Some(self.names.fact_of(fact, group))

@@ -268,7 +268,11 @@ fn paths(status: &Status, now: Time) -> (Vec<String>, Vec<String>) {
 
 fn gateways(status: &Status, now: Time) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for gateway in &status.gateways {
+    let dead = |name: &String| {
+        let mut interfaces = status.interfaces.iter();
+        interfaces.any(|i| i.name == *name && !i.carrier)
+    };
+    for gateway in status.gateways.iter().filter(|g| !dead(&g.interface)) {
         let since = age(now, gateway.since_us);
         let state = match gateway.state.as_str() {
             _ if gateway.hindered => {

@@ -303,6 +303,28 @@ fn what_runs_behind_a_dead_cable_serves_nobody() {
     );
 }
 
+/// It serves, and by one leg: who reads the other node's page is to know.
+#[test]
+fn what_impairs_the_node_that_serves_is_told_on_the_other() {
+    let mut sample = Sample::default();
+    let group = &mut sample.view.groups[0];
+    (group.role, group.token.holder) = (Role::Stopped, crate::wire::heartbeat::Side::Second);
+    group.peer = Some((Role::Active, Readiness::Impaired));
+    let fact = "drbd r0 is impaired on lb2: the disk below /dev/drbd1 failed there or was detached";
+    sample.told = vec![Said {
+        group: "web".into(),
+        role: "active".into(),
+        facts: vec![fact.into()],
+        ..Said::default()
+    }];
+    let concerns = crate::shell::status::judge(&sample.status(), NOW);
+    let texts: Vec<&str> = concerns
+        .iter()
+        .map(|concern| concern.text.as_str())
+        .collect();
+    assert_eq!(texts, [format!("web: lb2 serves it, impaired: {fact}")]);
+}
+
 /// A gateway that this machine keeps from asking is not known to answer or not: why it is not asked is all that is said.
 #[test]
 fn what_cannot_be_asked_is_not_said_not_to_answer() {

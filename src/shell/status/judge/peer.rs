@@ -5,7 +5,7 @@ use super::unserved::runs_nowhere;
 use super::{Concern, age, degraded, noted, tells_its_cure};
 use crate::core::reason::Fact;
 use crate::core::time::Time;
-use crate::shell::status::{Group, SignOfLife, Status, sentence};
+use crate::shell::status::{Group, GroupAtPeer, SignOfLife, Status, sentence};
 use crate::words::Voice;
 
 pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
@@ -184,6 +184,18 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
             continue;
         };
         let readiness = &at_peer.readiness;
+        // Nobody relieves it, or its trouble is no reason to move. What failed is told by itself.
+        let counted = Fact::Failures(group.peer_fail_count).to_string();
+        let facts = facts_of(at_peer).filter(|fact| **fact != counted);
+        let facts: Vec<String> = facts.cloned().collect();
+        if at_peer.role == "active" && !group.vain_there() && !facts.is_empty() {
+            let facts = facts.join(", ");
+            let text = format!("{}: {peer} serves it, {readiness}: {facts}", group.name);
+            concerns.push(Concern {
+                group: Some(group.name.clone()),
+                ..degraded(text, format!("mend that on {peer}"))
+            });
+        }
         let voice = Voice {
             here: peer,
             peer: me,
@@ -219,6 +231,12 @@ pub(super) fn of_peer(status: &Status, now: Time) -> Vec<Concern> {
         }
     }
     concerns
+}
+
+/// What speaks against it, by its own word; nothing, if it could do what it is to.
+fn facts_of(peer: &GroupAtPeer) -> impl Iterator<Item = &String> {
+    let says = peer.says.iter().filter(|_| peer.readiness != "able");
+    says.flat_map(|says| &says.facts)
 }
 
 fn last_heard(status: &Status, now: Time) -> String {
