@@ -1,6 +1,7 @@
 //! What happens around the daemons, and is told to none: time passes, networks change, processes pause.
 
 use super::canonical::age;
+use super::data;
 use super::device;
 use super::lease;
 use super::machine::crash;
@@ -36,6 +37,7 @@ pub fn around(world: &mut World, what: What, rules: &Rules) -> Option<()> {
                 }
             }
             device::time_passes(world, rules)?;
+            data::time_passes(world, rules)?;
             world.leases.iter_mut().for_each(lease::ages);
             for group in 0..rules.bounds.groups.len() {
                 let both = world.seats.iter().all(|s| s.keeps(group));
@@ -116,6 +118,7 @@ fn wait(letters: &mut Vec<Letter>) {
 
 /// A time step on one machine; None: its kernel has something to end first.
 fn time_passes(world: &mut World, side: Side, rules: &Rules) -> Option<()> {
+    data::ages(world, side, &rules.bounds);
     let seat = world.seat_mut(side);
     for (local, kind) in seat.groups.iter_mut().zip(rules.bounds.groups) {
         let lease = &mut local.resources[0];

@@ -7,7 +7,7 @@ use super::defect::Defect;
 use super::explore::{Samples, explore};
 use super::keep::{replay, scenario};
 use super::moves::Rules;
-use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, DEVICES_LAN, NONE, VIP};
+use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, DEVICES_LAN, DRBD, NONE, VIP};
 use super::setup::Kind;
 
 /// An operator's move.
@@ -403,6 +403,32 @@ const BITES: &[(Defect, Property, Bounds)] = &[
                 ..NONE
             },
             ..BEST_EFFORT
+        },
+    ),
+    (
+        Defect::Credulous,
+        Property::NewestPromoted,
+        Bounds {
+            settled: false,
+            ..DRBD
+        },
+    ),
+    (
+        Defect::AsksInVain,
+        Property::NewestPromoted,
+        Bounds { left: CUT, ..DRBD },
+    ),
+    (
+        Defect::NeverFreezes,
+        Property::NewestPromoted,
+        Bounds { left: CUT, ..DRBD },
+    ),
+    (
+        Defect::SyncsBack,
+        Property::NewestSynced,
+        Bounds {
+            settled: false,
+            ..DRBD
         },
     ),
 ];

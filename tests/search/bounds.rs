@@ -1,6 +1,7 @@
 //! How far a search goes: what the adversary may do, and how often. Everything not counted here
 //! (loss, delay, slowness, restarts of what is down) is free and without end.
 
+use super::data::Drbd;
 use super::setup::Kind;
 use std::fmt;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Bounds {
     pub leases: bool,
     /// On how many networks each address of a group stands; each has its gateway, and evidence is needed on all.
     pub networks: usize,
+    /// The first group's data is DRBD's, of that version.
+    pub drbd: Option<Drbd>,
     /// It begins with a pair at rest, each node active with its group; otherwise with two machines switched off.
     pub settled: bool,
     /// Time advances by this; a deadline between two such points is met at the later one.
@@ -95,6 +98,8 @@ pub struct Left {
     pub cuts: u8,
     /// Things that break or heal in the clients' network. Not in the total.
     pub lan: u8,
+    /// Changes of DRBD's own cable. Not in the total.
+    pub cables: u8,
 }
 
 impl Bounds {
@@ -142,6 +147,10 @@ impl fmt::Display for Bounds {
             if set {
                 write!(f, ", {text}")?;
             }
+        }
+        if let Some(drbd) = self.drbd {
+            let cables = self.left.cables;
+            write!(f, ", DRBD {drbd:?} with {cables} changes of its cable")?;
         }
         if self.newest < u64::MAX {
             write!(f, ", no token above {}", self.newest)?;

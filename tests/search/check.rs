@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// What must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Property {
     NeverBoth,
     StartedByRight,
@@ -44,6 +44,8 @@ pub enum Property {
     RefusedIdle,
     ReloadKeeps,
     Rests,
+    NewestPromoted,
+    NewestSynced,
 }
 
 /// A property that does not hold, and how.
@@ -54,7 +56,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 28] = [
+    pub const ALL: [Property; 30] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -83,6 +85,8 @@ impl Property {
         Property::RefusedIdle,
         Property::ReloadKeeps,
         Property::Rests,
+        Property::NewestPromoted,
+        Property::NewestSynced,
     ];
 
     /// The design's words.
@@ -160,6 +164,12 @@ impl Property {
             }
             Property::Rests => {
                 "`deadline()` is a query, early wake-ups are harmless (§5): a daemon that asks to be woken at once has something to do, and then rests, at real-time priority"
+            }
+            Property::NewestPromoted => {
+                "no data older than an acknowledged write is ever promoted by itself (§8)"
+            }
+            Property::NewestSynced => {
+                "no acknowledged write is lost (§8): what meets is synced from the copy that has them all"
             }
             Property::MovesBounded => {
                 "Moves are rate-limited (§7): while one fault lasts, a group moves a few times and then ever more rarely"

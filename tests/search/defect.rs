@@ -82,6 +82,14 @@ pub enum Defect {
     Nags,
     /// A daemon is woken, and never told that everything was read.
     NeverDrained,
+    /// Data that is Consistent is taken for the newest.
+    Credulous,
+    /// That the other node was asked to outdate its copy counts as done.
+    AsksInVain,
+    /// A Primary that loses the connection writes on (fencing resource-only).
+    NeverFreezes,
+    /// DRBD syncs the copy that went on alone from the other one.
+    SyncsBack,
 }
 
 impl Defect {

@@ -125,6 +125,7 @@ fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {
     let healer = Healer::but_for(*rules, lasting);
     let mut world = world.clone();
     (world.left, world.cut, world.lans) = (ENOUGH, [false; 2], Lans::well(&rules.bounds));
+    world.data.iter_mut().for_each(|data| data.cable = false);
     (world.both, world.kills) = ([0; GROUPS], 0);
     world.seats.iter_mut().for_each(|s| s.paused = false);
     free(&mut world);

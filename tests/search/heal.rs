@@ -4,6 +4,7 @@
 
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
+use super::data;
 use super::device;
 use super::endure::Lasting;
 use super::explore::Sharded;
@@ -39,6 +40,7 @@ pub const ENOUGH: Left = Left {
     reloads: 100,
     cuts: 0,
     lan: 0,
+    cables: 0,
 };
 
 /// Heals worlds, and remembers from where it went well.
@@ -135,6 +137,7 @@ impl Healer {
         let mut world = world.clone();
         world.left = ENOUGH;
         world.cut = [false; 2];
+        world.data.iter_mut().for_each(|data| data.cable = false);
         // What reads off is off, whomever a gateway answers.
         if gone.is_none() || !self.rules.bounds.devices {
             world.lans = Lans::well(&self.rules.bounds);
@@ -148,6 +151,7 @@ impl Healer {
             }
             power_off(&mut world, gone, false);
             world.seat_mut(gone).shot = false;
+            data::settles(&mut world, &self.rules);
         }
         self.same_files(&mut world)?;
         self.come_to_rest(&world, gone, &mut None)
@@ -183,7 +187,8 @@ impl Healer {
         for _ in 0..(PATIENCE + STEADY) * self.rules.bounds.per_interval {
             self.round(&mut world, gone, story)?;
             self.end_maintenance(&mut world, story)?;
-            if self.blocked(&world, gone) {
+            let stale = gone.is_some_and(|gone| data::needs_a_word(&world, gone.other()));
+            if stale || self.blocked(&world, gone) {
                 self.blocked.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
@@ -289,7 +294,9 @@ impl Healer {
                     resource,
                 });
             }
-            if it.doing.is_some() {
+            if it.doing.is_some()
+                && (it.fresh || !data::waits(world, side, group.into(), &self.rules))
+            {
                 return Some(What::Ended {
                     side,
                     group,
@@ -306,7 +313,8 @@ impl Healer {
             let reached = false;
             return Some(What::Confirmed { side, reached });
         }
-        due(world, side).then_some(What::Tick(side))
+        let data = || data::heals(world, side, &self.rules);
+        due(world, side).then_some(What::Tick(side)).or_else(data)
     }
 
     pub fn step(

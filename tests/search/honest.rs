@@ -2,6 +2,7 @@
 //! move and one that never is do the same.
 
 use super::bounds::{Bounds, Left};
+use super::data::Drbd;
 use super::moves::{Move, Rules, What, apply, next};
 use super::setup::Kind;
 use super::world::World;
@@ -13,17 +14,20 @@ use std::time::Duration;
 fn canonical_and_raw_worlds_do_the_same() {
     use Kind::{Data, Vip, VipService};
     for groups in [&[Data][..], &[Vip], &[VipService], &[Data, Vip]] {
-        compare(groups, false, 0);
+        compare(groups, false, 0, None);
     }
     for groups in [&[Vip][..], &[VipService], &[Vip, Vip]] {
-        compare(groups, true, 1);
+        compare(groups, true, 1, None);
     }
     for groups in [&[Vip][..], &[Vip, Vip]] {
-        compare(groups, true, 2);
+        compare(groups, true, 2, None);
+    }
+    for drbd in [Drbd::Eight, Drbd::Nine] {
+        compare(&[Data], false, 0, Some(drbd));
     }
 }
 
-fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
+fn compare(groups: &'static [Kind], best_effort: bool, networks: usize, drbd: Option<Drbd>) {
     let plenty = Left {
         total: 16,
         crashes: 4,
@@ -39,6 +43,7 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
         reloads: 0,
         cuts: 8,
         lan: 8,
+        cables: 8,
     };
     let per_interval = if best_effort { 4 } else { 1 };
     let interval = if groups == [Kind::Data] {
@@ -56,6 +61,7 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize) {
         delay: 0,
         leases: false,
         networks,
+        drbd,
         settled: false,
         quantum: Duration::from_millis(interval) / per_interval,
         per_interval,

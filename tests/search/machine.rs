@@ -1,5 +1,6 @@
 //! What actions and crashes do to a machine.
 
+use super::data;
 use super::defect::Defect;
 use super::device;
 use super::lan::Lan;
@@ -22,12 +23,14 @@ pub fn carry_out(world: &mut World, side: Side, action: &Action, lost: usize, ru
             seat.fresh = true;
         }
         Action::Look(place) => begin_work(world, side, *place, Doing::Look, rules),
-        Action::Start(place, _) => {
+        Action::Start(place, right) => {
+            data::starts(world, side, index(place.group), *right);
             begin_work(world, side, *place, Doing::Start, rules);
             world.seat_mut(side).groups[index(place.group)].by_right = true;
         }
         Action::Stop(place) => begin_work(world, side, *place, Doing::Stop, rules),
         Action::Cede(place) => begin_work(world, side, *place, Doing::Cede, rules),
+        Action::Part(place) => begin_work(world, side, *place, Doing::Part, rules),
         Action::Renew { group, forever } => {
             let it = &mut world.seat_mut(side).groups[index(*group)].resources[0];
             lease(it, rules);

@@ -8,7 +8,8 @@
 //! back one that is). Between them heartbeats under way. Where nothing else
 //! clears, an operator, truthful: says that the peer is off at a moment at which it is, having switched it off if need be. In
 //! best effort instead the clients' networks (`lan`): a gateway that answers, addresses that the machines' kernels answer
-//! for, and the heartbeats' path of last resort. Or a third party that promises for a while (`lease`).
+//! for, and the heartbeats' path of last resort. Or a third party that promises for a while (`lease`). Where data is DRBD's,
+//! both copies of it, the kernels' and the daemons' view of them (`data`).
 //!
 //! **Adversary** (`moves`). Heartbeats arrive in any order relative to everything else. The interlink
 //! changes to any pattern of cut directions; what was under way then arrives at any time later or
@@ -44,6 +45,7 @@ mod boot;
 mod bounds;
 mod canonical;
 mod check;
+mod data;
 mod defect;
 mod device;
 mod endure;

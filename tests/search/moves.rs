@@ -2,6 +2,7 @@
 
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
+use super::data::{self, Turn};
 use super::defect::Defect;
 use super::device;
 use super::lan::Lans;
@@ -116,6 +117,8 @@ pub enum What {
     Whim(Side, u8, Dictate),
     /// The machine gets the new file.
     Reload(Side),
+    /// Something happens to the data there.
+    Data(Side, Turn),
     /// The machine or the daemon dies between two steps.
     Crash(Side, Crash),
 }
@@ -278,6 +281,9 @@ pub fn at_once(world: &World, rules: &Rules) -> Vec<What> {
             all.push(What::Slow(side));
         }
     }
+    if all.is_empty() {
+        data::at_once(&mut all, world, rules);
+    }
     all
 }
 
@@ -312,6 +318,7 @@ fn all(world: &World, rules: &Rules) -> Vec<What> {
         all.extend(changes.into_iter().map(What::Lan));
     }
     lease::moves(&mut all, world, &rules.bounds);
+    data::moves(&mut all, world, rules);
     device::moves(&mut all, world, device::may_fail(world));
     for side in SIDES {
         if affordable(left, |l| l.slips) {
@@ -515,6 +522,7 @@ pub fn effect(action: &Action) -> bool {
             | Action::Start(..)
             | Action::Stop(_)
             | Action::Cede(_)
+            | Action::Part(_)
             | Action::Renew { .. }
             | Action::Mark(..)
             | Action::Device { .. }

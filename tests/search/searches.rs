@@ -2,6 +2,7 @@
 
 use super::bounds::{Bounds, Left};
 use super::check::Property;
+use super::data::Drbd;
 use super::explore::{Samples, explore};
 use super::keep::scenario;
 use super::moves::Rules;
@@ -24,6 +25,7 @@ pub const NONE: Left = Left {
     reloads: 0,
     cuts: 0,
     lan: 0,
+    cables: 0,
 };
 /// One of anything.
 const ONE: Left = Left {
@@ -63,6 +65,7 @@ pub const BASE: Bounds = Bounds {
     delay: 0,
     leases: false,
     networks: 0,
+    drbd: None,
     settled: true,
     quantum: Duration::from_millis(500),
     per_interval: 1,
@@ -85,6 +88,12 @@ pub const DEVICES: Bounds = Bounds {
     devices: true,
     late: false,
     ..BASE
+};
+/// The same, and DRBD, which notices within so many time steps that a connection broke.
+pub const DRBD: Bounds = Bounds {
+    drbd: Some(Drbd::Eight),
+    quantum: Duration::from_secs(3),
+    ..DEVICES
 };
 /// The same, and an address on a network on which the peer is asked for it before it is shot.
 pub const DEVICES_LAN: Bounds = Bounds {
@@ -387,6 +396,21 @@ const SHORT: &[Bounds] = &[
         ..DEVICES_LAN
     },
     Bounds {
+        name: "DRBD, cut",
+        left: Left { cuts: 1, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, its cable cut",
+        left: Left { cables: 1, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, switched on in turn",
+        settled: false,
+        ..DRBD
+    },
+    Bounds {
         name: "best effort, cold",
         settled: false,
         ..BEST_EFFORT
@@ -444,6 +468,66 @@ const SHORT: &[Bounds] = &[
 ];
 
 const LONG: &[Bounds] = &[
+    Bounds {
+        name: "DRBD, cut, and its cable",
+        left: Left {
+            cuts: 1,
+            cables: 1,
+            ..NONE
+        },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, its cable away and back",
+        left: Left { cables: 2, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, a crash",
+        left: Left {
+            total: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, an operator's order",
+        left: Left {
+            total: 1,
+            commands: 1,
+            ..NONE
+        },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD, switched on in turn, its cable cut",
+        settled: false,
+        left: Left { cables: 1, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD 9, cut",
+        drbd: Some(Drbd::Nine),
+        left: Left { cuts: 1, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD 9, its cable away and back",
+        drbd: Some(Drbd::Nine),
+        left: Left { cables: 2, ..NONE },
+        ..DRBD
+    },
+    Bounds {
+        name: "DRBD 9, a crash",
+        drbd: Some(Drbd::Nine),
+        left: Left {
+            total: 1,
+            crashes: 1,
+            ..NONE
+        },
+        ..DRBD
+    },
     Bounds {
         name: "best effort, a peer that is refused is cut off, the LAN fails",
         left: Left {

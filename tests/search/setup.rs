@@ -121,6 +121,7 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         let mut resources = kind.resources(new);
         for it in &mut resources {
             (it.start_timeout, it.stop_timeout) = (patience, patience);
+            it.lingers = bounds.drbd.is_some() && it.data;
         }
         GroupSetup {
             id: group(index),

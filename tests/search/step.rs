@@ -4,6 +4,7 @@ use super::around::around;
 use super::boot::new_node;
 use super::canonical::{age, renumber};
 use super::check::{self, Broken};
+use super::data::{self, Ends};
 use super::defect::Defect;
 use super::device;
 use super::machine::{ask_lans, carry_out, cede, crash, end, lease, power_off, store};
@@ -58,6 +59,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
                 events.extend(networks.clone().map(up));
                 events.push(Event::Gateways(networks.map(gateway).collect()));
             }
+            events.extend(data::wakes(&mut world, side, rules));
             events.push(Event::LinkUp);
             (side, events)
         }
@@ -84,7 +86,20 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             resource,
             done,
         } => {
-            let outcome = ended(&mut world, side, (group, resource), done, rules)?;
+            let index = (group as usize, resource as usize);
+            let outcome = match data::ends(&mut world, side, index.0, done, rules) {
+                Ends::AsAny => ended(&mut world, side, (group, resource), done, rules)?,
+                Ends::With(outcome) => {
+                    let it = &mut world.seat_mut(side).groups[index.0].resources[index.1];
+                    (it.fresh, it.doing) = (false, None);
+                    outcome
+                }
+                not => {
+                    let it = &mut world.seat_mut(side).groups[index.0].resources[index.1];
+                    let waits = std::mem::take(&mut it.fresh) || matches!(not, Ends::Begun);
+                    return waits.then(|| Step::nobody(world));
+                }
+            };
             let op = Op::Resource(place(group.into(), resource.into()));
             (side, vec![finished(op, outcome)])
         }
@@ -133,6 +148,7 @@ pub fn begin(world: &World, what: What, rules: &Rules) -> Option<Step> {
             let device = 0;
             (side, vec![Event::Device { device, answer }])
         }
+        What::Data(side, turn) => (side, data::begin(&mut world, side, turn, rules)?),
         What::Whim(side, group, wish) => {
             spend(&mut world.left, |l| &mut l.whims)?;
             whim = Some((group_id(group.into()), wish));
@@ -264,7 +280,9 @@ impl Step {
         for seat in &mut world.seats {
             seat.seen.left_behind &= seat.serves();
         }
+        data::settles(&mut world, rules);
         check::state(&world, rules)?;
+        data::check(&world, rules)?;
         device::killed(&world, rules)?;
         renumber(&mut world, &rules.bounds);
         Ok(world)
@@ -276,6 +294,7 @@ impl Step {
             let actions = self.actions.iter();
             actions.for_each(|action| ask_lans(world, side, action, rules));
         }
+        data::obeys(world, side, &self.actions, rules);
         if self.actions.contains(&Action::Exit) {
             return end(world, side);
         }
@@ -385,7 +404,7 @@ fn ended(
                 Presence::Absent
             })
         }
-        (Doing::Start, true) => Outcome::Done,
+        (Doing::Start | Doing::Part, true) => Outcome::Done,
         (Doing::Stop, true) => {
             if rules.defect != Some(Defect::StopLies) {
                 *it = Resource::default();

@@ -23,6 +23,9 @@ pub fn told_of(step: &Step) -> String {
 /// What a world looks like, in a few lines.
 pub fn summary(world: &World) -> String {
     let mut out = String::new();
+    if let Some(data) = &world.data {
+        writeln!(out, "  {data}").unwrap();
+    }
     for (side, seat) in [Side::First, Side::Second].into_iter().zip(&world.seats) {
         let mind = seat.node_view();
         writeln!(

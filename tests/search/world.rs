@@ -2,6 +2,7 @@
 //! passes, everything else moves into the past.
 
 use super::bounds::{Bounds, Left};
+use super::data::Data;
 use super::lan::{Lans, NETWORKS};
 use super::moves::Rules;
 use super::print::print;
@@ -28,6 +29,8 @@ pub struct World {
     /// Directions of the interlink that are cut, by sender.
     pub cut: [bool; 2],
     pub lans: Lans,
+    /// DRBD, where that is searched.
+    pub data: Option<Data>,
     /// To whom a third party has promised a group, and for how many time steps.
     pub leases: [Option<(Side, u8)>; GROUPS],
     /// For how many time steps both machines have run a group, since a network changed.
@@ -146,6 +149,8 @@ pub enum Doing {
     Start,
     Stop,
     Cede,
+    /// What is left of it is taken down.
+    Part,
 }
 
 /// What was seen of a machine.
@@ -186,6 +191,7 @@ impl World {
             wire: [vec![], vec![]],
             cut: [bounds.leases; 2],
             lans: Lans::well(bounds),
+            data: bounds.drbd.map(|_| Data::new(bounds)),
             leases: [None; GROUPS],
             both: [0; GROUPS],
             kills: 0,
@@ -233,7 +239,7 @@ impl World {
             .wire
             .each_ref()
             .map(|w| w.iter().map(|l| (l.print, l.waits)).collect::<Vec<_>>());
-        print(&(
+        let world = print(&(
             seats,
             wire,
             self.cut,
@@ -242,7 +248,11 @@ impl World {
             self.both,
             self.kills,
             self.left,
-        ))
+        ));
+        match &self.data {
+            Some(data) => print(&(world, data)),
+            None => world,
+        }
     }
 }
 

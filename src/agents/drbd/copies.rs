@@ -1,10 +1,12 @@
 //! Both copies of a resource's data as this node knows them, and what that allows: to promote the one that is here, to
 //! answer DRBD that the other one is out, to take the group over.
 //!
-//! It decides and does nothing: what DRBD says and what is known of the other node come in, an answer comes out.
+//! It decides and does nothing: what DRBD says and what is known of the other node come in, an answer comes out. That no data
+//! older than an acknowledged write is promoted by it is searched for, over all histories of a pair with a model of DRBD
+//! (`tests/search/data.rs`).
 
 use super::events::{Kind, State};
-use super::meeting::Meeting;
+use super::meeting::{BELIEVES, Meeting};
 use super::standing::{self, Lineage, Proof, Standing};
 use crate::core::event::{Extent, Unready};
 use crate::core::protocol::peer::PeerState;
@@ -248,6 +250,28 @@ impl Copies {
     /// The other node is heard again.
     pub fn peer_is_back(&mut self) {
         self.parted = false;
+    }
+
+    /// Forgets what makes no difference any more, for whoever compares.
+    pub fn forget(&mut self, peer: &mut Peer, now: Time) {
+        self.lineage.forget(peer.silent_since, now);
+        self.meeting.forget(peer.off_at, now);
+        if let Some(asked) = &mut self.outdating {
+            asked.asked = match asked.done {
+                true => now,
+                false => asked.asked.max(now - AGAIN),
+            };
+        }
+        let instant = Duration::from_micros(1);
+        let old = match self.meeting.is_on() {
+            true => BELIEVES + instant,
+            false => instant,
+        };
+        peer.off_at = peer.off_at.map(|off| off.max(now - old));
+        if let Some(silent) = &mut peer.silent_since {
+            *silent = peer.off_at.unwrap_or(now);
+            self.lineage.times(&mut |until| *until = *silent);
+        }
     }
 
     /// Calls `f` with every point in time stored here.

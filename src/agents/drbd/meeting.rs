@@ -37,10 +37,26 @@ impl Meeting {
         met
     }
 
+    /// Forgets what makes no difference any more, for whoever compares. `off`: the proof that there is; what comes to be
+    /// one later is of later than all this.
+    pub fn forget(&mut self, off: Option<Time>, now: Time) {
+        let Some(off) = off else {
+            (self.since, self.certain) = (self.since.map(|_| now - BELIEVES), None);
+            return;
+        };
+        self.since = self.since.map(|since| since.max(off));
+        self.certain = self.certain.filter(|met| *met > off).map(|_| now);
+    }
+
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         let all = [&mut self.since, &mut self.certain];
         all.into_iter().flatten().for_each(f);
+    }
+
+    /// There is a connection.
+    pub fn is_on(&self) -> bool {
+        self.since.is_some()
     }
 
     /// It met the other side after that, or may have.

@@ -66,6 +66,17 @@ impl Lineage {
         }
     }
 
+    /// Forgets what makes no difference any more, for whoever compares: `silent` is since when the other is.
+    pub fn forget(&mut self, silent: Option<Time>, now: Time) {
+        if self.is_newest {
+            return;
+        }
+        let survives = |until: &Time| silent.is_none_or(|silent| *until >= silent);
+        let current = |until: &Time| silent.is_some() || *until >= now;
+        let until = self.newest_until.filter(|u| survives(u) && current(u));
+        self.newest_until = until.map(|until| silent.unwrap_or(until));
+    }
+
     /// Calls `f` with every point in time stored here.
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.newest_until.iter_mut().for_each(f);
