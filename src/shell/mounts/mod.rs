@@ -61,6 +61,7 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Between two tries to have a helper; and however little time is left, one gets as much.
 const PAUSE: Duration = Duration::from_millis(300);
 const SHORTEST: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 /// Before an operation that could not be had is tried again.
 const REST: Duration = Duration::from_secs(2);
 /// A helper is given up so long after it should have ended.
@@ -182,6 +183,11 @@ impl Mounts {
     /// not done, and done as soon as one can be had.
     pub fn stop(&mut self, place: Place) {
         self.operate(place, move |held, shared| async move {
+            // It uses the file system, and would be taken for somebody who is to be ended.
+            let until = Instant::now() + held.mount.stop_timeout;
+            while held.syncing.get() && Instant::now() < until {
+                Timer::after(POLL).await;
+            }
             match shared.ask(Verb::Stop, &held, held.mount.stop_timeout).await {
                 Ok(Answer::Failed(why)) => {
                     held.say(format!("cannot be unmounted: {why}"));
