@@ -165,6 +165,22 @@ fn who_leaves_takes_it_down_whether_or_not_the_other_side_is_reached() {
 }
 
 /// D12: it is given up at its time, and what waits for it goes on then.
+/// What is told to have failed may have been carried out: nobody else connects what was cut here.
+#[test]
+fn what_was_cut_here_is_connected_again_whatever_became_of_the_cut() {
+    let dir = TestDir::new();
+    let script = "[ $1 != disconnect ] || { echo 'no reply'; exit 5; }";
+    let tools = tools(&dir, script);
+    smol::block_on(async {
+        let why = tools.ask_again(&r0(&[])).await.unwrap_err();
+        assert!(why.contains("no reply"), "{why}");
+        // And what could not be cut is not said to be outdated.
+        tools.outdate(&r0(&[]), true).await.unwrap_err();
+    });
+    let both = ["disconnect --force r0", "connect r0"];
+    assert_eq!(asked(&dir), [both, both].concat());
+}
+
 #[test]
 fn a_tool_that_never_returns_is_given_up() {
     let dir = TestDir::new();

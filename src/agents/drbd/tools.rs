@@ -220,10 +220,15 @@ impl Tools {
         let _one = self.one.lock().await;
         let name = it.name.as_str();
         let call = async |words: &[&str]| self.call(words, QUICK).await.map_err(|f| f.what);
-        if connect {
-            call(&["disconnect", "--force", name]).await?;
-        }
-        let outdated = call(&["outdate", name]).await;
+        // One that is said to have failed may have been carried out, and nobody else would connect it again.
+        let cut = match connect {
+            true => call(&["disconnect", "--force", name]).await,
+            false => Ok(()),
+        };
+        let outdated = match cut {
+            Ok(()) => call(&["outdate", name]).await,
+            failed => failed,
+        };
         if connect {
             call(&["connect", name]).await?;
         }
@@ -233,14 +238,10 @@ impl Tools {
     /// Cuts the connection and waits for the other side anew: of a Primary whose I/O is frozen DRBD asks its handler again.
     pub async fn ask_again(&self, it: &Named) -> Result<(), String> {
         let _one = self.one.lock().await;
-        for words in [
-            &["disconnect", "--force", &it.name][..],
-            &["connect", &it.name],
-        ] {
-            let called = self.call(words, QUICK).await;
-            called.map_err(|failed| failed.what)?;
-        }
-        Ok(())
+        let name = it.name.as_str();
+        let cut = self.call(&["disconnect", "--force", name], QUICK).await;
+        let joined = self.call(&["connect", name], QUICK).await;
+        cut.and(joined).map_err(|failed| failed.what)
     }
 
     /// Connects it again, after the other side was certain to be off.

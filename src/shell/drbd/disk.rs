@@ -132,6 +132,12 @@ impl Disk {
             })
     }
 
+    /// It is connected to the other side, or tries to be.
+    pub(super) fn has_connection(&self, state: &State) -> bool {
+        let mut connections = state.of(&self.name, Kind::Connection);
+        connections.any(|it| state.word(it, "connection") != "StandAlone")
+    }
+
     pub(super) fn is_primary(&self, state: &State) -> bool {
         state.is_primary(&self.name)
     }

@@ -418,8 +418,12 @@ async fn patrol(shared: Rc<Shared>) {
             // Its handler died, or asked a daemon that is no more: DRBD does not ask again by itself.
             if disk.owes_an_answer(&shared, clock::now()) {
                 let named = disk.named(&shared.known.borrow());
+                shared.mark(&disk, CUT);
                 match shared.tools.ask_again(&named).await {
-                    Ok(()) => log::warn!("{}: DRBD is made to ask again", disk.name),
+                    Ok(()) => {
+                        shared.unmark(&disk, CUT);
+                        log::warn!("{}: DRBD is made to ask again", disk.name);
+                    }
                     Err(why) => log::warn!("{}: {why}", disk.name),
                 }
             }
@@ -485,7 +489,11 @@ impl Shared {
             self.complete_within(PATIENCE).await;
         }
         if self.is_marked(disk, CUT) {
-            self.connect_again(disk).await;
+            let tries = disk.has_connection(&self.known.borrow());
+            match tries {
+                true => self.unmark(disk, CUT),
+                false => self.connect_again(disk).await,
+            }
         }
         if self.is_marked(disk, UP) {
             return Ok(());

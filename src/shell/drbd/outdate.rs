@@ -1,7 +1,7 @@
 //! What the other node asks for, whose I/O waits: that this one outdates what it has, so that it is never promoted
 //! before it was synced again.
 
-use super::{Disks, module};
+use super::{CUT, Disks, module};
 use crate::agents::drbd::events::Kind;
 use crate::id::GroupId;
 use crate::shell::aside::Message;
@@ -37,7 +37,13 @@ impl Disks {
                         // Asked twice, and done.
                         false if disk.is_outdated(&shared.known.borrow()) => None,
                         false => {
+                            if !stood_alone {
+                                shared.mark(&disk, CUT);
+                            }
                             let outdated = shared.tools.outdate(&named, !stood_alone).await;
+                            if outdated.is_ok() && !stood_alone {
+                                shared.unmark(&disk, CUT);
+                            }
                             outdated.err()
                         }
                     }
