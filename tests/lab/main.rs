@@ -18,6 +18,7 @@ mod bmc;
 mod client;
 mod contender;
 mod demo;
+mod disk;
 mod fake;
 mod figures;
 mod guest;

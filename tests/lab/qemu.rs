@@ -3,6 +3,7 @@
 //! BMC for whoever reaches that over the network.
 
 use crate::bmc::Power;
+use crate::disk::Disk;
 use crate::guest;
 use crate::link::{KNOWN_WITHIN, Link};
 use crate::net::{Host, Net, Port, Wire, mac_text};
@@ -27,6 +28,8 @@ pub struct Qemu {
     /// Where the cables' other ends are, and so qemu.
     switch: String,
     directory: PathBuf,
+    /// The system's, and one for data.
+    disks: [Disk; 2],
     cards: Vec<(Wire, String, String)>,
     watch: OnceLock<Arc<Watch>>,
     services: Mutex<Vec<(Micros, String, bool)>>,
@@ -52,6 +55,10 @@ impl Qemu {
             host,
             name: net.name(host),
             switch: net.switch_netns(),
+            disks: [
+                Disk::new(&directory, "disk")?,
+                Disk::new(&directory, "data")?,
+            ],
             directory,
             cards: CARDS.map(card).into(),
             watch: OnceLock::new(),
@@ -59,14 +66,24 @@ impl Qemu {
             running: Mutex::default(),
         };
         let system = image()?.join("disk.img").display().to_string();
-        make(&["-F", "raw", "-b", &system], &qemu.disk("disk"), None)?;
+        make(&["-F", "raw", "-b", &system], qemu.disks[0].file(), None)?;
         qemu.new_disk()?;
         Ok(qemu)
     }
 
     /// A blank disk for data, while it is off.
     pub fn new_disk(&self) -> io::Result<()> {
-        make(&[], &self.disk("data"), Some("64M"))
+        make(&[], self.disks[1].file(), Some("64M"))
+    }
+
+    /// How many writes its disks have lost with its power so far.
+    pub fn lost_writes(&self) -> usize {
+        self.disks.iter().map(Disk::lost).sum()
+    }
+
+    /// The disk for data fails, or is well again.
+    pub fn break_disk(&self, broken: bool) {
+        self.disks[1].set_broken(broken);
     }
 
     /// Tells whom to tell of addresses.
@@ -171,10 +188,6 @@ impl Qemu {
         self.running.lock().expect("no panic while held")
     }
 
-    fn disk(&self, name: &str) -> PathBuf {
-        self.directory.join(format!("{name}.qcow2"))
-    }
-
     fn open(self: &Arc<Qemu>) -> io::Result<(Link, Qmp)> {
         let told = self.clone();
         let link = Link::open(&self.directory.join("guest"), move |at, message| {
@@ -257,13 +270,8 @@ impl Qemu {
              systemd.hostname={} systemd.machine_id={id:032x}",
             self.name
         ));
-        // What the host would lose with its own power matters to nobody.
-        for disk in [self.disk("disk"), self.disk("data")] {
-            command.arg("-drive");
-            command.arg(format!(
-                "file={},format=qcow2,if=virtio,cache=unsafe",
-                disk.display()
-            ));
+        for disk in &self.disks {
+            command.arg("-drive").arg(disk.drive());
         }
         for (_, port, mac) in &self.cards {
             command.arg("-netdev");
