@@ -21,6 +21,9 @@ pub const PORT: &str = "ha.lab";
 /// The services that are told of.
 const SERVICES: [&str; 2] = ["nginx.service", "apache2.service"];
 
+/// What is told of as if it were one: a DRBD resource that is Primary here.
+const PRIMARY: &str = "a Primary of DRBD";
+
 /// How often it is looked whether one runs.
 pub const LOOK: Duration = Duration::from_millis(50);
 
@@ -122,11 +125,18 @@ fn tell_addresses(port: &Port) -> io::Result<()> {
 }
 
 fn tell_services(port: &Port) -> io::Result<()> {
-    let mut before = [false; SERVICES.len()];
+    let mut before = [false; SERVICES.len() + 1];
     loop {
-        for (service, before) in SERVICES.iter().zip(&mut before) {
-            let processes = format!("/sys/fs/cgroup/system.slice/{service}/cgroup.procs");
-            let runs = fs::read(processes).is_ok_and(|pids| !pids.is_empty());
+        for (service, before) in SERVICES.iter().chain([&PRIMARY]).zip(&mut before) {
+            let runs = match *service {
+                PRIMARY => {
+                    fs::read_to_string("/proc/drbd").is_ok_and(|all| all.contains("ro:Primary"))
+                }
+                _ => {
+                    let processes = format!("/sys/fs/cgroup/system.slice/{service}/cgroup.procs");
+                    fs::read(processes).is_ok_and(|pids| !pids.is_empty())
+                }
+            };
             if runs != *before {
                 *before = runs;
                 port.send(&json!({"at": now(), "service": service, "runs": runs}))?;

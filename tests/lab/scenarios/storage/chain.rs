@@ -13,13 +13,20 @@ use std::time::Duration;
 pub fn by_hand(vms: &mut Vms) -> Outcome {
     let (mut holder, browser) = vms.up()?;
     let writer = writes(vms, holder)?;
-    for _ in 0..2 {
+    for what in ["moved", "moved with much to write back"] {
+        if what != "moved" {
+            let dirty = "dd if=/dev/zero of=/mnt/data/much bs=1M count=24 2>&1";
+            vms.on(holder, dirty)?;
+        }
         let from = now();
         failover(vms, holder)?;
         holder = holder.peer();
-        serves(vms, &browser, holder, &writer, from, "moved")?;
+        serves(vms, &browser, holder, &writer, from, what)?;
+        let outage = browser.outage(from).length();
+        vms.record.figure(&format!("{what}, page away"), outage);
         synced(vms)?;
     }
+    vms.on(holder, "rm /mnt/data/much")?;
     ends(vms, holder, &writer)
 }
 

@@ -9,6 +9,7 @@ use crate::ensure;
 use crate::lab::{Hardware, Outcome};
 use crate::net::{Cut, Port, Wire};
 use crate::sys::{self, now};
+use crate::system::System;
 use crate::vm::Vms;
 use std::time::Duration;
 
@@ -172,4 +173,126 @@ pub fn killed_in_a_move(vms: &mut Vms) -> Outcome {
         protected(vms)?;
     }
     ends(vms, holder, &writer)
+}
+
+/// The holder, whose I/O is frozen, is rebooted by its administrator: it comes through, though nothing of what waits can be
+/// stopped, and what it has is not promoted by itself.
+pub fn frozen_holder_reboots(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    vms.note("the standby loses its power together with its BMC");
+    vms.net.cut(Port(other.bmc(), Wire::Bmc), Cut::Both)?;
+    vms.node(other).die();
+    frozen(vms, holder)?;
+    let hellos = vms.node(holder).hardware.link()?.hellos();
+    let asked = vms.note("the holder is rebooted");
+    vms.node(holder).tell("systemctl reboot")?;
+    while vms.node(holder).hardware.link()?.hellos() == hellos {
+        let console = vms.node(holder).console();
+        ensure!(sys::since(asked) < REBOOTS, "it hangs: {console}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    vms.record
+        .figure("a frozen holder's reboot", sys::since(asked));
+    vms.node(holder).booted()?;
+    vms.daemon_answers(holder)?;
+    stays_down(vms, holder, Duration::from_secs(5))?;
+    vms.net.mend()?;
+    vms.node(other).switch_on()?;
+    vms.node(other).booted()?;
+    let (holder, _browser) = vms.up()?;
+    writer.acknowledged_after(now(), SHOT)?;
+    protected_within(vms, 3 * SHOT)?;
+    ends(vms, holder, &writer)
+}
+
+/// A shutdown's budgets, one after the other.
+const REBOOTS: Duration = Duration::from_secs(600);
+
+/// A daemon that has failed for good leaves by its last unit, which takes all of it down. (Its BMC is silent, so that nobody
+/// switches it off for its silence meanwhile.)
+pub fn released(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let writer = writes(vms, holder)?;
+    vms.net.cut(Port(holder.bmc(), Wire::Bmc), Cut::Both)?;
+    drop_in(vms, "Restart=no")?;
+    let from = vms.kill(holder, "ha-appliance")?;
+    let ended = "systemctl show --property=ActiveState,Result ha-appliance-release; \
+                 journalctl --no-pager --unit=ha-appliance-release --output=cat --since=-60s";
+    let wanted = [
+        "stopped apache2.service",
+        "unmounted /mnt/data",
+        "r0 is Secondary",
+        "Result=success",
+        "ActiveState=inactive",
+    ];
+    let mut told = String::new();
+    while !wanted.iter().all(|what| told.contains(what)) {
+        ensure!(sys::since(from) < SHOT, "it says {told}");
+        std::thread::sleep(Duration::from_millis(50));
+        told = vms.on(holder, ended)?;
+    }
+    vms.record.figure("release", sys::since(from));
+    let role = vms.on(holder, "drbdadm role r0; ! mountpoint -q /mnt/data")?;
+    ensure!(role.starts_with("Secondary"), "it is {role}");
+    no_drop_in(vms)?;
+    vms.net.mend()?;
+    vms.on(
+        holder,
+        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
+    )?;
+    let (holder, _browser) = vms.up()?;
+    writer.acknowledged_after(now(), SHOT)?;
+    protected_within(vms, 3 * SHOT)?;
+    ends(vms, holder, &writer)
+}
+
+/// The same while all I/O is frozen: it ends once nothing more can be stopped, and says what it leaves.
+pub fn released_while_frozen(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    drop_in(vms, "Restart=no")?;
+    vms.net.cut(Port(other.bmc(), Wire::Bmc), Cut::Both)?;
+    vms.node(other).die();
+    frozen(vms, holder)?;
+    let from = vms.kill(holder, "ha-appliance")?;
+    let told = "systemctl show --property=ActiveState ha-appliance-release; \
+                journalctl --no-pager --unit=ha-appliance-release --output=cat --since=-300s";
+    let ended = |told: &str| told.contains("r0 is frozen") && told.contains("ActiveState=failed");
+    let mut last = String::new();
+    while !ended(&last) {
+        ensure!(sys::since(from) < 3 * SHOT, "it says {last}");
+        std::thread::sleep(Duration::from_millis(200));
+        last = vms.node(holder).run(told)?;
+    }
+    vms.record.figure("release while frozen", sys::since(from));
+    frozen(vms, holder)?;
+    vms.net.mend()?;
+    vms.node(other).switch_on()?;
+    vms.node(other).booted()?;
+    no_drop_in(vms)?;
+    vms.on(
+        holder,
+        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
+    )?;
+    let (holder, _browser) = vms.up()?;
+    writer.acknowledged_after(now(), SHOT)?;
+    protected_within(vms, 3 * SHOT)?;
+    ends(vms, holder, &writer)
+}
+
+/// The disk of the holder fails all at once: it goes on by the network, and moves.
+pub fn disk_breaks(vms: &mut Vms) -> Outcome {
+    let (holder, browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    let from = vms.note("the holder's disk fails");
+    vms.node(holder).hardware.break_disk(true);
+    serves(vms, &browser, other, &writer, from, "disk broken")?;
+    vms.node(holder).hardware.break_disk(false);
+    vms.on(holder, "drbdadm attach r0")?;
+    synced(vms)?;
+    ends(vms, other, &writer)
 }

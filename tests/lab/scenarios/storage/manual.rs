@@ -45,6 +45,46 @@ pub fn by_other_hands(vms: &mut Vms) -> Outcome {
     ends(vms, other, &writer)
 }
 
+/// The standby is cut off, promoted by force and written to, by hand: DRBD gives the connection up, both nodes say so, and
+/// nothing is resolved before a human has chosen, as the manual has it.
+pub fn split_brain(vms: &mut Vms) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    let other = holder.peer();
+    let writer = writes(vms, holder)?;
+    vms.record.allow_overlap(
+        "somebody promotes the standby by force",
+        Duration::from_secs(60),
+    );
+    let from = vms.note("the standby is promoted by force");
+    vms.on(
+        other,
+        "drbdadm disconnect r0; drbdadm primary --force r0 \
+         && dd if=/dev/urandom of=/dev/drbd1 bs=4096 count=1 seek=12000 oflag=direct conv=notrunc 2>&1; drbdadm secondary r0; true",
+    )?;
+    vms.on(other, "drbdadm connect r0; true")?;
+    vms.on(holder, "drbdadm connect r0; true")?;
+    for _ in 0..6 {
+        for host in [holder, other] {
+            says(vms, host, "StandAlone", SHOT)?;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    writer.acknowledged_after(now(), SHOT)?;
+    vms.record.figure("split brain, stall", writer.stall(from));
+    ensure!(
+        !failover(vms, holder)?,
+        "it was moved to the other half of a split brain"
+    );
+    vms.on(
+        other,
+        "drbdadm disconnect r0; drbdadm secondary r0; drbdadm connect --discard-my-data r0",
+    )?;
+    vms.on(holder, "drbdadm connect r0")?;
+    synced(vms)?;
+    vms.nothing_moved(holder, from)?;
+    ends(vms, holder, &writer)
+}
+
 /// One node writes alone and dies with its disk: what the other has is old, and serves by an operator's word; the new
 /// disk is synced whole.
 pub fn good_copy_lost(vms: &mut Vms) -> Outcome {

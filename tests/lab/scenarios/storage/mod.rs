@@ -7,6 +7,7 @@ mod chain;
 mod faults;
 mod manual;
 mod pair;
+mod power;
 
 use super::fencing::{devices, protected};
 use super::vms::SLOWLY;
@@ -24,7 +25,7 @@ pub const ALL: &[Scenario] = &[Scenario {
     name: "storage",
     shows: "two virtual machines with a DRBD disk, written to all the time, booted once, at 250 ms × 8",
     run: Virtual(&BONDED, prepare, STEPS),
-    limit: (1200, 3600),
+    limit: (1200, 7200),
 }];
 
 const STEPS: &[Step] = &[
@@ -122,6 +123,72 @@ const STEPS: &[Step] = &[
         name: "good-copy-lost",
         shows: "one writes alone and dies with its disk: the other serves by `accept-data` alone, and syncs the new disk",
         run: manual::good_copy_lost,
+        long: true,
+    },
+    Step {
+        name: "power-cuts",
+        shows: "power is lost at whatever moment, by who serves, by the other, or by both, and comes back to one first: nothing acknowledged is lost, and who stays down says why",
+        run: power::cuts,
+        long: true,
+    },
+    Step {
+        name: "power-cuts-2",
+        shows: "the same again",
+        run: power::cuts,
+        long: true,
+    },
+    Step {
+        name: "power-cuts-3",
+        shows: "the same again",
+        run: power::cuts,
+        long: true,
+    },
+    Step {
+        name: "power-cuts-4",
+        shows: "the same again",
+        run: power::cuts,
+        long: true,
+    },
+    Step {
+        name: "one-after-the-other",
+        shows: "either node loses its power, the other writes on and loses its own: who went first is back alone, and does not serve, whatever it is told",
+        run: power::one_after_the_other,
+        long: true,
+    },
+    Step {
+        name: "shut-down",
+        shows: "both are shut down in either order, and who went first boots first: it does not serve before the other is back",
+        run: power::shut_down,
+        long: true,
+    },
+    Step {
+        name: "frozen-holder-reboots",
+        shows: "the standby and its BMC lose their power, and the holder, whose I/O is frozen, is rebooted: it comes through, and is not promoted alone",
+        run: faults::frozen_holder_reboots,
+        long: true,
+    },
+    Step {
+        name: "released",
+        shows: "the holder's daemon has failed for good: `release` stops Apache, unmounts and demotes",
+        run: faults::released,
+        long: true,
+    },
+    Step {
+        name: "released-while-frozen",
+        shows: "`release` while all I/O is frozen leaves what it cannot stop, and says so",
+        run: faults::released_while_frozen,
+        long: true,
+    },
+    Step {
+        name: "disk-breaks",
+        shows: "the holder's disk fails whatever it is asked for: it moves",
+        run: faults::disk_breaks,
+        long: true,
+    },
+    Step {
+        name: "split-brain",
+        shows: "the standby is promoted by force and written to, by hand: both say that the connection was given up, nothing moves, and the manual's commands mend it",
+        run: manual::split_brain,
         long: true,
     },
 ];

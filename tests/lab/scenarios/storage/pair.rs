@@ -11,6 +11,7 @@ use crate::sys::{self, now};
 use crate::system::System;
 use crate::vm::{Vm, Vms};
 use crate::writer::Writer;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Records are written, and acknowledged.
@@ -104,12 +105,17 @@ pub fn frozen(vms: &mut Vms, host: Host) -> Outcome {
     Ok(())
 }
 
+/// Its data may be old, or is, by that status.
+pub fn is_told_why(status: &Value) -> bool {
+    let resource = status["groups"][0]["resources"][0].to_string();
+    let all = status.to_string();
+    (all.contains("whether pm-test") || all.contains("older than"))
+        && !resource.contains("Primary,")
+}
+
 /// It is not promoted there, and its status says why.
 pub fn stays_down(vms: &mut Vms, host: Host, lasts: Duration) -> Outcome {
-    status::wait_until(vms.node(host), "why not", SHOT, |s| {
-        let told = s.to_string();
-        told.contains("whether pm-test") || told.contains("older than")
-    })?;
+    status::wait_until(vms.node(host), "why not", SHOT, is_told_why)?;
     let began = now();
     while sys::since(began) < lasts {
         let role = vms.on(host, "drbdadm role r0")?;
