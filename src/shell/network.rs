@@ -417,7 +417,12 @@ impl Network {
     /// The next claim heard on a VIP interface.
     pub fn claim(&mut self, vif: usize) -> Option<Claim> {
         let open = self.ears.get_mut(vif)?.open.as_mut()?;
-        open.neighbours.try_next().ok().flatten()
+        open.neighbours.try_next().unwrap_or_else(|_| {
+            // Down, or away and back since the last look.
+            open.bound = None;
+            self.retry_at.get_or_insert(clock::now() + RETRY);
+            None
+        })
     }
 
     /// How many claims on a VIP interface were not believed since the last call; says what is new of them.
@@ -674,9 +679,12 @@ impl Ear {
             Some(open) => open,
             none => none.insert(Open::new(vif, ready)?),
         };
-        if let Some((name, index, mac)) = &spot
-            && open.bound != spot
-        {
+        if open.bound == spot {
+            return Ok(());
+        }
+        // One that goes takes its listeners with it, also if it comes back as it was (from another namespace).
+        open.bound = None;
+        if let Some((name, index, mac)) = &spot {
             open.neighbours.bind(*index, *mac)?;
             open.pinger.bind(name, *index)?;
             open.bound = spot;

@@ -37,7 +37,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "heartbeats-filtered",
-        shows: "a filter drops every heartbeat while ARP passes: the VIP stays single; after power loss it is taken over",
+        shows: "the standby's LAN interface is lent to another namespace, then a filter drops every heartbeat while ARP passes: the VIP stays single; after power loss it is taken over",
         run: Nodes(heartbeats_filtered),
         limit: (40, 40),
     },
@@ -271,12 +271,31 @@ fn interlink_pulled(lab: &mut Lab) -> Outcome {
 
 fn heartbeats_filtered(lab: &mut Lab) -> Outcome {
     let (holder, client) = lab.pair(&Settings::default())?;
+    away_and_back(lab, holder.peer())?;
     lab.note("every heartbeat is filtered, on every path");
     for wire in [Wire::Lan, Wire::Interlink] {
         lab.net.cut(Port(holder, wire), Cut::Heartbeats)?;
     }
     lab.nothing_moves(holder, Duration::from_secs(6))?;
     taken_over(lab, holder, &client, Duration::from_secs(6))
+}
+
+/// The LAN's interface goes to another namespace and comes back as the same, and is not deaf to the VIP's holder.
+fn away_and_back(lab: &mut Lab, host: Host) -> Outcome {
+    // What the holder answers is known.
+    std::thread::sleep(Duration::from_secs(2));
+    lab.note("the other node's LAN interface is lent to another namespace");
+    // A new one, where it keeps its number.
+    let own = lab.net.netns(host);
+    let other = format!("{own}-aside");
+    batch(None, &format!("netns add {other}\n"))?;
+    batch(Some(&own), &format!("link set lan0 netns {other}\n"))?;
+    batch(Some(&other), &format!("link set lan0 netns {own}\n"))?;
+    batch(None, &format!("netns del {other}\n"))?;
+    lab.net.address(host, &[Wire::Lan])?;
+    // Its gateway counts as good again.
+    std::thread::sleep(Duration::from_secs(6));
+    Ok(())
 }
 
 fn one_way(lab: &mut Lab) -> Outcome {
