@@ -50,6 +50,8 @@ pub enum Event {
     },
     /// The latest ping of a gateway did not leave this machine: nobody was asked.
     Unasked(GatewayId),
+    /// The latest probe of a group's VIPs did not leave this machine, not whole: nobody was asked.
+    Unprobed(GroupId),
     /// Somebody other than this node says by ARP or ND that an address is at its hardware address.
     Claim {
         /// Where it was heard.

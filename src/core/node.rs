@@ -317,6 +317,7 @@ impl Node {
                 }
             }
             Event::Unasked(gateway) => self.vifs.unasked(gateway),
+            Event::Unprobed(group) => self.at_group(group, |g, _| g.group.unprobed()),
             Event::Claim { vif, subject, mac } => self.claim(vif, subject, mac, out),
             Event::Unlistening => self.signs.unlistening(self.now),
             Event::Lost { place, why } => {

@@ -455,13 +455,14 @@ impl Network {
         known.push((claim.address, claim.mac));
     }
 
-    /// Asks who has an address.
-    pub fn probe(&self, vif: usize, address: IpAddr) {
-        if let Some(open) = self.ears.get(vif).and_then(|ear| ear.open.as_ref())
-            && let Err(error) = open.neighbours.probe(address)
-        {
-            log::debug!("probe of {address}: {error}");
-        }
+    /// Asks who has an address. False: the question did not leave this machine.
+    pub fn probe(&self, vif: usize, address: IpAddr) -> bool {
+        let Some(open) = self.ears.get(vif).and_then(|ear| ear.open.as_ref()) else {
+            return false;
+        };
+        let sent = open.neighbours.probe(address);
+        sent.inspect_err(|error| log::debug!("probe of {address}: {error}"))
+            .is_ok()
     }
 
     /// The place of a VIP interface among all.

@@ -807,7 +807,7 @@ fn class(event: &Event, groups: &[GroupSetup]) -> u8 {
         | Event::Lease { .. } => 1,
         Event::Finished { .. } | Event::Device { .. } => 2,
         Event::Heartbeat { .. } => 3,
-        Event::Claim { .. } | Event::Unlistening => 4,
+        Event::Claim { .. } | Event::Unprobed(_) | Event::Unlistening => 4,
         Event::Pong { .. } | Event::Unasked(_) => 5,
         Event::Command { .. } | Event::Question { .. } => 6,
         Event::Tick => 7,

@@ -51,6 +51,11 @@ impl Group {
         self.probes.answered(cx.now);
     }
 
+    /// A probe of its VIPs did not leave.
+    pub fn unprobed(&mut self) {
+        self.probes.unsent();
+    }
+
     /// An exclusive resource of it was started and is kept running.
     pub fn keeps(&self, resource: usize) -> bool {
         let covered = self.resources[resource].covered;

@@ -118,6 +118,11 @@ impl Probes {
         self.answered_at = Some(now);
     }
 
+    /// The last one did not leave: nobody was asked, and those before it are in no row with the next.
+    pub fn unsent(&mut self) {
+        (self.unanswered, self.pending, self.in_vain_since) = (0, false, None);
+    }
+
     /// For how long all that was sent got to where it may be answered, had its time, and was not. None: nothing did. (A
     /// gateway may answer later than the next probe leaves.)
     pub(super) fn in_vain_for(
@@ -241,6 +246,19 @@ mod tests {
         assert_eq!(unanswered(&probes, 1230, Some(1220)), 0);
         tick(&mut probes, 1300, Some(1290));
         assert_eq!(unanswered(&probes, 1330, Some(1310)), 1);
+    }
+
+    #[test]
+    fn who_was_not_asked_did_not_fail_to_answer() {
+        let mut probes = three();
+        assert_eq!(unanswered(&probes, 1230, Some(1220)), 3);
+        tick(&mut probes, 1300, Some(1290));
+        probes.unsent();
+        assert_eq!(unanswered(&probes, 1330, Some(1310)), 0);
+        tick(&mut probes, 1400, Some(1390));
+        assert_eq!(unanswered(&probes, 1430, Some(1410)), 1);
+        let vain = probes.in_vain_for(at(1430), INTERVAL, Some(at(1410)));
+        assert_eq!(vain, Some(Duration::ZERO));
     }
 
     #[test]

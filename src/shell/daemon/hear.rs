@@ -136,9 +136,11 @@ impl Daemon {
     }
 
     /// Asks for the VIPs and the peer's own addresses, whatever is known of the peer.
-    pub(super) fn look_for_life(&self) {
-        for group in &self.config.groups {
-            self.probe(GroupId::of(&group.name));
+    pub(super) fn look_for_life(&mut self) {
+        let groups = self.config.groups.iter();
+        let groups: Vec<GroupId> = groups.map(|group| GroupId::of(&group.name)).collect();
+        for group in groups {
+            self.probe(group);
         }
         for vif in 0..self.network.vifs.len() {
             let peer = self.network.peer_on(vif);
@@ -151,14 +153,17 @@ impl Daemon {
     /// Asks for some of the group's VIPs on each interface (they come and go as one batch), and for
     /// the peer's own address while that may prove that probes work. Of a peer that is not heard it is known so whether
     /// its machine lives.
-    pub(super) fn probe(&self, group: GroupId) {
-        let mut asked = BTreeMap::new();
+    pub(super) fn probe(&mut self, group: GroupId) {
+        let (mut asked, mut all) = (BTreeMap::new(), true);
         for (address, vif) in self.vips.of_group(group) {
             let count: &mut usize = asked.entry(vif).or_default();
             *count += 1;
             if *count <= PROBED {
-                self.network.probe(vif, address);
+                all &= self.network.probe(vif, address);
             }
+        }
+        if !all {
+            self.pending.push_back(Event::Unprobed(group));
         }
         let (alive, now) = (self.node.peer_state() == PeerState::Alive, clock::now());
         if !alive && now.since(self.asked_for_life.get()) < LIFE {
