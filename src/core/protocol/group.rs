@@ -110,6 +110,8 @@ pub enum State {
         right: Right,
         /// The peer's.
         granting: Token,
+        /// They have it: the peer must echo this own sequence or a later one.
+        decided: Option<u64>,
     },
     /// The peer has the token; addresses that are left end by themselves.
     Ceded,
@@ -313,6 +315,7 @@ impl Group {
             State::Stopped {
                 rest: Rest::Granting { decided, .. },
             } => Some(decided),
+            State::Ceding { decided, .. } => decided,
             State::Adopted { seeking } | State::Active { seeking, .. } => {
                 seeking.map(|s| s.decided)
             }

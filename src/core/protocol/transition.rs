@@ -39,7 +39,7 @@ impl Group {
                 granting,
                 seeking,
             } => self.hold_active(cx, right, granting, seeking, wish, out),
-            State::Ceding { right, granting } => self.cede_on(cx, right, granting, wish, out),
+            State::Ceding { .. } => self.cede_on(cx, wish, out),
             State::Ceded => self.hold_ceded(cx, out),
             State::Failed { looks } => self.look_again(cx, looks, out),
         }
@@ -212,12 +212,8 @@ impl Group {
         }
         self.rest(cx, reason, out);
         if let Some(token) = granting {
-            // The peer may have died, or be heard no more, while that was stopped; but not since it answered just now.
-            let lately = |at| cx.now.since(at) <= cx.peer.moment();
-            let decided = match cx.peer.echoed().is_some_and(lately) {
-                true => cx.peer.proof(),
-                false => cx.next_sequence,
-            };
+            // The peer may have died, or be heard no more, while that was stopped.
+            let decided = asked_again(cx);
             self.state = State::Stopped {
                 rest: Rest::Granting { token, decided },
             };
@@ -574,7 +570,13 @@ impl Group {
         reason: Reason,
         out: &mut Vec<Action>,
     ) {
-        self.enter(State::Ceding { right, granting }, reason, out);
+        let decided = None;
+        let ceding = State::Ceding {
+            right,
+            granting,
+            decided,
+        };
+        self.enter(ceding, reason, out);
         self.lifetimes.cede(cx.now);
         for resource in 0..self.resources.len() {
             if self.resources[resource].exclusive() {
@@ -584,24 +586,36 @@ impl Group {
     }
 
     /// Its addresses got their short end: the peer gets the token.
-    fn cede_on(
-        &mut self,
-        cx: &Context,
-        right: Right,
-        granting: Token,
-        wish: &Wish,
-        out: &mut Vec<Action>,
-    ) -> bool {
+    fn cede_on(&mut self, cx: &Context, wish: &Wish, out: &mut Vec<Action>) -> bool {
+        let State::Ceding {
+            right,
+            granting,
+            decided,
+        } = self.state
+        else {
+            return false;
+        };
         if let Some(reason) = self.must_stop(cx) {
             self.stop(cx, None, reason, out);
             return true;
         }
-        if self.busy() {
+        // What is taken back is to be started again in the same step.
+        if self.busy() || !cx.up_to_date() {
             return false;
         }
         if !self.peer_could(cx) || matches!(wish, Wish::Run | Wish::Agree(_)) {
             self.resume(right, out);
             return true;
+        }
+        // The peer may have died, or be heard no more, while that was under way.
+        let asked = decided.unwrap_or_else(|| asked_again(cx));
+        if !lives(cx, asked) {
+            self.state = State::Ceding {
+                right,
+                granting,
+                decided: Some(asked),
+            };
+            return false;
         }
         self.state = State::Ceded;
         self.own_token(cx, granting, Reason::HandedOver, out);
@@ -739,6 +753,15 @@ fn asked(cx: &Context, seeking: Option<Seeking>) -> Seeking {
         contested: false,
         moves: true,
     })
+}
+
+/// What the peer has to answer after something that may have taken long; but it lives if it answered just now.
+fn asked_again(cx: &Context) -> u64 {
+    let lately = |at| cx.now.since(at) <= cx.peer.moment();
+    match cx.peer.echoed().is_some_and(lately) {
+        true => cx.peer.proof(),
+        false => cx.next_sequence,
+    }
 }
 
 /// It answered that: nothing that was sent before tells that it is there still.
