@@ -281,6 +281,15 @@ impl fmt::Display for Said<'_, HeldFire> {
                 "it was not heard both ways since {here}'s machine started, since {here}'s daemon was last stopped by \
                  order, or since it was last known to be gone"
             ),
+            HeldFire::Inherited => write!(
+                f,
+                "an off that was asked for before the daemon on {here} started may have switched it off, and it may be on \
+                 again"
+            ),
+            HeldFire::Elsewhere => write!(
+                f,
+                "it may serve on a network that {here} does not reach, and without it {here} would serve no more than now"
+            ),
             HeldFire::Apart => write!(
                 f,
                 "when it was last heard it had not heard {here} for a while, or not of a change of `delay`, so both could \

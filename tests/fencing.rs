@@ -87,6 +87,7 @@ impl Bench {
             needs: true,
             able: true,
             reached: Some(at(now)),
+            gains: false,
             role: Role {
                 me: Side::First,
                 runs: true,
@@ -100,6 +101,7 @@ impl Bench {
             claims: false,
             serves: false,
             asked: true,
+            unreached: false,
             saved: self.fencing.record().shot,
         }
     }
@@ -174,6 +176,20 @@ fn a_shot_leaves_at_an_own_instant_once_the_disk_has_the_word() {
 }
 
 #[test]
+fn who_waits_for_a_slow_disk_reaches_its_clients_still() {
+    let mut bench = Bench::ready(2000);
+    bench.step(2000, |_| ());
+    let reached = |when: u64| move |seen: &mut Seen| seen.reached = Some(at(when));
+    assert_eq!(bench.step(2250, reached(2149)), []);
+    // By a gateway that takes long, too.
+    assert_eq!(bench.step(2400, reached(2249)), []);
+    assert_eq!(bench.step(2400, reached(2250)), [(0, Ask::Off)]);
+    let mut quick = Bench::ready(2000);
+    quick.step(2000, |_| ());
+    assert_eq!(quick.step(2250, reached(2150)), [(0, Ask::Off)]);
+}
+
+#[test]
 fn a_word_that_comes_too_late_serves_the_next_instant() {
     let mut bench = Bench::ready(2000);
     bench.step(2000, |_| ());
@@ -219,7 +235,8 @@ type Hold = (fn(&mut Seen), Option<HeldFire>);
 
 #[test]
 fn what_holds_a_shot_back() {
-    let holds: [Hold; 13] = [
+    let elsewhere = |seen: &mut Seen| (seen.unreached, seen.gains) = (true, false);
+    let holds: [Hold; 14] = [
         (|seen| seen.maintenance = true, None),
         (|seen| seen.serves = true, Some(HeldFire::Serves)),
         (|seen| seen.speaks = true, Some(HeldFire::Speaks)),
@@ -227,6 +244,7 @@ fn what_holds_a_shot_back() {
         (|seen| seen.needs = false, None),
         (|seen| seen.reached = None, Some(HeldFire::Blind)),
         (|seen| seen.able = false, Some(HeldFire::Unable)),
+        (elsewhere, Some(HeldFire::Elsewhere)),
         (|seen| seen.role.runs = false, None),
         (|seen| seen.role.me = Side::Second, None),
         (|seen| seen.peer = PeerState::OneWay, None),

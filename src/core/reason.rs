@@ -190,6 +190,10 @@ pub enum HeldFire {
     /// It was not heard both ways in this boot, since this node's daemon was last ended by order, or since it was last
     /// known to be gone.
     Unmet,
+    /// An off that left before this daemon started may have switched it off, and it may be on again.
+    Inherited,
+    /// It may serve on a network that this node does not reach, and this node would serve no more than now without it.
+    Elsewhere,
     /// What was last heard of it came when it did not hear this node, or not of the `delay` that this node announced: it may
     /// count its silence from another moment, or by another one.
     Apart,

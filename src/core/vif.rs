@@ -251,7 +251,8 @@ impl Vifs {
     pub fn meet(&mut self, reports: &[VifReport]) {
         for vif in &mut self.vifs {
             let report = reports.iter().find(|report| report.id == vif.id);
-            let theirs = report.map_or(Some(false), |report| report.gateway.answers);
+            // On a network that its file does not name nobody could answer it.
+            let theirs = report.and_then(|report| report.gateway.answers);
             vif.met = match (vif.answers(), theirs) {
                 _ if vif.gateways.is_empty() && vif.met == Met::Without => Met::Without,
                 (Some(false), Some(true)) => Met::There,

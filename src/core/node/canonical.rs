@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::canonical::{LONG_AGO, Mark};
 use crate::core::protocol::peer::forget_judged;
+use crate::core::setup::LIFETIME;
 use crate::wire::heartbeat::Wish;
 
 impl Node {
@@ -43,7 +44,9 @@ impl Node {
     /// [`forget`](Node::forget).
     pub fn fencing_times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.fencing.times(f);
-        self.peer.plea().into_iter().for_each(f);
+        self.peer.plea().into_iter().for_each(&mut *f);
+        let groups = self.groups.iter_mut();
+        groups.filter_map(|it| it.group.asked_since()).for_each(f);
     }
 
     /// Calls `f` with the times since which orders wait for what they ask.
@@ -73,9 +76,12 @@ impl Node {
         let setup = self.setup.clone();
         self.fencing.forget(now, self.peer.plea(), &setup);
         self.commands.forget();
+        // The last answer of a gateway counts for so long.
+        let lately = (2 * setup.interval).max(setup.gateway.timeout);
+        let asked = setup.fencing.map(|_| LIFETIME + lately);
         let mut groups = std::mem::take(&mut self.groups);
         for (group, setup) in groups.iter_mut().zip(&self.setup.groups) {
-            group.group.forget(now, self.setup.fencing.is_some());
+            group.group.forget(now, asked);
             group.plan.forget(setup);
         }
         self.groups = groups;

@@ -144,6 +144,8 @@ impl Node {
             false => others.clone().map(claim).collect(),
         };
         let able = (groups.clone()).filter(|g| matters(g) && self.would_serve(*g));
+        // What has data may wait for proof while it runs; anything else that runs goes on as it is.
+        let gains = |g: usize| wants(&g) || self.setup.groups[g].holds_data();
         let up = self.link_up.map(|at| at.max(self.started));
         let detection = self.peer.detection_time();
         Seen {
@@ -153,7 +155,8 @@ impl Node {
             pleads_since,
             needs: !self.pleads() && groups.clone().any(|g| matters(&g)),
             able: able.clone().next().is_some(),
-            reached: able.filter_map(|g| self.context(g).reached()).max(),
+            reached: (able.clone().filter_map(|g| self.context(g).reached())).max(),
+            gains: able.clone().any(|g| gains(g) && self.context(g).reaches()),
             role: Role {
                 me: self.setup.me,
                 runs: runs_any && !groups.clone().any(|g| stranded(&g)),
@@ -170,6 +173,7 @@ impl Node {
                     .any(|g| self.signs.claims(self.groups[g].id())),
             serves: answers.contains(&Claim::Has),
             asked: !answers.contains(&Claim::Unasked),
+            unreached: answers.contains(&Claim::Unreached),
             saved: self.memory.saved().fencing.shot,
         }
     }

@@ -2,11 +2,11 @@
 
 use super::super::canonical::{LONG_AGO, Mark};
 use super::super::reason::Reason;
-use super::super::setup::LIFETIME;
 use super::super::time::Time;
 use super::group::{Group, Rest, State};
 use super::right::Right;
 use crate::wire::heartbeat::Echo;
+use std::time::Duration;
 
 impl Group {
     /// Calls `f` with every number of a heartbeat stored here.
@@ -35,8 +35,14 @@ impl Group {
         *decided = mark.sequence;
     }
 
+    /// Since when its addresses are asked for in vain.
+    pub fn asked_since(&mut self) -> Option<&mut Time> {
+        self.probes.asked_since()
+    }
+
     /// Forgets what is only shown, and what its configuration never asks.
-    pub fn forget(&mut self, now: Time, fences: bool) {
+    /// `asked`: for how long in vain it matters to have asked for the addresses, if at all.
+    pub fn forget(&mut self, now: Time, asked: Option<Duration>) {
         if !self.leases_found() {
             self.lifetimes.renewed_at = LONG_AGO;
         }
@@ -54,6 +60,6 @@ impl Group {
             _ => Reason::Started,
         };
         self.waiting = None;
-        self.probes.forget_surplus(now, fences.then_some(LIFETIME));
+        self.probes.forget_surplus(now, asked);
     }
 }

@@ -153,11 +153,15 @@ impl Probes {
             .flat_map(move |at| [at + interval / 4, at + interval])
     }
 
-    /// Calls `f` with every point in time stored here.
+    /// Calls `f` with every point in time stored here but [one](Probes::asked_since).
     pub fn times(&mut self, f: &mut dyn FnMut(&mut Time)) {
         self.last_sent.iter_mut().for_each(&mut *f);
-        self.answered_at.iter_mut().for_each(&mut *f);
-        self.in_vain_since.iter_mut().for_each(f);
+        self.answered_at.iter_mut().for_each(f);
+    }
+
+    /// The one that says for how long.
+    pub fn asked_since(&mut self) -> Option<&mut Time> {
+        self.in_vain_since.as_mut()
     }
 
     /// Forgets how many more are unanswered than any silence needs (a search's `misses` are fewer), and for how much

@@ -5,6 +5,7 @@
 //! instant began; and the peer's machine must not answer for what this node would take. A machine that answered in this
 //! silence serves until it has been asked in vain for the [`LIFETIME`] of an address, all that time on a network that
 //! was there: a port that reconverges, a lost broadcast, a cable that is plugged in again say nothing of the peer.
+//! What it may serve where it cannot be asked is left to it by who would serve no more than before without it.
 //!
 //! **A network of which nothing can be known** ([`Lan::Without`] a gateway, or [`Lan::Mute`]: none answered either node
 //! when the peer was last heard, nor has since) speaks for neither: what it carries may be served, and a peer that does
@@ -29,7 +30,7 @@ enum Lan {
     Asked(Option<Time>),
     /// It answered neither node when the peer was last heard, and none since.
     Mute,
-    /// The same, but it answered the peer.
+    /// The same, but it answered the peer. Or there is no carrier here.
     CutOff,
 }
 
@@ -40,13 +41,15 @@ pub enum Claim {
     Has,
     /// Nothing yet, and it had no time to.
     Unasked,
-    /// Nothing. (Or there is nothing to ask for, or no way to ask.)
+    /// Nobody knows: it cannot be asked any more, or never could.
+    Unreached,
+    /// Nothing. (Or there is nothing to ask for.)
     Nothing,
 }
 
 impl Context<'_> {
-    /// The clients of the group were reached by a ping that left then, on the network where that is longest ago. None:
-    /// they were not in this silence, or nobody can know.
+    /// Clients of the group were reached by a ping that left then. None: they were not in this silence, or nobody can
+    /// know.
     pub fn reached(&self) -> Option<Time> {
         let mut lans = self.setup.vifs.iter().map(|&vif| self.lan(vif));
         let known = |lan| matches!(lan, Lan::Without | Lan::Asked(_));
@@ -55,23 +58,25 @@ impl Context<'_> {
     }
 
     /// The same, a moment ago.
-    fn reaches(&self) -> bool {
+    pub fn reaches(&self) -> bool {
         let lasts = self.node.detection_time(self.node.interval);
         let lately = |at: Time| at + lasts.max(self.node.gateway.timeout) >= self.now;
         self.reached().is_some_and(lately)
     }
 
-    /// When the latest ping left by which is known that what was sent before it got out, on the network of the group
-    /// where that is longest ago. Who takes by evidence knows nothing of a network whose gateway does not answer.
+    /// When the latest ping left by which is known that what was sent before it got out. Who takes by evidence wants that of
+    /// each network of the group. Who takes by proof has it of one: who serves the group has its addresses on all.
     pub fn on_link(&self) -> Option<Time> {
-        let answered = |&vif: &VifId| match self.node.fencing {
-            None => self.vifs.last_answer(vif),
-            Some(_) => match self.lan(vif) {
-                Lan::Asked(at) => at,
-                Lan::Without | Lan::Mute | Lan::CutOff => Some(self.now),
-            },
+        let vifs = &self.setup.vifs;
+        if self.node.fencing.is_none() {
+            let answered = vifs.iter().map(|&vif| self.vifs.last_answer(vif)).min();
+            return answered.unwrap_or(Some(self.now));
+        }
+        let asked = |&vif: &VifId| match self.lan(vif) {
+            Lan::Asked(at) => Some(at),
+            Lan::Without | Lan::Mute | Lan::CutOff => None,
         };
-        let answered = self.setup.vifs.iter().map(answered).min();
+        let answered = vifs.iter().filter_map(asked).max();
         answered.unwrap_or(Some(self.now))
     }
 
@@ -88,6 +93,7 @@ impl Context<'_> {
         let zero = (self.peer.pleads_since()).unwrap_or_else(|| self.silence_began());
         let answered = self.vifs.last_answer(vif).filter(|at| *at > zero);
         match self.vifs.met(vif) {
+            _ if self.vifs.carrier_lost(vif) => Lan::CutOff,
             Met::Without if !self.vifs.has_gateway(vif) => Lan::Without,
             Met::Nobody if answered.is_none() => Lan::Mute,
             Met::There if answered.is_none() => Lan::CutOff,
@@ -111,7 +117,8 @@ impl Group {
             // Where it cannot be asked any more, what it answered holds for no longer than an address does.
             (Some(ago), false) if ago < LIFETIME => Claim::Has,
             (None, true) if shorter(interval * (misses - 2)) => Claim::Unasked,
-            (Some(_) | None, _) => Claim::Nothing,
+            (Some(_) | None, true) => Claim::Nothing,
+            (Some(_) | None, false) => Claim::Unreached,
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
             HeldFire::Short
             | HeldFire::Serves
             | HeldFire::Unmet
+            | HeldFire::Inherited
             | HeldFire::Apart
             | HeldFire::Speaks
             | HeldFire::Maintained
@@ -39,7 +40,7 @@ pub(super) fn lack(waiting: Option<&Reason>, peer: PeerState) -> &'static str {
         | Reason::Retry(_)
         | Reason::MoveLimited(_) => TIME,
         Reason::NoGatewayAnswer(_) | Reason::Isolated | Reason::Late(_) => NETWORK,
-        Reason::HeldFire(HeldFire::Blind) => NETWORK,
+        Reason::HeldFire(HeldFire::Blind | HeldFire::Elsewhere) => NETWORK,
         Reason::HeldFire(HeldFire::Unable) => RESOURCE,
         Reason::PeerLacksGroup | Reason::HeldBack(_) => FILE,
         Reason::ResourceFailed(..) | Reason::NotServing(_) => RESOURCE,

@@ -67,6 +67,8 @@ pub struct Fencing {
     /// What the run directory has of it.
     noted: Option<Count>,
     shot: Shot,
+    /// Since when the disk is known to have the word, and nothing left.
+    word_since: Option<Time>,
     devices: Vec<Device>,
     /// Of the file in force, those that are distrusted among others: they may come back.
     liars: Vec<u64>,
@@ -149,7 +151,9 @@ impl Fencing {
             },
             false => Shot::None,
         };
-        // What an earlier daemon shot may have been switched on again since, by whoever saw it off.
+        // What an earlier daemon shot may have gone off and been switched on again while nobody looked, or by who saw it
+        // off. Reads of "on" do not tell that from a machine that never went, however long they go on; and another shot
+        // at one that booted into a cut would be a chain. So the peer, a read of "off" or a human has to end it.
         let leave = |count: Count| Count {
             spent: count.spent || record.shot,
             ..count
@@ -308,6 +312,8 @@ impl Fencing {
         }
         self.stirred = false;
         self.end_order(seen);
+        let waits = self.shot == Shot::Intended && seen.saved;
+        self.word_since = self.word_since.or(Some(seen.now)).filter(|_| waits);
         let dying = alive && self.shot != Shot::None;
         if seen.watches() || dying || self.order.is_some() {
             self.shoot(seen, setup, &fencing, out);
@@ -418,6 +424,7 @@ impl Fencing {
             f(at);
         }
         self.used.iter_mut().for_each(&mut *f);
+        self.word_since.iter_mut().for_each(&mut *f);
         self.back_since.iter_mut().for_each(&mut *f);
         self.order.iter_mut().for_each(|order| order.times(f));
         self.devices.iter_mut().for_each(|d| d.times(f));
@@ -436,7 +443,7 @@ impl Fencing {
             (&mut count.zero, count.delay)
         });
         for (zero, delay) in counts.chain(plea.map(|plea| (plea, delay))) {
-            while now.since(*zero) >= 4 * delay {
+            while now.since(*zero) >= PASSED * delay {
                 *zero = *zero + 2 * delay;
             }
         }
@@ -445,6 +452,7 @@ impl Fencing {
         }
         let width = setup.detection_time(setup.interval);
         self.used = self.used.filter(|at| now < *at + width);
+        self.word_since = self.word_since.map(|at| at.max(now - width));
         self.devices
             .iter_mut()
             .for_each(|d| d.forget(now, fencing.settle, fencing.off_deadline + fencing.grace));
@@ -474,6 +482,10 @@ impl Fencing {
         }
     }
 }
+
+/// How many times `delay` ago is so long ago that two more make no difference: one that comes again is not one's
+/// [first](Role::hesitates).
+pub const PASSED: u32 = 6;
 
 /// What was asked of a device that is in no file any more is over after so long: the slowest known, a cloud's, asks for
 /// eight minutes.

@@ -20,6 +20,8 @@ pub struct Seen {
     pub able: bool,
     /// When a ping left by which is known that this node reaches the clients of such a group; None: it is not known to.
     pub reached: Option<Time>,
+    /// One of those would serve somebody here who is not served now, or waits for proof.
+    pub gains: bool,
     /// Who this node is, and what it runs.
     pub role: Role,
     /// When this daemon has been able to hear for a detection time.
@@ -39,6 +41,8 @@ pub struct Seen {
     pub serves: bool,
     /// It had time to answer for those addresses, or says itself what it runs.
     pub asked: bool,
+    /// It may have such an address on a network that this node does not reach.
+    pub unreached: bool,
     /// What the disk has.
     pub saved: bool,
 }

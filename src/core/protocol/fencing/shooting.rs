@@ -45,7 +45,12 @@ impl Fencing {
         let (Some((instant, _)), Some(device)) = (instant, device) else {
             return;
         };
-        if self.order.is_none() && seen.reached < Some(instant) {
+        // A slow disk may have taken so long that this node is cut off meanwhile.
+        let lately = seen.now - setup.interval;
+        let since = self
+            .word_since
+            .map_or(instant, |at| at.min(lately).max(instant));
+        if self.order.is_none() && seen.reached < Some(since) {
             return;
         }
         match self.shot {
@@ -153,12 +158,21 @@ impl Fencing {
             _ if pleads => None,
             _ if seen.claims || (seen.speaks && seen.role.runs) => Some(HeldFire::Speaks),
             None => Some(HeldFire::Unmet),
+            Some(count) if count.spent && self.inherited() => Some(HeldFire::Inherited),
             Some(count) if count.spent => Some(HeldFire::Unmet),
             Some(count) if !count.shared => Some(HeldFire::Apart),
             Some(count) if !self.lasts(count, setup, fencing) => Some(HeldFire::Short),
             Some(_) => None,
         };
+        let leaves = seen.unreached && !seen.gains && !pleads;
         held.or_else(|| self.unfit(seen, setup))
+            .or(leaves.then_some(HeldFire::Elsewhere))
+    }
+
+    /// What left did so before this daemon started.
+    fn inherited(&self) -> bool {
+        let nothing = Said::Nothing;
+        matches!(self.shot, Shot::Sent { said, .. } if said == nothing)
     }
 
     /// Why nothing of what it is about could be served here, as far as is known between two instants.
