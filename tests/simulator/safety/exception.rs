@@ -129,9 +129,14 @@ fn taken(known: &Safety, case: &Case) -> Result<Exception, String> {
     if vm_paused(taker) {
         return Ok(MachinePaused);
     }
-    // What it took by that word it takes back after a failure, too.
-    let by_word = matches!(case.by, Some(Reason::Fenced | Reason::Kept));
-    if by_word && known.lied_to[taker] {
+    // What it took by that word it takes back after a failure, too. And who keeps what it had counts on the other
+    // having been told the truth.
+    let lied = match case.by {
+        Some(Reason::Fenced) => known.lied_to[taker],
+        Some(Reason::Kept) => known.lied_to[taker] || known.lied_to[other],
+        _ => false,
+    };
+    if lied {
         return Ok(DeviceLied);
     }
     if known.fenced && !vm_paused(other) {
@@ -233,7 +238,10 @@ fn is_found(
         && !it.node.as_ref().is_some_and(|n| n.view().maintenance)
         && it.bad_stop < lied
         && it.jobs.iter().all(|job| job.group != group);
-    let vip = it.vip(group).filter(|_| it.kernel_runs());
+    // One that was started since is another matter.
+    let vip = it
+        .vip(group)
+        .filter(|v| it.kernel_runs() && v.since <= lied);
     if vip
         .and_then(|v| v.until)
         .is_some_and(|until| it.clock.local(now) > until + INSTANT)
