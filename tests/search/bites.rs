@@ -7,7 +7,9 @@ use super::defect::Defect;
 use super::explore::{Samples, explore};
 use super::keep::{replay, scenario};
 use super::moves::Rules;
-use super::searches::{BASE, BEST_EFFORT, CAP, DEVICES, DEVICES_LAN, DRBD, NONE, VIP};
+use super::searches::{
+    BASE, BEST_EFFORT, CAP, DEVICES, DEVICES_LAN, DEVICES_TWO_LANS, DRBD, NONE, VIP,
+};
 use super::setup::Kind;
 
 /// An operator's move.
@@ -63,6 +65,15 @@ const BITES: &[(Defect, Property, Bounds)] = &[
             ..DEVICES
         },
     ),
+    (
+        Defect::Meek,
+        Property::Unblocked,
+        Bounds {
+            left: CUT,
+            ..DEVICES
+        },
+    ),
+    (Defect::AllNetworks, Property::Unblocked, DEVICES_TWO_LANS),
     (
         Defect::ReadsOff,
         Property::NeverBoth,
@@ -455,7 +466,7 @@ fn every_deliberate_defect_is_found() {
         };
         let recovers = matches!(
             property,
-            Property::OneActive | Property::TakesOver | Property::GrantKept
+            Property::OneActive | Property::TakesOver | Property::GrantKept | Property::Unblocked
         );
         let samples = Samples {
             heal: recovers as u64,

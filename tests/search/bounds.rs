@@ -27,6 +27,8 @@ pub struct Bounds {
     pub networks: usize,
     /// The first group's data is DRBD's, of that version.
     pub drbd: Option<Drbd>,
+    /// Instead each group has the network of its number to itself; and no address, where there is none of that number.
+    pub apart: bool,
     /// It begins with a pair at rest, each node active with its group; otherwise with two machines switched off.
     pub settled: bool,
     /// Time advances by this; a deadline between two such points is met at the later one.
@@ -107,6 +109,11 @@ impl Bounds {
         self.quantum * self.per_interval
     }
 
+    /// The group has an address on that network.
+    pub fn stands_on(&self, group: usize, network: usize) -> bool {
+        network < self.networks && (!self.apart || network == group)
+    }
+
     /// A service stands in one group by the old file, in another by the new one.
     pub fn two_lists(&self) -> bool {
         self.groups.contains(&Kind::Giver)
@@ -139,6 +146,7 @@ impl fmt::Display for Bounds {
         )?;
         for (set, text) in [
             (self.lossy, "any heartbeat lost or late"),
+            (self.apart, "each group on a network of its own"),
             (self.late, "those under way at a cut late"),
             (self.replays, "any heartbeat again"),
             (self.timeouts, "operations with a deadline"),

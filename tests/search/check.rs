@@ -38,6 +38,7 @@ pub enum Property {
     ServerNotShot,
     NeverMutual,
     NoChain,
+    Unblocked,
     UnheardNotShot,
     BlindNeverShoots,
     DyingNeverAgreed,
@@ -56,7 +57,7 @@ pub struct Broken {
 }
 
 impl Property {
-    pub const ALL: [Property; 30] = [
+    pub const ALL: [Property; 31] = [
         Property::NeverBoth,
         Property::StartedByRight,
         Property::ContestedNeverAgrees,
@@ -79,6 +80,7 @@ impl Property {
         Property::ServerNotShot,
         Property::NeverMutual,
         Property::NoChain,
+        Property::Unblocked,
         Property::UnheardNotShot,
         Property::BlindNeverShoots,
         Property::DyingNeverAgreed,
@@ -149,6 +151,9 @@ impl Property {
                 "never both off by each other's shot with the defaults, under any loss, lateness, retry, restart (§7a)"
             }
             Property::NoChain => "no chain of shots in one lasting cut (§7a)",
+            Property::Unblocked => {
+                "BLOCKED ends when a device answers (§7a): when one machine hangs for good, with its power on, within 60 intervals the other runs the group, whatever one network of another group does; but for what `Healer::held` names"
+            }
             Property::UnheardNotShot => {
                 "no shot at a peer never seen (§7a), which is: in this boot never heard both ways"
             }
@@ -312,8 +317,9 @@ fn shoots(world: &World, side: Side, node: &Node, rules: &Rules) -> Result<(), B
         let how = format!("{side:?} shoots, and reaches nobody; its peer does");
         rules.broken(Property::BlindNeverShoots, how)?;
     }
-    let taking = node.view().groups.iter().all(|g| g.role == Role::Stopped);
-    if rules.bounds.networks > 0 && taking && seat.sees >= probe_steps(&rules.bounds) {
+    let mut groups = node.view().groups.into_iter().zip(seat.sees);
+    let asked = probe_steps(&rules.bounds);
+    if groups.any(|(group, sees)| group.role == Role::Stopped && sees >= asked) {
         let how = format!("{side:?} shoots a machine that answers for an address");
         rules.broken(Property::ServerNotShot, how)?;
     }

@@ -54,6 +54,10 @@ pub enum Defect {
     GrantsFailed,
     /// Gateways answer although they do not, and no address is ever answered for.
     BlindProbe,
+    /// No gateway answers while one of them does not.
+    AllNetworks,
+    /// It shoots nobody.
+    Meek,
     /// No operator is ever asked.
     NeverAsks,
     /// Whatever has power, its device reads off.
@@ -197,6 +201,9 @@ impl Defect {
             }
             Defect::Tires if here.runs && here.doing.is_none() => {
                 actions.push(Action::Stop(first));
+            }
+            Defect::Meek => {
+                actions.retain(|a| !matches!(a, Action::Device { ask: Ask::Off, .. }));
             }
             Defect::LeavesEarly if here.runs => {
                 for action in actions {

@@ -11,9 +11,10 @@ use super::defect::Defect;
 use super::machine::power_off;
 use super::moves::{Rules, What, affordable, spend};
 use super::setup::{fencing, instant_steps, off_steps, probe_steps};
-use super::world::{Doom, Local, SIDES, Seat, World};
+use super::world::{Doom, SIDES, Seat, World};
 use ha_appliance::core::Node;
 use ha_appliance::core::event::{Answer, Ask};
+use ha_appliance::core::protocol::fencing::PASSED;
 use ha_appliance::core::time::Time;
 use ha_appliance::wire::heartbeat::Side;
 
@@ -138,23 +139,30 @@ pub fn time_passes(world: &mut World, rules: &Rules) -> Option<()> {
 /// How long it has been as it is for who could see it.
 fn look_around(world: &mut World, side: Side, bounds: &Bounds) {
     let there = world.seat(side.other());
-    let answers = |local: &Local| local.resources[0].runs;
-    let has = there.powered && there.groups.iter().any(answers);
-    let (blind, sees) = (!world.lans.reaches(side), world.lans.joined() && has);
+    let lans = world.lans;
+    let answers = |group: usize| {
+        let networks = lans.0.iter().enumerate();
+        let mut its = networks.filter(|(at, _)| bounds.stands_on(group, *at));
+        let has = there.powered && there.groups[group].resources[0].runs;
+        has && its.any(|(_, lan)| lan.joined())
+    };
+    let sees = [0, 1].map(answers);
     let count = |so: bool, steps: u8, most: u8| if so { (steps + 1).min(most) } else { 0 };
     let seat = world.seat_mut(side);
-    seat.blind = count(blind, seat.blind, instant_steps(bounds));
-    seat.sees = count(sees, seat.sees, probe_steps(bounds));
+    seat.blind = count(!lans.reaches(side), seat.blind, instant_steps(bounds));
+    for (steps, sees) in seat.sees.iter_mut().zip(sees) {
+        *steps = count(sees, *steps, probe_steps(bounds));
+    }
 }
 
 /// What stands in the run directory is older by a time step. (How often instants have come and gone matters no
 /// more there than in a mind.)
 pub fn ages(seat: &mut Seat, rules: &Rules) {
     if let (Some(count), Some(setup)) = (&mut seat.noted, fencing(&rules.bounds)) {
-        let period = 2 * setup.delay.as_micros() as i64;
+        let delay = setup.delay.as_micros() as i64;
         let zero = count.zero.0 - rules.bounds.quantum.as_micros() as i64;
-        let passed = zero <= -2 * period;
-        count.zero = Time(if passed { zero + period } else { zero });
+        let passed = zero <= -i64::from(PASSED) * delay;
+        count.zero = Time(if passed { zero + 2 * delay } else { zero });
     }
 }
 

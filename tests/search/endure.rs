@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::check::{Broken, Property, newest};
-use super::heal::{ENOUGH, Healer, free};
+use super::heal::{ENOUGH, Ending, Healer, free};
 use super::lan::Lans;
 use super::moves::{Rules, What, doing};
 use super::setup::{GROUPS, Kind};
@@ -134,7 +134,7 @@ fn last(world: &World, lasting: Lasting, rules: &Rules) -> Result<(), Broken> {
     let mut known: Vec<u64> = groups.clone().map(|g| newest(&world, g)).collect();
     let mut moves = vec![0; known.len()];
     for step in 0..LASTS * rules.bounds.per_interval {
-        healer.round(&mut world, None, &mut None)?;
+        healer.round(&mut world, Ending::Both, &mut None)?;
         if step % (DIES * rules.bounds.per_interval) == 0
             && let Some(what) = lasting.dies(&world, rules)
         {

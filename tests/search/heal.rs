@@ -1,6 +1,7 @@
 //! When faults end: nothing is lost any more, every write and operation succeeds, what is down
 //! starts. From there the pair must come to one active node for each group and stay so, as far as the
-//! operator's wishes let it. Or one machine stays off for good, and the other must come to run everything.
+//! operator's wishes let it. Or one machine stays off for good, or hangs with its power on, and the other must come to
+//! run everything.
 
 use super::bounds::Left;
 use super::check::{Broken, Property, newest};
@@ -9,15 +10,18 @@ use super::device;
 use super::endure::Lasting;
 use super::explore::Sharded;
 use super::lan::Lans;
-use super::machine::power_off;
-use super::moves::{Disk, Move, Order, Rules, What, apply, at_once, due, expires};
+use super::machine::{crash, power_off};
+use super::moves::{Crash, Disk, Move, Order, Rules, What, apply, at_once, due, expires};
 use super::setup::{GROUPS, Kind, group};
 use super::trace;
-use super::world::{Mind, SIDES, World};
+use super::world::{Mind, NOW, SIDES, World};
+use ha_appliance::core::reason::{HeldFire, Reason};
 use ha_appliance::core::record::Record;
 use ha_appliance::wire::heartbeat::{Role, Side, Wish, WishSubject};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Intervals within which it must be so.
 pub const PATIENCE: u32 = 60;
@@ -43,13 +47,57 @@ pub const ENOUGH: Left = Left {
     cables: 0,
 };
 
+/// How faults end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All of them.
+    Both,
+    /// But that machine stays off.
+    Off(Side),
+    /// But that machine hangs for good: it has power, and answers nobody. And, where each group has a network of its own,
+    /// the other's port to that one stays dead: of that group nothing is asked.
+    Hangs(Side, Option<usize>),
+}
+
+impl Ending {
+    /// The machine that is there no more.
+    fn gone(self) -> Option<Side> {
+        match self {
+            Ending::Both => None,
+            Ending::Off(side) | Ending::Hangs(side, _) => Some(side),
+        }
+    }
+
+    fn index(self) -> usize {
+        match self {
+            Ending::Both => 0,
+            Ending::Off(side) => 1 + side as usize,
+            Ending::Hangs(side, _) => 3 + side as usize,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ending::Both => write!(f, "with both machines there"),
+            Ending::Off(side) => write!(f, "with {side:?} off for good"),
+            Ending::Hangs(side, None) => write!(f, "with {side:?} hanging for good"),
+            Ending::Hangs(side, Some(network)) => write!(
+                f,
+                "with {side:?} hanging for good, the other's port to network {network} dead"
+            ),
+        }
+    }
+}
+
 /// Heals worlds, and remembers from where it went well.
 pub struct Healer {
     rules: Rules,
     /// All but this is well.
     lasting: Option<Lasting>,
-    /// Worlds from which it goes well: with both machines, and with one.
-    well: [Sharded; 2],
+    /// Worlds from which it goes well, by [ending](Ending::index).
+    well: [Sharded; 5],
     tried: AtomicU64,
     blocked: AtomicU64,
 }
@@ -111,11 +159,12 @@ impl Healer {
             world.left = ENOUGH;
             let wrong = "nothing is wrong yet";
             for _ in 0..20 * self.rules.bounds.per_interval {
-                self.round(&mut world, None, &mut None).expect(wrong);
+                self.round(&mut world, Ending::Both, &mut None)
+                    .expect(wrong);
                 self.step(&mut world, What::Advance, &mut None)
                     .expect(wrong);
             }
-            assert_eq!(self.missing(&world, None), None);
+            assert_eq!(self.missing(&world, Ending::Both), None);
         }
         for seat in &mut world.seats {
             seat.older = None;
@@ -126,36 +175,63 @@ impl Healer {
 
     /// Both machines come back; or, for each that could go on alone, only that one.
     pub fn heal(&self, world: &World) -> Result<(), Broken> {
-        self.come_back(world, None)?;
-        SIDES
+        let bounds = &self.rules.bounds;
+        let off = SIDES.map(Ending::Off).into_iter();
+        let lost = (0..bounds.networks).filter(|_| bounds.apart).map(Some);
+        let lost = || lost.clone().chain([None]);
+        let hangs = SIDES
             .into_iter()
-            .try_for_each(|gone| self.come_back(world, Some(gone)))
+            .filter(|_| bounds.devices && bounds.drbd.is_none());
+        let hangs = hangs.flat_map(|side| lost().map(move |at| Ending::Hangs(side, at)));
+        let mut all = [Ending::Both].into_iter().chain(off).chain(hangs);
+        all.try_for_each(|ending| self.come_back(world, ending))
     }
 
-    fn come_back(&self, world: &World, gone: Option<Side>) -> Result<(), Broken> {
+    fn come_back(&self, world: &World, ending: Ending) -> Result<(), Broken> {
         self.tried.fetch_add(1, Ordering::Relaxed);
         let mut world = world.clone();
         world.left = ENOUGH;
         world.cut = [false; 2];
         world.data.iter_mut().for_each(|data| data.cable = false);
         // What reads off is off, whomever a gateway answers.
-        if gone.is_none() || !self.rules.bounds.devices {
+        if !matches!(ending, Ending::Off(_)) || !self.rules.bounds.devices {
             world.lans = Lans::well(&self.rules.bounds);
         }
         (world.both, world.kills) = ([0; GROUPS], 0);
         world.seats.iter_mut().for_each(|s| s.paused = false);
         free(&mut world);
-        if let Some(gone) = gone {
-            if !self.could_take_over(&world, gone.other()) {
+        match ending {
+            Ending::Both => {}
+            Ending::Off(gone) | Ending::Hangs(gone, _)
+                if !self.could_take_over(&world, gone.other()) =>
+            {
                 return Ok(());
             }
-            power_off(&mut world, gone, false);
-            world.seat_mut(gone).shot = false;
-            data::settles(&mut world, &self.rules);
+            Ending::Off(gone) => {
+                power_off(&mut world, gone, false);
+                world.seat_mut(gone).shot = false;
+                data::settles(&mut world, &self.rules);
+            }
+            Ending::Hangs(gone, lost) => {
+                let (power, reached) = (false, false);
+                crash(&mut world, gone, Crash { power, reached }, &self.rules);
+                world.cut = [true; 2];
+                let networks = world.lans.0.iter_mut().enumerate();
+                for (at, lan) in networks {
+                    lan.ports[gone as usize] = true;
+                    lan.ports[gone.other() as usize] |= lost == Some(at);
+                }
+            }
         }
         self.same_files(&mut world)?;
-        self.come_to_rest(&world, gone, &mut None)
-            .or_else(|_| self.come_to_rest(&world, gone, &mut Some(String::new())))
+        self.come_to_rest(&world, ending, &mut None).or_else(|_| {
+            let mut story = Some(String::new());
+            self.come_to_rest(&world, ending, &mut story)
+                .map_err(|broken| Broken {
+                    how: format!("{}\n{}", broken.how, story.unwrap_or_default()),
+                    ..broken
+                })
+        })
     }
 
     /// Node lists that differ are a human's to mend. (Of a service that changes groups the files may stay as they
@@ -174,34 +250,35 @@ impl Healer {
     fn come_to_rest(
         &self,
         world: &World,
-        gone: Option<Side>,
+        ending: Ending,
         story: &mut Option<String>,
     ) -> Result<(), Broken> {
         let mut world = world.clone();
         let groups = 0..self.rules.bounds.groups.len();
         let before: Vec<u64> = groups.clone().map(|g| newest(&world, g)).collect();
         let certain = world.seats.iter().all(|s| !s.seen.forgetful);
-        let well = &self.well[gone.is_some() as usize];
+        let well = &self.well[ending.index()];
         let mut way = vec![];
         let mut steady = 0;
         for _ in 0..(PATIENCE + STEADY) * self.rules.bounds.per_interval {
-            self.round(&mut world, gone, story)?;
+            self.round(&mut world, ending, story)?;
             self.end_maintenance(&mut world, story)?;
+            let gone = ending.gone();
             let stale = gone.is_some_and(|gone| data::needs_a_word(&world, gone.other()));
-            if stale || self.blocked(&world, gone) {
+            if stale || self.blocked(&world, ending) {
                 self.blocked.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
             let print = world.print();
             let known = steady == 0 && well.contains(print);
-            let rest = self.missing(&world, gone).is_none();
+            let rest = self.missing(&world, ending).is_none();
             steady = if rest { steady + 1 } else { 0 };
             if known || steady >= STEADY * self.rules.bounds.per_interval {
                 for print in way {
                     well.insert(print);
                 }
                 let lost = groups.clone().find(|&g| newest(&world, g) < before[g]);
-                return match lost.filter(|_| certain && gone.is_none()) {
+                return match lost.filter(|_| certain && ending == Ending::Both) {
                     Some(group) => self.rules.broken(
                         Property::GrantKept,
                         format!("of group {group} there was {}", before[group]),
@@ -212,15 +289,20 @@ impl Healer {
             way.push(print);
             self.step(&mut world, What::Advance, story)?;
         }
-        let (property, when) = match gone {
-            None => (Property::OneActive, "with both machines there".into()),
-            Some(gone) => (Property::TakesOver, format!("with {gone:?} off for good")),
+        let property = match ending {
+            Ending::Both => Property::OneActive,
+            Ending::Off(_) => Property::TakesOver,
+            Ending::Hangs(..) if self.held(&world, ending) => {
+                self.blocked.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            Ending::Hangs(..) => Property::Unblocked,
         };
         let how = format!(
-            "{} after {PATIENCE} intervals {when}:\n{}{}",
-            self.missing(&world, gone).unwrap_or_default(),
+            "{} after {PATIENCE} intervals {ending}, waits for {:?}:\n{}",
+            self.missing(&world, ending).unwrap_or_default(),
+            SIDES.map(|side| self.waits_for(&world, side)),
             trace::summary(&world),
-            story.take().unwrap_or_default()
         );
         self.rules.broken(property, how)
     }
@@ -229,13 +311,17 @@ impl Healer {
     pub fn round(
         &self,
         world: &mut World,
-        gone: Option<Side>,
+        ending: Ending,
         story: &mut Option<String>,
     ) -> Result<(), Broken> {
         for _ in 0..60 {
             let mut quiet = true;
-            for side in SIDES.into_iter().filter(|side| Some(*side) != gone) {
-                let Some(what) = self.next(world, side) else {
+            for side in SIDES {
+                // What is shot as it hangs stays off.
+                if let Some(gone) = ending.gone() {
+                    world.seat_mut(gone).shot = false;
+                }
+                let Some(what) = self.next(world, side, ending) else {
                     continue;
                 };
                 quiet = false;
@@ -253,7 +339,7 @@ impl Healer {
     }
 
     /// What of all that can happen at a machine does, if all is well.
-    fn next(&self, world: &World, side: Side) -> Option<What> {
+    fn next(&self, world: &World, side: Side, ending: Ending) -> Option<What> {
         let seat = world.seat(side);
         let from = side.other();
         let groups = 0..self.rules.bounds.groups.len();
@@ -267,6 +353,9 @@ impl Healer {
         if seat.doomed.is_some() {
             let reached = false;
             return Some(What::Killed { side, reached });
+        }
+        if ending.gone() == Some(side) {
+            return None;
         }
         if seat.mind.is_none() && device::may_boot(world, side) {
             let disk = Disk::Kept;
@@ -358,9 +447,42 @@ impl Healer {
         }
     }
 
+    /// Whoever is left waits for what only the peer or a human ends: whether the machine is where it was is not known, nor
+    /// when it shoots itself.
+    fn held(&self, world: &World, ending: Ending) -> bool {
+        let there = SIDES.iter().filter(|side| Some(**side) != ending.gone());
+        let mut whys = there.flat_map(|side| self.waits_for(world, *side));
+        whys.any(|why| {
+            matches!(
+                why,
+                Reason::HeldFire(
+                    HeldFire::Unmet
+                        | HeldFire::Inherited
+                        | HeldFire::Apart
+                        | HeldFire::Maintained
+                        | HeldFire::Often
+                )
+            )
+        })
+    }
+
+    /// What its groups wait for: that is only shown, and so forgotten between two steps.
+    fn waits_for(&self, world: &World, side: Side) -> Vec<Reason> {
+        let Some(mut node) = world.node(side).cloned() else {
+            return vec![];
+        };
+        for turn in 0..2 {
+            node.step(NOW + Duration::from_micros(turn), self.rules.wakes());
+        }
+        let groups = node.view().groups.into_iter();
+        groups.filter_map(|group| group.waiting).collect()
+    }
+
     /// A failed stop waits for a human.
-    fn blocked(&self, world: &World, gone: Option<Side>) -> bool {
-        let there = SIDES.into_iter().filter(|side| Some(*side) != gone);
+    fn blocked(&self, world: &World, ending: Ending) -> bool {
+        let there = SIDES
+            .into_iter()
+            .filter(|side| Some(*side) != ending.gone());
         let groups = 0..self.rules.bounds.groups.len();
         there
             .flat_map(|side| groups.clone().map(move |g| (side, g)))
@@ -397,7 +519,8 @@ impl Healer {
     }
 
     /// What is not yet as it ought to be.
-    pub fn missing(&self, world: &World, gone: Option<Side>) -> Option<String> {
+    pub fn missing(&self, world: &World, ending: Ending) -> Option<String> {
+        let gone = ending.gone();
         let there = || SIDES.into_iter().filter(|side| Some(*side) != gone);
         let views: Vec<_> = there()
             .map(|side| world.node(side).map(|n| n.view()))
@@ -416,9 +539,10 @@ impl Healer {
         }
         let data_alone =
             |kind: &Kind| gone.is_some() && self.rules.bounds.best_effort && *kind == Kind::Data;
+        let lost = |group: usize| matches!(ending, Ending::Hangs(_, Some(at)) if at == group);
         let groups = self.rules.bounds.groups.iter().enumerate();
         groups
-            .filter(|(_, kind)| !data_alone(kind))
+            .filter(|(group, kind)| !data_alone(kind) && !lost(*group))
             .filter_map(|(group, kind)| {
                 let stopped = view.groups[group].stopped;
                 let eligible = there().any(|side| !view.standby[side as usize]);

@@ -62,6 +62,7 @@ fn compare(groups: &'static [Kind], best_effort: bool, networks: usize, drbd: Op
         leases: false,
         networks,
         drbd,
+        apart: false,
         settled: false,
         quantum: Duration::from_millis(interval) / per_interval,
         per_interval,

@@ -9,7 +9,7 @@ use super::setup::{GROUPS, ceded, index, indices, lifetime, network};
 use super::world::{Doing, ENDLESS, Letter, Resource, World};
 use ha_appliance::core::event::Action;
 use ha_appliance::core::record::Record;
-use ha_appliance::id::Place;
+use ha_appliance::id::{GroupId, Place};
 use ha_appliance::wire::heartbeat::{Heartbeat, Role, Side};
 use std::sync::Arc;
 
@@ -55,13 +55,20 @@ pub fn ask_lans(world: &mut World, side: Side, action: &Action, rules: &Rules) {
 }
 
 fn ask(world: &mut World, side: Side, action: &Action, (at, lan): (usize, Lan), rules: &Rules) {
-    let (joined, other) = (lan.joined(), side.other());
+    let other = side.other();
+    let joined = |group: &GroupId| lan.joined() && rules.bounds.stands_on(index(*group), at);
     match action {
         Action::Ping { gateway, .. } if gateway.vif == network(at) => {
-            let reached = lan.reaches(side) || rules.defect == Some(Defect::BlindProbe);
+            let reached = match rules.defect {
+                Some(Defect::BlindProbe) => true,
+                Some(Defect::AllNetworks) => {
+                    (world.lans.0[..rules.bounds.networks].iter()).all(|lan| lan.reaches(side))
+                }
+                _ => lan.reaches(side),
+            };
             world.seat_mut(side).news[at].pong |= reached;
         }
-        Action::Probe(group) if joined && world.seat(other).powered => {
+        Action::Probe(group) if joined(group) && world.seat(other).powered => {
             let group = index(*group);
             let has = leased(group, rules) && world.seat(other).groups[group].resources[0].runs;
             let news = &mut world.seat_mut(side).news[at];
@@ -70,7 +77,9 @@ fn ask(world: &mut World, side: Side, action: &Action, (at, lan): (usize, Lan), 
         }
         Action::Start(place, _) if indices(*place).1 > 0 => {}
         Action::Start(Place { group, .. }, _) | Action::Announce(group)
-            if joined && leased(index(*group), rules) && world.seat(other).mind.is_some() =>
+            if joined(group)
+                && leased(index(*group), rules)
+                && world.seat(other).mind.is_some() =>
         {
             world.seat_mut(other).news[at].claims[index(*group)] = true;
         }

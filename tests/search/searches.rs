@@ -66,6 +66,7 @@ pub const BASE: Bounds = Bounds {
     leases: false,
     networks: 0,
     drbd: None,
+    apart: false,
     settled: true,
     quantum: Duration::from_millis(500),
     per_interval: 1,
@@ -95,11 +96,22 @@ pub const DRBD: Bounds = Bounds {
     quantum: Duration::from_secs(3),
     ..DEVICES
 };
-/// The same, and an address on a network on which the peer is asked for it before it is shot.
+/// The same, and an address on a network on which the peer is asked for it before it is shot. An address lives for few
+/// of these time steps.
 pub const DEVICES_LAN: Bounds = Bounds {
     groups: &[Kind::Vip],
     networks: 1,
+    quantum: Duration::from_secs(1),
     ..DEVICES
+};
+/// The same, with a group active on each node, and each group on a network of its own.
+pub const DEVICES_TWO_LANS: Bounds = Bounds {
+    groups: &[Kind::Vip, Kind::Vip],
+    networks: 2,
+    apart: true,
+    // Nothing limits moves here, and a port that stays dead would ask for ever more of them.
+    newest: 4,
+    ..DEVICES_LAN
 };
 /// An address: its times, too, are few time steps.
 pub const VIP: Bounds = Bounds {
@@ -411,6 +423,16 @@ const SHORT: &[Bounds] = &[
         ..DRBD
     },
     Bounds {
+        name: "devices, two networks",
+        ..DEVICES_TWO_LANS
+    },
+    Bounds {
+        name: "devices, an address beside data",
+        groups: &[Kind::Vip, Kind::Data],
+        networks: 1,
+        ..DEVICES_TWO_LANS
+    },
+    Bounds {
         name: "best effort, cold",
         settled: false,
         ..BEST_EFFORT
@@ -547,6 +569,30 @@ const LONG: &[Bounds] = &[
             ..NONE
         },
         ..DEVICES_LAN
+    },
+    Bounds {
+        name: "devices, two networks that fail",
+        left: Left { lan: 1, ..NONE },
+        ..DEVICES_TWO_LANS
+    },
+    Bounds {
+        name: "devices, two networks, one of them fails beside a daemon that hangs",
+        left: Left {
+            total: 1,
+            pauses: 1,
+            lan: 1,
+            ..NONE
+        },
+        ..DEVICES_TWO_LANS
+    },
+    Bounds {
+        name: "devices, two networks, cut off",
+        left: Left {
+            cuts: 1,
+            lan: 2,
+            ..NONE
+        },
+        ..DEVICES_TWO_LANS
     },
     Bounds {
         name: "devices, one fault of any kind under a cut",
@@ -1030,8 +1076,14 @@ fn samples(bounds: &Bounds, long: bool) -> Samples {
     let rarely = u64::from(bounds.per_interval) * if long { 8 } else { 1 };
     // Many states of one silence are alike but for the time that it lasts.
     let rarely = rarely * if bounds.devices { 16 } else { 1 };
+    // And where nothing happens how it ends is all there is.
+    let still = bounds.left == NONE && bounds.apart;
     Samples {
-        heal: 16 * rarely * u64::from(bounds.per_interval),
+        heal: if still {
+            1
+        } else {
+            16 * rarely * u64::from(bounds.per_interval)
+        },
         endure: (1 << 15) * rarely,
     }
 }

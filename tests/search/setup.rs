@@ -116,7 +116,6 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
     let patience = if bounds.timeouts { 2 * interval } else { NEVER };
     let more = bounds.misses_differ && me == Side::First;
     let misses = bounds.misses + u32::from(more);
-    let vifs: Vec<VifId> = (0..bounds.networks).map(network).collect();
     let of_kind = |(index, kind): (usize, &Kind)| {
         let mut resources = kind.resources(new);
         for it in &mut resources {
@@ -128,7 +127,7 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
             prefer: Some(preferred(index)),
             failback: Failback::Manual,
             resources,
-            vifs: vifs.clone(),
+            vifs: vifs_of(index, bounds),
         }
     };
     Setup {
@@ -144,9 +143,14 @@ pub fn setup(me: Side, bounds: &Bounds, new: bool) -> Setup {
         wait_for_peer: false,
         gateway: gateway_setup(bounds),
         groups: bounds.groups.iter().enumerate().map(of_kind).collect(),
-        vifs,
+        vifs: (0..bounds.networks).map(network).collect(),
         fencing: fencing(bounds),
     }
+}
+
+fn vifs_of(group: usize, bounds: &Bounds) -> Vec<VifId> {
+    let networks = (0..bounds.networks).filter(|at| bounds.stands_on(group, *at));
+    networks.map(network).collect()
 }
 
 /// One device a machine; its times are few intervals, and `delay` the least that keeps its promise.

@@ -70,8 +70,9 @@ pub struct Seat {
     pub met: bool,
     /// For so many time steps no gateway has answered it, up to as many as an instant is open for.
     pub blind: u8,
-    /// For so many the other's machine has had an address that it could see, up to as many as it takes to ask for it.
-    pub sees: u8,
+    /// For so many the other's machine has had that group's address, and it could see that, up to as many as it takes to
+    /// ask for it.
+    pub sees: [u8; GROUPS],
     /// Its ha.toml is the new one, where there are two.
     pub new_file: bool,
     /// Promises under way to it: the time steps that are left of each.
@@ -274,7 +275,7 @@ impl Seat {
             shot: false,
             met: false,
             blind: 0,
-            sees: 0,
+            sees: [0; GROUPS],
             new_file: false,
             promised: [None; GROUPS],
             news: [News::default(); NETWORKS],
