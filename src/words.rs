@@ -86,7 +86,7 @@ impl fmt::Display for Said<'_, Reason> {
                 write!(f, "{peer} speaks wire versions {low} to {high}")
             }
             Reason::Confirmed => write!(f, "the operator confirmed that {peer} is off"),
-            Reason::Fenced => write!(f, "{peer} was fenced"),
+            Reason::Fenced => write!(f, "{peer} was proven off by its device"),
             Reason::Leased => f.write_str("a third party promises that nobody else runs it"),
             Reason::LeaseOver => write!(f, "the lease has run out, and {peer} is not heard"),
             Reason::StuckEnded => {
