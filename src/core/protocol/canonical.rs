@@ -14,6 +14,10 @@ impl Group {
         let decided = match &mut self.state {
             State::Stopped {
                 rest: Rest::Granting { decided, .. },
+            }
+            | State::Ceding {
+                decided: Some(decided),
+                ..
             } => decided,
             State::Stopped {
                 rest: Rest::Seeking(seeking),
