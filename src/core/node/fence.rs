@@ -155,7 +155,7 @@ impl Node {
             pleads_since,
             needs: !self.pleads() && groups.clone().any(|g| matters(&g)),
             able: able.clone().next().is_some(),
-            reached: (able.clone().filter_map(|g| self.context(g).reached())).max(),
+            reached: (able.clone().filter_map(|g| self.context(g).on_link())).max(),
             gains: able.clone().any(|g| gains(g) && self.context(g).reaches()),
             role: Role {
                 me: self.setup.me,

@@ -48,36 +48,29 @@ pub enum Claim {
 }
 
 impl Context<'_> {
-    /// Clients of the group were reached by a ping that left then. None: they were not in this silence, or nobody can
-    /// know.
-    pub fn reached(&self) -> Option<Time> {
-        let mut lans = self.setup.vifs.iter().map(|&vif| self.lan(vif));
-        let known = |lan| matches!(lan, Lan::Without | Lan::Asked(_));
-        let cut_off = lans.clone().any(|lan| lan == Lan::CutOff) && !lans.any(known);
-        if cut_off { None } else { self.on_link() }
-    }
-
-    /// The same, a moment ago.
-    pub fn reaches(&self) -> bool {
-        let lasts = self.node.detection_time(self.node.interval);
-        let lately = |at: Time| at + lasts.max(self.node.gateway.timeout) >= self.now;
-        self.reached().is_some_and(lately)
-    }
-
-    /// When the latest ping left by which is known that what was sent before it got out. Who takes by evidence wants that of
-    /// each network of the group. Who takes by proof has it of one: who serves the group has its addresses on all.
+    /// When the latest ping left by which is known that what was sent before it got out, to clients of the group. None: none
+    /// did in this silence, or nobody can know. Who takes by evidence wants that of each network of the group. Who takes by
+    /// proof has it of one: who serves the group has its addresses on all.
     pub fn on_link(&self) -> Option<Time> {
         let vifs = &self.setup.vifs;
         if self.node.fencing.is_none() {
             let answered = vifs.iter().map(|&vif| self.vifs.last_answer(vif)).min();
             return answered.unwrap_or(Some(self.now));
         }
-        let asked = |&vif: &VifId| match self.lan(vif) {
-            Lan::Asked(at) => Some(at),
+        let lans: Vec<Lan> = vifs.iter().map(|&vif| self.lan(vif)).collect();
+        let asked = lans.iter().filter_map(|lan| match lan {
+            Lan::Asked(at) => Some(*at),
             Lan::Without | Lan::Mute | Lan::CutOff => None,
-        };
-        let answered = vifs.iter().filter_map(asked).max();
-        answered.unwrap_or(Some(self.now))
+        });
+        let blind = lans.contains(&Lan::CutOff) && !lans.contains(&Lan::Without);
+        asked.max().unwrap_or((!blind).then_some(self.now))
+    }
+
+    /// The same, a moment ago.
+    pub fn reaches(&self) -> bool {
+        let lasts = self.node.detection_time(self.node.interval);
+        let lately = |at: Time| at + lasts.max(self.node.gateway.timeout) >= self.now;
+        self.on_link().is_some_and(lately)
     }
 
     /// For how long that counts for probes.
