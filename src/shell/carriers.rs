@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 
 /// What the drivers say of their carriers: by the interface's name; None where one does not say.
@@ -49,10 +48,8 @@ impl Carriers {
         });
         let drivers = Drivers::open()?;
         let work = shared.clone();
-        thread::Builder::new()
-            .name("ha-carrier".into())
-            .stack_size(STACK)
-            .spawn(move || work.run(|name| drivers.carrier(name)))?;
+        let work = move || work.run(|name| drivers.carrier(name));
+        realtime::spawn_behind("ha-carrier", work)?;
         Ok(Carriers(shared))
     }
 
@@ -85,14 +82,11 @@ impl Drop for Carriers {
     }
 }
 
-/// What an ioctl needs, and some.
-const STACK: usize = 256 * 1024;
 /// While there is nothing to ask.
 const IDLE: Duration = Duration::from_secs(60);
 
 impl Shared {
     fn run(&self, ask: impl Fn(&str) -> Option<bool>) {
-        realtime::enter_behind();
         while let Some(interfaces) = self.wait() {
             let told = interfaces.into_iter().map(|name| {
                 let carrier = ask(&name);
@@ -139,6 +133,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::task::Wake;
+    use std::thread;
 
     struct Rung(mpsc::Sender<()>);
 

@@ -60,10 +60,7 @@ impl Lookout {
             bell,
         });
         let work = shared.clone();
-        thread::Builder::new()
-            .name("ha-look".into())
-            .stack_size(STACK)
-            .spawn(move || work.run(Asker::default()))?;
+        realtime::spawn_behind("ha-look", move || work.run(Asker::default()))?;
         Ok(Lookout(shared))
     }
 
@@ -120,12 +117,8 @@ impl Asker {
     }
 }
 
-/// What a look needs, and some.
-const STACK: usize = 256 * 1024;
-
 impl Shared {
     fn run(&self, mut asker: Asker) {
-        realtime::enter_behind();
         while self.wait() {
             let begun = Instant::now();
             self.note(asker.look());

@@ -4,6 +4,8 @@
 //! against a hypervisor that stops the whole machine: that is what lease lifetimes are for.
 
 use crate::sys;
+use std::io;
+use std::thread;
 
 /// Locks what memory is used, and takes a low real-time priority. What fails (no privilege) is a
 /// warning: everything works without, only later under load.
@@ -20,12 +22,19 @@ pub fn enter() {
     }
 }
 
-/// Takes a real-time priority behind that of the loop, for a thread that shares a lock with it: while it holds
-/// that, nobody without such a priority may keep it from going on. Without the right to it nothing is said,
-/// [`enter`] has said so.
-pub fn enter_behind() {
-    let _ = sys::real_time(BEHIND);
+/// Does this work, by that name, in a thread with a real-time priority behind that of the loop, with which it shares a
+/// lock: while it holds that, nobody without such a priority may keep it from going on. Without the right to it nothing
+/// is said, [`enter`] has said so.
+pub fn spawn_behind(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = thread::Builder::new().name(name.into()).stack_size(STACK);
+    thread.spawn(|| {
+        let _ = sys::real_time(BEHIND);
+        work();
+    })?;
+    Ok(())
 }
 
 const LOOP: i32 = 2;
 const BEHIND: i32 = 1;
+/// What an ioctl, a look at the kernel's tables, or a message to it needs, and some: all of it is locked memory.
+const STACK: usize = 256 * 1024;

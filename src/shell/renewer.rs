@@ -16,7 +16,6 @@ use crate::core::time::Time;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread;
 
 /// Renews one part after the other.
 #[derive(Debug)]
@@ -69,10 +68,7 @@ impl<T: Send + 'static> Renewer<T> {
             bell,
         });
         let work = shared.clone();
-        thread::Builder::new()
-            .name("ha-renewal".into())
-            .stack_size(STACK)
-            .spawn(move || work.run(add))?;
+        realtime::spawn_behind("ha-renewal", move || work.run(add))?;
         Ok(Renewer(shared))
     }
 
@@ -116,12 +112,8 @@ impl<T: Send + 'static> Drop for Renewer<T> {
     }
 }
 
-/// What a send of netlink needs, and some.
-const STACK: usize = 256 * 1024;
-
 impl<T> Shared<T> {
     fn run(&self, mut add: impl FnMut(&[AddressSpec]) -> io::Result<Vec<i32>>) {
-        realtime::enter_behind();
         while let Some(work) = self.next() {
             let verdicts = (clock::now() <= work.until).then(|| add(&work.specs));
             *self.stage() = Stage::Done((work, verdicts));
@@ -154,6 +146,7 @@ impl<T> Shared<T> {
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::thread;
     use std::time::Duration;
 
     /// One whose kernel holds its lock until it is told to go on, and what it then says.
