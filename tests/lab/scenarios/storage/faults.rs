@@ -7,10 +7,11 @@ use super::pair::*;
 use super::{APACHE, SHOT};
 use crate::ensure;
 use crate::lab::{Hardware, Outcome};
-use crate::net::{Cut, Port, Wire};
+use crate::net::{Cut, Host, Port, Wire};
 use crate::sys::{self, now};
 use crate::system::System;
 use crate::vm::Vms;
+use crate::writer::Writer;
 use std::time::Duration;
 
 /// The first failure moves the group, and its node stays barred until `clear`.
@@ -201,10 +202,7 @@ pub fn frozen_holder_reboots(vms: &mut Vms) -> Outcome {
     vms.net.mend()?;
     vms.node(other).switch_on()?;
     vms.node(other).booted()?;
-    let (holder, _browser) = vms.up()?;
-    writer.acknowledged_after(now(), SHOT)?;
-    protected_within(vms, 3 * SHOT)?;
-    ends(vms, holder, &writer)
+    goes_on(vms, &writer)
 }
 
 /// A shutdown's budgets, one after the other.
@@ -238,14 +236,8 @@ pub fn released(vms: &mut Vms) -> Outcome {
     ensure!(role.starts_with("Secondary"), "it is {role}");
     no_drop_in(vms)?;
     vms.net.mend()?;
-    vms.on(
-        holder,
-        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
-    )?;
-    let (holder, _browser) = vms.up()?;
-    writer.acknowledged_after(now(), SHOT)?;
-    protected_within(vms, 3 * SHOT)?;
-    ends(vms, holder, &writer)
+    start_again(vms, holder)?;
+    goes_on(vms, &writer)
 }
 
 /// The same while all I/O is frozen: it ends once nothing more can be stopped, and says what it leaves.
@@ -273,14 +265,8 @@ pub fn released_while_frozen(vms: &mut Vms) -> Outcome {
     vms.node(other).switch_on()?;
     vms.node(other).booted()?;
     no_drop_in(vms)?;
-    vms.on(
-        holder,
-        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
-    )?;
-    let (holder, _browser) = vms.up()?;
-    writer.acknowledged_after(now(), SHOT)?;
-    protected_within(vms, 3 * SHOT)?;
-    ends(vms, holder, &writer)
+    start_again(vms, holder)?;
+    goes_on(vms, &writer)
 }
 
 /// The disk of the holder fails all at once: it goes on by the network, and moves.
@@ -295,4 +281,21 @@ pub fn disk_breaks(vms: &mut Vms) -> Outcome {
     vms.on(holder, "drbdadm attach r0")?;
     synced(vms)?;
     ends(vms, other, &writer)
+}
+
+/// Has the daemon that failed for good run again.
+fn start_again(vms: &mut Vms, host: Host) -> Outcome {
+    vms.on(
+        host,
+        "systemctl reset-failed ha-appliance; systemctl start ha-appliance",
+    )?;
+    Ok(())
+}
+
+/// Both are there, one of them serves, and nothing was lost.
+fn goes_on(vms: &mut Vms, writer: &Writer) -> Outcome {
+    let (holder, _browser) = vms.up()?;
+    writer.acknowledged_after(now(), SHOT)?;
+    protected_within(vms, 3 * SHOT)?;
+    ends(vms, holder, writer)
 }
