@@ -206,7 +206,7 @@ struct Daemon {
     confirming: obey::Confirming,
     unwritten: unwritten::Waiting,
     /// When a peer that is not heard was last asked whether its machine lives.
-    asked_for_life: Cell<Time>,
+    asked_for_life: Time,
     counters: BTreeMap<&'static str, u64>,
     answers: Answers,
     /// Orders under way, in words.
@@ -344,7 +344,7 @@ impl Daemon {
             reload: Reload::default(),
             confirming: obey::Confirming::default(),
             unwritten: unwritten::Waiting::default(),
-            asked_for_life: Cell::new(Time(0)),
+            asked_for_life: Time(0),
             counters: BTreeMap::new(),
             answers: Answers::default(),
             asked: BTreeMap::new(),

@@ -168,10 +168,10 @@ impl Daemon {
             self.pending.push_back(Event::Unprobed(group));
         }
         let (alive, now) = (self.node.peer_state() == PeerState::Alive, clock::now());
-        if !alive && now.since(self.asked_for_life.get()) < LIFE {
+        if !alive && now.since(self.asked_for_life) < LIFE {
             return;
         }
-        self.asked_for_life.set(now);
+        self.asked_for_life = now;
         for vif in asked.into_keys() {
             let linked = self.network.linked_on(vif).filter(|_| !alive);
             if let Some(peer) = self.network.peer_on(vif).or(linked) {
